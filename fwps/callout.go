@@ -1,0 +1,214 @@
+package fwps
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/irp"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+// registration is one registered callout: code that filters can call.
+//
+// Invariant: active is the number of its callbacks on any stack.
+type registration struct {
+	id      uint32
+	tid     trace.ID
+	key     GUID
+	flags   uint32
+	fn      FWPS_CALLOUT1
+	device  *irp.DEVICE_OBJECT
+	owner   image
+	active  int
+	idle    ke.Object // signalled while active is 0
+	leaving bool      // an unregister waits for active to become 0
+	last    ntstatus.NTSTATUS
+	lastSeq uint64 // the last unregister that failed
+	seq     uint64
+}
+
+// maxCallouts is the engine's limit (sdk-api wfp-error-codes).
+const maxCallouts = 100_000
+
+const knownCalloutFlags = 0x3DF
+
+var (
+	siteRegister = ke.Site{Name: "fault/FwpsCalloutRegister1", Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"},
+		Spec: "wfp.md 19.1"}
+	siteUnregister = ke.Site{Name: "doc/FwpsCalloutUnregister/running", Alts: []string{"waits", "STATUS_DEVICE_BUSY"},
+		Spec: "wfp.md 2.3"}
+	siteNotify = ke.Site{Name: "doc/FWPS_CALLOUT_NOTIFY_FN1/irql", Alts: []string{"passive", "dispatch"},
+		Spec: "wfp.md 21 #30"}
+)
+
+// FwpsCalloutRegister1 ties code to a callout key. Filters that name the key call it from now on.
+//
+// IRQL: PASSIVE_LEVEL. Ownership: callout may go away after the call; the device must stay until the callout is
+// unregistered. Rules: WFP-002, WFP-010, WFP-011, WFP-022, WFP-023, WFP-024. Not modelled: boot-time start.
+// Reference: fwpsk/nf-fwpsk-fwpscalloutregister1.
+func FwpsCalloutRegister1(k *irql.K, deviceObject *irp.DEVICE_OBJECT, callout *FWPS_CALLOUT1,
+	calloutId *uint32) ntstatus.NTSTATUS {
+	ke.Enter(k, ddi.FwpsCalloutRegister1)
+	e := state.Of(k)
+	ke.Point(k, ke.Use{Obj: e.engineID(), How: ke.W})
+	s := e.mayRegister(k, deviceObject, callout)
+	if s == ntstatus.STATUS_SUCCESS && ke.Fails(k, &siteRegister) {
+		s = ntstatus.STATUS_INSUFFICIENT_RESOURCES
+	}
+	if s != ntstatus.STATUS_SUCCESS {
+		ke.CallStatus(k, ddi.FwpsCalloutRegister1, 0, uint32(s))
+		return s
+	}
+	r := &registration{id: e.calloutID(callout.CalloutKey), tid: e.m.NewID(trace.Callout), key: callout.CalloutKey,
+		flags: callout.Flags, fn: *callout, device: deviceObject, owner: ownerOf(k, deviceObject)}
+	r.idle = ke.Object{Kind: ke.NotificationEvent, ID: r.tid, Signal: 1}
+	e.regs = append(e.regs, r)
+	if calloutId != nil {
+		*calloutId = r.id
+	}
+	r.seq = ke.CallStatus(k, ddi.FwpsCalloutRegister1, r.tid, uint32(s))
+	return s
+}
+
+// mayRegister makes the checks of a registration.
+func (e *engine) mayRegister(k *ke.K, dev *irp.DEVICE_OBJECT, c *FWPS_CALLOUT1) ntstatus.NTSTATUS {
+	if c == nil {
+		return ntstatus.STATUS_FWP_NULL_POINTER
+	}
+	if dev == nil || dev.Deleted() {
+		ke.Report(k, verify.Finding{Rule: verify.WFP_010, Obj: c.CalloutKey.String(),
+			Headline: "FwpsCalloutRegister1 without a live device object",
+			Fix:      "create a device object first, and delete it after the callout is unregistered."})
+		return ntstatus.STATUS_INVALID_PARAMETER
+	}
+	if c.ClassifyFn == nil || c.NotifyFn == nil {
+		ke.Report(k, verify.Finding{Rule: verify.WFP_022, Obj: c.CalloutKey.String(),
+			Headline: "FwpsCalloutRegister1 with a NULL classifyFn or notifyFn"})
+		return ntstatus.STATUS_INVALID_PARAMETER
+	}
+	if c.Flags&^knownCalloutFlags != 0 {
+		ke.Report(k, verify.Finding{Rule: verify.WFP_023, Obj: c.CalloutKey.String(),
+			Headline: fmt.Sprintf("FwpsCalloutRegister1 with undefined or reserved flags %#x", c.Flags&^knownCalloutFlags)})
+	}
+	if old := e.registered(c.CalloutKey); old != nil {
+		e.inOwnCallback(k, old, "FwpsCalloutRegister1")
+		if old.leaving {
+			return ntstatus.STATUS_FWP_IN_USE
+		}
+		ke.Collect(k, verify.Finding{Rule: verify.WFP_011, Obj: old.tid.String(),
+			Headline: "FwpsCalloutRegister1 with the key of a callout that is registered already",
+			Places:   []verify.Place{{Label: "REGISTERED", Seq: old.seq}}})
+		return ntstatus.STATUS_FWP_ALREADY_EXISTS
+	}
+	if len(e.regs) >= maxCallouts {
+		return ntstatus.STATUS_FWP_TOO_MANY_CALLOUTS
+	}
+	return ntstatus.STATUS_SUCCESS
+}
+
+// calloutID gives a key its run-time number: the management object's, if there is one already.
+func (e *engine) calloutID(key GUID) uint32 {
+	if c := e.policy.Callout(key); c != nil {
+		return c.ID
+	}
+	e.nextCallout++
+	return e.nextCallout
+}
+
+// inOwnCallback reports registration calls made from a callback of the callout itself.
+func (e *engine) inOwnCallback(k *ke.K, r *registration, what string) bool {
+	for _, f := range ke.Frames(k) {
+		if cl, ok := f.Object.(*call); ok && cl.reg == r || f.Object == any(r) {
+			ke.Report(k, verify.Finding{Rule: verify.WFP_024, Obj: r.tid.String(),
+				Headline: what + " is called from a callback of the callout itself",
+				Fix:      "unregister from the unload routine."})
+			return true
+		}
+	}
+	return false
+}
+
+// FwpsCalloutUnregisterById0 takes a callout's code away from the filters. When it succeeds no callback of the callout runs
+// or will run. Any other status but STATUS_FWP_CALLOUT_NOT_FOUND means that the callout is still registered.
+//
+// IRQL: PASSIVE_LEVEL. Rules: WFP-002, WFP-014, WFP-015, WFP-016, WFP-020, WFP-024.
+// Reference: fwpsk/nf-fwpsk-fwpscalloutunregisterbyid0.
+func FwpsCalloutUnregisterById0(k *irql.K, calloutId uint32) ntstatus.NTSTATUS {
+	ke.Enter(k, ddi.FwpsCalloutUnregisterById0)
+	e := state.Of(k)
+	return e.unregister(k, ddi.FwpsCalloutUnregisterById0, e.registeredID(calloutId))
+}
+
+// FwpsCalloutUnregisterByKey0 is FwpsCalloutUnregisterById0 for those who remember the key.
+//
+// IRQL: PASSIVE_LEVEL. Rules: as FwpsCalloutUnregisterById0. Reference: fwpsk/nf-fwpsk-fwpscalloutunregisterbykey0.
+func FwpsCalloutUnregisterByKey0(k *irql.K, calloutKey *GUID) ntstatus.NTSTATUS {
+	ke.Enter(k, ddi.FwpsCalloutUnregisterByKey0)
+	e := state.Of(k)
+	if calloutKey == nil {
+		return ntstatus.STATUS_FWP_NULL_POINTER
+	}
+	return e.unregister(k, ddi.FwpsCalloutUnregisterByKey0, e.registered(*calloutKey))
+}
+
+func (e *engine) unregister(k *ke.K, d ddi.ID, r *registration) ntstatus.NTSTATUS {
+	ke.Point(k, ke.Use{Obj: e.engineID(), How: ke.W})
+	s := ntstatus.STATUS_FWP_CALLOUT_NOT_FOUND
+	id := trace.ID(0)
+	if r != nil {
+		id = r.tid
+		s = e.unregisterLive(k, r)
+	}
+	seq := ke.CallStatus(k, d, id, uint32(s))
+	if r != nil && s != ntstatus.STATUS_SUCCESS {
+		r.last, r.lastSeq = s, seq
+	}
+	return s
+}
+
+func (e *engine) unregisterLive(k *ke.K, r *registration) ntstatus.NTSTATUS {
+	own := e.inOwnCallback(k, r, "FwpsCalloutUnregister")
+	if r.device.Deleted() {
+		ke.Report(k, verify.Finding{Rule: verify.WFP_016, Obj: r.tid.String(),
+			Headline: fmt.Sprintf("%v is unregistered after its device object %v was deleted", r.tid, r.device.ID()),
+			Places:   []verify.Place{{Label: "REGISTERED", Seq: r.seq}},
+			Fix:      "call IoDeleteDevice after FwpsCalloutUnregisterById0 has succeeded."})
+	}
+	if p := e.pendedBy(r); len(p) > 0 {
+		ke.Report(k, verify.Finding{Rule: verify.WFP_020, Obj: r.tid.String(),
+			Headline: fmt.Sprintf("%v is unregistered with %d classifications pended, first %v", r.tid, len(p), p[0].c.id),
+			Places:   []verify.Place{{Label: "PENDED", Seq: p[0].pendSeq}},
+			Fix:      "complete what is pended before unregistering."})
+	}
+	if r.leaving {
+		return ntstatus.STATUS_FWP_IN_USE
+	}
+	if r.active > 0 {
+		if own || ke.Choose(k, &siteUnregister, 2) == 1 {
+			return ntstatus.STATUS_DEVICE_BUSY
+		}
+		r.leaving = true
+		ke.Wait(k, []*ke.Object{&r.idle}, true, nil, "a callout's callbacks to return")
+		r.leaving = false
+	}
+	e.remove(r)
+	return ntstatus.STATUS_SUCCESS
+}
+
+// enter counts a callback that begins.
+func (r *registration) enter() {
+	r.active++
+	r.idle.Signal = 0
+}
+
+// leave counts a callback that has returned.
+func (r *registration) leave(k *ke.K) {
+	r.active--
+	if r.active == 0 {
+		ke.SetSignal(k, &r.idle, 1)
+	}
+}

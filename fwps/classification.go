@@ -1,0 +1,288 @@
+package fwps
+
+import (
+	"calloutsim/internal/ke"
+	"calloutsim/internal/tcpip"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/internal/wfp"
+	"calloutsim/ntstatus"
+	"calloutsim/wsk/ws2def"
+)
+
+// phase is where a classification is.
+type phase uint8
+
+const (
+	phRunning phase = iota // filters are evaluated, or a classifyFn runs
+	phParked               // a callout has pended it and its classifyFn has returned
+	phDecided
+)
+
+var phaseNames = [...]string{"running", "pended", "decided"}
+
+// classification is one question of the transport on its way through the filters.
+//
+//	running --classifyFn pends and returns--> parked --completed--> running (deferred or inline) --> decided
+//	running --no filter left--> decided; running --Complete(NULL)--> running from the start, with IS_REAUTHORIZE
+type classification struct {
+	e             *engine
+	id            trace.ID
+	q             *tcpip.Question
+	layer         uint16
+	info          *layerInfo
+	shim          *shimLayer
+	run           *wfp.Run
+	fields        []FWP_VALUE0
+	calls         []*call
+	parked        *call
+	phase         phase
+	reauthorize   bool // further calls carry IS_REAUTHORIZE
+	chain         *chain
+	recordsHandle HANDLE
+	original      FWPS_CONNECT_REQUEST0 // the request as the program made it
+	current       *version              // newest one
+	queries       []stateQuery
+	probes        []sioProbe
+	channel       *ke.Channel
+	result        wfp.Decision
+	note          string // why the newest version was not taken, for dumps
+	seq           uint64
+}
+
+// call is one call of a callout's classifyFn for one filter in one classification.
+type call struct {
+	c        *classification
+	f        *wfp.Filter
+	reg      *registration
+	filter   *FWPS_FILTER1
+	in       *FWPS_INCOMING_VALUES0
+	meta     *FWPS_INCOMING_METADATA_VALUES0
+	view     *FWPS_CONNECT_REQUEST0
+	bindView *FWPS_BIND_REQUEST0
+	viewWas  FWPS_CONNECT_REQUEST0
+	bindWas  FWPS_BIND_REQUEST0
+	lent     *lent
+	out      *FWPS_CLASSIFY_OUT0
+	entry    FWPS_CLASSIFY_OUT0 // what out was when classifyFn was called
+	exit     FWPS_CLASSIFY_OUT0 // what it was when classifyFn returned, or what completed the call
+
+	handle     *classifyHandle
+	running    bool // classifyFn is on a stack
+	again      bool // called with IS_REAUTHORIZE
+	pend       pendState
+	completion *completion
+	writables  []*writable
+	touched    *FWPS_CLASSIFY_OUT0 // out after the engine wrote it in FwpsAcquireWritableLayerDataPointer0
+	watchers   bool                // REAUTHORIZE_IF_MODIFIED_BY_OTHERS was given
+
+	enterSeq, returnSeq, pendSeq, completeSeq uint64
+	pendTime                                  int64
+}
+
+// places are the events a report about the call cites.
+func (cl *call) places() []verify.Place {
+	var out []verify.Place
+	add := func(label string, seq uint64) {
+		if seq != 0 {
+			out = append(out, verify.Place{Label: label, Seq: seq})
+		}
+	}
+	add("CLASSIFY", cl.enterSeq)
+	add("PENDED", cl.pendSeq)
+	add("RETURNED", cl.returnSeq)
+	add("COMPLETED", cl.completeSeq)
+	return out
+}
+
+// Where Windows is free in an arbitration.
+var (
+	siteOrder = ke.Site{Name: "env/WfpSublayers/order", Spec: "wfp.md 23.4"}
+	siteStop  = ke.Site{Name: "doc/WfpArbitration/block", Alts: []string{"evaluates all", "stops early"}, Spec: "wfp.md 21 #1"}
+)
+
+// Classify answers q: it evaluates the filters of q's layer and calls the callouts they name. q.Done is called before it
+// returns unless a callout pends.
+func (e *engine) Classify(k *ke.K, q *tcpip.Question) {
+	shim := &shimLayers[q.Layer]
+	c := &classification{e: e, q: q, shim: shim, layer: shim.id(q.V6)}
+	c.info = layerOf(c.layer)
+	if !e.filtered(c.layer) {
+		q.Done(k, tcpip.Answer{Permit: true, Target: tcpip.Target{Local: q.Local, Remote: q.Remote}})
+		return
+	}
+	c.id = e.m.NewID(trace.Classify)
+	e.remember(c)
+	if ch, ok := q.Records.(*chain); ok {
+		c.chain = ch
+		if c.info.connect {
+			c.recordsHandle = HANDLE(e.handles.add(&recordsRef{c: c, chain: ch}))
+		}
+	}
+	c.original = FWPS_CONNECT_REQUEST0{LocalAddressAndPort: ws2def.Storage(q.Local), RemoteAddressAndPort: ws2def.Storage(q.Remote)}
+	c.current = &version{req: c.original}
+	ke.Point(k, ke.Use{Obj: e.engineID(), How: ke.R})
+	c.seq = ke.Log(k, trace.Event{What: trace.Note, Text: c.info.name, Obj: c.id, Obj2: q.Endpoint})
+	c.begin(k)
+}
+
+// filtered reports whether the layer has any filter.
+func (e *engine) filtered(layer uint16) bool {
+	for _, f := range e.policy.Filters {
+		if f.Layer == layer {
+			return true
+		}
+	}
+	return false
+}
+
+// engineID names the policy in footprints.
+func (e *engine) engineID() trace.ID { return trace.MakeID(trace.Engine, 1) }
+
+// begin runs the filters from the start, at the layer's level.
+func (c *classification) begin(k *ke.K) {
+	old := ke.IRQL(k)
+	switch {
+	case c.shim.passive && old > ke.Passive && c.info.bind:
+		c.post(k, func(k *ke.K) { c.start(k); c.drive(k) })
+		return
+	case c.shim.site != nil && old < ke.Dispatch && ke.Choose(k, c.shim.site, 2) == 0,
+		c.shim.site == nil && !c.shim.passive && old < ke.Dispatch:
+		ke.SetIRQL(k, ke.Dispatch)
+	}
+	c.start(k)
+	decided := c.evaluate(k)
+	if ke.IRQL(k) != old {
+		ke.SetIRQL(k, old)
+	}
+	if decided {
+		c.finish(k)
+	}
+}
+
+// start makes a new arbitration.
+func (c *classification) start(k *ke.K) {
+	e := c.e
+	c.fields = c.values()
+	stop := false
+	groups := e.policy.Order(c.layer, func(n int) int { return ke.Choose(k, &siteOrder, n) })
+	if len(groups) > 1 {
+		stop = ke.Choose(k, &siteStop, 2) == 1
+	}
+	c.run = wfp.Start(groups, conditionsInput(c.fields), wfp.Options{StopAtHardBlock: stop,
+		Registered: func(f *wfp.Filter) bool { r := e.registered(f.Callout.Key); return r != nil && !r.leaving }})
+	c.phase = phRunning
+}
+
+// drive goes on at the level the caller is at, and finishes when nothing is left.
+func (c *classification) drive(k *ke.K) {
+	if c.evaluate(k) {
+		c.finish(k)
+	}
+}
+
+// evaluate calls callouts until everything is decided (true) or one has pended (false).
+func (c *classification) evaluate(k *ke.K) bool {
+	for {
+		f := c.run.Next()
+		if f == nil {
+			if c.watched() {
+				c.reauthorize = true
+				c.start(k)
+				continue
+			}
+			return true
+		}
+		cl := c.newCall(f, c.e.registered(f.Callout.Key))
+		cl.invoke(k)
+		if cl.pend == pendPending {
+			c.phase, c.parked = phParked, cl
+			return false
+		}
+		c.answer(k, cl)
+	}
+}
+
+// answer takes what a call came to: the answer of classifyFn, or the completion that arrived while it ran.
+func (c *classification) answer(k *ke.K, cl *call) {
+	out := cl.exit
+	if cl.completion != nil {
+		c.reauthorize = true
+		if cl.completion.again {
+			c.start(k)
+			return
+		}
+		out = cl.completion.out
+		cl.exit = out
+	}
+	c.run.Answer(wfp.Answer{Action: wfp.Action(out.ActionType), Write: out.Rights&FWPS_RIGHT_ACTION_WRITE != 0,
+		Absorb: out.Flags&FWPS_CLASSIFY_OUT_FLAG_ABSORB != 0})
+}
+
+// watched reports whether a callout asked to be called again if others modified the request, and others did.
+func (c *classification) watched() bool {
+	again := false
+	for _, cl := range c.calls {
+		if cl.watchers && c.current.filter != 0 && c.current.filter != cl.f.ID {
+			again = true
+		}
+	}
+	if again {
+		for _, cl := range c.calls {
+			cl.watchers = false
+		}
+	}
+	return again
+}
+
+// post goes on in a context of its own: at the level of the layer, in a worker where it is PASSIVE_LEVEL.
+func (c *classification) post(k *ke.K, run func(k *ke.K)) {
+	_ = k
+	if c.channel == nil {
+		c.channel = c.e.m.NewChannel("filter engine " + c.id.String())
+	}
+	c.e.m.Post(c.channel, ke.Delivery{Text: "classification goes on", Obj: c.id, Run: run, IRQL: c.shim.site, Passive: c.shim.passive})
+}
+
+var (
+	siteBlock = ke.Site{Name: "doc/AleRedirect/block", Alts: []string{"proceeds", "fails the operation"}, Spec: "wfp.md 21 #21"}
+)
+
+// finish tells the transport.
+func (c *classification) finish(k *ke.K) {
+	e := c.e
+	c.phase, c.result = phDecided, c.run.Verdict()
+	e.forget(c)
+	c.reportImplicit(k)
+	c.pokedAfterApply(k)
+	a := tcpip.Answer{Permit: c.result.Action == wfp.Permit, Target: tcpip.Target{Local: c.q.Local, Remote: c.q.Remote}}
+	if c.result.Vetoed {
+		ke.Note(k, "veto: a callout blocked what a filter had permitted for good", c.id)
+	}
+	if c.info.redirects() {
+		if !a.Permit {
+			a.Permit = ke.Choose(k, &siteBlock, 2) == 0
+		}
+		c.accept(k, &a)
+	}
+	text := "permit"
+	if !a.Permit {
+		a.Status, text = ntstatus.STATUS_ACCESS_DENIED, "block"
+	}
+	ke.Note(k, text, c.id)
+	c.q.Done(k, a)
+}
+
+// reportImplicit reports filters that blocked because their callout's code is not there.
+func (c *classification) reportImplicit(k *ke.K) {
+	for _, v := range c.run.Visits() {
+		if v.Implicit && v.Answered == wfp.Block {
+			ke.Report(k, verify.Finding{Rule: verify.WFP_033, Obj: filterID(v.Filter).String(),
+				Headline: "a filter blocked at " + c.info.name + " because its callout is not registered",
+				Fix:      "set FWPM_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED, or add the filter after registering the callout."})
+		}
+	}
+}
+
+// filterID names a filter in events and reports.
+func filterID(f *wfp.Filter) trace.ID { return trace.MakeID(trace.Filter, f.ID) }

@@ -1,0 +1,101 @@
+package fwps
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ke"
+	"calloutsim/internal/verify"
+	"calloutsim/internal/wfp"
+)
+
+// classifyContext is what classifyFn passes to FwpsAcquireClassifyHandle0 and nobody looks into.
+type classifyContext struct{ call *call }
+
+// newCall prepares what one call of classifyFn is lent.
+func (c *classification) newCall(f *wfp.Filter, r *registration) *call {
+	cl := &call{c: c, f: f, reg: r, again: c.reauthorize}
+	cl.lent = &lent{call: cl}
+	c.calls = append(c.calls, cl)
+	cl.filter = runtimeFilter(f)
+	cl.filter.Action.CalloutId = r.id
+	cl.in = c.lend(c.values(), cl.lent)
+	cl.meta = c.lendMetadata(cl.lent)
+	if c.info.connect {
+		cl.view = c.current.lend()
+		cl.viewWas = *cl.view
+	}
+	if c.info.bind {
+		cl.bindView = c.current.lendBind()
+		cl.bindWas = *cl.bindView
+	}
+	cur := c.run.Current()
+	cl.entry = FWPS_CLASSIFY_OUT0{ActionType: FWP_ACTION_NONE, OutContext: uint64(c.id), FilterId: f.ID}
+	if cur.Action != wfp.NoAction {
+		cl.entry.ActionType = FWP_ACTION_TYPE(cur.Action)
+	}
+	if cur.Write {
+		cl.entry.Rights = FWPS_RIGHT_ACTION_WRITE
+	}
+	out := cl.entry
+	cl.out = &out
+	return cl
+}
+
+// runtimeFilter is the form of a filter that callouts see.
+func runtimeFilter(f *wfp.Filter) *FWPS_FILTER1 {
+	r := &FWPS_FILTER1{FilterId: f.ID, Weight: Uint64Value(f.Weight), SubLayerWeight: f.Sublayer.Weight,
+		Action: FWPS_ACTION0{Type: FWP_ACTION_TYPE(f.Action)}, Context: f.Context}
+	if f.ClearActionRight {
+		r.Flags |= FWPS_FILTER_FLAG_CLEAR_ACTION_RIGHT
+	}
+	if f.PermitIfCalloutUnregistered {
+		r.Flags |= FWPS_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED
+	}
+	return r
+}
+
+// layerData is the argument of that name.
+func (cl *call) layerData() any {
+	switch {
+	case cl.view != nil:
+		return cl.view
+	case cl.bindView != nil:
+		return cl.bindView
+	}
+	return nil
+}
+
+// invoke calls classifyFn in the driver's name and checks what it left behind.
+func (cl *call) invoke(k *ke.K) {
+	c, r := cl.c, cl.reg
+	if r.device.Deleted() {
+		ke.Report(k, verify.Finding{Rule: verify.WFP_016, Obj: r.tid.String(), Driver: imageNameOf(r.owner),
+			Headline: fmt.Sprintf("%v is called after its device object %v was deleted", r.tid, r.device.ID())})
+	}
+	r.enter()
+	cl.running = true
+	ke.Point(k, ke.Use{Obj: c.id, How: ke.W})
+	ke.Push(k, ke.Frame{Kind: ke.FrameClassify, Image: r.owner, Device: r.device, Object: cl, Obj: c.id, Fn: codeOf(r.fn.ClassifyFn)})
+	cl.enterSeq = c.e.m.Log().Len()
+	var ctx any
+	if c.info.pend {
+		ctx = &classifyContext{cl}
+	}
+	r.fn.ClassifyFn(k, cl.in, cl.meta, cl.layerData(), ctx, cl.filter, 0, cl.out)
+	cl.running = false
+	cl.exit = *cl.out
+	cl.checkReturn(k)
+	cl.poison()
+	*cl.out = FWPS_CLASSIFY_OUT0{ActionType: poisonWord & 0xffff_ffff, OutContext: poisonWord, FilterId: poisonWord,
+		Rights: poisonWord & 0xffff_fffe, Flags: poisonWord & 0xffff_ffff, Reserved: poisonWord & 0xffff_ffff}
+	ke.Pop(k)
+	cl.returnSeq = c.e.m.Log().Len()
+	r.leave(k)
+}
+
+func imageNameOf(i image) string {
+	if i == nil {
+		return ""
+	}
+	return i.Name
+}

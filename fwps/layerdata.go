@@ -1,0 +1,295 @@
+package fwps
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+// version is one state of a connect or bind request. The first one is the program's; each change a callout applies makes a
+// new one. For bind requests only the first two members of req mean something.
+type version struct {
+	req    FWPS_CONNECT_REQUEST0 // without PreviousVersion
+	prev   *version
+	filter uint64 // who made it; 0 is the program
+	record *record
+	seq    uint64
+}
+
+// chainOf makes what PreviousVersion shows of v: nil as long as no callout changed anything (wfp.md 21 #10).
+func (v *version) lendChain() *FWPS_CONNECT_REQUEST0 {
+	if v.filter == 0 {
+		return nil
+	}
+	r := v.req
+	r.ModifierFilterId = v.filter
+	r.PreviousVersion = v.prev.lendChain()
+	return &r
+}
+
+// lend makes a copy for a callout: the contents of v, and v as the newest of the earlier versions.
+func (v *version) lend() *FWPS_CONNECT_REQUEST0 {
+	r := v.req
+	r.ModifierFilterId, r.PreviousVersion = v.filter, v.lendChain()
+	return &r
+}
+
+func (v *version) lendBindChain() *FWPS_BIND_REQUEST0 {
+	if v.filter == 0 {
+		return nil
+	}
+	return &FWPS_BIND_REQUEST0{v.req.LocalAddressAndPort, v.req.PortReservationToken, v.prev.lendBindChain(), v.filter}
+}
+
+func (v *version) lendBind() *FWPS_BIND_REQUEST0 {
+	return &FWPS_BIND_REQUEST0{v.req.LocalAddressAndPort, v.req.PortReservationToken, v.lendBindChain(), v.filter}
+}
+
+// writable is one copy that FwpsAcquireWritableLayerDataPointer0 gave out.
+type writable struct {
+	call    *call
+	connect *FWPS_CONNECT_REQUEST0
+	bind    *FWPS_BIND_REQUEST0
+	base    *version
+	was     FWPS_CONNECT_REQUEST0 // connect as it was given out
+	bindWas FWPS_BIND_REQUEST0
+	applied bool
+	seq     uint64
+}
+
+// data is the pointer the driver got.
+func (w *writable) data() any {
+	if w.connect != nil {
+		return w.connect
+	}
+	return w.bind
+}
+
+// outstanding counts copies that were not applied.
+func (cl *call) outstanding() int {
+	n := 0
+	for _, w := range cl.writables {
+		if !w.applied {
+			n++
+		}
+	}
+	return n
+}
+
+func (cl *call) notApplied(k *ke.K, n int, when string) {
+	f := verify.Finding{Rule: verify.WFP_083, Obj: cl.c.id.String(), Places: cl.places(),
+		Headline: fmt.Sprintf("%s with %d acquired writable copies not applied", when, n),
+		Fix:      "call FwpsApplyModifiedLayerData0 on every path after a successful FwpsAcquireWritableLayerDataPointer0, changed or not."}
+	for _, w := range cl.writables {
+		if !w.applied {
+			f.Places = append(f.Places, verify.Place{Label: "ACQUIRED", Seq: w.seq})
+		}
+	}
+	ke.Report(k, f)
+}
+
+var (
+	siteAcquireData = ke.Site{Name: "fault/FwpsAcquireWritableLayerDataPointer0",
+		Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"}, Spec: "wfp.md 9.1"}
+	siteAcquireOut = ke.Site{Name: "doc/FwpsAcquireWritableLayerDataPointer0/classifyOut",
+		Alts: []string{"blocks and clears the right", "leaves it alone"}, Spec: "wfp.md 21 #6"}
+	siteApplyPointer = ke.Site{Name: "doc/FwpsApplyModifiedLayerData0/pointer",
+		Alts: []string{"applies the acquired copy", "ignores the changes"}, Spec: "wfp.md 21 #24"}
+)
+
+// FwpsAcquireWritableLayerDataPointer0 gives a copy of the connect or bind request that may be changed. Each success needs one
+// FwpsApplyModifiedLayerData0. It also sets classifyOut to FWP_ACTION_BLOCK without the right to change it.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: the copy is the caller's until it is applied. Rules: WFP-001, WFP-063, WFP-073, WFP-074,
+// WFP-083, WFP-086, WFP-093, WFP-094. Reference: fwpsk/nf-fwpsk-fwpsacquirewritablelayerdatapointer0.
+func FwpsAcquireWritableLayerDataPointer0(k *irql.K, classifyHandle uint64, filterId uint64, flags uint32,
+	writableLayerData *any, classifyOut *FWPS_CLASSIFY_OUT0) ntstatus.NTSTATUS {
+	ke.Enter(k, ddi.FwpsAcquireWritableLayerDataPointer0)
+	e := state.Of(k)
+	h := e.handleFor(k, classifyHandle, "FwpsAcquireWritableLayerDataPointer0")
+	if h == nil {
+		return ntstatus.STATUS_INVALID_PARAMETER
+	}
+	cl := h.call
+	ke.Point(k, ke.Use{Obj: cl.c.id, How: ke.W})
+	s := cl.mayAcquire(k, filterId, flags)
+	if s == ntstatus.STATUS_SUCCESS && ke.Fails(k, &siteAcquireData) {
+		s = ntstatus.STATUS_INSUFFICIENT_RESOURCES
+	}
+	seq := ke.CallStatus(k, ddi.FwpsAcquireWritableLayerDataPointer0, cl.c.id, uint32(s))
+	if s != ntstatus.STATUS_SUCCESS {
+		return s
+	}
+	w := &writable{call: cl, base: cl.c.current, seq: seq}
+	if cl.c.info.bind {
+		w.bind = w.base.lendBind()
+		w.bindWas = *w.bind
+	} else {
+		w.connect = w.base.lend()
+		w.was = *w.connect
+	}
+	cl.writables = append(cl.writables, w)
+	*writableLayerData = w.data()
+	if classifyOut != nil {
+		if ke.Choose(k, &siteAcquireOut, 2) == 0 {
+			classifyOut.ActionType = FWP_ACTION_BLOCK
+			classifyOut.Rights &^= FWPS_RIGHT_ACTION_WRITE
+		}
+		if classifyOut == cl.out {
+			t := *classifyOut
+			cl.touched = &t
+		}
+	}
+	return s
+}
+
+func (cl *call) mayAcquire(k *ke.K, filterId uint64, flags uint32) ntstatus.NTSTATUS {
+	switch {
+	case !cl.c.info.redirects():
+		cl.found(k, verify.WFP_093, "FwpsAcquireWritableLayerDataPointer0 at "+cl.c.info.name+", whose data cannot be changed", "")
+		return ntstatus.STATUS_FWP_INCOMPATIBLE_LAYER
+	case filterId != cl.f.ID:
+		cl.wrongFilter(k, "FwpsAcquireWritableLayerDataPointer0", filterId)
+		return ntstatus.STATUS_INVALID_PARAMETER
+	case cl.pend == pendCompleted || !cl.running && cl.pend != pendPending:
+		cl.found(k, verify.WFP_086, "FwpsAcquireWritableLayerDataPointer0 after the callout's decision: a change would be lost", "")
+		return ntstatus.STATUS_INVALID_PARAMETER
+	}
+	return flagsZero(k, cl.c.id, "FwpsAcquireWritableLayerDataPointer0", flags)
+}
+
+// FwpsApplyModifiedLayerData0 makes the acquired copy the current version of the request. From here on the redirect context in
+// it is the engine's, and the copy is gone.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: modifiedLayerData and the redirect context go to the engine. Rules: WFP-001, WFP-057,
+// WFP-063, WFP-073, WFP-084 to WFP-087, WFP-089 to WFP-091, WFP-095, WFP-096, WFP-099, WFP-101 to WFP-108, WFP-110 to WFP-114,
+// WFP-119. Reference: fwpsk/nf-fwpsk-fwpsapplymodifiedlayerdata0.
+func FwpsApplyModifiedLayerData0(k *irql.K, classifyHandle uint64, modifiedLayerData any, flags uint32) {
+	ke.Enter(k, ddi.FwpsApplyModifiedLayerData0)
+	e := state.Of(k)
+	h := e.handleFor(k, classifyHandle, "FwpsApplyModifiedLayerData0")
+	if h == nil {
+		return
+	}
+	cl := h.call
+	ke.Point(k, ke.Use{Obj: cl.c.id, How: ke.W})
+	w, take := cl.toApply(k, modifiedLayerData)
+	if w == nil {
+		return
+	}
+	if cl.pend == pendCompleted {
+		cl.found(k, verify.WFP_086, "FwpsApplyModifiedLayerData0 after FwpsCompleteClassify0: the change is lost", "apply before completing.")
+		take = false
+	}
+	cl.applyFlags(k, flags)
+	w.applied = true
+	seq := ke.Call(k, ddi.FwpsApplyModifiedLayerData0, cl.c.id)
+	if take {
+		cl.c.apply(k, w, seq)
+	}
+	if w.connect != nil {
+		poisonConnect(w.connect)
+	} else {
+		poisonBind(w.bind)
+	}
+}
+
+// toApply finds the copy that a pointer means.
+func (cl *call) toApply(k *ke.K, data any) (w *writable, take bool) {
+	var open, spent *writable
+	for _, x := range cl.writables {
+		switch {
+		case x.data() == data && !x.applied:
+			return x, true
+		case x.data() == data:
+			spent = x
+		case !x.applied:
+			open = x
+		}
+	}
+	if spent != nil || open == nil {
+		what := "without a writable copy having been acquired"
+		if spent != nil {
+			what = "a second time for one acquired copy"
+		}
+		cl.found(k, verify.WFP_084, "FwpsApplyModifiedLayerData0 is called "+what, "apply exactly once per successful acquire.")
+		return nil, false
+	}
+	cl.found(k, verify.WFP_085, "FwpsApplyModifiedLayerData0 is given another pointer than the one that was acquired",
+		"pass the value that FwpsAcquireWritableLayerDataPointer0 stored, not the address of the variable.")
+	return open, ke.Choose(k, &siteApplyPointer, 2) == 0
+}
+
+func (cl *call) applyFlags(k *ke.K, flags uint32) {
+	if flags&^FWPS_CLASSIFY_FLAG_REAUTHORIZE_IF_MODIFIED_BY_OTHERS != 0 {
+		flagsZero(k, cl.c.id, "FwpsApplyModifiedLayerData0", flags)
+	}
+	if flags&FWPS_CLASSIFY_FLAG_REAUTHORIZE_IF_MODIFIED_BY_OTHERS == 0 {
+		return
+	}
+	if cl.pend != pendPending {
+		cl.found(k, verify.WFP_087, "FWPS_CLASSIFY_FLAG_REAUTHORIZE_IF_MODIFIED_BY_OTHERS in a classification that is not pended",
+			"pass 0 when redirecting inline.")
+		return
+	}
+	cl.watchers = true
+}
+
+// apply makes w the newest version, if it changes anything.
+func (c *classification) apply(k *ke.K, w *writable, seq uint64) {
+	if w.bind != nil {
+		c.applyBind(k, w, seq)
+		return
+	}
+	cl, r := w.call, *w.connect
+	if r.PreviousVersion != w.was.PreviousVersion || r.ModifierFilterId != w.was.ModifierFilterId {
+		cl.found(k, verify.WFP_089, "previousVersion or modifierFilterId of the request was changed", "these members are the engine's.")
+	}
+	r.PreviousVersion, r.ModifierFilterId = nil, 0
+	if r == w.base.req {
+		return
+	}
+	c.checkRequest(k, w, &r)
+	v := &version{req: r, prev: c.current, filter: cl.f.ID, seq: seq}
+	c.takeContext(k, w, v)
+	c.addRecord(w, v)
+	c.current = v
+}
+
+func (c *classification) applyBind(k *ke.K, w *writable, seq uint64) {
+	cl, r := w.call, *w.bind
+	if r.PreviousVersion != w.bindWas.PreviousVersion || r.ModifierFilterId != w.bindWas.ModifierFilterId {
+		cl.found(k, verify.WFP_089, "previousVersion or modifierFilterId of the request was changed", "these members are the engine's.")
+	}
+	if r.LocalAddressAndPort == w.base.req.LocalAddressAndPort && r.PortReservationToken == w.base.req.PortReservationToken {
+		return
+	}
+	if r.LocalAddressAndPort.Ss_family != c.original.LocalAddressAndPort.Ss_family {
+		c.wrongFamily(k, cl, "local")
+	}
+	v := &version{req: c.original, prev: c.current, filter: cl.f.ID, seq: seq}
+	v.req.LocalAddressAndPort, v.req.PortReservationToken = r.LocalAddressAndPort, r.PortReservationToken
+	c.current = v
+}
+
+// pokedAfterApply looks for writes into copies that had been applied.
+func (c *classification) pokedAfterApply(k *ke.K) {
+	var clean FWPS_CONNECT_REQUEST0
+	var cleanBind FWPS_BIND_REQUEST0
+	poisonConnect(&clean)
+	poisonBind(&cleanBind)
+	for _, cl := range c.calls {
+		for _, w := range cl.writables {
+			if w.applied && (w.connect != nil && *w.connect != clean || w.bind != nil && *w.bind != cleanBind) {
+				ke.Report(k, verify.Finding{Rule: verify.WFP_095, Obj: c.id.String(), Driver: imageNameOf(cl.reg.owner),
+					Also: []verify.RuleID{verify.POOL_013}, Places: cl.places(),
+					Headline: "the writable copy of the request was written after it had been applied",
+					Fix:      "do not keep the pointer beyond FwpsApplyModifiedLayerData0."})
+			}
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package fwps
+
+import (
+	"calloutsim/internal/verify"
+	"calloutsim/wsk/ws2def"
+)
+
+// FWPS_INCOMING_METADATA_VALUES0 is what else is known about the event. Which members mean something differs from layer to
+// layer and from event to event: FWPS_IS_METADATA_FIELD_PRESENT tells. The engine lends it to classifyFn for the duration
+// of the call.
+type FWPS_INCOMING_METADATA_VALUES0 struct {
+	present     uint32
+	flags       uint32
+	processID   uint64
+	token       uint64
+	processPath *FWP_BYTE_BLOB
+	endpoint    uint64
+	parent      uint64
+	flow        uint64
+	compartment uint32
+	targetPID   uint32
+	original    *ws2def.SOCKADDR_STORAGE
+	records     HANDLE
+	lent        *lent
+}
+
+// FWPS_IS_METADATA_FIELD_PRESENT tells whether the member that a FWPS_METADATA_FIELD_* bit stands for means something.
+//
+// IRQL: any level. Rules: WFP-054. Reference: fwpsk/ns-fwpsk-fwps_incoming_metadata_values0_.
+func FWPS_IS_METADATA_FIELD_PRESENT(metadataValues *FWPS_INCOMING_METADATA_VALUES0, metadataField uint32) bool {
+	metadataValues.lent.touch()
+	return metadataValues.present&metadataField == metadataField
+}
+
+// need checks that a member is there before it is read.
+func (m *FWPS_INCOMING_METADATA_VALUES0) need(bit uint32, name string) {
+	m.lent.touch()
+	if m.present&bit == 0 {
+		m.lent.report(verify.Finding{Rule: verify.WFP_053, Obj: m.lent.id(),
+			Headline: "metadata member " + name + " is read at " + m.lent.call.c.info.name + ", where it is absent this time",
+			Fix:      "test FWPS_IS_METADATA_FIELD_PRESENT before reading the member."})
+	}
+}
+
+// CurrentMetadataValues is the mask of the members that are there. Rules: WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) CurrentMetadataValues() uint32 {
+	m.lent.touch()
+	return m.present
+}
+
+// Flags is the member of that name, bits FWPS_INCOMING_FLAG_*. Rules: WFP-053, WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) Flags() uint32 {
+	m.need(FWPS_METADATA_FIELD_SYSTEM_FLAGS, "flags")
+	return m.flags
+}
+
+// ProcessId is the process that owns the endpoint. Rules: WFP-053, WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) ProcessId() uint64 {
+	m.need(FWPS_METADATA_FIELD_PROCESS_ID, "processId")
+	return m.processID
+}
+
+// ProcessPath is the path of the owner's image. Rules: WFP-053, WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) ProcessPath() *FWP_BYTE_BLOB {
+	m.need(FWPS_METADATA_FIELD_PROCESS_PATH, "processPath")
+	return m.processPath
+}
+
+// Token is a handle for permission checks. Rules: WFP-053, WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) Token() uint64 {
+	m.need(FWPS_METADATA_FIELD_TOKEN, "token")
+	return m.token
+}
+
+// TransportEndpointHandle identifies the endpoint at every layer until it is closed. Rules: WFP-053, WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) TransportEndpointHandle() uint64 {
+	m.need(FWPS_METADATA_FIELD_TRANSPORT_ENDPOINT_HANDLE, "transportEndpointHandle")
+	return m.endpoint
+}
+
+// ParentEndpointHandle identifies the listening endpoint of an accepted connection. Rules: WFP-053, WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) ParentEndpointHandle() uint64 {
+	m.need(FWPS_METADATA_FIELD_PARENT_ENDPOINT_HANDLE, "parentEndpointHandle")
+	return m.parent
+}
+
+// FlowHandle identifies the flow. Rules: WFP-053, WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) FlowHandle() uint64 {
+	m.need(FWPS_METADATA_FIELD_FLOW_HANDLE, "flowHandle")
+	return m.flow
+}
+
+// CompartmentId is the routing compartment. Rules: WFP-053, WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) CompartmentId() uint32 {
+	m.need(FWPS_METADATA_FIELD_COMPARTMENT_ID, "compartmentId")
+	return m.compartment
+}
+
+// LocalRedirectTargetPID is the process a redirected connection goes to. Rules: WFP-053, WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) LocalRedirectTargetPID() uint32 {
+	m.need(FWPS_METADATA_FIELD_LOCAL_REDIRECT_TARGET_PID, "localRedirectTargetPID")
+	return m.targetPID
+}
+
+// OriginalDestination is where a redirected connection wanted to go. Rules: WFP-053, WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) OriginalDestination() *ws2def.SOCKADDR_STORAGE {
+	m.need(FWPS_METADATA_FIELD_ORIGINAL_DESTINATION, "originalDestination")
+	return m.original
+}
+
+// RedirectRecords is the handle of the connection's redirect records, valid as long as the classification is not decided.
+// Rules: WFP-053, WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) RedirectRecords() HANDLE {
+	m.need(FWPS_METADATA_FIELD_REDIRECT_RECORD_HANDLE, "redirectRecords")
+	return m.records
+}

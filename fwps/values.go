@@ -1,0 +1,217 @@
+package fwps
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ke"
+	"calloutsim/internal/verify"
+	"calloutsim/internal/wfp"
+)
+
+// FWP_BYTE_BLOB is a counted piece of memory.
+type FWP_BYTE_BLOB struct {
+	Size uint32
+	Data []byte
+}
+
+// FWP_BYTE_ARRAY16 is an IPv6 address in network byte order.
+type FWP_BYTE_ARRAY16 struct{ ByteArray16 [16]byte }
+
+// FWP_V4_ADDR_AND_MASK is an IPv4 network in host byte order.
+type FWP_V4_ADDR_AND_MASK struct{ Addr, Mask uint32 }
+
+// FWP_V6_ADDR_AND_MASK is an IPv6 network.
+type FWP_V6_ADDR_AND_MASK struct {
+	Addr         [16]byte
+	PrefixLength uint8
+}
+
+// FWP_VALUE0 is a value with its type. The members of the C union are methods that check the type; the functions
+// Uint8Value to BlobValue make values. The zero value is FWP_EMPTY.
+type FWP_VALUE0 struct {
+	v     wfp.Value
+	u64   *uint64
+	blob  *FWP_BYTE_BLOB
+	array *FWP_BYTE_ARRAY16
+	lent  *lent  // of an incoming value
+	name  string // of the field it was read from
+}
+
+// Uint8Value makes a FWP_UINT8.
+func Uint8Value(n uint8) FWP_VALUE0 { return number(wfp.Uint8, uint64(n)) }
+
+// Uint16Value makes a FWP_UINT16.
+func Uint16Value(n uint16) FWP_VALUE0 { return number(wfp.Uint16, uint64(n)) }
+
+// Uint32Value makes a FWP_UINT32.
+func Uint32Value(n uint32) FWP_VALUE0 { return number(wfp.Uint32, uint64(n)) }
+
+// Uint64Value makes a FWP_UINT64; in C the union holds a pointer to the number.
+func Uint64Value(n uint64) FWP_VALUE0 {
+	v := number(wfp.Uint64, n)
+	v.u64 = &n
+	return v
+}
+
+// BlobValue makes a FWP_BYTE_BLOB_TYPE.
+func BlobValue(data []byte) FWP_VALUE0 {
+	return FWP_VALUE0{v: wfp.Value{Type: wfp.ByteBlob, Bytes: data}, blob: &FWP_BYTE_BLOB{uint32(len(data)), data}}
+}
+
+// Array16Value makes a FWP_BYTE_ARRAY16_TYPE.
+func Array16Value(a [16]byte) FWP_VALUE0 {
+	p := &FWP_BYTE_ARRAY16{a}
+	return FWP_VALUE0{v: wfp.Value{Type: wfp.ByteArray16, Bytes: p.ByteArray16[:]}, array: p}
+}
+
+func number(t wfp.DataType, n uint64) FWP_VALUE0 { return FWP_VALUE0{v: wfp.Value{Type: t, Num: n}} }
+
+// Raw is the value as the deciding code sees it; package fwpm uses it.
+func (v *FWP_VALUE0) Raw() wfp.Value { return v.v }
+
+// Type says what the value is.
+func (v FWP_VALUE0) Type() FWP_DATA_TYPE {
+	v.lent.touch()
+	return FWP_DATA_TYPE(v.v.Type)
+}
+
+// Uint8 reads the member of that name. Rules: WFP-055, WFP-056.
+func (v FWP_VALUE0) Uint8() uint8 { return uint8(v.read(wfp.Uint8).Num) }
+
+// Uint16 reads the member of that name. Rules: WFP-055, WFP-056.
+func (v FWP_VALUE0) Uint16() uint16 { return uint16(v.read(wfp.Uint16).Num) }
+
+// Uint32 reads the member of that name. Rules: WFP-055, WFP-056.
+func (v FWP_VALUE0) Uint32() uint32 { return uint32(v.read(wfp.Uint32).Num) }
+
+// Uint64 reads the member of that name, a pointer in C. Rules: WFP-055, WFP-056.
+func (v FWP_VALUE0) Uint64() *uint64 {
+	v.read(wfp.Uint64)
+	return v.u64
+}
+
+// ByteBlob reads the member of that name. Rules: WFP-055, WFP-056.
+func (v FWP_VALUE0) ByteBlob() *FWP_BYTE_BLOB {
+	v.read(wfp.ByteBlob)
+	return v.blob
+}
+
+// ByteArray16 reads the member of that name. Rules: WFP-055, WFP-056.
+func (v FWP_VALUE0) ByteArray16() *FWP_BYTE_ARRAY16 {
+	v.read(wfp.ByteArray16)
+	return v.array
+}
+
+// read checks that the member read is the one the type names.
+func (v *FWP_VALUE0) read(want wfp.DataType) wfp.Value {
+	v.lent.touch()
+	if v.v.Type == want {
+		return v.v
+	}
+	if v.lent == nil {
+		return wfp.Value{}
+	}
+	f := verify.Finding{Rule: verify.WFP_056, Obj: v.lent.id(),
+		Headline: fmt.Sprintf("%s is of type %d, and its member of type %d is read", v.name, v.v.Type, want)}
+	if v.v.Type == wfp.Empty {
+		f.Rule = verify.WFP_055
+		f.Headline = v.name + " is FWP_EMPTY in this classification, and a member of it is read"
+		f.Fix = "look at the type first; values nobody knows (an unspecified local address, most values of a reauthorization) are FWP_EMPTY."
+	}
+	v.lent.report(f)
+	return wfp.Value{}
+}
+
+// Field is one entry of the enumeration of a layer's values: a constant FWPS_FIELD_*.
+type Field interface{ field() (layer uint16, index int) }
+
+// fieldInfo is a row of the table of values.
+type fieldInfo struct {
+	name string
+	typ  FWP_DATA_TYPE
+}
+
+// fieldsOf returns the values of a layer; nil for a layer without any.
+func fieldsOf(layer uint16) []fieldInfo {
+	if int(layer) < len(fieldTable) {
+		return fieldTable[layer]
+	}
+	return nil
+}
+
+// FWPS_INCOMING_VALUE0 is one incoming value.
+type FWPS_INCOMING_VALUE0 struct{ value FWP_VALUE0 }
+
+// Value is the value itself, valid until classifyFn returns. Rules: WFP-054.
+func (v *FWPS_INCOMING_VALUE0) Value() FWP_VALUE0 {
+	v.value.lent.touch()
+	return v.value
+}
+
+// FWPS_INCOMING_VALUES0 is what is known about the event being classified. The engine lends it to classifyFn for the
+// duration of the call.
+type FWPS_INCOMING_VALUES0 struct {
+	layer  uint16
+	values []FWPS_INCOMING_VALUE0
+	lent   *lent
+}
+
+// LayerId is the layer the classification is made at. Rules: WFP-054.
+func (in *FWPS_INCOMING_VALUES0) LayerId() uint16 {
+	in.lent.touch()
+	return in.layer
+}
+
+// ValueCount is the number of values of the layer. Rules: WFP-054.
+func (in *FWPS_INCOMING_VALUES0) ValueCount() uint32 {
+	in.lent.touch()
+	return uint32(len(in.values))
+}
+
+// IncomingValue is the element of incomingValue with the index that f stands for. A constant of another layer is accepted
+// where it happens to name the same value, as V4 and V6 twins do. Rules: WFP-054, WFP-056.
+func (in *FWPS_INCOMING_VALUES0) IncomingValue(f Field) *FWPS_INCOMING_VALUE0 {
+	in.lent.touch()
+	layer, i := f.field()
+	here, there := fieldsOf(in.layer), fieldsOf(layer)
+	if i >= len(in.values) || i >= len(there) || here[i].name != there[i].name {
+		name := fmt.Sprintf("index %d", i)
+		if i < len(there) {
+			name = layerName(layer) + "_" + there[i].name
+		}
+		in.lent.report(verify.Finding{Rule: verify.WFP_056, Obj: in.lent.id(),
+			Headline: fmt.Sprintf("%s is read at %s, where that index means something else", name, layerName(in.layer)),
+			Fix:      "use the FWPS_FIELD_* constants of the layer in inFixedValues->layerId."})
+		return &FWPS_INCOMING_VALUE0{}
+	}
+	return &in.values[i]
+}
+
+// lent is the life of what the engine lends to one call of classifyFn.
+type lent struct {
+	call *call
+	over bool
+}
+
+func (l *lent) id() string { return l.call.c.id.String() }
+
+// touch notices use after the call. Between runs everything may be looked at.
+func (l *lent) touch() {
+	if l == nil || !l.over {
+		return
+	}
+	k := l.call.c.e.m.Current()
+	if k == nil {
+		return
+	}
+	ke.Report(k, verify.Finding{Rule: verify.WFP_054, Obj: l.id(), BugCheck: 0xD5, Also: []verify.RuleID{verify.POOL_013},
+		Headline: "arguments of classifyFn for " + l.id() + " are used after classifyFn has returned",
+		Places:   l.call.places(), Fix: "copy what is needed later before classifyFn returns."})
+}
+
+func (l *lent) report(f verify.Finding) {
+	if k := l.call.c.e.m.Current(); k != nil {
+		f.Places = l.call.places()
+		ke.Report(k, f)
+	}
+}

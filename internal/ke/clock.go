@@ -1,0 +1,202 @@
+package ke
+
+import (
+	"strconv"
+
+	"calloutsim/internal/trace"
+)
+
+// Units of virtual time.
+const (
+	Microsecond = 10
+	Millisecond = 1000 * Microsecond
+	Second      = 1000 * Millisecond
+)
+
+// epoch is where the clock starts: 2024-01-01 00:00 UTC in 100 ns units since 1601.
+const epoch = 133485408000000000
+
+// timeout is one armed deadline.
+type timeout struct {
+	at    int64
+	seq   uint64
+	index int // position in the heap + 1; 0 when not armed
+	fire  func(m *Machine)
+}
+
+// clock is a heap of deadlines ordered by (time, order of insertion).
+type clock struct {
+	heap []*timeout
+	seq  uint64
+}
+
+func (c *clock) reset() {
+	for _, t := range c.heap {
+		t.index = 0
+	}
+	clear(c.heap)
+	c.heap, c.seq = c.heap[:0], 0
+}
+
+func (c *clock) less(i, j int) bool {
+	a, b := c.heap[i], c.heap[j]
+	return a.at < b.at || a.at == b.at && a.seq < b.seq
+}
+
+func (c *clock) swap(i, j int) {
+	c.heap[i], c.heap[j] = c.heap[j], c.heap[i]
+	c.heap[i].index, c.heap[j].index = i+1, j+1
+}
+
+func (c *clock) add(t *timeout) {
+	c.seq++
+	t.seq = c.seq
+	c.heap = append(c.heap, t)
+	t.index = len(c.heap)
+	c.up(len(c.heap) - 1)
+}
+
+func (c *clock) up(i int) {
+	for i > 0 {
+		p := (i - 1) / 2
+		if !c.less(i, p) {
+			break
+		}
+		c.swap(i, p)
+		i = p
+	}
+}
+
+func (c *clock) down(i int) {
+	for {
+		l := 2*i + 1
+		if l >= len(c.heap) {
+			return
+		}
+		if l+1 < len(c.heap) && c.less(l+1, l) {
+			l++
+		}
+		if !c.less(l, i) {
+			return
+		}
+		c.swap(i, l)
+		i = l
+	}
+}
+
+// remove disarms t; false when it was not armed.
+func (c *clock) remove(t *timeout) bool {
+	if t.index == 0 {
+		return false
+	}
+	i, n := t.index-1, len(c.heap)-1
+	if i != n {
+		c.swap(i, n)
+	}
+	c.heap[n] = nil
+	c.heap = c.heap[:n]
+	t.index = 0
+	if i < n {
+		c.down(i)
+		c.up(i)
+	}
+	return true
+}
+
+// advance moves the clock to the earliest deadline and lets everything due then happen. False when nothing is
+// armed.
+func (m *Machine) advance() bool {
+	if len(m.clock.heap) == 0 {
+		return false
+	}
+	at := m.clock.heap[0].at
+	if at-epoch > m.cfg.MaxTime {
+		panic(Misuse("time limit reached (" + strconv.FormatInt(m.cfg.MaxTime/Second, 10) +
+			" s of virtual time): a timer keeps the machine from coming to rest; Options.MaxTime sets the limit"))
+	}
+	if at > m.now {
+		m.now = at
+		m.log.Add(&trace.Event{What: trace.Clock, Time: at})
+	}
+	for len(m.clock.heap) > 0 && m.clock.heap[0].at <= m.now {
+		t := m.clock.heap[0]
+		m.clock.remove(t)
+		t.fire(m)
+	}
+	return true
+}
+
+// Now returns virtual time: system time in 100 ns units since 1601.
+func (m *Machine) Now() int64 { return m.now }
+
+// Uptime returns virtual time since the start of the run, 100 ns units.
+func (m *Machine) Uptime() int64 { return m.now - epoch }
+
+// Since returns t as time since the start of the run.
+func Since(t int64) int64 { return t - epoch }
+
+// deadline turns a WDK time-out into a point in time: negative is relative, positive absolute.
+func (m *Machine) deadline(t int64) int64 {
+	if t < 0 {
+		return m.now - t
+	}
+	return t
+}
+
+func utoa(n uint64) string { return strconv.FormatUint(n, 10) }
+
+// Timer is a timer object: expiry signals Object and queues DPC.
+type Timer struct {
+	Object Object
+	DPC    *DPC // may be nil
+	Period int64
+	t      timeout
+	cpu    *cpu
+}
+
+// SetTimer arms t and reports whether it was armed already.
+func SetTimer(k *K, t *Timer, due int64, period int64, d *DPC) bool {
+	m := k.m
+	was := m.clock.remove(&t.t)
+	t.Object.Signal = 0
+	t.DPC, t.Period, t.cpu = d, period, k.cpu
+	t.t.at = max(m.deadline(due), m.now)
+	if t.t.fire == nil {
+		t.t.fire = t.expire
+	}
+	if t.t.at == m.now {
+		t.expire(m) // due already: it expires before KeSetTimer returns
+		return was
+	}
+	m.clock.add(&t.t)
+	return was
+}
+
+func (t *Timer) expire(m *Machine) {
+	m.log.Add(&trace.Event{What: trace.Note, Time: m.now, Text: "timer expires", Obj: t.Object.ID})
+	t.Object.Signal = 1
+	m.satisfy(&t.Object)
+	if t.DPC != nil && t.DPC.queuedOn == nil {
+		c := t.cpu
+		if n := t.DPC.Target; n >= 0 && int(n) < len(m.cpus) {
+			c = m.cpus[n]
+		}
+		m.enqueueDPC(c, t.DPC)
+	}
+	if t.Period > 0 {
+		t.t.at = m.now + t.Period
+		m.clock.add(&t.t)
+	}
+}
+
+// CancelTimer disarms t and takes its DPC out of the queue; it reports whether t was armed.
+func CancelTimer(k *K, t *Timer) bool {
+	was := k.m.clock.remove(&t.t)
+	if was && t.DPC != nil {
+		k.m.removeDPC(t.DPC)
+	}
+	return was
+}
+
+// Armed reports whether the timer is in the timer queue.
+func (t *Timer) Armed() bool { return t.t.index != 0 }

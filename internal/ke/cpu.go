@@ -1,0 +1,216 @@
+package ke
+
+import (
+	"strconv"
+
+	"calloutsim/internal/trace"
+)
+
+// cpu is a simulated processor.
+type cpu struct {
+	num    uint8
+	thread *Thread // current here; nil when idle
+	dpcs   []*DPC
+	inDPC  bool
+	dpcK   K
+	idle   *Thread
+}
+
+func (m *Machine) resetCPUs(n int) {
+	for len(m.cpus) < n {
+		m.cpus = append(m.cpus, &cpu{})
+	}
+	m.cpus = m.cpus[:n]
+	for i, c := range m.cpus {
+		old := &c.dpcK
+		dpcK := K{m: m, cpu: c, name: old.name, num: uint16(i + 1), isDPC: true, irql: Dispatch,
+			frames: old.frames[:0], locks: old.locks[:0], stack: old.stack[:0], raises: old.raises[:0]}
+		if dpcK.name == "" {
+			dpcK.name = "DPC on processor " + strconv.Itoa(i)
+		}
+		*c = cpu{num: uint8(i), dpcs: c.dpcs[:0], dpcK: dpcK}
+	}
+}
+
+// irqlOf is the level of the processor.
+func (c *cpu) irqlOf() uint8 {
+	switch {
+	case c.inDPC:
+		return Dispatch
+	case c.thread != nil:
+		return c.thread.irql
+	}
+	return Passive
+}
+
+// SetIRQL changes the level without any check. Lowering below DISPATCH_LEVEL lets queued DPCs in, lowering
+// below APC_LEVEL delivers special kernel APCs (irp.md 13.3).
+func SetIRQL(k *K, level uint8) {
+	old := k.irql
+	k.irql = level
+	if level < Dispatch && old >= Dispatch && len(k.cpu.dpcs) > 0 && !k.isDPC {
+		k.m.runDPCs(k.cpu, k)
+	}
+	if level < APC && len(k.apcs) > 0 {
+		DeliverAPCs(k)
+	}
+}
+
+// DPC is a deferred procedure call object.
+type DPC struct {
+	ID         trace.ID
+	Run        func(k *K)
+	Importance uint8
+	Target     int8 // processor, -1 the one that queues
+	queuedOn   *cpu
+	Active     int // runs in progress
+}
+
+// Importance of a DPC (scheduling.md 4.2).
+const (
+	LowImportance = iota
+	MediumImportance
+	HighImportance
+	MediumHighImportance
+)
+
+// QueueDPC puts d in the queue of its processor. It returns false when d is queued already. On the caller's
+// own processor the queue is processed at once when the level allows it, unless the importance is low.
+func QueueDPC(k *K, d *DPC) bool {
+	if d.queuedOn != nil {
+		return false
+	}
+	m := k.m
+	c := k.cpu
+	if d.Target >= 0 && int(d.Target) < len(m.cpus) {
+		c = m.cpus[d.Target]
+	}
+	m.enqueueDPC(c, d)
+	if c == k.cpu && k.irql < Dispatch && d.Importance != LowImportance {
+		m.runDPCs(c, k)
+	}
+	return true
+}
+
+func (m *Machine) enqueueDPC(c *cpu, d *DPC) {
+	d.queuedOn = c
+	m.queued++
+	if d.Importance == HighImportance {
+		c.dpcs = append([]*DPC{d}, c.dpcs...)
+		return
+	}
+	c.dpcs = append(c.dpcs, d)
+}
+
+// RemoveDPC takes d out of its queue; false when it was in none.
+func RemoveDPC(k *K, d *DPC) bool { return k.m.removeDPC(d) }
+
+func (m *Machine) removeDPC(d *DPC) bool {
+	c := d.queuedOn
+	if c == nil {
+		return false
+	}
+	for i, o := range c.dpcs {
+		if o == d {
+			c.dpcs = append(c.dpcs[:i], c.dpcs[i+1:]...)
+			break
+		}
+	}
+	d.queuedOn = nil
+	m.queued--
+	return true
+}
+
+// Queued reports whether d waits in a queue.
+func (d *DPC) Queued() bool { return d.queuedOn != nil }
+
+// runDPCs empties the queue of c as calls nested on the stack of by, whose context cannot go on before they
+// return.
+func (m *Machine) runDPCs(c *cpu, by *K) {
+	if c.inDPC {
+		return
+	}
+	for len(c.dpcs) > 0 && !m.dead {
+		d := c.dpcs[0]
+		c.dpcs = append(c.dpcs[:0], c.dpcs[1:]...)
+		d.queuedOn = nil
+		m.queued--
+		m.borrow(c, by, func(k *K) {
+			d.Active++
+			d.Run(k)
+			d.Active--
+		})
+	}
+	if len(by.apcs) > 0 {
+		DeliverAPCs(by)
+	}
+}
+
+// borrow runs fn as a call at DISPATCH_LEVEL on processor c, on the stack that by runs on, with a K of its
+// own.
+func (m *Machine) borrow(c *cpu, by *K, fn func(k *K)) {
+	k := &c.dpcK
+	k.t, k.irql, k.kernelAPC, k.specialAPC = by.t, Dispatch, 0, 0
+	k.raises = k.raises[:0]
+	c.inDPC = true
+	m.cur = k
+	fn(k)
+	if m.cur != k {
+		wrongContext(k, 0)
+	}
+	m.cur = by
+	c.inDPC = false
+}
+
+// FlushDPCs waits until every DPC queued on any processor has run (KeFlushQueuedDpcs). PASSIVE_LEVEL.
+func FlushDPCs(k *K) {
+	m := k.m
+	for {
+		if len(k.cpu.dpcs) > 0 {
+			m.runDPCs(k.cpu, k)
+		}
+		busy := m.queued > 0
+		for _, c := range m.cpus {
+			busy = busy || c.inDPC
+		}
+		if !busy {
+			return
+		}
+		m.yield(k)
+	}
+}
+
+// Raise sets a higher level and remembers the old one for the lowering that is to follow.
+func Raise(k *K, level uint8) {
+	k.raises = append(k.raises, k.irql)
+	SetIRQL(k, level)
+}
+
+// Raised returns the level that the innermost raise of the running callback saved; ok is false when there was
+// none.
+func Raised(k *K) (saved uint8, ok bool) {
+	n := len(k.raises)
+	if n == 0 || n <= raiseBase(k) {
+		return 0, false
+	}
+	return k.raises[n-1], true
+}
+
+// raiseBase is the number of raises made before the running callback. Callbacks of queues count as part of
+// their caller: one of them takes the lock, another gives it back.
+func raiseBase(k *K) int {
+	for i := len(k.frames) - 1; i >= 0; i-- {
+		if k.frames[i].Kind != FrameQueue {
+			return k.frames[i].raises
+		}
+	}
+	return 0
+}
+
+// Lower sets the level and forgets the innermost raise, if there is one.
+func Lower(k *K, level uint8) {
+	if n := len(k.raises); n > raiseBase(k) {
+		k.raises = k.raises[:n-1]
+	}
+	SetIRQL(k, level)
+}

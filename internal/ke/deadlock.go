@@ -1,0 +1,110 @@
+package ke
+
+import (
+	"fmt"
+
+	"calloutsim/internal/verify"
+)
+
+// stuck looks, when nothing can run any more, for what no outside can end: processors that spin for ever, and
+// circles of threads that wait for what the next one owns. Rule: LOCK-026.
+func (m *Machine) stuck() {
+	for _, t := range m.threads {
+		if t.spin != nil && t.spin.held {
+			m.deadlock(t, "nothing can run any more: a processor spins for a lock that nobody will release")
+			return
+		}
+	}
+	for _, t := range m.all {
+		if m.inCircle(t) {
+			m.deadlock(t, "threads wait for each other: each owns what the next one waits for")
+			return
+		}
+	}
+}
+
+// CheckDeadlock reports LOCK-026 if, at the end of a run, a callback waits without time limit for something
+// that nobody is left to signal. System threads and programs that wait outside of any other callback are
+// servers waiting for work.
+func (m *Machine) CheckDeadlock() {
+	if m.dead || len(m.clock.heap) > 0 {
+		return
+	}
+	for _, t := range m.all {
+		if t.state == stWaiting && t.timer.index == 0 && !t.serves() {
+			m.deadlock(t, "nothing can run any more, and a callback waits without time limit")
+			return
+		}
+	}
+}
+
+func (t *Thread) serves() bool {
+	f := Top(&t.K)
+	return f == nil || f.Kind == FrameThread || f.Kind == FrameUser || f.Kind == FrameSystem
+}
+
+func (m *Machine) deadlock(first *Thread, headline string) {
+	f := verify.Finding{Rule: verify.LOCK_026, Ctx: first.name, Headline: headline}
+	for _, t := range m.all {
+		why, on, since, ok := t.Waits()
+		if !ok {
+			continue
+		}
+		line := t.active.name + " " + why
+		if t.spin == nil {
+			line = t.name + " waits in " + why
+		}
+		for i, o := range on {
+			if i == 0 {
+				line += " for"
+			}
+			line += " " + o.ID.String()
+			if o.Owner != nil {
+				line += " (owner " + o.Owner.name + ")"
+			}
+			if f.Obj == "" && t == first {
+				f.Obj = o.ID.String()
+			}
+		}
+		if t.spin != nil {
+			line += " (held by " + t.spin.holder() + ")"
+			if t == first {
+				f.Obj = t.spin.ID.String()
+			}
+		}
+		at := Since(since)
+		f.Blocked = append(f.Blocked, fmt.Sprintf("%s, since %d.%07d s", line, at/Second, at%Second))
+	}
+	m.ReportIdle(f)
+}
+
+func (l *SpinLock) holder() string {
+	if l.owner == nil {
+		return "nobody"
+	}
+	return l.owner.name
+}
+
+// inCircle follows owners of what t waits for and reports whether that leads back to t.
+func (m *Machine) inCircle(t *Thread) bool {
+	at := t
+	for range m.all {
+		if at = at.blockedBy(); at == nil || at == t {
+			return at != nil
+		}
+	}
+	return false
+}
+
+// blockedBy is the thread without which t can never go on, if there is one.
+func (t *Thread) blockedBy() *Thread {
+	if t.state != stWaiting || t.timer.index != 0 || len(t.blocks) != 1 && !t.waitAll {
+		return nil
+	}
+	for i := range t.blocks {
+		if o := t.blocks[i].obj; o.Owner != nil && o.Owner != t {
+			return o.Owner
+		}
+	}
+	return nil
+}

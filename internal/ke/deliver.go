@@ -1,0 +1,104 @@
+package ke
+
+import "calloutsim/internal/trace"
+
+// Channel is an ordering domain of the world outside the drivers: what is posted to it is delivered in order,
+// what is posted to different channels in any order. One channel per direction of a connection is the usual
+// grain.
+type Channel struct {
+	Name  string
+	queue []Delivery
+	busy  bool // a delivery of this channel has not returned yet
+	order uint64
+}
+
+// Delivery is one act of the outside: a segment arrives, a lower driver completes, a process ends.
+type Delivery struct {
+	Text string   // constant, for the trace
+	Obj  trace.ID // what it is about
+	Run  func(k *K)
+	// IRQL is the site that decides where Run is called: alternative 0 as a DPC at DISPATCH_LEVEL, 1 in a
+	// system worker thread at PASSIVE_LEVEL. Nil means always DISPATCH_LEVEL.
+	IRQL *Site
+	// Passive means a worker thread in any case.
+	Passive bool
+}
+
+// NewChannel makes a channel. Deliveries that are due are offered to the scheduler in order of channel
+// creation.
+func (m *Machine) NewChannel(name string) *Channel {
+	m.chanNo++
+	return &Channel{Name: name, order: m.chanNo}
+}
+
+// Post makes d due behind everything posted to c before.
+func (m *Machine) Post(c *Channel, d Delivery) {
+	if len(c.queue) == 0 && !c.busy {
+		m.offer(c)
+	}
+	c.queue = append(c.queue, d)
+}
+
+// offer puts c among the channels that have something due, ordered by creation.
+func (m *Machine) offer(c *Channel) {
+	i := len(m.chans)
+	m.chans = append(m.chans, c)
+	for i > 0 && m.chans[i-1].order > c.order {
+		m.chans[i] = m.chans[i-1]
+		i--
+	}
+	m.chans[i] = c
+}
+
+// PostAfter posts d when delay (100 ns units of virtual time) has passed.
+func (m *Machine) PostAfter(c *Channel, delay int64, d Delivery) {
+	m.clock.add(&timeout{at: m.now + delay, fire: func(m *Machine) { m.Post(c, d) }})
+}
+
+func (c *Channel) pop() Delivery {
+	d := c.queue[0]
+	n := copy(c.queue, c.queue[1:])
+	c.queue[n] = Delivery{}
+	c.queue = c.queue[:n]
+	return d
+}
+
+// begin starts the first delivery of c on processor p, either nested on the stack by runs on, or in a worker.
+func (m *Machine) begin(c *Channel, p *cpu, by *K) {
+	d := c.pop()
+	c.busy = true
+	m.dropChannel(c)
+	passive := d.Passive
+	if d.IRQL != nil {
+		passive = m.Choose(d.IRQL, 2) == 1
+	}
+	if passive {
+		m.QueueWork("System worker", func(k *K) {
+			Log(k, trace.Event{What: trace.Deliver, Text: d.Text, Obj: d.Obj})
+			d.Run(k)
+			m.delivered(c)
+		})
+		return
+	}
+	m.borrow(p, by, func(k *K) {
+		Log(k, trace.Event{What: trace.Deliver, Text: d.Text, Obj: d.Obj})
+		d.Run(k)
+	})
+	m.delivered(c)
+}
+
+func (m *Machine) dropChannel(c *Channel) {
+	for i, o := range m.chans {
+		if o == c {
+			m.chans = append(m.chans[:i], m.chans[i+1:]...)
+			return
+		}
+	}
+}
+
+func (m *Machine) delivered(c *Channel) {
+	c.busy = false
+	if len(c.queue) > 0 {
+		m.offer(c)
+	}
+}

@@ -1,0 +1,284 @@
+package ke
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+)
+
+// Misuse is a panic value: the harness or the test is used wrongly. It becomes a t.Fatal with this text.
+type Misuse string
+
+func (m Misuse) Error() string { return string(m) }
+
+type seenFinding struct {
+	rule verify.RuleID
+	obj  string
+	pc   uintptr
+}
+
+func wrongContext(k *K, d ddi.ID) {
+	if k == nil {
+		panic(Misuse(d.String() + " called with a nil K: pass the k that the callback received"))
+	}
+	if k.m.dead && (k.m.running || k.m.killing) || k.t.exiting {
+		die()
+	}
+	if k.m.cur == nil {
+		panic(Misuse(fmt.Sprintf("%v called with the K of %q outside of the run: a K is valid only inside its "+
+			"callback", d, k.name)))
+	}
+	panic(Misuse(fmt.Sprintf("K of %q used inside %q (%v): every callback must use the k it received", k.name,
+		k.m.cur.name, d)))
+}
+
+var levelNames = [...]string{"PASSIVE_LEVEL", "APC_LEVEL", "DISPATCH_LEVEL"}
+
+// LevelName gives the name of an IRQL.
+func LevelName(l uint8) string {
+	switch {
+	case int(l) < len(levelNames):
+		return levelNames[l]
+	case l == High:
+		return "HIGH_LEVEL"
+	}
+	return fmt.Sprintf("DIRQL %d", l)
+}
+
+func irqlWrong(k *K, d ddi.ID) {
+	f := verify.Finding{Rule: verify.IRQL_001, AllowedIRQL: ddi.MaxIRQL(d), BugCheck: 0xC4}
+	word := "at most"
+	if k.irql < ddi.MinIRQL(d) {
+		f.Rule, f.AllowedIRQL, word = verify.IRQL_002, ddi.MinIRQL(d), "at least"
+	}
+	f.Headline = fmt.Sprintf("%v called at %s, allowed is %s %s", d, LevelName(k.irql), word,
+		LevelName(f.AllowedIRQL))
+	f.Args[0] = verify.Arg{Value: "0xe5", Meaning: "a routine was called at a wrong IRQL"}
+	f.Args[1] = verify.Arg{Value: fmt.Sprint(k.irql), Meaning: "current IRQL"}
+	f.Args[2] = verify.Arg{Value: d.String(), Meaning: "the routine"}
+	f.Obj = d.String()
+	if f.Rule == verify.IRQL_001 && k.irql == Dispatch && f.AllowedIRQL == Passive {
+		f.Fix = "move the call to a work item (IoQueueWorkItem): its routine runs at PASSIVE_LEVEL."
+	}
+	Report(k, f)
+}
+
+// returnState reports what a callback left changed.
+func returnState(k *K, f *Frame) {
+	fn := FuncName(f.Fn)
+	if len(k.locks) > f.locks && f.Kind != FrameUser {
+		h := k.locks[len(k.locks)-1]
+		rule := h.AtReturn
+		switch {
+		case f.Kind == FrameThread && h.AtEnd != verify.NoRule:
+			rule = h.AtEnd
+		case rule == verify.NoRule:
+			rule = verify.LOCK_008
+		}
+		Report(k, verify.Finding{Rule: rule, Obj: h.ID.String(),
+			Headline: fmt.Sprintf("%v routine %s returns holding %v", f.Kind, fn, h.ID),
+			Places:   []verify.Place{{Label: "acquired", Seq: h.Seq}},
+			Fix:      "release it on every path."})
+		return // level and APC state differ because of the lock
+	}
+	if k.irql != f.irql {
+		rule := verify.IRQL_007
+		switch f.Kind {
+		case FrameDispatch:
+			rule = verify.IRP_057
+		case FrameCompletion:
+			rule = verify.IRP_052
+		case FrameCancel:
+			rule = verify.IRP_025
+		}
+		Report(k, verify.Finding{Rule: rule, Obj: f.Obj.String(), AllowedIRQL: f.irql,
+			Headline: fmt.Sprintf("%v routine %s was entered at %s and returns at %s", f.Kind, fn,
+				LevelName(f.irql), LevelName(k.irql))})
+	}
+	if k.kernelAPC != f.kernel && !mayLeave(k, f) || k.specialAPC != f.special {
+		rule := verify.LOCK_019
+		switch f.Kind {
+		case FrameDispatch:
+			rule = verify.IRP_058
+		case FrameCompletion:
+			rule = verify.IRP_052
+		case FrameThread, FrameWorkItem, FrameEntry, FrameUnload, FrameUser:
+			rule = verify.IRQL_020
+		}
+		Report(k, verify.Finding{Rule: rule, Obj: f.Obj.String(),
+			Headline: fmt.Sprintf("%v routine %s changes the APC state: kernel %d -> %d, special %d -> %d", f.Kind, fn,
+				f.kernel, k.kernelAPC, f.special, k.specialAPC)})
+	}
+}
+
+// mayLeave allows the one change of the APC state that is none: a system thread starts inside one critical
+// region, and may end inside or outside of it (irp.md 16).
+func mayLeave(k *K, f *Frame) bool {
+	return f.Kind == FrameThread && f.kernel == -1 && k.kernelAPC == 0
+}
+
+// Report tells the machine that a rule is broken by the code that runs in k. It fills in where and when. For
+// a violation it does not return unless the machine collects (rules.md 1.2): the caller then does what
+// Windows does without a verifier.
+func Report(k *K, f verify.Finding) {
+	if keep(k, &f) && !goesOn(k.m, &f) {
+		k.m.dead, k.m.cur = true, nil
+		die()
+	}
+}
+
+// Collect is Report for a violation that Windows answers with a documented status: it always returns.
+func Collect(k *K, f verify.Finding) { keep(k, &f) }
+
+func goesOn(m *Machine, f *verify.Finding) bool {
+	r := f.Rule
+	if f.Severity() != verify.Error {
+		return true
+	}
+	return !r.Fatal() && (m.cfg.Continue || m.cfg.Continues != nil && m.cfg.Continues(r))
+}
+
+// ReportEnd keeps a finding of the checks made at unload or at the end of a run, when no driver code runs.
+func (m *Machine) ReportEnd(f verify.Finding) {
+	f.Time, f.Seq = m.Uptime(), m.log.Len()
+	if f.Ctx == "" {
+		f.Ctx = "end of run"
+	}
+	m.fillPlaces(&f)
+	if m.Describe != nil {
+		m.Describe(nil, &f)
+	}
+	m.find = append(m.find, f)
+	m.log.Add(&trace.Event{What: trace.Finding, Time: m.now, A: uint64(f.Rule), Flags: trace.HasA})
+}
+
+// ReportIdle is Report where no driver code runs but the machine does: a timer expires, nothing can run any
+// more.
+func (m *Machine) ReportIdle(f verify.Finding) {
+	m.ReportEnd(f)
+	if !goesOn(m, &f) {
+		m.dead = true
+	}
+}
+
+func keep(k *K, f *verify.Finding) bool {
+	m := k.m
+	for _, fn := range m.Refine {
+		fn(k, f)
+	}
+	var pcs [32]uintptr
+	n := runtime.Callers(3, pcs[:])
+	f.Stack = Frames2(pcs[:n])
+	if len(k.frames) > 0 {
+		f.Stack = attribute(k, f.Stack)
+	}
+	at := uintptr(0)
+	if len(f.Stack) > 0 {
+		at = uintptr(f.Stack[0].Line)
+	}
+	s := seenFinding{f.Rule, f.Obj, at}
+	for i := range m.seen {
+		if m.seen[i] == s {
+			return false
+		}
+	}
+	m.seen = append(m.seen, s)
+	f.CPU, f.IRQL, f.Ctx, f.Time = k.cpu.num, k.irql, k.name, m.Uptime()
+	if img := Acting(k); img != nil && f.Driver == "" {
+		f.Driver = img.Name
+	}
+	f.Seq = Log(k, trace.Event{What: trace.Finding, A: uint64(f.Rule), Flags: trace.HasA})
+	m.fillPlaces(f)
+	if m.Describe != nil {
+		m.Describe(k, f)
+	}
+	m.find = append(m.find, *f)
+	return true
+}
+
+func (m *Machine) fillPlaces(f *verify.Finding) {
+	for i := range f.Places {
+		p := &f.Places[i]
+		e := m.log.At(p.Seq)
+		if e == nil {
+			continue
+		}
+		p.Time, p.CPU, p.IRQL = Since(e.Time), e.CPU, e.IRQL
+		p.Stack = Frames2(m.stacks[p.Seq])
+	}
+}
+
+// Findings returns what was found, in order.
+func (m *Machine) Findings() []verify.Finding { return m.find }
+
+func (m *Machine) recordStack(seq uint64) {
+	var pcs [32]uintptr
+	n := runtime.Callers(3, pcs[:])
+	if m.stacks == nil {
+		m.stacks = map[uint64][]uintptr{}
+	}
+	m.stacks[seq] = append([]uintptr(nil), pcs[:n]...)
+}
+
+// FuncName gives the name of a routine from its code address, as a debugger would: without the package path.
+func FuncName(pc uintptr) string {
+	f := runtime.FuncForPC(pc)
+	if f == nil {
+		return "?"
+	}
+	return shortFunc(f.Name())
+}
+
+func shortFunc(name string) string {
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		name = name[i+1:]
+	}
+	if i := strings.IndexByte(name, '.'); i >= 0 {
+		name = name[i+1:]
+	}
+	return strings.TrimSuffix(name, "-fm")
+}
+
+// corePackages are those whose frames a report leaves out: the kernel and the harness, not the driver.
+var corePackages = [...]string{
+	"runtime.", "iter.", "testing.", "calloutsim/internal/", "calloutsim/irql.", "calloutsim/irp.", "calloutsim/wsk.",
+	"calloutsim/fwps.", "calloutsim/fwps/fwpm.", "calloutsim/sim.", "calloutsim/ntstatus.", "calloutsim/wsk/ws2def.",
+}
+
+// Frames2 turns program counters into the frames of drivers and programs, innermost first.
+func Frames2(pcs []uintptr) []verify.Frame {
+	if len(pcs) == 0 {
+		return nil
+	}
+	var out []verify.Frame
+	it := runtime.CallersFrames(pcs)
+	for {
+		f, more := it.Next()
+		if f.Function != "" && !core(f) {
+			file := f.File
+			if i := strings.LastIndexByte(file, '/'); i >= 0 {
+				file = file[i+1:]
+			}
+			out = append(out, verify.Frame{Func: shortFunc(f.Function), File: file, Line: f.Line})
+		}
+		if !more {
+			return out
+		}
+	}
+}
+
+func core(f runtime.Frame) bool {
+	if strings.HasSuffix(f.File, "_test.go") {
+		return false
+	}
+	for _, p := range corePackages {
+		if strings.HasPrefix(f.Function, p) {
+			return true
+		}
+	}
+	return false
+}

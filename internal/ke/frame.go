@@ -1,0 +1,186 @@
+package ke
+
+import (
+	"strconv"
+
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/ntstatus"
+)
+
+// FrameKind says in what role driver code was called.
+type FrameKind uint8
+
+// The roles.
+const (
+	NoFrame FrameKind = iota
+	FrameEntry
+	FrameUnload
+	FrameDispatch
+	FrameCompletion
+	FrameCancel
+	FrameDPC
+	FrameTimer
+	FrameWorkItem
+	FrameThread
+	FrameUser     // code of a simulated process
+	FrameClassify // classifyFn
+	FrameNotify
+	FrameFlowDelete
+	FrameWskEvent
+	FrameAPC
+	FrameQueue  // a callback of a cancel-safe queue or another driver-supplied helper routine
+	FrameSystem // the system's own code, for instance a worker thread between items
+)
+
+var frameNames = [...]string{
+	"", "DriverEntry", "DriverUnload", "dispatch", "completion", "cancel", "DPC", "timer DPC", "work item", "thread",
+	"user", "classifyFn", "notifyFn", "flowDeleteFn", "WSK event", "APC", "queue callback", "system",
+}
+
+// String names the role.
+func (f FrameKind) String() string { return frameNames[f] }
+
+// Image is a loaded driver, the system or a program, as far as the mechanism cares: who acts.
+type Image struct {
+	Name      string
+	Num       uint16
+	ID        trace.ID
+	Unloading bool
+	Unloaded  bool
+}
+
+// NewImage registers a driver image.
+func (m *Machine) NewImage(name string) *Image {
+	img := &Image{Name: name, Num: uint16(len(m.images) + 1), ID: m.NewID(trace.Driver)}
+	m.images = append(m.images, img)
+	return img
+}
+
+// Images lists the images in order of loading; number n is at index n-1.
+func (m *Machine) Images() []*Image { return m.images }
+
+// Frame is one call into code that belongs to somebody.
+type Frame struct {
+	Kind   FrameKind
+	Image  *Image   // whose code; nil is the system
+	Device any      // for the package above: the device object of a dispatch or completion routine
+	Object any      // for the package above: the IRP, the classify
+	Obj    trace.ID // id of Object, for events
+	Fn     uintptr  // the routine
+	Level  int      // for the package above: stack location number
+	Data   any      // for the package above
+
+	Serial  uint64 // unique in the run
+	irql    uint8
+	kernel  int
+	special int
+	locks   int
+	stack   int
+	raises  int
+}
+
+// Push enters a callback. What must be as before when it returns is remembered.
+func Push(k *K, f Frame) *Frame {
+	m := k.m
+	m.frameNo++
+	f.Serial = m.frameNo
+	f.irql, f.kernel, f.special = k.irql, k.kernelAPC, k.specialAPC
+	f.locks, f.stack, f.raises = len(k.locks), len(k.stack), len(k.raises)
+	k.frames = append(k.frames, f)
+	top := &k.frames[len(k.frames)-1]
+	if len(k.frames) > maxFrames {
+		panic(Misuse("more than " + strconv.Itoa(maxFrames) + " callbacks are nested in " + k.name +
+			": a completion routine that resends its IRP, or a loop between two drivers"))
+	}
+	if f.Image != nil && f.Image.Unloaded {
+		Report(k, verify.Finding{Rule: verify.UNLOAD_012, Obj: f.Image.ID.String(), BugCheck: 0xCE,
+			Headline: "code of " + f.Image.Name + ", which is unloaded, is called"})
+	}
+	Log(k, trace.Event{What: trace.Enter, Text: frameNames[f.Kind], Obj: f.Obj, Fn: f.Fn})
+	return top
+}
+
+// maxFrames is the limit of nested callbacks in one context.
+const maxFrames = 1000
+
+// Pop leaves the innermost callback and checks what the caller is owed: IRQL, APC state, locks, stack memory.
+// The rules depend on the role of the callback: IRQL-007, IRP-052, IRP-057, IRP-058, IRQL-020, LOCK-008.
+func Pop(k *K) {
+	popChecked(k, 0, false)
+}
+
+// PopStatus is Pop for a callback that returned a status.
+func PopStatus(k *K, s ntstatus.NTSTATUS) { popChecked(k, uint32(s), true) }
+
+func popChecked(k *K, status uint32, has bool) {
+	n := len(k.frames) - 1
+	f := &k.frames[n]
+	if k.m.cur != k {
+		wrongContext(k, 0)
+	}
+	if k.irql != f.irql || k.kernelAPC != f.kernel || k.specialAPC != f.special || len(k.locks) > f.locks {
+		returnState(k, f)
+	}
+	if len(k.stack) > f.stack {
+		dieStack(k, f)
+	}
+	if len(k.raises) > f.raises && f.Kind != FrameQueue {
+		k.raises = k.raises[:f.raises]
+	}
+	e := trace.Event{What: trace.Leave, Text: frameNames[f.Kind], Obj: f.Obj, Fn: f.Fn, Status: status}
+	if has {
+		e.Flags = trace.HasStatus
+	}
+	Log(k, e)
+	k.frames[n] = Frame{}
+	k.frames = k.frames[:n]
+}
+
+// Top returns the innermost frame, or nil.
+func Top(k *K) *Frame {
+	if n := len(k.frames); n > 0 {
+		return &k.frames[n-1]
+	}
+	return nil
+}
+
+// Frames returns all frames of k, outermost first. The slice is for use at once.
+func Frames(k *K) []Frame { return k.frames }
+
+// Acting returns the image whose code runs in k; nil is the system.
+func Acting(k *K) *Image {
+	if n := len(k.frames); n > 0 {
+		return k.frames[n-1].Image
+	}
+	return nil
+}
+
+// EntryIRQL returns the level f was entered at.
+func (f *Frame) EntryIRQL() uint8 { return f.irql }
+
+// SetEntryIRQL tells what level the callback must leave; cancel routines leave at another than they were
+// entered at.
+func (f *Frame) SetEntryIRQL(irql uint8) { f.irql = irql }
+
+type stackObject struct{ obj any }
+
+// Dier is a frame-scoped object that wants to know when its routine returns.
+type Dier interface{ StackGone(k *K) }
+
+// OnStack ties obj to the routine that runs now, as if it lay on its kernel stack.
+func OnStack(k *K, obj any) { k.stack = append(k.stack, stackObject{obj}) }
+
+func dieStack(k *K, f *Frame) {
+	for i := len(k.stack) - 1; i >= f.stack; i-- {
+		obj := k.stack[i].obj
+		for _, fn := range k.m.OnStackDeath {
+			fn(k, obj)
+		}
+		if d, ok := obj.(Dier); ok {
+			d.StackGone(k)
+		}
+		k.stack[i] = stackObject{}
+	}
+	k.stack = k.stack[:f.stack]
+}

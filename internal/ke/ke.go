@@ -1,0 +1,273 @@
+// Package ke is the mechanism below every DDI: execution contexts, processors, IRQL, the scheduler and its
+// choice points, the virtual clock, dispatcher objects, spin locks, DPCs, timers, threads, work items and
+// deliveries from the outside. It knows no WDK name but those of the tables; the vocabulary is in the
+// packages above.
+//
+// Modelled: simulated processors with a DPC queue each; contexts that are coroutines, exactly one of which
+// runs at a time in one Machine; DPCs as calls nested on the stack of the context they interrupt; waits with
+// time-outs in virtual time.
+// Not modelled: priorities, quanta, interrupts above DISPATCH_LEVEL, APCs other than special kernel APCs for
+// IRPs.
+//
+// One baton: a Machine is not safe for concurrent use and needs no lock. Different Machines share nothing.
+package ke
+
+import (
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+)
+
+// IRQLs the mechanism itself knows (x64 numbering, irp.md 13.1).
+const (
+	Passive  = 0
+	APC      = 1
+	Dispatch = 2
+	High     = 15
+)
+
+// K is where the caller is in the kernel: which context, on which processor, at which IRQL. It is published
+// as irql.K. A K is valid only while its own context runs; Enter checks that.
+type K struct {
+	m      *Machine
+	t      *Thread // whose stack this runs on; for a DPC the interrupted one
+	cpu    *cpu
+	name   string
+	num    uint16
+	irql   uint8
+	isDPC  bool
+	frames []Frame
+	locks  []Held
+	stack  []stackObject
+	raises []uint8 // levels that raises returned and no lowering has restored
+
+	kernelAPC  int // negative while normal kernel APCs are disabled, as in KTHREAD
+	specialAPC int // negative while special kernel APCs are disabled
+	apcs       []func(k *K)
+}
+
+// Config says how a Machine behaves. The zero Config is two processors, the boring schedule, a small event
+// ring.
+type Config struct {
+	Processors int    // 0 means 2
+	Source     Source // who chooses; nil is alternative 0 everywhere
+	Events     int    // events kept: 0 means 512, negative all, Off none
+	Stacks     bool   // record a call stack with every event
+	MemPoints  bool   // memory accessors are scheduling points as well
+	Continue   bool   // collect violations that leave a state to go on from
+	Continues  func(verify.RuleID) bool
+	MaxSteps   uint64 // 0 means one million scheduling points
+	MaxTime    int64  // virtual time, 100 ns units; 0 means one hour
+	Pins       []Pin
+}
+
+// Off as Config.Events keeps no events at all; the hash is computed all the same.
+const Off = 1 << 30
+
+// Machine is one simulated computer.
+type Machine struct {
+	cfg     Config
+	cur     *K // the K that runs now; nil between steps and in a dead machine
+	dead    bool
+	running bool
+	killing bool // unwinds what still has a stack
+	cpus    []*cpu
+	threads []*Thread // runnable ones, ordered by number
+	chans   []*Channel
+	queued  int // DPCs in queues
+	next    alternative
+	alts    []alternative
+	spare   []alternative
+	last    *Thread // who ran last, for trace switches
+	clock   clock
+	now     int64
+	steps   uint64
+	log     trace.Log
+	stacks  map[uint64][]uintptr
+	counts  [trace.NumKinds]uint64
+	ctxs    uint16
+	frameNo uint64
+	slots   []any
+	choices []Choice
+	free    []*stack  // coroutines without a body
+	all     []*Thread // every live thread, in order of creation
+	find    []verify.Finding
+	seen    []seenFinding
+	crash   any // internal error on its way out
+	images  []*Image
+	made    uint64 // threads and processes so far
+	chanNo  uint64
+	serial  uint64 // runs so far; part of Stamp
+
+	OnStackDeath []func(k *K, obj any) // told about frame-scoped objects that die
+	// Refine may replace the rule of a finding by a more specific one (rules.md 12) before anything is done
+	// about it.
+	Refine   []func(k *K, f *verify.Finding)
+	Describe func(k *K, f *verify.Finding) // fills dumps into a finding before it is kept
+}
+
+// New makes a machine. Close it when done, or its parked contexts stay for ever.
+func New(cfg Config) *Machine {
+	m := &Machine{}
+	m.Reset(cfg)
+	return m
+}
+
+// Reset makes the machine as new, keeping its coroutines and buffers. All state in slots is dropped.
+func (m *Machine) Reset(cfg Config) {
+	m.kill()
+	if cfg.Processors <= 0 {
+		cfg.Processors = 2
+	}
+	if cfg.MaxSteps == 0 {
+		cfg.MaxSteps = 1_000_000
+	}
+	if cfg.MaxTime == 0 {
+		cfg.MaxTime = 3600 * Second
+	}
+	events := cfg.Events
+	switch {
+	case events == 0:
+		events = 512
+	case events == Off:
+		events = 0
+	}
+	m.cfg = cfg
+	m.log.Reset(events)
+	m.cur, m.dead, m.running, m.last, m.crash = nil, false, false, nil, nil
+	m.resetCPUs(cfg.Processors)
+	m.threads, m.all, m.chans = m.threads[:0], m.all[:0], m.chans[:0]
+	m.queued, m.next = 0, alternative{}
+	m.clock.reset()
+	m.now, m.steps, m.frameNo, m.made = epoch, 0, 0, 0
+	m.stacks = nil
+	m.counts = [trace.NumKinds]uint64{}
+	m.ctxs = uint16(cfg.Processors)
+	m.choices, m.find, m.seen = m.choices[:0], nil, m.seen[:0]
+	clear(m.slots)
+	m.images = m.images[:0]
+	m.OnStackDeath, m.Refine, m.Describe = m.OnStackDeath[:0], m.Refine[:0], nil
+	m.chanNo = 0
+	m.serial++
+	if m.cfg.Source == nil {
+		m.cfg.Source = Boring{}
+	}
+}
+
+// Close unwinds everything that still runs in the machine and gives its coroutines back. The machine can be
+// Reset again.
+func (m *Machine) Close() {
+	m.kill()
+	for _, s := range m.free {
+		s.close()
+	}
+	m.free = m.free[:0]
+}
+
+// Of returns the machine a K belongs to.
+func Of(k *K) *Machine { return k.m }
+
+// NewID hands out the next id of a kind.
+func (m *Machine) NewID(kind trace.Kind) trace.ID {
+	m.counts[kind]++
+	return trace.MakeID(kind, m.counts[kind])
+}
+
+// Config returns the options in force.
+func (m *Machine) Config() *Config { return &m.cfg }
+
+// Current returns the K that is running, nil between steps.
+func (m *Machine) Current() *K { return m.cur }
+
+// Running reports whether Run is active: driver code may be on a stack.
+func (m *Machine) Running() bool { return m.running }
+
+// Dead reports whether the run was ended early and only unwinds.
+func (m *Machine) Dead() bool { return m.dead }
+
+// Log gives the events.
+func (m *Machine) Log() *trace.Log { return &m.log }
+
+// Stack returns the program counters recorded with event seq, if Config.Stacks was on.
+func (m *Machine) Stack(seq uint64) []uintptr { return m.stacks[seq] }
+
+// Steps returns the number of scheduling points passed.
+func (m *Machine) Steps() uint64 { return m.steps }
+
+// Enter is the first statement of every DDI: it checks that k is the context that runs now and that its IRQL
+// is one the table allows. Rules: IRQL-001, IRQL-002.
+func Enter(k *K, d ddi.ID) {
+	if k == nil || k.m.cur != k {
+		wrongContext(k, d)
+	}
+	if k.irql > ddi.MaxIRQL(d) || k.irql < ddi.MinIRQL(d) {
+		irqlWrong(k, d)
+	}
+}
+
+// EnterAnyLevel is Enter for a DDI whose limits have a rule more specific than IRQL-001 and IRQL-002.
+func EnterAnyLevel(k *K, d ddi.ID) {
+	if k == nil || k.m.cur != k {
+		wrongContext(k, d)
+	}
+}
+
+// Stamp names one run of one machine. Objects in driver memory carry it: one initialised in an earlier run is
+// not initialised in this one. The zero Stamp is no run.
+type Stamp struct {
+	m      *Machine
+	serial uint64
+}
+
+// StampOf returns the run k belongs to.
+func StampOf(k *K) Stamp { return Stamp{k.m, k.m.serial} }
+
+// Of reports whether s is the run k belongs to.
+func (s *Stamp) Of(k *K) bool { return s.m == k.m && s.serial == k.m.serial }
+
+// Log records an event with the place of k filled in, and returns its sequence number.
+func Log(k *K, e trace.Event) uint64 {
+	m := k.m
+	e.Time, e.Ctx, e.CPU, e.IRQL = m.now, k.num, k.cpu.num, k.irql
+	if n := len(k.frames); n > 0 && k.frames[n-1].Image != nil {
+		e.Driver = k.frames[n-1].Image.Num
+	}
+	seq := m.log.Add(&e)
+	if m.cfg.Stacks {
+		m.recordStack(seq)
+	}
+	return seq
+}
+
+// Call records that a DDI acts on an object.
+func Call(k *K, d ddi.ID, obj trace.ID) uint64 {
+	return Log(k, trace.Event{What: trace.Call, Code: d, Obj: obj})
+}
+
+// CallStatus records a DDI on an object together with the status it returns.
+func CallStatus(k *K, d ddi.ID, obj trace.ID, status uint32) uint64 {
+	return Log(k, trace.Event{What: trace.Call, Code: d, Obj: obj, Status: status, Flags: trace.HasStatus})
+}
+
+// Note records a line of constant text about an object.
+func Note(k *K, text string, obj trace.ID) uint64 {
+	return Log(k, trace.Event{What: trace.Note, Text: text, Obj: obj})
+}
+
+// ContextName returns the name of the context k belongs to.
+func ContextName(k *K) string { return k.name }
+
+// ContextNum returns the number of the context in events.
+func ContextNum(k *K) uint16 { return k.num }
+
+// ThreadOf returns the thread whose stack k runs on: the thread itself, or the one a DPC interrupted.
+func ThreadOf(k *K) *Thread { return k.t }
+
+// IsDPC reports whether k is a DPC or another call at DISPATCH_LEVEL that borrowed somebody's stack.
+func IsDPC(k *K) bool { return k.isDPC }
+
+// Processor returns the number of the processor.
+func Processor(k *K) uint8 { return k.cpu.num }
+
+// IRQL returns the level of the caller's processor.
+func IRQL(k *K) uint8 { return k.irql }

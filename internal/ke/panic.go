@@ -1,0 +1,101 @@
+package ke
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+
+	"calloutsim/internal/verify"
+)
+
+// DriverPanic is a panic value: simulated code panicked. The harness reports it like a bug check.
+type DriverPanic struct {
+	Value  any
+	Ctx    string // name of the context
+	Driver string // whose code ran, "" for the system
+	CPU    uint8
+	IRQL   uint8
+	Time   int64  // virtual time since the start, 100 ns units
+	Seq    uint64 // events before it
+	// Stack holds the frames from the place of the panic outwards: those of the simulator up to the first of
+	// a driver, and from there on those of drivers and programs.
+	Stack []verify.Frame
+}
+
+func (p DriverPanic) Error() string { return fmt.Sprintf("panic in %s: %v", p.Ctx, p.Value) }
+
+// driverPanicked turns a panic that left a context into what it is: a fault of ours, of the harness, or of
+// the driver. It is called while the frames that panicked are still on the stack.
+func (m *Machine) driverPanicked(v any, stack []byte) {
+	var pcs [64]uintptr
+	st, ours := panicFrames(pcs[:runtime.Callers(3, pcs[:])])
+	p := DriverPanic{Value: v, Time: m.Uptime(), Seq: m.log.Len(), Stack: st}
+	if k := m.cur; k != nil {
+		p.Ctx, p.CPU, p.IRQL = k.name, k.cpu.num, k.irql
+		if img := Acting(k); img != nil {
+			p.Driver = img.Name
+		}
+		if len(k.frames) > 0 {
+			p.Stack = attribute(k, p.Stack)
+		}
+	}
+	for i := range min(ours, len(p.Stack)) {
+		p.Stack[i].Driver = simulator
+	}
+	m.crash = p
+	switch x := v.(type) {
+	case Misuse:
+		m.crash = x + Misuse(p.where())
+	case string:
+		if strings.HasPrefix(x, "internal error") {
+			m.crash = x + "\n\n" + string(stack)
+		}
+	}
+	m.dead, m.cur = true, nil
+}
+
+// simulator stands for the driver in frames of our own code, shown where a panic happened inside it.
+const simulator = "(simulator)"
+
+// where says in words where simulated code was.
+func (p *DriverPanic) where() string {
+	for _, f := range p.Stack {
+		if f.File != "" && f.Driver != simulator {
+			return fmt.Sprintf(" (in %s, %s:%d)", p.Ctx, f.File, f.Line)
+		}
+	}
+	if p.Ctx == "" {
+		return ""
+	}
+	return " (in " + p.Ctx + ")"
+}
+
+// panicFrames drops the frames of the panic itself, keeps those of the simulator up to the first frame of a
+// driver, and behind it only those of drivers and programs. ours is how many of the first kind there are.
+func panicFrames(pcs []uintptr) (out []verify.Frame, ours int) {
+	panicking, begun, driver := false, false, false
+	it := runtime.CallersFrames(pcs)
+	for {
+		f, more := it.Next()
+		rt := strings.HasPrefix(f.Function, "runtime.")
+		panicking = panicking || f.Function == "runtime.gopanic"
+		begun = begun || panicking && !rt
+		sys := core(f)
+		if begun && f.Function != "" && (!sys || !driver) {
+			driver = driver || !sys
+			name := shortFunc(f.Function)
+			if sys {
+				name = f.Function[strings.LastIndexByte(f.Function, '/')+1:]
+				ours++
+			}
+			out = append(out, verify.Frame{Func: name, File: f.File[strings.LastIndexByte(f.File, '/')+1:], Line: f.Line})
+		}
+		if !more {
+			break
+		}
+	}
+	if !driver {
+		return out[:min(len(out), 8)], ours // the rest is how simulated code is started
+	}
+	return out, ours
+}

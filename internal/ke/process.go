@@ -1,0 +1,26 @@
+package ke
+
+import "calloutsim/internal/trace"
+
+// SystemPID is the process that owns the system's threads and every socket made without an owner.
+const SystemPID = 4
+
+// NewProcess makes a process. Like threads, processes get multiples of 4 in order of creation, and no number
+// twice.
+func (m *Machine) NewProcess(image string, admin bool) *Process {
+	m.made++
+	return &Process{ID: m.NewID(trace.Process), PID: uint32(4 * (2 + m.made)), Image: image, Admin: admin}
+}
+
+// ContextNameOf names a context by its number in events; "" when no live context has it.
+func (m *Machine) ContextNameOf(num uint16) string {
+	if n := int(num); n >= 1 && n <= len(m.cpus) {
+		return m.cpus[n-1].dpcK.name
+	}
+	for _, t := range m.all {
+		if t.num == num {
+			return t.name
+		}
+	}
+	return ""
+}

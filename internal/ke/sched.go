@@ -1,0 +1,378 @@
+package ke
+
+import (
+	"calloutsim/internal/trace"
+)
+
+var (
+	siteStep = Site{Name: "sched/step", Spec: "scheduling.md 4, 7.1"}
+	siteWake = Site{Name: "sched/wake", Spec: "scheduling.md R3"}
+)
+
+type altKind uint8
+
+const (
+	altNone altKind = iota
+	altThread
+	altDPC
+	altDeliver
+)
+
+// alternative is one thing that can happen next.
+type alternative struct {
+	kind altKind
+	t    *Thread
+	c    *cpu
+	ch   *Channel
+}
+
+// canTake reports whether c can switch threads or start a DPC: it is below DISPATCH_LEVEL.
+func (c *cpu) canTake() bool { return !c.inDPC && c.irqlOf() < Dispatch }
+
+// enumerate lists what can happen next, the boring alternative first: self if it can go on, then the other
+// threads by number, then DPC queues by processor, then deliveries by channel.
+func (m *Machine) enumerate(self *Thread) []alternative {
+	a := m.alts[:0]
+	if self != nil {
+		a = append(a, alternative{kind: altThread, t: self})
+	}
+	taker := false
+	for _, c := range m.cpus {
+		taker = taker || c.canTake()
+	}
+	for _, t := range m.threads {
+		switch {
+		case t == self:
+		case t.onCPU == nil && !taker:
+		case t.spin != nil && t.spin.held:
+		default:
+			a = append(a, alternative{kind: altThread, t: t})
+		}
+	}
+	if m.queued > 0 {
+		for _, c := range m.cpus {
+			if len(c.dpcs) > 0 && c.canTake() {
+				a = append(a, alternative{kind: altDPC, c: c})
+			}
+		}
+	}
+	if taker {
+		for _, ch := range m.chans {
+			a = append(a, alternative{kind: altDeliver, ch: ch})
+		}
+	}
+	m.alts = a
+	return a
+}
+
+// decide picks what happens next.
+func (m *Machine) decide(self *Thread) alternative {
+	a := m.enumerate(self)
+	switch len(a) {
+	case 0:
+		return alternative{}
+	case 1:
+		return a[0]
+	}
+	return a[m.Choose(&siteStep, len(a))]
+}
+
+// Access says what a step does to an object; which pairs commute is scheduling.md 9.4.
+type Access uint8
+
+// The kinds of access.
+const (
+	R Access = iota + 1
+	W
+	A
+	Acq
+	Rel
+	Set
+	Clear
+	Wait_
+	Enq
+	Deq
+	Free
+)
+
+// Use is one entry of a footprint.
+type Use struct {
+	Obj trace.ID
+	How Access
+}
+
+// Point is a scheduling point before an effect on an object becomes visible: any other context that can run
+// may run now.
+func Point(k *K, u Use) {
+	m := k.m
+	m.steps++
+	if len(m.threads) == 1 && m.queued == 0 && len(m.chans) == 0 && m.steps < m.cfg.MaxSteps {
+		return
+	}
+	m.pointSlow(k)
+}
+
+// PointMem is Point for accessors of memory; it is one only if the machine was asked for memory points.
+func PointMem(k *K, u Use) {
+	if k != nil && k.m.cfg.MemPoints {
+		Point(k, u)
+	}
+}
+
+func (m *Machine) pointSlow(k *K) {
+	if m.steps >= m.cfg.MaxSteps {
+		panic(Misuse("step limit reached (" + utoa(m.cfg.MaxSteps) + " scheduling points): the drivers or " +
+			"programs never come to rest; Options.MaxSteps sets the limit"))
+	}
+	a := m.decide(k.t)
+	if a.kind == altThread && a.t == k.t {
+		return
+	}
+	m.next = a
+	m.park(k)
+}
+
+// yield lets somebody else run if anybody can.
+func (m *Machine) yield(k *K) {
+	m.steps++
+	if m.steps >= m.cfg.MaxSteps {
+		m.pointSlow(k)
+	}
+	a := m.others(k.t)
+	if len(a) == 0 {
+		// Only time can change what a polling loop looks at.
+		if !m.advance() {
+			return
+		}
+		if a = m.others(k.t); len(a) == 0 {
+			return
+		}
+	}
+	m.next = a[m.Choose(&siteStep, len(a))]
+	m.park(k)
+}
+
+// others lists what can happen instead of self, fairly: what comes after self's number first, so that two
+// polling loops do not keep everybody else from running even when every choice is 0.
+func (m *Machine) others(self *Thread) []alternative {
+	a := m.enumerate(nil)
+	n, low := 0, 0
+	for _, x := range a {
+		if x.kind == altThread && x.t == self {
+			continue
+		}
+		if x.kind == altThread && x.t.num < self.num {
+			low++
+		}
+		a[n] = x
+		n++
+	}
+	a = a[:n]
+	m.spare = append(m.spare[:0], a[:low]...)
+	copy(a, a[low:])
+	copy(a[n-low:], m.spare)
+	return a
+}
+
+// Yield lets somebody else run if anybody can (irql.Yield, polling loops).
+func Yield(k *K) { k.m.yield(k) }
+
+// Stall keeps the processor busy until virtual time has moved on by d.
+func Stall(k *K, d int64) {
+	t, m := k.t, k.m
+	if d <= 0 {
+		return
+	}
+	busy := &SpinLock{held: true}
+	m.clock.add(&timeout{at: m.now + d, fire: func(*Machine) { busy.held = false }})
+	for busy.held {
+		t.spin, t.since = busy, m.now
+		m.next = alternative{}
+		m.park(k)
+		t.spin = nil
+	}
+}
+
+// park gives up the baton; it returns when k is to go on. DPCs and deliveries that interrupt the thread run
+// in here.
+func (m *Machine) park(k *K) {
+	t := k.t
+	for {
+		t.active = k
+		m.cur = nil
+		t.coro.park()
+		if m.dead {
+			die()
+		}
+		m.cur = k
+		if !t.nestDPC && t.nest == nil {
+			break
+		}
+		m.runNested(t, k)
+		a := m.decide(t)
+		if a.kind == altThread && a.t == t {
+			break
+		}
+		m.next = a
+	}
+	if len(t.apcs) > 0 && !k.isDPC {
+		DeliverAPCs(k)
+	}
+}
+
+func (m *Machine) runNested(t *Thread, k *K) {
+	if t.nestDPC {
+		t.nestDPC = false
+		m.runDPCs(t.onCPU, k)
+		return
+	}
+	ch := t.nest
+	t.nest = nil
+	m.begin(ch, t.onCPU, k)
+}
+
+// Run lets the machine go on until nothing can run any more, the run has ended with a violation, or until
+// (asked whenever a context gave up its processor) says so. It is the hub: called from outside, never from
+// driver code.
+func (m *Machine) Run(until func() bool) {
+	if m.running {
+		panic(Misuse("Run called from inside the machine: simulated code cannot run the machine it runs in"))
+	}
+	m.running = true
+	defer func() { m.running = false }()
+	for !m.dead {
+		if until != nil && until() {
+			break
+		}
+		a := m.next
+		m.next = alternative{}
+		if a.kind == altNone {
+			a = m.decide(nil)
+		}
+		if a.kind == altNone {
+			if !m.advance() {
+				m.stuck()
+				break
+			}
+			continue
+		}
+		m.apply(a)
+	}
+	m.cur = nil
+	if m.dead {
+		m.kill()
+	}
+	if c := m.crash; c != nil {
+		m.crash = nil
+		panic(c)
+	}
+}
+
+// apply makes the alternative happen: one resume of one coroutine.
+func (m *Machine) apply(a alternative) {
+	t := a.t
+	switch a.kind {
+	case altThread:
+		if t.onCPU == nil {
+			m.place(t, m.taker())
+		}
+	case altDPC:
+		t = m.host(a.c)
+		t.nestDPC = true
+	case altDeliver:
+		t = m.host(m.taker())
+		t.nest = a.ch
+	}
+	m.resume(t)
+}
+
+// taker is the processor that takes a thread or a delivery: an idle one, else the one that ran last, else the
+// first that is below DISPATCH_LEVEL. Which of them it is makes no difference to the drivers but for the
+// processor's number.
+func (m *Machine) taker() *cpu {
+	var best *cpu
+	for _, c := range m.cpus {
+		switch {
+		case !c.canTake():
+		case c.thread == nil:
+			return c
+		case best == nil, m.last != nil && c == m.last.onCPU:
+			best = c
+		}
+	}
+	if best == nil {
+		panic("internal error: no processor can take what was chosen")
+	}
+	return best
+}
+
+// place makes t the current thread of c; who was current there stays ready.
+func (m *Machine) place(t *Thread, c *cpu) {
+	if c.thread != nil {
+		c.thread.onCPU = nil
+	}
+	c.thread, t.onCPU, t.K.cpu = t, c, c
+}
+
+// host is the thread whose stack serves a DPC or delivery on c: the current one, or the processor's idle
+// thread.
+func (m *Machine) host(c *cpu) *Thread {
+	if c.thread != nil {
+		return c.thread
+	}
+	if c.idle == nil {
+		c.idle = &Thread{idle: true}
+		c.idle.K = K{m: m, t: c.idle, cpu: c, name: "Idle processor " + utoa(uint64(c.num)), num: uint16(c.num) + 1}
+		c.idle.body = func(k *K) { m.runNested(k.t, k) }
+	}
+	t := c.idle
+	m.place(t, c)
+	m.makeReady(t)
+	return t
+}
+
+func (m *Machine) resume(t *Thread) {
+	if t.coro == nil {
+		t.coro = m.getStack()
+		t.active = &t.K
+		t.coro.t = t
+	}
+	m.cur = t.active
+	if t != m.last {
+		m.last = t
+		if !t.idle {
+			Log(t.active, trace.Event{What: trace.Switch})
+		}
+	}
+	s := t.coro
+	if !s.switchTo() {
+		t.coro = nil
+		m.putStack(s)
+	}
+	m.cur = nil
+}
+
+// kill unwinds every context that still has a stack.
+func (m *Machine) kill() {
+	m.dead, m.killing = true, true
+	m.cur = nil
+	for _, t := range m.all {
+		m.unwind(t)
+	}
+	for _, c := range m.cpus {
+		if c.idle != nil {
+			m.unwind(c.idle)
+		}
+	}
+	m.killing = false
+}
+
+func (m *Machine) unwind(t *Thread) {
+	for t.coro != nil {
+		s := t.coro
+		if !s.switchTo() {
+			t.coro = nil
+			m.putStack(s)
+		}
+	}
+}

@@ -1,0 +1,41 @@
+package ke
+
+// Slot is the place of one package's state in every machine. Declare it once per package:
+//
+//	var state = ke.NewSlot(newIOManager)
+type Slot[T any] struct {
+	n    int
+	make func(*Machine) *T
+}
+
+// slotCount numbers the slots in package initialisation order, which the language fixes; it is never touched
+// later.
+var slotCount int
+
+// NewSlot reserves a slot. Call it only to initialise a package variable.
+func NewSlot[T any](create func(*Machine) *T) Slot[T] {
+	slotCount++
+	return Slot[T]{n: slotCount - 1, make: create}
+}
+
+// Of returns the state of k's machine, making it on first use.
+func (s *Slot[T]) Of(k *K) *T { return s.On(k.m) }
+
+// On returns the state of a machine, making it on first use.
+func (s *Slot[T]) On(m *Machine) *T {
+	if s.n < len(m.slots) {
+		if v, ok := m.slots[s.n].(*T); ok {
+			return v
+		}
+	}
+	return s.first(m)
+}
+
+func (s *Slot[T]) first(m *Machine) *T {
+	for len(m.slots) <= s.n {
+		m.slots = append(m.slots, nil)
+	}
+	v := s.make(m)
+	m.slots[s.n] = v
+	return v
+}

@@ -1,0 +1,178 @@
+package ke
+
+import (
+	"calloutsim/internal/trace"
+	"calloutsim/ntstatus"
+)
+
+// threadState is the state of a thread as the scheduler sees it.
+type threadState uint8
+
+const (
+	stReady   threadState = iota // may run; on a processor or not
+	stWaiting                    // waits for objects or for time to pass
+	stDone
+)
+
+// Process is what a thread belongs to. The System process has PID 4.
+type Process struct {
+	ID    trace.ID
+	PID   uint32
+	Image string
+	Admin bool
+}
+
+// Thread is an execution context with a stack of its own. Its Object is signalled when it has ended.
+type Thread struct {
+	K
+	Object  Object
+	ID      trace.ID
+	TID     uint32
+	Process *Process
+	Data    any // for the package above
+
+	state   threadState
+	onCPU   *cpu
+	spin    *SpinLock
+	coro    *stack
+	body    func(k *K)
+	active  *K       // the K to go on with: the thread's own or that of a DPC on its stack
+	nest    *Channel // a delivery to make on this stack before going on
+	nestDPC bool     // run the DPC queue of onCPU before going on
+	worker  bool
+	exiting bool // has ended, unwinds what is left of its stack
+	idle    bool // stands for an idle processor, exists only to run DPCs and deliveries there
+	waitAll bool
+	blocks  []waitBlock
+	timer   timeout
+	result  ntstatus.NTSTATUS
+	since   int64
+	why     string
+}
+
+// maxContexts is the limit of threads, workers and processors of one run, dead ones included.
+const maxContexts = 1<<16 - 1
+
+// NewThread makes a thread that is ready to run fn. p nil is the System process.
+func (m *Machine) NewThread(name string, p *Process, fn func(k *K)) *Thread {
+	if m.ctxs == maxContexts {
+		panic(Misuse("more than " + utoa(maxContexts) + " contexts in one run"))
+	}
+	m.ctxs++
+	t := &Thread{ID: m.NewID(trace.Thread), Process: p, body: fn}
+	m.made++
+	t.TID = uint32(4 * (2 + m.made))
+	t.K = K{m: m, t: t, name: name, num: m.ctxs}
+	t.K.cpu = m.cpus[0]
+	t.Object = Object{Kind: ThreadObject, ID: t.ID}
+	m.all = append(m.all, t)
+	m.makeReady(t)
+	return t
+}
+
+// makeReady puts t among the runnable threads, ordered by number.
+func (m *Machine) makeReady(t *Thread) {
+	t.state = stReady
+	i := len(m.threads)
+	m.threads = append(m.threads, t)
+	for i > 0 && m.threads[i-1].num > t.num {
+		m.threads[i] = m.threads[i-1]
+		i--
+	}
+	m.threads[i] = t
+}
+
+// unready takes t from the runnable threads and from its processor.
+func (m *Machine) unready(t *Thread, s threadState) {
+	t.state = s
+	for i, o := range m.threads {
+		if o == t {
+			m.threads = append(m.threads[:i], m.threads[i+1:]...)
+			break
+		}
+	}
+	if t.onCPU != nil {
+		t.onCPU.thread = nil
+		t.onCPU = nil
+	}
+}
+
+// main is what a thread's coroutine runs.
+func (t *Thread) main() {
+	k := &t.K
+	Log(k, trace.Event{What: trace.Start, Obj: t.ID, Text: k.name})
+	t.body(k)
+	endThread(k)
+}
+
+// ExitThread ends the running thread in the middle of its routine, as PsTerminateSystemThread does. The
+// frames it is in are popped with their checks; deferred calls of the routine run, but cannot do anything. It
+// does not return.
+func ExitThread(k *K) {
+	for len(k.frames) > 0 {
+		Pop(k)
+	}
+	endThread(k)
+	k.t.exiting, k.t.coro.exits = true, true
+	k.m.cur = nil
+	die()
+}
+
+func endThread(k *K) {
+	t := k.t
+	m := k.m
+	Log(k, trace.Event{What: trace.End, Obj: t.ID})
+	m.signalEnd(t)
+	m.unready(t, stDone)
+	for i, o := range m.all {
+		if o == t {
+			m.all = append(m.all[:i], m.all[i+1:]...)
+			break
+		}
+	}
+}
+
+func (m *Machine) signalEnd(t *Thread) {
+	t.Object.Signal = 1
+	m.satisfy(&t.Object)
+}
+
+// Ended reports whether the thread has run to its end.
+func (t *Thread) Ended() bool { return t.state == stDone }
+
+// Name returns the thread's name.
+func (t *Thread) Name() string { return t.name }
+
+// Threads returns the live threads in order of creation.
+func (m *Machine) Threads() []*Thread { return m.all }
+
+// Frames returns the callbacks the thread is in.
+func (t *Thread) Frames() []Frame { return t.K.frames }
+
+// KOf returns the thread's own K.
+func KOf(t *Thread) *K { return &t.K }
+
+// Waits says what a thread that cannot run waits for, and since when; ok is false when it can run.
+func (t *Thread) Waits() (why string, on []*Object, since int64, ok bool) {
+	if t.spin != nil {
+		return "spins for " + t.spin.ID.String(), nil, t.since, true
+	}
+	if t.state != stWaiting {
+		return "", nil, 0, false
+	}
+	for i := range t.blocks {
+		on = append(on, t.blocks[i].obj)
+	}
+	return t.why, on, t.since, true
+}
+
+// QueueWork starts fn in a system worker thread at PASSIVE_LEVEL. Every item gets a pooled stack of its own,
+// so that items may overtake each other from their first instruction on.
+func (m *Machine) QueueWork(name string, fn func(k *K)) *Thread {
+	t := m.NewThread(name, nil, fn)
+	t.worker = true
+	return t
+}
+
+// IsWorker reports whether k runs in a system worker thread.
+func IsWorker(k *K) bool { return k.t.worker }

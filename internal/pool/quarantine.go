@@ -1,0 +1,84 @@
+package pool
+
+import (
+	"calloutsim/internal/ke"
+	"calloutsim/internal/verify"
+)
+
+// quarantined is the memory of a freed block that must not change any more.
+type quarantined struct {
+	b *block
+	c *chunk
+}
+
+// Limits of the quarantine; what no longer fits is looked at and may serve again.
+const (
+	quarantineBlocks = 256
+	quarantineBytes  = 4 << 20
+)
+
+// detain puts freed memory in quarantine.
+func (h *heap) detain(b *block, c *chunk) {
+	h.quarantine = append(h.quarantine, quarantined{b, c})
+	h.held += len(c.mem)
+	for len(h.quarantine)-h.oldest > quarantineBlocks || h.held > quarantineBytes {
+		q := h.quarantine[h.oldest]
+		h.quarantine[h.oldest] = quarantined{}
+		h.oldest++
+		h.held -= len(q.c.mem)
+		h.inspect(q)
+		h.putChunk(q.c)
+	}
+	if h.oldest >= quarantineBlocks {
+		h.quarantine = append(h.quarantine[:0], h.quarantine[h.oldest:]...)
+		h.oldest = 0
+	}
+}
+
+// inspect looks whether freed memory was written. Who wrote is not known, only whose it was.
+func (h *heap) inspect(q quarantined) {
+	at := changedAt(q.c.mem[canarySize : canarySize+int(q.b.size)])
+	if at < 0 {
+		return
+	}
+	f := verify.Finding{Rule: verify.POOL_013, BugCheck: 0xD5, Obj: q.b.id.String(),
+		Headline: q.b.describe() + " was written after it was freed, through a slice kept from Bytes: first at offset " + itoa(at),
+		Ctx:      "found when the quarantine was checked", Places: q.b.story(),
+		Fix: "do not keep what Bytes returns; the handle's own methods find the place."}
+	if q.b.owner != nil {
+		f.Driver = q.b.owner.Name
+	}
+	h.m.ReportEnd(f)
+}
+
+// changedAt returns the first offset that is not poison, -1 if all is.
+func changedAt(mem []byte) int {
+	for off := 0; off < len(mem); off += PageSize {
+		page := mem[off:min(off+PageSize, len(mem))]
+		if string(page) == poison[:len(page)] {
+			continue
+		}
+		for i, v := range page {
+			if v != PoisonByte {
+				return off + i
+			}
+		}
+	}
+	return -1
+}
+
+// checkEnd makes the checks of the end of a run: freed memory unchanged, canaries of live blocks intact, and if asked for,
+// lost blocks. Rules: POOL-011, POOL-012, POOL-013, POOL-016.
+func (h *heap) checkEnd(m *ke.Machine) {
+	for _, q := range h.quarantine[h.oldest:] {
+		h.inspect(q)
+	}
+	for _, b := range h.sorted(func(b *block) bool { return !b.intact() }) {
+		f := b.canaryFinding()
+		f.Obj, f.Places = b.id.String(), b.story()
+		m.ReportEnd(f)
+	}
+	if h.opt.FindLost {
+		h.checkLost(m)
+	}
+}

@@ -1,0 +1,192 @@
+package pool
+
+import (
+	"reflect"
+	"unsafe"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+)
+
+// Typed is a block that holds one Go value: a driver's own structure, tracked and tagged like bytes. Its simulated size is
+// that of the Go value.
+type Typed[T any] struct {
+	blk block
+	ext extra
+	v   T
+}
+
+// typedBytes is what the block of a Typed needs to know about its value.
+type typedBytes interface {
+	contents() *contents
+	each(fn func(obj any))
+	trash()
+	within(p unsafe.Pointer) bool
+}
+
+// Get returns the value, for use at once. Rules: POOL-013, POOL-026, IRQL-008.
+func (t *Typed[T]) Get() *T {
+	if t.blk.guard&onLoad != 0 {
+		t.check()
+	}
+	return &t.v
+}
+
+func (t *Typed[T]) check() {
+	k := t.blk.h.m.Current()
+	if k == nil {
+		return
+	}
+	if t.blk.guard&gPoints != 0 {
+		ke.PointMem(k, ke.Use{Obj: t.blk.id, How: ke.W})
+	}
+	g := t.blk.guard
+	if g&gGone != 0 {
+		t.blk.root.touchGone(k, 0, false)
+	}
+	if g&gTaken != 0 && ke.Acting(k) != nil {
+		t.blk.touchTaken(k)
+	}
+	if g&gPageable != 0 && ke.IRQL(k) >= ke.Dispatch {
+		t.blk.touchPaged(k, 0, false)
+	}
+}
+
+// ID returns the id of the block for reports.
+func (t *Typed[T]) ID() trace.ID { return t.blk.id }
+
+// Address is the simulated address of the value.
+func (t *Typed[T]) Address() uint64 { return t.blk.addr }
+
+// Handle is the block as a Buffer without bytes, for Free, Lend and Take.
+func (t *Typed[T]) Handle() *Buffer {
+	if t == nil {
+		return nil
+	}
+	return &t.blk.root
+}
+
+func (t *Typed[T]) contents() *contents { return contentsOf(&t.v) }
+func (t *Typed[T]) each(fn func(obj any)) {
+	eachInside(reflect.TypeFor[T](), unsafe.Pointer(&t.v), fn)
+}
+func (t *Typed[T]) trash() { trashValue(&t.v) }
+func (t *Typed[T]) within(p unsafe.Pointer) bool {
+	return inside(p, unsafe.Pointer(&t.v), unsafe.Sizeof(t.v))
+}
+
+func inside(p, start unsafe.Pointer, n uintptr) bool {
+	return uintptr(p) >= uintptr(start) && uintptr(p) < uintptr(start)+max(n, 1)
+}
+
+// New makes a typed block. Like Alloc it checks nothing; Size of the request is ignored.
+func New[T any](k *ke.K, r *Request) *Typed[T] {
+	h := state.Of(k)
+	t := &Typed[T]{}
+	t.blk.h = h
+	t.ext.typed = t
+	t.blk.ext = &t.ext
+	q := *r
+	q.Size = int(unsafe.Sizeof(t.v))
+	h.enter(k, &t.blk, &q)
+	return t
+}
+
+// StackBuffer makes n bytes that die with the routine that runs now.
+func StackBuffer(k *ke.K, n int) *Buffer {
+	b := Alloc(k, &Request{Kind: Stack, Size: n, Uninitialized: true})
+	ke.OnStack(k, StackMemory{b.blk})
+	return b
+}
+
+// StackVar makes a variable that dies with the routine that runs now. It starts as the zero value.
+func StackVar[T any](k *ke.K) *Typed[T] {
+	t := New[T](k, &Request{Kind: Stack})
+	ke.OnStack(k, StackMemory{&t.blk})
+	return t
+}
+
+// StackMemory is what dies with a routine: the object that ke.OnStack is given.
+type StackMemory struct{ b *block }
+
+// Contains reports whether p points into the memory: a routine that kept a Go pointer asks.
+func (s StackMemory) Contains(p unsafe.Pointer) bool { return s.b.contains(p) }
+
+// ID returns the id of the memory.
+func (s StackMemory) ID() trace.ID { return s.b.id }
+
+// StackGone ends stack memory: first the objects in it are told, in the ways in which objects made alone on the stack are.
+// Rules: POOL-026 and those of loans; what the objects themselves report.
+func (s StackMemory) StackGone(k *ke.K) {
+	b := s.b
+	typed := b.typed()
+	if typed != nil {
+		typed.each(func(obj any) {
+			for _, fn := range b.h.m.OnStackDeath {
+				fn(k, obj)
+			}
+			if d, ok := obj.(ke.Dier); ok {
+				d.StackGone(k)
+			}
+		})
+	}
+	if b.ext != nil && len(b.ext.loans) > 0 {
+		b.goneWhileLent(k, "goes with the routine that returns")
+	}
+	b.freeSeq = ke.Log(k, trace.Event{What: trace.Note, Text: "stack memory gone", Obj: b.id})
+	if typed != nil {
+		typed.contents().gone(verify.POOL_026, b.freeSeq)
+	}
+	b.h.bury(b)
+}
+
+// Containing finds the live block that p points into: a typed value, or bytes. Routines that are handed a Go pointer use it
+// to learn whose memory it is.
+func Containing(m *ke.Machine, p unsafe.Pointer) *Buffer {
+	for _, b := range state.On(m).live {
+		if b.contains(p) {
+			return &b.root
+		}
+	}
+	return nil
+}
+
+func (b *block) contains(p unsafe.Pointer) bool {
+	switch v := b.typed(); {
+	case v != nil:
+		return v.within(p)
+	case b.c != nil:
+		return inside(p, unsafe.Pointer(unsafe.SliceData(b.c.mem[canarySize:])), uintptr(b.size))
+	}
+	return false
+}
+
+// KindOf returns the type of memory of a view.
+func KindOf(v *Buffer) Kind { return v.blk.kind }
+
+// TagOf returns the tag of the block.
+func TagOf(v *Buffer) uint32 { return v.blk.tag }
+
+// Gone reports whether the memory is freed or was on a stack that is gone.
+func Gone(v *Buffer) bool { return v.blk.guard&gGone != 0 }
+
+// Offset returns where in its block the view begins, and the size of the block.
+func Offset(v *Buffer) (off, size int) { return int(v.off), int(v.blk.size) }
+
+// OwnerOf returns the image that allocated the block, nil for the system.
+func OwnerOf(v *Buffer) *ke.Image { return v.blk.owner }
+
+// SameBlock reports whether two views are of one block.
+func SameBlock(a, b *Buffer) bool { return a.blk == b.blk }
+
+// SetLookaside marks a block as part of a lookaside list: it must go back there.
+func SetLookaside(v *Buffer, on bool) { v.blk.lookasid = on }
+
+// FreeFor frees a block for the system on behalf of routine d without looking at tag, level or place.
+func FreeFor(k *ke.K, d ddi.ID, v *Buffer) {
+	if v.blk.guard&gGone == 0 {
+		v.blk.end(k, d)
+	}
+}

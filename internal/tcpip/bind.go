@@ -1,0 +1,160 @@
+package tcpip
+
+import (
+	"net/netip"
+
+	"calloutsim/internal/ke"
+	"calloutsim/ntstatus"
+	"calloutsim/wsk/ws2def"
+)
+
+// Status is the callback of an operation that has no other result.
+type Status func(k *ke.K, s ntstatus.NTSTATUS)
+
+// Bind gives e a local address. The engine is asked at BIND_REDIRECT and RESOURCE_ASSIGNMENT on the calling
+// thread.
+func (e *Endpoint) Bind(k *ke.K, addr netip.AddrPort, t *ke.Thread, done Status) {
+	if _, s := Next(e.st, CallBind); s != ntstatus.STATUS_SUCCESS || e.busy {
+		done(k, ntstatus.STATUS_INVALID_DEVICE_STATE)
+		return
+	}
+	if (ws2def.FamilyOf(addr.Addr()) == ws2def.AF_INET6) != e.V6 {
+		done(k, ntstatus.STATUS_INVALID_PARAMETER)
+		return
+	}
+	e.bind(k, addr, 0, t, done)
+}
+
+// bind does the work for explicit and implicit binds.
+func (e *Endpoint) bind(k *ke.K, addr netip.AddrPort, flags Flag, t *ke.Thread, done Status) {
+	e.busy = true
+	over := func(k *ke.K, s ntstatus.NTSTATUS) {
+		e.busy = false
+		done(k, s)
+	}
+	q := e.question(BindRedirect, t)
+	q.Local, q.Flags = addr, q.Flags|flags|bindFlags(addr)
+	e.stack.ask(k, e.ch, q, func(k *ke.K, a Answer) {
+		if !a.Permit {
+			over(k, blocked(a))
+			return
+		}
+		if a.Target.Modified && a.Target.Local.IsValid() {
+			addr = a.Target.Local
+		}
+		e.assign(k, addr, flags, t, over)
+	})
+}
+
+// assign reserves the address and asks at RESOURCE_ASSIGNMENT.
+func (e *Endpoint) assign(k *ke.K, addr netip.AddrPort, flags Flag, t *ke.Thread, done Status) {
+	if e.st == Closed {
+		done(k, ntstatus.STATUS_CANCELLED)
+		return
+	}
+	addr, s := e.reserve(addr)
+	if s != ntstatus.STATUS_SUCCESS {
+		done(k, s)
+		return
+	}
+	e.local, e.wildcard = addr, addr.Addr().IsUnspecified()
+	q := e.question(ResourceAssignment, t)
+	q.Flags |= flags | bindFlags(addr)
+	e.stack.ask(k, e.ch, q, func(k *ke.K, a Answer) {
+		switch {
+		case e.st == Closed:
+			done(k, ntstatus.STATUS_CANCELLED)
+		case !a.Permit:
+			e.local = netip.AddrPort{}
+			done(k, blocked(a))
+		default:
+			e.assigned++
+			e.step(CallBind)
+			ke.Note(k, "bound", e.ID)
+			done(k, ntstatus.STATUS_SUCCESS)
+		}
+	})
+}
+
+// reserve checks addr against the other sockets and picks a port where none is asked for.
+func (e *Endpoint) reserve(addr netip.AddrPort) (netip.AddrPort, ntstatus.NTSTATUS) {
+	s := e.stack
+	if a := addr.Addr(); !a.IsUnspecified() && !s.isLocal(a) {
+		return addr, ntstatus.STATUS_INVALID_ADDRESS_COMPONENT
+	}
+	if addr.Port() != 0 {
+		return addr, s.check(e, addr)
+	}
+	p := pickPort(s.port, func(p uint16) bool {
+		return s.check(e, netip.AddrPortFrom(addr.Addr(), p)) != ntstatus.STATUS_SUCCESS
+	})
+	if p == 0 {
+		return addr, ntstatus.STATUS_TOO_MANY_ADDRESSES
+	}
+	s.port = p + 1
+	return netip.AddrPortFrom(addr.Addr(), p), ntstatus.STATUS_SUCCESS
+}
+
+// check tells whether any live endpoint is in the way of addr. Accepted endpoints share their listener's
+// address.
+func (s *Stack) check(e *Endpoint, addr netip.AddrPort) ntstatus.NTSTATUS {
+	for _, o := range s.eps {
+		if o == e || !o.local.IsValid() || o.parent != 0 {
+			continue
+		}
+		had := o.local
+		if o.wildcard {
+			had = netip.AddrPortFrom(ws2def.Any(o.Family()), had.Port())
+		}
+		if st := conflict(binding{addr, e.Share}, binding{had, o.Share}); st != ntstatus.STATUS_SUCCESS {
+			return st
+		}
+	}
+	return ntstatus.STATUS_SUCCESS
+}
+
+func bindFlags(addr netip.AddrPort) Flag {
+	switch {
+	case addr.Addr().IsUnspecified():
+		return WildcardBind
+	case addr.Addr().IsLoopback():
+		return Loopback
+	}
+	return 0
+}
+
+// blocked is the status of an operation that the engine blocked.
+func blocked(a Answer) ntstatus.NTSTATUS {
+	if ntstatus.NT_SUCCESS(a.Status) {
+		return ntstatus.STATUS_ACCESS_DENIED
+	}
+	return a.Status
+}
+
+// Listen makes a bound endpoint accept connections; up to backlog of them wait to be accepted, 0 for the
+// default. The engine is asked at AUTH_LISTEN.
+func (e *Endpoint) Listen(k *ke.K, backlog int, t *ke.Thread, done Status) {
+	if _, s := Next(e.st, CallListen); s != ntstatus.STATUS_SUCCESS || e.busy {
+		done(k, ntstatus.STATUS_INVALID_DEVICE_STATE)
+		return
+	}
+	if backlog > 0 {
+		e.backlog = backlog
+	}
+	e.busy = true
+	q := e.question(AuthListen, t)
+	q.Flags |= bindFlags(e.local)
+	e.stack.ask(k, e.ch, q, func(k *ke.K, a Answer) {
+		e.busy = false
+		switch {
+		case e.st == Closed:
+			done(k, ntstatus.STATUS_CANCELLED)
+		case !a.Permit:
+			done(k, blocked(a))
+		default:
+			e.step(CallListen)
+			ke.Note(k, "listens", e.ID)
+			done(k, ntstatus.STATUS_SUCCESS)
+		}
+	})
+}

@@ -1,0 +1,157 @@
+package tcpip
+
+import (
+	"net/netip"
+
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/ntstatus"
+	"calloutsim/wsk/ws2def"
+)
+
+// Endpoint is one end of the transport that a program or driver owns: what a socket stands on.
+//
+// Every operation takes a callback that is called exactly once, either before the operation returns or
+// later from a delivery. Calls are refused with STATUS_INVALID_DEVICE_STATE where Next says so.
+type Endpoint struct {
+	ID       trace.ID
+	Protocol uint8
+	V6       bool
+	Process  *ke.Process // nil is the System process
+	Share    Sharing
+	V6Only   bool
+	Window   int // bytes taken before the owner reads
+	Owner    any // for the package above
+
+	stack    *Stack
+	ch       *ke.Channel // what completes without the network
+	st       State
+	busy     bool // a bind or listen waits for the engine
+	reason   ntstatus.NTSTATUS
+	local    netip.AddrPort
+	remote   netip.AddrPort
+	asked    netip.AddrPort // remote address as the owner asked
+	parent   trace.ID
+	records  Records // carried by the socket: set before connect
+	side     *side
+	op       *ConnectOp
+	backlog  int
+	ready    []*Endpoint // established and not yet accepted
+	half     int         // connections on their way into ready
+	halfOf   *Endpoint   // listening endpoint, while the handshake is not over
+	accepts  []*AcceptOp
+	assigned int // RESOURCE_ASSIGNMENTs permitted
+	wildcard bool
+}
+
+// NewEndpoint makes an endpoint. TCP is the only protocol.
+func (s *Stack) NewEndpoint(p *ke.Process, v6 bool) *Endpoint {
+	e := &Endpoint{ID: s.m.NewID(trace.Endpoint), Protocol: TCP, V6: v6, V6Only: true, Process: p,
+		Window: Window, stack: s, backlog: defaultBacklog}
+	e.ch = s.m.NewChannel(e.ID.String())
+	s.eps = append(s.eps, e)
+	return e
+}
+
+// State returns where the endpoint stands.
+func (e *Endpoint) State() State { return e.st }
+
+// Family returns the address family of the endpoint.
+func (e *Endpoint) Family() ws2def.ADDRESS_FAMILY {
+	if e.V6 {
+		return ws2def.AF_INET6
+	}
+	return ws2def.AF_INET
+}
+
+// Local returns the local address; the zero AddrPort before bind. A TCP endpoint bound to the wildcard
+// address has its port from bind on and its address from connect on (wsk.md 7.7).
+func (e *Endpoint) Local() netip.AddrPort { return e.local }
+
+// Remote returns the address of the peer the endpoint is really connected to.
+func (e *Endpoint) Remote() netip.AddrPort { return e.remote }
+
+// Peer returns the remote address as the owner knows it: where it asked to go, also when the connection was
+// redirected. INFERRED: the socket layer above the transport keeps what it was given.
+func (e *Endpoint) Peer() netip.AddrPort {
+	if e.asked.IsValid() {
+		return e.asked
+	}
+	return e.remote
+}
+
+// Reason returns why an aborted endpoint is aborted.
+func (e *Endpoint) Reason() ntstatus.NTSTATUS { return e.reason }
+
+// Unsent returns the number of bytes queued and not yet acknowledged.
+func (e *Endpoint) Unsent() int {
+	if e.side == nil {
+		return 0
+	}
+	return e.side.queued
+}
+
+// step moves the endpoint by one input.
+func (e *Endpoint) step(in Input) ntstatus.NTSTATUS {
+	n, s := Next(e.st, in)
+	e.st = n
+	return s
+}
+
+// post makes fn run from a delivery of the endpoint's own channel.
+func (e *Endpoint) post(text string, fn func(k *ke.K)) {
+	e.stack.m.Post(e.ch, ke.Delivery{Text: text, Obj: e.ID, IRQL: &siteIRQL, Run: fn})
+}
+
+// drop takes the endpoint out of the list of live ones: its local address is free again.
+func (e *Endpoint) drop() {
+	for i, o := range e.stack.eps {
+		if o == e {
+			e.stack.eps = append(e.stack.eps[:i], e.stack.eps[i+1:]...)
+			return
+		}
+	}
+}
+
+// Close ends the endpoint. Everything that waits on it is completed first, with STATUS_CANCELLED; an open
+// connection is reset, unless both sides have finished, or unless graceful asks for a FIN behind what is
+// queued (closesocket, not WskCloseSocket). done runs after the filter engine has heard of the end.
+func (e *Endpoint) Close(k *ke.K, graceful bool, done func(k *ke.K)) {
+	was := e.st
+	e.st = Closed
+	e.drop()
+	for len(e.accepts) > 0 {
+		op := e.accepts[0]
+		e.accepts = e.accepts[1:]
+		op.finish(k, nil, ntstatus.STATUS_CANCELLED)
+	}
+	for _, a := range e.ready {
+		a.Close(k, false, func(*ke.K) {})
+	}
+	e.ready = nil
+	if e.op != nil {
+		e.op.give(k, ntstatus.STATUS_CANCELLED)
+	}
+	if e.side != nil {
+		e.side.close(k, was, graceful)
+	}
+	e.closure(k, was, done)
+}
+
+// closure tells the engine: one ALE_ENDPOINT_CLOSURE for a listening socket and for each authorised
+// connection, one ALE_RESOURCE_RELEASE for each ALE_RESOURCE_ASSIGNMENT (wfp.md 7).
+func (e *Endpoint) closure(k *ke.K, was State, done func(k *ke.K)) {
+	release := func(k *ke.K, _ Answer) {
+		if e.assigned == 0 {
+			done(k)
+			return
+		}
+		e.assigned--
+		e.stack.ask(k, e.ch, e.question(ResourceRelease, nil), func(k *ke.K, _ Answer) { done(k) })
+	}
+	if was == Listening || was >= Connecting && was <= Aborted {
+		e.stack.ask(k, e.ch, e.question(EndpointClosure, nil), release)
+		return
+	}
+	release(k, Answer{})
+}

@@ -1,0 +1,121 @@
+// Package tcpip is the simulated transport: endpoints, connections, and the places where the filter engine
+// is asked.
+//
+// It knows neither IRPs nor WSK nor WFP names. Sockets of processes (sim) and of WSK clients (wsk) are
+// endpoints of this package; the filter engine (fwps) is installed as an Engine. It finishes operations
+// through callbacks.
+package tcpip
+
+import (
+	"net/netip"
+
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/ntstatus"
+)
+
+// Layer is a place where the engine is asked.
+type Layer uint8
+
+// The layers the transport calls, in the order a connection meets them (wfp.md 7).
+const (
+	BindRedirect Layer = iota + 1
+	ResourceAssignment
+	AuthListen
+	ConnectRedirect
+	AuthConnect
+	AuthRecvAccept
+	FlowEstablished
+	EndpointClosure
+	ResourceRelease
+)
+
+// Flag describes a classification (FWP_CONDITION_FLAG_*, translated by the engine).
+type Flag uint32
+
+// The flags the transport knows about.
+const (
+	Loopback Flag = 1 << iota
+	WildcardBind
+	ImplicitBind
+	ConnectionRedirected // the application's connection has been redirected
+	ProxyConnection      // the socket carries redirect records
+	Inbound
+	HonoringPolicy // extra AUTH_CONNECT with the original destination; one with the effective one follows
+)
+
+// Records is the redirect record chain of one connection, made and understood by the engine only.
+type Records interface {
+	ID() trace.ID
+	// Len is the number of records in the chain; 0 means the connection was never redirected.
+	Len() int
+}
+
+// Context is what a callout attached to a redirected connection: memory the engine owns until the flow is
+// gone.
+type Context interface {
+	Size() int
+	CopyTo(dst []byte) int
+}
+
+// Target is where a connection goes: as the program asked, or as the last callout left it.
+type Target struct {
+	Local, Remote netip.AddrPort
+	TargetPID     uint32 // process that will serve a connection redirected to this machine
+	Redirected    bool   // the engine accepted a change of Remote
+	Modified      bool   // any field was changed by a callout
+}
+
+// Question is one classification: everything the engine needs to fill fields and metadata.
+type Question struct {
+	Layer    Layer
+	Protocol uint8 // 6 TCP, 17 UDP
+	V6       bool
+	Flags    Flag
+	Local    netip.AddrPort
+	Remote   netip.AddrPort
+	Process  *ke.Process
+	Thread   *ke.Thread // who asks, nil when the network does
+	Endpoint trace.ID
+	Parent   trace.ID // listening endpoint of an accepted connection
+	Flow     trace.ID // from FlowEstablished on; also given to earlier layers once known
+
+	OriginalRemote netip.AddrPort // of a redirected connection, at AuthConnect
+	TargetPID      uint32         // of a redirected connection, at AuthConnect
+	Records        Records        // chain of the connection, inherited part first; never nil at ConnectRedirect
+	OriginalApp    string         // image whose connection was redirected, when the socket carries records
+
+	// Done is called exactly once with the decision: before Classify returns, or later when a callout
+	// pended and completed.
+	Done func(k *ke.K, a Answer)
+}
+
+// Answer is the engine's decision.
+type Answer struct {
+	Permit bool
+	Target Target            // at redirect layers: where to go now
+	Status ntstatus.NTSTATUS // reason of a block, for the program: usually STATUS_ACCESS_DENIED
+}
+
+// Engine is what the filter engine offers to the transport. Without one everything is permitted and nothing
+// redirected.
+type Engine interface {
+	// Classify asks about q. It raises the IRQL itself where a layer is called above the caller's level.
+	Classify(k *ke.K, q *Question)
+	// NewRecords makes the chain of a new connection; inherited is what the socket carries, or nil.
+	NewRecords(k *ke.K, inherited Records) Records
+	// FormatRecords serialises a chain to the opaque bytes of SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS.
+	FormatRecords(r Records) []byte
+	// ParseRecords finds the chain serialised bytes stand for; false when they are no record of this machine.
+	ParseRecords(b []byte) (Records, bool)
+	// ContextOf returns the context SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT gives to process p: that of
+	// the newest record whose redirector gave one. A status other than STATUS_SUCCESS says why there is
+	// none.
+	ContextOf(r Records) (Context, ntstatus.NTSTATUS)
+	// RedirectTarget returns the newest record's PID, for the access check of the queries.
+	RedirectTarget(r Records) uint32
+	// ConnectionGone tells the engine that one end of a connection is over: the flow contexts of flow (0:
+	// it was never established) are deleted. r is the connection's chain, whose own contexts are freed now;
+	// it is nil while the other end, in this machine too, still lives.
+	ConnectionGone(k *ke.K, r Records, flow trace.ID)
+}

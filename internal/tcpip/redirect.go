@@ -1,0 +1,125 @@
+package tcpip
+
+import (
+	"math"
+	"net/netip"
+
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/ntstatus"
+)
+
+// Records returns the chain of the redirected connection that e has accepted, nil when e accepted none. It
+// is the chain of the program's own connection, so that both ends mean the same.
+func (e *Endpoint) Records() Records {
+	if e.side == nil || e.side.n != 1 || e.st == Aborted || !e.st.HasPeer() {
+		return nil
+	}
+	c := e.side.c
+	if !c.redirected || c.records == nil || c.records.Len() == 0 {
+		return nil
+	}
+	return c.records
+}
+
+// Carried returns the records that were set on the socket, nil when none were.
+func (e *Endpoint) Carried() Records { return e.records }
+
+// OriginalRemote returns where the peer of an accepted, redirected connection wanted to go.
+func (e *Endpoint) OriginalRemote() (netip.AddrPort, bool) {
+	if e.Records() == nil {
+		return netip.AddrPort{}, false
+	}
+	return e.side.c.original, true
+}
+
+// Accepted reports whether the endpoint came from a listening one, and from which.
+func (e *Endpoint) Accepted() (listener trace.ID, ok bool) { return e.parent, e.parent != 0 }
+
+// entitled checks who may ask: System always, an administrator, and the process the redirection named
+// (wsk.md 14.4).
+func (e *Endpoint) entitled(r Records) bool {
+	if e.Process == nil || e.Process.Admin {
+		return true
+	}
+	return e.Process.PID == e.stack.engine.RedirectTarget(r)
+}
+
+// QueryRecords gives the opaque bytes that stand for the connection's records.
+func (e *Endpoint) QueryRecords(k *ke.K) ([]byte, ntstatus.NTSTATUS) {
+	r := e.Records()
+	switch {
+	case r == nil:
+		return nil, ntstatus.STATUS_NOT_FOUND
+	case !e.entitled(r):
+		return nil, ntstatus.STATUS_ACCESS_DENIED
+	}
+	return e.stack.engine.FormatRecords(r), ntstatus.STATUS_SUCCESS
+}
+
+// QueryContext gives the bytes a callout attached to the connection.
+func (e *Endpoint) QueryContext(k *ke.K) ([]byte, ntstatus.NTSTATUS) {
+	r := e.Records()
+	switch {
+	case r == nil:
+		return nil, ntstatus.STATUS_NOT_FOUND
+	case !e.entitled(r):
+		return nil, ntstatus.STATUS_ACCESS_DENIED
+	}
+	ctx, s := e.stack.engine.ContextOf(r)
+	if s != ntstatus.STATUS_SUCCESS {
+		return nil, s
+	}
+	b := make([]byte, ctx.Size())
+	return b[:ctx.CopyTo(b)], ntstatus.STATUS_SUCCESS
+}
+
+// SetRecords makes the socket carry records, so that its connection is known as that of a proxy. It has to
+// come before connect; afterwards it is refused with STATUS_INVALID_DEVICE_STATE (INFERRED, wsk.md 8.6).
+func (e *Endpoint) SetRecords(k *ke.K, size uint64, b []byte) ntstatus.NTSTATUS {
+	switch {
+	case size > math.MaxUint32:
+		return ntstatus.STATUS_INTEGER_OVERFLOW
+	case e.Process != nil && !e.Process.Admin:
+		return ntstatus.STATUS_ACCESS_DENIED
+	case e.st != Created && e.st != Bound:
+		return ntstatus.STATUS_INVALID_DEVICE_STATE
+	case e.stack.engine == nil:
+		return ntstatus.STATUS_INVALID_PARAMETER
+	}
+	r, ok := e.stack.engine.ParseRecords(b)
+	if !ok {
+		return ntstatus.STATUS_INVALID_PARAMETER
+	}
+	e.records = r
+	ke.Note(k, "carries redirect records", e.ID)
+	return ntstatus.STATUS_SUCCESS
+}
+
+// Sizing is the outcome of a query for required bytes with room for capacity: whether they are copied, and
+// the count to report (wsk.md 14.3). A query that fits nothing copies nothing; a capacity of zero is the
+// probe.
+func Sizing(required, capacity uint64) (transfer bool, count uint64, s ntstatus.NTSTATUS) {
+	switch {
+	case capacity > math.MaxUint32 || required > math.MaxUint32:
+		return false, 0, ntstatus.STATUS_INTEGER_OVERFLOW
+	case required > capacity:
+		return false, required, ntstatus.STATUS_BUFFER_TOO_SMALL
+	}
+	return true, required, ntstatus.STATUS_SUCCESS
+}
+
+// WantsRecords reports whether a connection of e to remote would be that of a proxy which forgot the
+// records: e carries none, and a connection that wanted to go to remote has been redirected to the owner of
+// e and is still open.
+func (e *Endpoint) WantsRecords(remote netip.AddrPort) bool {
+	if e.records != nil {
+		return false
+	}
+	for _, o := range e.stack.eps {
+		if a, ok := o.OriginalRemote(); ok && a == remote && o.Process == e.Process {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,168 @@
+package tcpip
+
+import (
+	"net/netip"
+
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/wsk/ws2def"
+)
+
+// The protocols endpoints know.
+const (
+	TCP uint8 = 6
+)
+
+// Window is how many bytes a receiver takes before its owner has read any, unless SO_RCVBUF says otherwise.
+const Window = 64 * 1024
+
+// connectTimeout is how long an unanswered connection attempt lasts: three attempts 3, 6 and 12 seconds
+// apart.
+const connectTimeout = 21 * ke.Second
+
+// defaultBacklog is the number of connections that may wait on a listening socket that states no number of
+// its own.
+const defaultBacklog = 200
+
+var (
+	siteIRQL = ke.Site{Name: "env/tcpip/delivery/irql", Alts: []string{"dispatch", "passive"},
+		Spec: "wsk.md 26"}
+
+	siteLength = ke.Site{Name: "env/WskReceive/length", Alts: []string{"longest", "half", "one byte"},
+		Spec: "scheduling.md 7.6"}
+
+	siteAuth = ke.Site{Name: "doc/AleAuthConnect/redirected", Alts: []string{"twice", "once"},
+		Spec: "wfp.md 21 #42"}
+)
+
+var state = ke.NewSlot(newStack)
+
+// Stack is the transport of one machine.
+type Stack struct {
+	m      *ke.Machine
+	engine Engine
+	local  []netip.Addr // addresses of this machine beside loopback
+	hosts  []*Host
+	eps    []*Endpoint // live ones, in order of creation
+	conns  []*conn     // live ones, in order of creation
+	apps   []appOf
+	port   uint16 // where the search for a dynamic port starts
+}
+
+// appOf remembers whose connection a record chain belongs to.
+type appOf struct {
+	records trace.ID
+	image   string
+}
+
+func newStack(m *ke.Machine) *Stack {
+	return &Stack{m: m, port: firstDynamic, local: []netip.Addr{
+		netip.AddrFrom4([4]byte{192, 0, 2, 10}), netip.MustParseAddr("2001:db8::10")}}
+}
+
+// Of returns the transport of k's machine.
+func Of(k *ke.K) *Stack { return state.Of(k) }
+
+// On returns the transport of a machine.
+func On(m *ke.Machine) *Stack { return state.On(m) }
+
+// SetEngine installs the filter engine; nil permits everything.
+func (s *Stack) SetEngine(e Engine) { s.engine = e }
+
+// Engine returns the filter engine, nil when there is none.
+func (s *Stack) Engine() Engine { return s.engine }
+
+// SetLocal sets the addresses of this machine beside loopback. Without it they are 192.0.2.10 and
+// 2001:db8::10.
+func (s *Stack) SetLocal(addrs ...netip.Addr) { s.local = append(s.local[:0:0], addrs...) }
+
+// Endpoints lists the live endpoints in order of creation, for dumps.
+func (s *Stack) Endpoints() []*Endpoint { return s.eps }
+
+// isLocal reports whether an address is one of this machine's.
+func (s *Stack) isLocal(a netip.Addr) bool {
+	if a.IsLoopback() {
+		return true
+	}
+	for _, l := range s.local {
+		if l == a {
+			return true
+		}
+	}
+	return false
+}
+
+// source is the address that routing picks for traffic to remote, the zero Addr when there is no route.
+func (s *Stack) source(remote netip.Addr) netip.Addr {
+	if remote.IsLoopback() {
+		return ws2def.Loopback(ws2def.FamilyOf(remote))
+	}
+	for _, l := range s.local {
+		if l.Is4() == remote.Is4() {
+			return l
+		}
+	}
+	return netip.Addr{}
+}
+
+// ask puts a question to the engine and goes on with its answer: before ask returns when the answer comes
+// at once, else in a delivery of ch, so that whoever goes on is never inside the call of a stranger.
+func (s *Stack) ask(k *ke.K, ch *ke.Channel, q *Question, then func(k *ke.K, a Answer)) {
+	if s.engine == nil {
+		then(k, Answer{Permit: true})
+		return
+	}
+	inCall, answered := true, false
+	q.Done = func(k *ke.K, a Answer) {
+		if answered {
+			panic("internal error: the engine answered a classification twice")
+		}
+		answered = true
+		if inCall {
+			then(k, a)
+			return
+		}
+		s.m.Post(ch, ke.Delivery{Text: "classification decided", Obj: q.Endpoint, IRQL: &siteIRQL,
+			Run: func(k *ke.K) { then(k, a) }})
+	}
+	s.engine.Classify(k, q)
+	inCall = false
+}
+
+// question starts a question about e.
+func (e *Endpoint) question(l Layer, t *ke.Thread) *Question {
+	q := &Question{Layer: l, Protocol: e.Protocol, V6: e.V6, Local: e.local, Remote: e.remote,
+		Process: e.Process, Thread: t, Endpoint: e.ID, Parent: e.parent, OriginalApp: e.stack.originalApp(e)}
+	if e.records != nil && l != BindRedirect && l != ResourceAssignment {
+		q.Flags |= ProxyConnection
+	}
+	return q
+}
+
+// originalApp names the image whose connection was redirected, if e carries records.
+func (s *Stack) originalApp(e *Endpoint) string {
+	if e.records == nil {
+		return ""
+	}
+	for i := range s.apps {
+		if s.apps[i].records == e.records.ID() {
+			return s.apps[i].image
+		}
+	}
+	return ""
+}
+
+// PIDOf returns the process id of p; nil is the System process.
+func PIDOf(p *ke.Process) uint32 {
+	if p == nil {
+		return 4
+	}
+	return p.PID
+}
+
+func imageOf(p *ke.Process) string {
+	if p == nil {
+		return "System"
+	}
+	return p.Image
+}

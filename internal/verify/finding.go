@@ -1,0 +1,108 @@
+package verify
+
+import "strings"
+
+// AnyIRQL as AllowedIRQL says that the act has no limit worth printing.
+const AnyIRQL uint8 = 255
+
+// Arg is one bug check parameter: what it means and its value as printed (an object id such as "irp#7", a
+// number, a routine name). The zero Arg prints as 0.
+type Arg struct {
+	Value   string
+	Meaning string
+}
+
+// Frame is one level of a call stack. File may hold a path; reports print its base name.
+type Frame struct {
+	Driver, Func, File string
+	Line               int
+}
+
+// Place is a point of the run a finding refers to: the first completion, the allocation, the free.
+type Place struct {
+	Label string // words; reports print "first completion" as FIRST_COMPLETION
+	Seq   uint64 // event number
+	Time  int64  // virtual time, 100 ns units
+	CPU   uint8
+	IRQL  uint8
+	Ctx   string // context name
+	Event string // the event's line, already formatted
+	Stack []Frame
+}
+
+// Finding is one broken rule at one place of one run.
+type Finding struct {
+	Rule     RuleID
+	Headline string // after "file:line: IRP-001 irp/DoubleCompletion: "
+	Text     string // paragraph below the title; when empty, the record's Why is used
+	BugCheck uint32 // 0 = none
+	Args     [4]Arg
+	Obj      string // object id the finding is about, "irp#7"
+	Driver   string // driver image name
+	CPU      uint8
+	IRQL     uint8
+	// AllowedIRQL is the highest level at which the act would have been allowed, or AnyIRQL. Zero counts as
+	// a limit only for rules that speak of IRQL, so that a finding about something else may leave it out.
+	AllowedIRQL uint8
+	Ctx         string // context name: "work item 3 on thread 4.12"
+	Time        int64  // virtual time, 100 ns units
+	Seq         uint64 // event number
+	Stack       []Frame
+	Places      []Place
+	Dump        []string // lines of !irp and the like
+	Events      []string // LAST_EVENTS lines, already formatted
+	Fix         string   // LIKELY_FIX, empty when causes cannot be told apart
+	Blocked     []string // deadlock report lines
+	Also        []RuleID // more general rules the same act breaks (rules.md 12)
+	Warning     bool     // this case is a hazard although the rule's heading says error (rules.md 1.1)
+}
+
+// Severity is that of the rule, or of the case where the rule names two.
+func (f *Finding) Severity() Severity {
+	if f.Warning {
+		return Warning
+	}
+	return f.Rule.Severity()
+}
+
+// Signature identifies a finding across runs: rule number, kind of object, driver and the functions of the
+// stack. It holds no line numbers, ids or times, so that an edit elsewhere in the file does not change it.
+func (f *Finding) Signature() string {
+	var b strings.Builder
+	kind, _, _ := strings.Cut(f.Obj, "#")
+	b.WriteString(f.Rule.String())
+	b.WriteByte('|')
+	b.WriteString(kind)
+	b.WriteByte('|')
+	b.WriteString(f.Driver)
+	for i, s := range f.Stack {
+		if i == 0 {
+			b.WriteByte('|')
+		} else {
+			b.WriteString(" < ")
+		}
+		b.WriteString(s.Func)
+	}
+	return b.String()
+}
+
+// Record is what the package owning a rule says about it beyond the generated table.
+type Record struct {
+	ID             RuleID
+	Name           string // without package: "DoubleCompletion"
+	Package        string // "irp"
+	BugCheck       uint32
+	SubCode        uint32 // first parameter of 0xC4 and 0xC9
+	Why            string // why Windows cares, and what happens without the verifier
+	Alias          RuleID // non-zero: this number is reported as another
+	ByConstruction string // non-empty: which signature makes it impossible
+	Extension      bool   // ours: no catalogue of Microsoft has it
+}
+
+// FullName gives "irp/DoubleCompletion"; "" while the record has no name.
+func (r *Record) FullName() string {
+	if r.Name == "" || r.Package == "" {
+		return r.Name
+	}
+	return r.Package + "/" + r.Name
+}

@@ -1,0 +1,241 @@
+package irp
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+const (
+	irpSize      = 0xD0 // sizeof(IRP) on x64
+	locationSize = 0x48
+	maxLocations = 125 // StackCount+2 must fit a signed byte (irp.md 2.1, INFERRED from the types)
+	maxPooled    = 8   // IRPs with more locations are not kept for reuse
+	quarantine   = 256 // freed IRPs of one size that stay recognisable before their memory is used again
+)
+
+var siteAllocateIrp = ke.Site{Name: "fault/IoAllocateIrp", Alts: []string{"succeeds", "returns NULL"}, Spec: "irp.md 19.2"}
+
+// irpQueue is the quarantine of freed IRPs of one size, first in first out.
+type irpQueue struct {
+	ring []*IRP
+	head int
+	n    int
+}
+
+func (q *irpQueue) push(p *IRP) {
+	if q.ring == nil {
+		q.ring = make([]*IRP, quarantine+1)
+	}
+	q.ring[(q.head+q.n)%len(q.ring)] = p
+	q.n++
+}
+
+// pop returns the IRP freed longest ago once the quarantine is full.
+func (q *irpQueue) pop() *IRP {
+	if q.n <= quarantine {
+		return nil
+	}
+	p := q.ring[q.head]
+	q.ring[q.head] = nil
+	q.head = (q.head + 1) % len(q.ring)
+	q.n--
+	return p
+}
+
+// IoSizeOfIrp gives the size of an IRP with n stack locations.
+func IoSizeOfIrp(stackSize int8) uint16 { return uint16(irpSize + locationSize*int(stackSize)) }
+
+// IoAllocateIrp makes an IRP with n stack locations, none of which is current. NULL when there is no memory.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: the caller creates it and frees it with IoFreeIrp, in its completion routine if it
+// was sent. Rules: IRQL-001; later IRP-030 to IRP-040. Not modelled: quota. Reference: wdm/nf-wdm-ioallocateirp.
+func IoAllocateIrp(k *irql.K, stackSize int8, chargeQuota bool) *IRP {
+	ke.Enter(k, ddi.IoAllocateIrp)
+	if stackSize < 0 || stackSize > maxLocations || ke.Fails(k, &siteAllocateIrp) {
+		ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoAllocateIrp, A: uint64(stackSize), Flags: trace.HasA})
+		return nil
+	}
+	p := state.Of(k).newIRP(k, stackSize, byAllocate)
+	p.allocSeq = ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoAllocateIrp, Obj: p.id, A: uint64(stackSize), Flags: trace.HasA})
+	return p
+}
+
+// newIRP makes an IRP in state Creator for the driver that acts in k.
+func (io *ioManager) newIRP(k *irql.K, n int8, o origin) *IRP {
+	var p *IRP
+	if n <= maxPooled {
+		p = io.free[n].pop()
+	}
+	if p == nil {
+		p = &IRP{m: io.m, locs: make([]IO_STACK_LOCATION, n)}
+	}
+	locs := p.locs
+	*p = IRP{m: io.m, locs: locs, id: io.m.NewID(trace.IRP), origin: o, creator: ke.Acting(k), thread: nil}
+	p.prepare(n)
+	p.next = io.live
+	if io.live != nil {
+		io.live.prev = p
+	}
+	io.live = p
+	io.nlive++
+	return p
+}
+
+// prepare makes the mutable part of an IRP as IoInitializeIrp leaves it.
+func (p *IRP) prepare(n int8) {
+	clear(p.locs)
+	for i := range p.locs {
+		p.locs[i].p = p
+	}
+	p.stackCount, p.cur = n, n+1
+	p.give(stCreator, p.creator, n+1, nil)
+}
+
+// release ends an IRP's life; its memory stays recognisable as freed for a while.
+func (io *ioManager) release(p *IRP) {
+	p.give(stFreed, nil, 0, nil)
+	if p.prev != nil {
+		p.prev.next = p.next
+	} else {
+		io.live = p.next
+	}
+	if p.next != nil {
+		p.next.prev = p.prev
+	}
+	p.next, p.prev = nil, nil
+	io.nlive--
+	for i := range p.locs {
+		p.locs[i].visit = nil
+	}
+	p.ioStatus = IO_STATUS_BLOCK{Status: 0xDEDEDEDE, Information: 0xDEDEDEDEDEDEDEDE}
+	if int(p.stackCount) <= maxPooled {
+		io.free[p.stackCount].push(p)
+	}
+}
+
+// IoFreeIrp frees an IRP of IoAllocateIrp or IoBuildAsynchronousFsdRequest.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: the caller must be the creator and hold the IRP again. MDLs are not freed with it.
+// Rules: IRP-018, IRP-030 to IRP-033, IRP-035, IRQL-001. Reference: wdm/nf-wdm-iofreeirp.
+func IoFreeIrp(k *irql.K, p *IRP) {
+	ke.Enter(k, ddi.IoFreeIrp)
+	if p == nil {
+		notAnIRP(k)
+	}
+	ke.Point(k, ke.Use{Obj: p.id, How: ke.Free})
+	checkFree(k, p)
+	p.freeSeq = ke.Call(k, ddi.IoFreeIrp, p.id)
+	state.Of(k).release(p)
+}
+
+// backWithCreator reports whether the creator holds the IRP and may dispose of it.
+func (p *IRP) backWithCreator() bool {
+	switch p.state {
+	case stCreator:
+		return true
+	case stInRoutine, stStopped:
+		return p.level > p.stackCount || p.owner == p.creator && p.loc(p.level).visit == nil
+	}
+	return false
+}
+
+func checkFree(k *irql.K, p *IRP) {
+	img := ke.Acting(k)
+	f := verify.Finding{BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story()}
+	sub := ""
+	switch {
+	case p.state == stFreed && !p.origin.threaded():
+		f.Rule, sub = verify.IRP_035, "0x1"
+		f.Headline = fmt.Sprintf("%v is freed a second time", p.id)
+	case p.inThreadList && !p.sent:
+		f.Rule, sub = verify.IRP_031, "0x2"
+		f.Headline = fmt.Sprintf("%v is freed while it is in its thread's list", p.id)
+		f.Fix = "send the request, or complete it so that the I/O manager releases it."
+	case p.origin.threaded():
+		f.Rule, sub = verify.IRP_032, "0x20c"
+		f.Headline = fmt.Sprintf("%v, made by %v, is freed by its creator; the I/O manager frees it", p.id, p.origin)
+		f.Fix = "do nothing: stage 2 of completion frees the IRP."
+		if p.state == stFreed {
+			f.Also = []verify.RuleID{verify.IRP_035}
+		}
+	case img != nil && img != p.creator || p.origin == byInitialize:
+		f.Rule, f.BugCheck = verify.IRP_033, 0
+		f.Headline = fmt.Sprintf("%v is freed by a driver that did not allocate it with IoAllocateIrp", p.id)
+	case !p.backWithCreator() || p.cancelRoutine != nil:
+		f.Rule, sub = verify.IRP_030, "0x20a"
+		pick := func(s *SubsystemRules) verify.RuleID { return s.Reinitialised }
+		if p.cancel {
+			pick = func(s *SubsystemRules) verify.RuleID { return s.FreedCancelled }
+		}
+		f.Rule, f.Also = p.special(f.Rule, pick)
+		f.Headline = fmt.Sprintf("%v is freed while it is in use: %s", p.id, p.whereIs())
+		f.Fix = "free it in the completion routine, which returns STATUS_MORE_PROCESSING_REQUIRED."
+	default:
+		return
+	}
+	f.Args[0] = verify.Arg{Value: sub, Meaning: "sub-code of the I/O verifier"}
+	f.Args[1] = verify.Arg{Value: p.id.String(), Meaning: "the IRP"}
+	if sub == "" {
+		f.Args = [4]verify.Arg{}
+	}
+	ke.Report(k, f)
+}
+
+// IoReuseIrp makes an IRP of IoAllocateIrp as new, with the same number of locations.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: the caller must be the creator and hold the IRP again; MDLs must have been taken
+// off. Rules: IRP-005, IRP-037, IRP-038, IRQL-001. Reference: wdm/nf-wdm-ioreuseirp.
+func IoReuseIrp(k *irql.K, p *IRP, status ntstatus.NTSTATUS) {
+	ke.Enter(k, ddi.IoReuseIrp)
+	if p == nil {
+		notAnIRP(k)
+	}
+	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+	if p.state == stFreed {
+		p.touchedByStranger(k)
+	}
+	checkReuse(k, p)
+	ke.CallStatus(k, ddi.IoReuseIrp, p.id, uint32(status))
+	p.reinitialise()
+	p.ioStatus.Status = status
+}
+
+// reinitialise clears everything but identity, origin and the allocation record.
+func (p *IRP) reinitialise() {
+	*p = IRP{m: p.m, id: p.id, locs: p.locs, origin: p.origin, creator: p.creator, allocSeq: p.allocSeq,
+		allocFlags: p.allocFlags, next: p.next, prev: p.prev, stackCount: p.stackCount, serial: p.serial}
+	p.prepare(p.stackCount)
+}
+
+func checkReuse(k *irql.K, p *IRP) {
+	img := ke.Acting(k)
+	f := verify.Finding{BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story()}
+	switch {
+	case p.origin.threaded() || img != nil && img != p.creator:
+		f.Rule, f.Also = p.special(verify.IRP_037, func(s *SubsystemRules) verify.RuleID { return s.WrongReuse })
+		f.Headline = fmt.Sprintf("IoReuseIrp on %v, which was made by %v", p.id, p.origin)
+		f.Fix = "allocate IRPs that are to be reused with IoAllocateIrp."
+		f.Args[0] = verify.Arg{Value: "0x311", Meaning: "IoReuseIrp on an IRP of the wrong origin"}
+	case !p.backWithCreator() || p.cancelRoutine != nil:
+		f.Rule, f.Also = p.special(verify.IRP_038, func(s *SubsystemRules) verify.RuleID { return s.Reinitialised })
+		f.Headline = fmt.Sprintf("%v is reinitialised while it is in use: %s", p.id, p.whereIs())
+		f.Fix = "reuse it in the completion routine that stops the climb, or after that routine has run."
+		f.Args[0] = verify.Arg{Value: "0x310", Meaning: "IRP reinitialised while in use"}
+	case p.origin == byAsyncFsd:
+		f.Rule, f.Warning, f.BugCheck = verify.IRP_037, true, 0
+		f.Headline = fmt.Sprintf("IoReuseIrp on %v, made by %v: the pages disagree whether that is allowed", p.id, p.origin)
+	default:
+		return
+	}
+	f.Args[2] = verify.Arg{Value: p.id.String(), Meaning: "the IRP"}
+	if f.Warning {
+		f.Args = [4]verify.Arg{}
+	}
+	ke.Report(k, f)
+}

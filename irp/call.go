@@ -1,0 +1,234 @@
+package irp
+
+import (
+	"fmt"
+	"reflect"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+// IoCallDriver sends an IRP to a device: the next location becomes the current one and the dispatch routine for its
+// major function is called. The status is exactly what that routine returned.
+//
+// IRQL: <= DISPATCH_LEVEL; at DISPATCH_LEVEL only READ, WRITE, DEVICE_CONTROL, INTERNAL_DEVICE_CONTROL and POWER.
+// Ownership: the IRP belongs to the lower driver; the caller may not touch it again unless a routine of its own stops the
+// climb. Rules: IRP-003, IRP-004, IRP-005, IRP-014, IRP-018, IRP-019, IRP-021, IRP-036, IRP-055; and on return IRP-006
+// to IRP-010, IRP-017. Reference: wdm/nf-wdm-iofcalldriver.
+func IoCallDriver(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
+	ke.EnterAnyLevel(k, ddi.IoCallDriver)
+	if p == nil {
+		notAnIRP(k)
+	}
+	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+	checkSend(k, dev, p)
+	fv := frameVisit(k, p)
+	if fv != nil {
+		fv.skipped = false
+		fv.forwarded = true
+	}
+	p.cur--
+	l := p.loc(p.cur)
+	if l == nil {
+		noLocation(k, p, "IoCallDriver")
+	}
+	l.device = dev // nothing else in the location is overwritten, so a skipped driver's device is never recorded
+	io := state.Of(k)
+	v := io.getVisit(p)
+	l.visit = v
+	v.marked = l.control&SL_PENDING_RETURNED != 0 && l.markedBy == dev.DriverObject.image // and skipped by that driver
+	p.sent = true
+	p.sentSeq = ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoCallDriver, Obj: dev.id, Obj2: p.id})
+	level := p.cur
+	v.serial = p.give(stAt, dev.DriverObject.image, level, dev)
+	s := dispatch(k, dev, p, v, l.major)
+	if fv != nil {
+		fv.lower = s
+	}
+	if int(level) <= len(p.locs) && p.locs[level-1].visit == v {
+		p.locs[level-1].visit = nil
+	}
+	io.putVisit(v)
+	ke.Point(k, ke.Use{Obj: p.id, How: ke.R})
+	return s
+}
+
+// dispatch calls the driver and judges how the call ended.
+func dispatch(k *irql.K, dev *DEVICE_OBJECT, p *IRP, v *visit, major uint8) ntstatus.NTSTATUS {
+	drv := dev.DriverObject
+	fn := drv.MajorFunction[major%(IRP_MJ_MAXIMUM_FUNCTION+1)]
+	if fn == nil {
+		fn = invalidDeviceRequest
+	}
+	id, level := p.id, p.level
+	ke.Push(k, ke.Frame{Kind: ke.FrameDispatch, Image: drv.image, Device: dev, Object: p, Obj: id,
+		Fn: codeOf(fn), Level: int(level), Data: v})
+	ke.Point(k, ke.Use{Obj: id, How: ke.R})
+	s := fn(k, dev, p)
+	judgeDispatch(k, p, id, v, s)
+	if p.id == id && p.state == stAt && p.serial == v.serial {
+		p.state = stQueued // marked, and kept by the driver
+		p.queueSeq = ke.Of(k).Log().Len()
+	}
+	ke.PopStatus(k, s)
+	return s
+}
+
+func codeOf(fn any) uintptr { return reflect.ValueOf(fn).Pointer() }
+
+// invalidDeviceRequest stands in every empty entry of a dispatch table (irp.md 3).
+func invalidDeviceRequest(k *irql.K, _ *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
+	p.ioStatus = IO_STATUS_BLOCK{Status: ntstatus.STATUS_INVALID_DEVICE_REQUEST}
+	IoCompleteRequest(k, p, IO_NO_INCREMENT)
+	return ntstatus.STATUS_INVALID_DEVICE_REQUEST
+}
+
+// checkSend evaluates the rules of IoCallDriver's entry.
+func checkSend(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
+	if dev == nil || dev.deleted {
+		badDevice(k, dev, p)
+	}
+	if !p.actsForOwner(k) {
+		sentByStranger(k, p)
+	}
+	if p.cancelRoutine != nil {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_021, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+			Headline: fmt.Sprintf("%v is forwarded with a cancel routine set", p.id),
+			Args:     [4]verify.Arg{{Value: "0x203", Meaning: "IRP sent down with a cancel routine set"}, {}, {Value: p.id.String(), Meaning: "the IRP"}},
+			Fix:      "take it back first: if IoSetCancelRoutine(k, p, nil) returns nil, leave the IRP to the cancel routine."})
+	}
+	l := p.loc(p.cur - 1)
+	if l == nil {
+		return // IoCallDriver reports it
+	}
+	if now := ke.IRQL(k); now > ke.Dispatch || now == ke.Dispatch && !anyLevelMajor(l.major) {
+		sentAtBadIrql(k, p, l.major)
+	}
+	if up := p.loc(p.cur); up != nil && l.routine != nil && l.control&0xE0 != 0 && l.control == up.control &&
+		codeOf(l.routine) == codeOf(up.routine) && l.context == up.context && l.setBy == up.setBy && l.setBy != p.owner {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_014, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+			Headline: fmt.Sprintf("the stack location of %v was copied by hand: the upper driver's completion routine would run twice", p.id),
+			Args:     [4]verify.Arg{{Value: "0x207", Meaning: "the upper driver's completion routine is overwritten"}, {}, {Value: p.id.String(), Meaning: "the IRP"}},
+			Fix:      "use IoCopyCurrentIrpStackLocationToNext."})
+	}
+	if dev.special != nil {
+		p.sub = dev.special
+	}
+	if p.state == stCreator && p.level > p.stackCount {
+		checkCreatorRoutine(k, p, l)
+	}
+}
+
+func sentAtBadIrql(k *irql.K, p *IRP, major uint8) {
+	now := ke.IRQL(k)
+	f := verify.Finding{Rule: verify.IRP_055, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p), AllowedIRQL: ke.APC,
+		Headline: fmt.Sprintf("%v with major function %s is sent at %v", p.id, MajorName(major), irql.KIRQL(now)),
+		Args: [4]verify.Arg{{Value: "0x10", Meaning: "IRP sent at an IRQL the receiver need not accept"},
+			{Value: fmt.Sprint(now), Meaning: "current IRQL"}}}
+	if now > ke.Dispatch {
+		f.Also = []verify.RuleID{verify.IRQL_001}
+	}
+	if anyLevelMajor(major) {
+		f.AllowedIRQL = ke.Dispatch
+	}
+	ke.Report(k, f)
+}
+
+func anyLevelMajor(major uint8) bool {
+	switch major {
+	case IRP_MJ_POWER, IRP_MJ_READ, IRP_MJ_WRITE, IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL:
+		return true
+	}
+	return false
+}
+
+// checkCreatorRoutine: an IRP that the creator must free needs a routine that is called in every case (IRP-036, IRP-071).
+func checkCreatorRoutine(k *irql.K, p *IRP, l *IO_STACK_LOCATION) {
+	if p.origin.threaded() {
+		return
+	}
+	const all = SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR | SL_INVOKE_ON_CANCEL
+	switch c := l.control & all; {
+	case c == 0:
+		rule, also := p.special(verify.IRP_036, func(s *SubsystemRules) verify.RuleID { return s.NoRoutine })
+		ke.Report(k, verify.Finding{Rule: rule, Also: also, Obj: p.id.String(), Dump: dumpIRP(p),
+			Headline: fmt.Sprintf("%v, made by %v, is sent without a completion routine: nobody will free it", p.id, p.origin),
+			Places:   []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}},
+			Fix:      "set a routine for success, error and cancel that frees the IRP and returns STATUS_MORE_PROCESSING_REQUIRED."})
+	case c != all:
+		rule, also := p.special(verify.IRP_071, func(s *SubsystemRules) verify.RuleID { return s.MissingFlag })
+		ke.Report(k, verify.Finding{Rule: rule, Also: also, Obj: p.id.String(), Dump: dumpIRP(p),
+			Headline: fmt.Sprintf("the completion routine of %v is not invoked in every case (flags 0x%02x)", p.id, c),
+			Places:   []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}},
+			Fix:      "pass TRUE for InvokeOnSuccess, InvokeOnError and InvokeOnCancel."})
+	}
+}
+
+func badDevice(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
+	what := "NULL"
+	sub := "0x204"
+	if dev != nil {
+		what, sub = "the deleted device object "+dev.id.String(), "0x4"
+	}
+	ke.Report(k, verify.Finding{Rule: verify.IRP_019, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+		Headline: fmt.Sprintf("%v is sent to %s", p.id, what),
+		Args:     [4]verify.Arg{{Value: sub, Meaning: "IoCallDriver with a bad device object"}, {}, {Value: p.id.String(), Meaning: "the IRP"}}})
+	panic("internal error: went on with a bad device object")
+}
+
+func sentByStranger(k *irql.K, p *IRP) {
+	if p.state == stFreed {
+		p.touchedByStranger(k)
+		return
+	}
+	rule, also := p.special(verify.IRP_003, func(s *SubsystemRules) verify.RuleID { return s.SentTwice })
+	ke.Report(k, verify.Finding{Rule: rule, Also: also, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story(),
+		Headline: fmt.Sprintf("%v is sent by a driver that does not hold it: %s", p.id, p.whereIs()),
+		Args:     [4]verify.Arg{{Value: "0x205", Meaning: "IRP forwarded while another driver owns it"}, {}, {Value: p.id.String(), Meaning: "the IRP"}}})
+}
+
+// judgeDispatch evaluates the pending contract when a dispatch routine has returned (irp.md 6).
+func judgeDispatch(k *irql.K, p *IRP, id trace.ID, v *visit, s ntstatus.NTSTATUS) {
+	here := p.id == id && p.state == stAt && p.serial == v.serial
+	if v.skipped {
+		skipLeft(k, p, "return from the dispatch routine")
+	}
+	switch {
+	case s == 0xFFFFFFFF:
+		c9(k, p, id, verify.IRP_010, 0x225, "the dispatch routine returned 0xFFFFFFFF for %v", "")
+	case v.marked && s != ntstatus.STATUS_PENDING:
+		c9(k, p, id, verify.IRP_006, 0x23E, "%v was marked pending but the dispatch routine returned "+s.String(),
+			"after IoMarkIrpPending return STATUS_PENDING, whatever IoCallDriver or IoCompleteRequest did meanwhile.")
+	case v.marked:
+	case s == ntstatus.STATUS_PENDING:
+		if v.completed && v.ownFrame || !v.forwarded || v.lower != ntstatus.STATUS_PENDING {
+			c9(k, p, id, verify.IRP_007, 0x23D, "the dispatch routine returned STATUS_PENDING but %v was not marked pending",
+				"call IoMarkIrpPending before the IRP becomes visible to anybody else.")
+		}
+	case here:
+		c9(k, p, id, verify.IRP_008, 0x226, "the dispatch routine returned "+s.String()+" without having completed, forwarded or pended %v",
+			"set IoStatus, call IoCompleteRequest and return the same status.")
+	case v.completed && v.ownFrame:
+		if s != v.status {
+			c9(k, p, id, verify.IRP_009, 0x224, "%v was completed with "+v.status.String()+" but the dispatch routine returned "+s.String(),
+				"keep the status in a variable: put it into IoStatus.Status, complete, return the variable.")
+		}
+	case v.forwarded && s != v.lower:
+		c9(k, p, id, verify.IRP_009, 0x224, "%v was only forwarded; IoCallDriver returned "+v.lower.String()+" but the dispatch routine returned "+s.String(),
+			"return what IoCallDriver returned.")
+	}
+}
+
+func c9(k *irql.K, p *IRP, id trace.ID, rule verify.RuleID, sub uint32, format, fix string) {
+	f := verify.Finding{Rule: rule, BugCheck: 0xC9, Obj: id.String(), Headline: fmt.Sprintf(format, id), Fix: fix}
+	f.Args[0] = verify.Arg{Value: fmt.Sprintf("0x%x", sub), Meaning: "sub-code of the I/O verifier"}
+	f.Args[2] = verify.Arg{Value: id.String(), Meaning: "the IRP"}
+	if p.id == id {
+		f.Dump, f.Places = dumpIRP(p), p.story()
+	}
+	ke.Report(k, f)
+}

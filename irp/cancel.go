@@ -1,0 +1,187 @@
+package irp
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+)
+
+const cancelLockKind = 100 // of ke.Held, distinct from the kinds of package irql
+
+// IoAcquireCancelSpinLock takes the system-wide cancel spin lock.
+//
+// IRQL: <= DISPATCH_LEVEL; raises to DISPATCH_LEVEL. Rules: IRP-078, IRQL-001.
+// Reference: wdm/nf-wdm-ioacquirecancelspinlock.
+func IoAcquireCancelSpinLock(k *irql.K, irqlOut *irql.KIRQL) {
+	ke.Enter(k, ddi.IoAcquireCancelSpinLock)
+	io := state.Of(k)
+	ke.Point(k, ke.Use{Obj: io.cancelLock.ID, How: ke.Acq})
+	*irqlOut = irql.KIRQL(io.lockCancel(k))
+	ke.Call(k, ddi.IoAcquireCancelSpinLock, io.cancelLock.ID)
+}
+
+func (io *ioManager) lockCancel(k *irql.K) (old uint8) {
+	if _, ok := ke.FindHeld(k, &io.cancelLock); ok {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_078, Obj: io.cancelLock.ID.String(),
+			Headline: "the cancel spin lock is acquired by code that holds it already",
+			Fix:      "in a cancel routine call IoReleaseCancelSpinLock(k, p.CancelIrql()) first."})
+	}
+	old = ke.IRQL(k)
+	ke.SetIRQL(k, ke.Dispatch)
+	ke.AcquireSpin(k, &io.cancelLock)
+	ke.Hold(k, ke.Held{Lock: &io.cancelLock, ID: io.cancelLock.ID, Kind: cancelLockKind, Saved: old, Spin: true})
+	return old
+}
+
+// IoReleaseCancelSpinLock gives the cancel spin lock back and restores the IRQL; a cancel routine passes CancelIrql.
+//
+// IRQL: DISPATCH_LEVEL. Rules: IRP-025, IRQL-002, LOCK-002. Reference: wdm/nf-wdm-ioreleasecancelspinlock.
+func IoReleaseCancelSpinLock(k *irql.K, level irql.KIRQL) {
+	ke.Enter(k, ddi.IoReleaseCancelSpinLock)
+	io := state.Of(k)
+	h, _, ok := ke.Unhold(k, &io.cancelLock)
+	if !ok {
+		ke.Report(k, verify.Finding{Rule: verify.LOCK_002, Obj: io.cancelLock.ID.String(),
+			Headline: "the cancel spin lock is released by code that does not hold it"})
+		return
+	}
+	if p := io.cancelOwner; p != nil && uint8(level) != h.Saved {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_025, Obj: p.id.String(), BugCheck: 0x20,
+			Headline: fmt.Sprintf("the cancel routine of %v releases the cancel lock to IRQL %d instead of Irp.CancelIrql %d", p.id, level, h.Saved),
+			Fix:      "pass p.CancelIrql(), before the IRP is completed."})
+	}
+	io.cancelOwner = nil
+	ke.ReleaseSpin(k, &io.cancelLock)
+	ke.Call(k, ddi.IoReleaseCancelSpinLock, io.cancelLock.ID)
+	ke.SetIRQL(k, uint8(level))
+	ke.Point(k, ke.Use{Obj: io.cancelLock.ID, How: ke.Rel})
+}
+
+// IoSetCancelRoutine exchanges the cancel routine of an IRP atomically. NULL as result means that none was set, or that
+// cancellation has taken it already.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: the caller must hold the IRP to set a routine. Rules: IRP-005, IRP-022, IRQL-001.
+// Reference: wdm/nf-wdm-iosetcancelroutine.
+func IoSetCancelRoutine(k *irql.K, p *IRP, routine DRIVER_CANCEL) DRIVER_CANCEL {
+	ke.Enter(k, ddi.IoSetCancelRoutine)
+	if p == nil {
+		notAnIRP(k)
+	}
+	ke.Point(k, ke.Use{Obj: p.id, How: ke.A})
+	if !p.actsForOwner(k) {
+		if routine == nil || p.state == stFreed {
+			p.touchedByStranger(k)
+		} else {
+			ke.Report(k, verify.Finding{Rule: verify.IRP_022, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story(),
+				Headline: fmt.Sprintf("a cancel routine is set on %v, which another driver holds: %s", p.id, p.whereIs()),
+				Args:     [4]verify.Arg{{Value: "0x229", Meaning: "cancel routine set on an IRP that is being processed below"}, {}, {Value: p.id.String(), Meaning: "the IRP"}}})
+		}
+	}
+	old := p.cancelRoutine
+	p.cancelRoutine = routine
+	set := uint64(0)
+	if routine != nil {
+		set = 1
+	}
+	ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoSetCancelRoutine, Obj: p.id, A: set, Flags: trace.HasA})
+	return old
+}
+
+// IoCancelIrp asks for an IRP to be cancelled: Cancel is set and the cancel routine, if there is one, is called at
+// DISPATCH_LEVEL with the cancel spin lock held. TRUE means that a routine was called, not that the IRP has completed.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: the caller, its creator, must keep the IRP alive across the call. Rules: IRP-023,
+// IRP-024, IRP-025, IRP-028, IRQL-001. Reference: wdm/nf-wdm-iocancelirp.
+func IoCancelIrp(k *irql.K, p *IRP) bool {
+	ke.Enter(k, ddi.IoCancelIrp)
+	if p == nil {
+		notAnIRP(k)
+	}
+	ke.Point(k, ke.Use{Obj: p.id, How: ke.A})
+	io := state.Of(k)
+	checkCancel(k, p)
+	id := p.id
+	old := io.lockCancel(k)
+	if p.id != id || p.state == stFreed {
+		checkCancel(k, p)
+	}
+	p.cancel = true
+	r := p.cancelRoutine
+	p.cancelRoutine = nil
+	ke.Call(k, ddi.IoCancelIrp, p.id)
+	if r == nil {
+		ke.Unhold(k, &io.cancelLock)
+		ke.ReleaseSpin(k, &io.cancelLock)
+		ke.SetIRQL(k, old)
+		return false
+	}
+	p.cancelIrql = irql.KIRQL(old)
+	io.cancelOwner = p
+	p.runCancel(k, io, r, old)
+	return true
+}
+
+// runCancel calls a cancel routine, which owns the IRP from here on.
+func (p *IRP) runCancel(k *irql.K, io *ioManager, r DRIVER_CANCEL, old uint8) {
+	var dev *DEVICE_OBJECT
+	img := p.owner
+	if l := p.loc(p.cur); l != nil {
+		dev = l.device
+	}
+	id, was := p.id, p.state
+	mine := p.serial
+	if was == stAt || was == stQueued {
+		p.state = stInCancel
+	}
+	held, _, _ := ke.Unhold(k, &io.cancelLock) // the cancel routine takes the lock over
+	f := ke.Push(k, ke.Frame{Kind: ke.FrameCancel, Image: img, Device: dev, Object: p, Obj: id, Fn: codeOf(r)})
+	f.SetEntryIRQL(old)
+	ke.Hold(k, held)
+	r(k, dev, p)
+	if _, ok := ke.FindHeld(k, &io.cancelLock); ok && io.cancelOwner == p {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_024, BugCheck: 0x11B, Obj: id.String(),
+			Headline: fmt.Sprintf("the cancel routine of %v returns holding the cancel spin lock", id),
+			Args:     [4]verify.Arg{{Value: id.String(), Meaning: "the IRP"}, {Value: funcName(r), Meaning: "the cancel routine"}},
+			Fix:      "call IoReleaseCancelSpinLock(k, p.CancelIrql()) as the first statement."})
+	}
+	if p.id == id && p.serial == mine && p.state == stInCancel {
+		p.state = stQueued
+		if l := p.loc(p.cur); l != nil && l.visit != nil {
+			p.state = was // its dispatch routine still runs
+		}
+	}
+	ke.Pop(k)
+}
+
+func checkCancel(k *irql.K, p *IRP) {
+	img := ke.Acting(k)
+	switch {
+	case p.state == stFreed || p.state == stStage2 || p.cur > p.stackCount+1:
+		f := verify.Finding{Rule: verify.IRP_023, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story(), BugCheck: 0x48,
+			Headline: fmt.Sprintf("IoCancelIrp on %v, but %s", p.id, p.whereIs()),
+			Args:     [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP"}, {Value: funcName(p.cancelRoutine), Meaning: "the cancel routine"}},
+			Fix:      "keep the IRP alive across the call: an interlocked word shared with the completion routine decides who disposes of it."}
+		f.Rule, f.Also = p.special(f.Rule, func(s *SubsystemRules) verify.RuleID { return s.CancelFreed })
+		ke.Report(k, f)
+	case img != nil && img != p.creator:
+		rule, also := p.special(verify.IRP_028, func(s *SubsystemRules) verify.RuleID { return s.CancelStranger })
+		ke.Report(k, verify.Finding{Rule: rule, Also: also, Obj: p.id.String(),
+			Headline: fmt.Sprintf("%s cancels %v, which it did not create", img.Name, p.id)})
+	}
+}
+
+func funcName(fn any) string {
+	switch r := fn.(type) {
+	case DRIVER_CANCEL:
+		if r == nil {
+			return "0"
+		}
+	case nil:
+		return "0"
+	}
+	return ke.FuncName(codeOf(fn))
+}

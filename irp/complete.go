@@ -1,0 +1,212 @@
+package irp
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+// IoCompleteRequest ends the caller's work on an IRP: the completion routines above are called one after the other, then
+// the I/O manager finishes the request.
+//
+// IRQL: <= DISPATCH_LEVEL, no spin lock held. Ownership: the caller may not touch the IRP again. Rules: IRP-001, IRP-002,
+// IRP-010, IRP-017, IRP-018, IRP-020, IRP-053, IRP-054, IRP-065, and during the climb IRP-011, IRP-036, IRP-050 to
+// IRP-052. Not modelled: the priority boost. Reference: wdm/nf-wdm-iofcompleterequest.
+func IoCompleteRequest(k *irql.K, p *IRP, priorityBoost int8) {
+	_ = priorityBoost
+	if ke.IRQL(k) > ke.Dispatch && p != nil {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_054, BugCheck: 0xC9, Obj: p.id.String(), AllowedIRQL: ke.Dispatch,
+			Headline: fmt.Sprintf("%v is completed above DISPATCH_LEVEL", p.id),
+			Args:     [4]verify.Arg{{Value: "0xe", Meaning: "IoCompleteRequest above DISPATCH_LEVEL"}, {Value: fmt.Sprint(ke.IRQL(k)), Meaning: "current IRQL"}, {Value: p.id.String(), Meaning: "the IRP"}}})
+	} else {
+		ke.Enter(k, ddi.IoCompleteRequest)
+	}
+	if p == nil {
+		notAnIRP(k)
+	}
+	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+	checkComplete(k, p)
+	f := ke.Top(k)
+	if l := p.loc(p.cur); l != nil && l.visit != nil && (p.state == stAt || p.state == stQueued || p.state == stStopped || p.state == stInCancel) {
+		v := l.visit
+		v.completed, v.status = true, p.ioStatus.Status
+		v.ownFrame = f != nil && f.Kind == ke.FrameDispatch && f.Data == any(v)
+	}
+	if v := frameVisit(k, p); v != nil && !v.completed {
+		v.completed, v.ownFrame, v.status = true, true, p.ioStatus.Status // resumed after its own routine stopped the climb
+	}
+	p.completeSeq = ke.CallStatus(k, ddi.IoCompleteRequest, p.id, uint32(p.ioStatus.Status))
+	p.climb(k)
+}
+
+func checkComplete(k *irql.K, p *IRP) {
+	if p.state == stFreed || p.cur > p.stackCount+1 {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_001, BugCheck: 0x44, Obj: p.id.String(), Dump: dumpIRP(p),
+			Headline: fmt.Sprintf("%v completed a second time", p.id),
+			Args:     [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP"}},
+			Places:   []verify.Place{{Label: "FIRST_COMPLETION", Seq: p.completeSeq}}})
+	}
+	if !p.actsForOwner(k) {
+		completedByStranger(k, p)
+	}
+	skipLeft(k, p, "IoCompleteRequest")
+	if h, ok := ke.HoldsSpin(k); ok {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_053, Obj: p.id.String(),
+			Headline: fmt.Sprintf("%v is completed while %v is held: a completion routine above may need it", p.id, h.ID),
+			Places:   []verify.Place{{Label: "ACQUIRED", Seq: h.Seq}},
+			Fix:      "collect the IRPs under the lock and complete them after releasing it."})
+	}
+	switch s := p.ioStatus.Status; {
+	case s == ntstatus.STATUS_PENDING || s == 0xFFFFFFFF:
+		ke.Report(k, verify.Finding{Rule: verify.IRP_010, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+			Headline: fmt.Sprintf("%v is completed with %v", p.id, s),
+			Args:     [4]verify.Arg{{Value: "0x6", Meaning: "IRP completed with an illegal status"}, {Value: fmt.Sprintf("0x%08x", uint32(s)), Meaning: "the status"}, {Value: p.id.String(), Meaning: "the IRP"}}})
+	case s == ntstatus.STATUS_MORE_PROCESSING_REQUIRED:
+		ke.Report(k, verify.Finding{Rule: verify.IRP_010, Obj: p.id.String(), Warning: true,
+			Headline: fmt.Sprintf("%v is completed with %v, which is an answer of completion routines", p.id, s)})
+	}
+	if p.cancelRoutine != nil {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_020, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+			Headline: fmt.Sprintf("%v is completed with a cancel routine set", p.id),
+			Args:     [4]verify.Arg{{Value: "0x7", Meaning: "IRP completed with a cancel routine set"}, {Value: funcName(p.cancelRoutine), Meaning: "the cancel routine"}, {Value: p.id.String(), Meaning: "the IRP"}},
+			Fix:      "take the cancel routine back first; if IoSetCancelRoutine(k, p, nil) returns nil, the cancel routine owns the IRP."})
+	}
+	if p.state == stCreator && !p.sent && p.level > p.stackCount {
+		checkNeverSent(k, p)
+	}
+}
+
+func checkNeverSent(k *irql.K, p *IRP) {
+	if p.origin.threaded() {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_065, BugCheck: 0xC9, Obj: p.id.String(),
+			Headline: fmt.Sprintf("%v is completed by its creator without having been sent", p.id)})
+	}
+}
+
+func completedByStranger(k *irql.K, p *IRP) {
+	f := verify.Finding{Rule: verify.IRP_002, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story(),
+		Headline: fmt.Sprintf("%v is completed by a driver that does not hold it: %s", p.id, p.whereIs()),
+		Args:     [4]verify.Arg{{Value: "0x209", Meaning: "IRP completed while another driver owns it"}, {}, {Value: p.id.String(), Meaning: "the IRP"}}}
+	if p.state == stCompleting || p.state == stStage2 || p.state == stInRoutine {
+		f.Rule, f.BugCheck = verify.IRP_001, 0x44
+		f.Headline = fmt.Sprintf("%v completed a second time", p.id)
+		f.Args = [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP"}}
+		f.Places = []verify.Place{{Label: "FIRST_COMPLETION", Seq: p.completeSeq}}
+	}
+	if f.Rule == verify.IRP_002 && (p.state == stAt || p.state == stQueued) {
+		f.Rule, f.Also = p.special(f.Rule, func(s *SubsystemRules) verify.RuleID { return s.Completed })
+	}
+	if p.sentSeq > 0 && f.BugCheck == 0xC9 {
+		f.Fix = "forward with a completion routine that returns STATUS_MORE_PROCESSING_REQUIRED, wait for it, then complete."
+	}
+	ke.Report(k, f)
+}
+
+// climb is stage 1 of completion (irp.md 4): upwards location by location, until a routine stops it or the top is passed.
+func (p *IRP) climb(k *irql.K) {
+	sp := p.loc(p.cur)
+	p.cur++
+	for p.cur <= p.stackCount+1 {
+		ctl := sp.control
+		p.pendingReturned = ctl&SL_PENDING_RETURNED != 0
+		ok := ntstatus.NT_SUCCESS(p.ioStatus.Status) // evaluated anew at every level: a routine may have rewritten it
+		invoke := ok && ctl&SL_INVOKE_ON_SUCCESS != 0 || !ok && ctl&SL_INVOKE_ON_ERROR != 0 ||
+			p.cancel && ctl&SL_INVOKE_ON_CANCEL != 0
+		up := p.loc(p.cur)
+		routine, ctx, setBy := sp.routine, sp.context, sp.setBy
+		sp.clear()
+		if invoke && routine != nil {
+			if p.invoke(k, routine, ctx, setBy, up) {
+				return
+			}
+		} else {
+			if p.pendingReturned && up != nil {
+				up.control |= SL_PENDING_RETURNED // the I/O manager carries the mark on where no routine does
+			}
+			p.give(stCompleting, nil, p.cur, nil)
+		}
+		if up == nil {
+			p.cur++
+			break
+		}
+		sp = up
+		p.cur++
+	}
+	p.finish(k)
+}
+
+// clear makes a completed location inert; the documentation says that it reads as zero from the routine above.
+func (l *IO_STACK_LOCATION) clear() {
+	l.minor, l.flags, l.params = 0, 0, PARAMETERS{}
+	l.control &= SL_ERROR_RETURNED
+}
+
+// invoke calls one completion routine and reports whether the climb ends here.
+func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *ke.Image, up *IO_STACK_LOCATION) bool {
+	var dev *DEVICE_OBJECT
+	if up != nil {
+		dev = up.device // the routine owner's own device; NULL for a creator without a location (irp.md 24 #1)
+	}
+	id, level, pended := p.id, p.cur, p.pendingReturned
+	mine := p.give(stInRoutine, setBy, level, dev)
+	ke.Push(k, ke.Frame{Kind: ke.FrameCompletion, Image: setBy, Device: dev, Object: p, Obj: id, Fn: codeOf(routine),
+		Level: int(level)})
+	ke.Point(k, ke.Use{Obj: id, How: ke.R})
+	r := routine(k, dev, p, ctx)
+	still := p.id == id && p.state == stInRoutine && p.serial == mine
+	switch {
+	case r == ntstatus.STATUS_MORE_PROCESSING_REQUIRED:
+		if still {
+			p.state = stStopped
+		}
+	case !still:
+		climbsOn(k, p, id, r)
+	case pended && up != nil && up.control&SL_PENDING_RETURNED == 0:
+		rule, _ := p.special(verify.IRP_011, func(s *SubsystemRules) verify.RuleID { return s.NotPropagated })
+		c9(k, p, id, rule, 0x228, "the completion routine of %v saw PendingReturned and did not mark the IRP pending",
+			"if p.PendingReturned() { irp.IoMarkIrpPending(k, p) }")
+	}
+	ke.PopStatus(k, r)
+	if r == ntstatus.STATUS_MORE_PROCESSING_REQUIRED || !still {
+		return true // touch nothing, the IRP may be gone
+	}
+	p.give(stCompleting, nil, level, nil)
+	return false
+}
+
+// climbsOn reports a routine that disposed of the IRP and let the climb go on all the same.
+func climbsOn(k *irql.K, p *IRP, id trace.ID, r ntstatus.NTSTATUS) {
+	rule, act := verify.IRP_051, "completed or sent"
+	if p.id != id || p.state == stFreed || p.state == stCreator {
+		rule, act = verify.IRP_050, "freed or reused"
+	}
+	rule, also := p.special(rule, func(s *SubsystemRules) verify.RuleID { return s.PastTop })
+	ke.Report(k, verify.Finding{Rule: rule, Also: also, Obj: id.String(),
+		Headline: fmt.Sprintf("the completion routine %s %v and returned %v: the climb would go on with it", act, id, r),
+		Fix:      "return STATUS_MORE_PROCESSING_REQUIRED."})
+}
+
+// finish is the end of the climb: what the creator owns must not get here.
+func (p *IRP) finish(k *irql.K) {
+	p.give(stStage2, nil, p.stackCount+1, nil)
+	if p.origin.threaded() {
+		p.stage2(k)
+		return
+	}
+	rule, also := p.special(verify.IRP_036, func(s *SubsystemRules) verify.RuleID { return s.PastTop })
+	f := verify.Finding{Rule: rule, Also: also, Obj: p.id.String(), Dump: dumpIRP(p),
+		Headline: fmt.Sprintf("%v, made by %v, went past its last location: the I/O manager cannot finish it", p.id, p.origin),
+		Places:   []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}}}
+	if p.sent {
+		f.Fix = "return STATUS_MORE_PROCESSING_REQUIRED from the creator's completion routine."
+	}
+	ke.Report(k, f)
+	if p.origin == byAsyncFsd {
+		p.stage2(k) // observed: it has a thread and an IOSB, so stage 2 runs (irp.md 5)
+	}
+}

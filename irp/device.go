@@ -1,0 +1,234 @@
+package irp
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+// Bits of DEVICE_OBJECT.Flags.
+const (
+	DO_BUFFERED_IO         = 0x00000004
+	DO_EXCLUSIVE           = 0x00000008
+	DO_DIRECT_IO           = 0x00000010
+	DO_DEVICE_INITIALIZING = 0x00000080
+	DO_POWER_PAGABLE       = 0x00002000
+	DO_POWER_INRUSH        = 0x00004000
+)
+
+// FILE_DEVICE_* device types.
+const (
+	FILE_DEVICE_NETWORK = 0x00000012
+	FILE_DEVICE_UNKNOWN = 0x00000022
+)
+
+// FILE_DEVICE_SECURE_OPEN is a device characteristic.
+const FILE_DEVICE_SECURE_OPEN = 0x00000100
+
+// DRIVER_OBJECT describes a loaded driver. DriverEntry fills MajorFunction and DriverUnload.
+type DRIVER_OBJECT struct {
+	DriverName    string
+	DriverUnload  DRIVER_UNLOAD
+	MajorFunction [IRP_MJ_MAXIMUM_FUNCTION + 1]DRIVER_DISPATCH
+	DeviceObject  *DEVICE_OBJECT // newest device, linked through NextDevice
+
+	id      trace.ID
+	image   *ke.Image
+	system  bool
+	inEntry bool
+	entry   ntstatus.NTSTATUS
+	entered bool
+	gone    bool
+}
+
+// DEVICE_OBJECT is a device of a driver. DeviceExtension is any Go value: what C reserves bytes for.
+type DEVICE_OBJECT struct {
+	DriverObject         *DRIVER_OBJECT
+	NextDevice           *DEVICE_OBJECT
+	AttachedDevice       *DEVICE_OBJECT // the device attached on top
+	Flags                uint32
+	Characteristics      uint32
+	DeviceType           uint32
+	AlignmentRequirement uint32
+	StackSize            int8
+	DeviceExtension      any
+
+	id      trace.ID
+	name    string
+	lower   *DEVICE_OBJECT
+	refs    int32
+	deleted bool // IoDeleteDevice was called
+	special *SubsystemRules
+	seq     uint64
+}
+
+var siteCreateDevice = ke.Site{Name: "fault/IoCreateDevice", Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"}, Spec: "irp.md 12, 19.2"}
+
+// ID returns the id reports use for the device.
+func (d *DEVICE_OBJECT) ID() trace.ID { return d.id }
+
+// Image returns the identity under which the driver's code acts.
+func (d *DRIVER_OBJECT) Image() *ke.Image { return d.image }
+
+func (io *ioManager) newDriver(img *ke.Image) *DRIVER_OBJECT {
+	drv := &DRIVER_OBJECT{DriverName: "\\Driver\\" + img.Name, id: img.ID, image: img}
+	io.drivers = append(io.drivers, drv)
+	return drv
+}
+
+func (io *ioManager) newDevice(drv *DRIVER_OBJECT, name string) *DEVICE_OBJECT {
+	dev := &DEVICE_OBJECT{DriverObject: drv, StackSize: 1, Flags: DO_DEVICE_INITIALIZING, id: io.m.NewID(trace.Device), name: name}
+	dev.NextDevice = drv.DeviceObject
+	drv.DeviceObject = dev
+	io.devices = append(io.devices, dev)
+	return dev
+}
+
+// IoCreateDevice makes a device object. DO_DEVICE_INITIALIZING is set; the I/O manager clears it for devices made inside
+// DriverEntry.
+//
+// IRQL: <= APC_LEVEL. Ownership: the driver deletes it. Rules: IRQL-001, OBJ-005, UNLOAD-006. Not modelled: the size of
+// the extension (any Go value serves), security. Reference: wdm/nf-wdm-iocreatedevice.
+func IoCreateDevice(k *irql.K, drv *DRIVER_OBJECT, deviceExtensionSize uint32, deviceName string, deviceType uint32,
+	deviceCharacteristics uint32, exclusive bool, deviceObject **DEVICE_OBJECT) ntstatus.NTSTATUS {
+	ke.Enter(k, ddi.IoCreateDevice)
+	io := state.Of(k)
+	s := ntstatus.STATUS_SUCCESS
+	if deviceName != "" && io.findDevice(deviceName) != nil {
+		s = ntstatus.STATUS_OBJECT_NAME_COLLISION
+	} else if ke.Fails(k, &siteCreateDevice) {
+		s = ntstatus.STATUS_INSUFFICIENT_RESOURCES
+	}
+	if s != ntstatus.STATUS_SUCCESS {
+		*deviceObject = nil
+		ke.CallStatus(k, ddi.IoCreateDevice, drv.id, uint32(s))
+		return s
+	}
+	dev := io.newDevice(drv, deviceName)
+	dev.DeviceType, dev.Characteristics = deviceType, deviceCharacteristics
+	if exclusive {
+		dev.Flags |= DO_EXCLUSIVE
+	}
+	*deviceObject = dev
+	dev.seq = ke.CallStatus(k, ddi.IoCreateDevice, dev.id, uint32(s))
+	return s
+}
+
+func (io *ioManager) findDevice(name string) *DEVICE_OBJECT {
+	for _, d := range io.devices {
+		if d.name == name && !d.deleted {
+			return d
+		}
+	}
+	return nil
+}
+
+// IoDeleteDevice deletes a device that is detached and has nothing attached. The memory goes when the last reference does.
+//
+// IRQL: <= APC_LEVEL. Rules: OBJ-004, IRQL-001. Reference: wdm/nf-wdm-iodeletedevice.
+func IoDeleteDevice(k *irql.K, dev *DEVICE_OBJECT) {
+	ke.Enter(k, ddi.IoDeleteDevice)
+	ke.Point(k, ke.Use{Obj: dev.id, How: ke.Free})
+	why := ""
+	switch {
+	case dev.deleted:
+		why = "is deleted a second time"
+	case dev.lower != nil:
+		why = "is deleted while it is attached to " + dev.lower.id.String()
+	case dev.AttachedDevice != nil:
+		why = "is deleted while " + dev.AttachedDevice.id.String() + " is attached to it"
+	}
+	if why != "" {
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_004, Obj: dev.id.String(), BugCheck: 0xC9,
+			Headline: fmt.Sprintf("%v %s", dev.id, why), Places: []verify.Place{{Label: "CREATED", Seq: dev.seq}},
+			Args: [4]verify.Arg{{Value: "0x201", Meaning: "device object deleted while attached or in use"}, {}, {Value: dev.id.String(), Meaning: "the device object"}},
+			Fix:  "detach first (IoDetachDevice on the device below), then delete."})
+		return
+	}
+	dev.deleted = true
+	ke.Call(k, ddi.IoDeleteDevice, dev.id)
+	state.Of(k).dropDevice(dev)
+}
+
+// dropDevice takes a deleted device from the lists once nobody refers to it.
+func (io *ioManager) dropDevice(dev *DEVICE_OBJECT) {
+	if !dev.deleted || dev.refs > 0 {
+		return
+	}
+	for at := &dev.DriverObject.DeviceObject; *at != nil; at = &(*at).NextDevice {
+		if *at == dev {
+			*at = dev.NextDevice
+			break
+		}
+	}
+	for i, d := range io.devices {
+		if d == dev {
+			io.devices = append(io.devices[:i], io.devices[i+1:]...)
+			break
+		}
+	}
+}
+
+// top is the highest device of the stack dev belongs to.
+func (d *DEVICE_OBJECT) top() *DEVICE_OBJECT {
+	for d.AttachedDevice != nil {
+		d = d.AttachedDevice
+	}
+	return d
+}
+
+// IoAttachDeviceToDeviceStack puts source on top of the stack target belongs to and returns the device that was on top:
+// the one to send IRPs to and to detach from. NULL when target is being deleted.
+//
+// IRQL: <= DISPATCH_LEVEL. Rules: IRQL-001, OBJ-004. Reference: wdm/nf-wdm-ioattachdevicetodevicestack.
+func IoAttachDeviceToDeviceStack(k *irql.K, source, target *DEVICE_OBJECT) *DEVICE_OBJECT {
+	ke.Enter(k, ddi.IoAttachDeviceToDeviceStack)
+	ke.Point(k, ke.Use{Obj: target.id, How: ke.W})
+	top := target.top()
+	if top.deleted || top.StackSize >= maxLocations {
+		ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoAttachDeviceToDeviceStack, Obj: source.id, Obj2: target.id})
+		return nil
+	}
+	top.AttachedDevice = source
+	source.lower = top
+	source.StackSize = top.StackSize + 1
+	source.AlignmentRequirement = top.AlignmentRequirement
+	ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoAttachDeviceToDeviceStack, Obj: source.id, Obj2: top.id})
+	return top
+}
+
+// IoDetachDevice takes away the device attached to target. StackSize stays as it is.
+//
+// IRQL: PASSIVE_LEVEL. Rules: IRQL-001, OBJ-004. Reference: wdm/nf-wdm-iodetachdevice.
+func IoDetachDevice(k *irql.K, target *DEVICE_OBJECT) {
+	ke.Enter(k, ddi.IoDetachDevice)
+	ke.Point(k, ke.Use{Obj: target.id, How: ke.W})
+	up := target.AttachedDevice
+	if up == nil {
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_004, Obj: target.id.String(),
+			Headline: fmt.Sprintf("IoDetachDevice: nothing is attached to %v", target.id),
+			Fix:      "pass the device that IoAttachDeviceToDeviceStack returned."})
+		return
+	}
+	target.AttachedDevice = nil
+	up.lower = nil
+	ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoDetachDevice, Obj: target.id, Obj2: up.id})
+}
+
+// IoGetAttachedDeviceReference returns the top of dev's stack with a reference for the caller to give back.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: ObDereferenceObject. Rules: IRQL-001, OBJ-012.
+// Reference: wdm/nf-wdm-iogetattacheddevicereference.
+func IoGetAttachedDeviceReference(k *irql.K, dev *DEVICE_OBJECT) *DEVICE_OBJECT {
+	ke.Enter(k, ddi.IoGetAttachedDeviceReference)
+	ke.Point(k, ke.Use{Obj: dev.id, How: ke.R})
+	top := dev.top()
+	top.refs++
+	ke.Call(k, ddi.IoGetAttachedDeviceReference, top.id)
+	return top
+}

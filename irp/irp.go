@@ -1,0 +1,371 @@
+// Package irp is the I/O manager as a driver sees it: IRPs and their stack locations, completion, pending and
+// cancellation, device and driver objects, work items, pool memory and MDLs.
+//
+// Modelled: what spec sections 1 to 10, 12, 18 to 22 of the IRP digest describe, with an ownership record per IRP that says
+// at every moment which driver may touch it. Not modelled: plug and play, power, file systems, StartIo queues, the page
+// file. Each IRP belongs to one machine; its methods ask that machine who is running.
+package irp
+
+import (
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+// IO_STATUS_BLOCK is the result of a request. The zero value is STATUS_SUCCESS with nothing transferred.
+type IO_STATUS_BLOCK struct {
+	Status      ntstatus.NTSTATUS
+	Information uint64
+	Pointer     any // the object where C casts Information to a pointer (WskSocket, WskAccept)
+}
+
+// ASSOCIATED_IRP holds the members of the C union of that name.
+type ASSOCIATED_IRP struct {
+	MasterIrp    *IRP
+	IrpCount     int32
+	SystemBuffer *Buffer
+}
+
+// IRP_MJ_* are the major function codes.
+const (
+	IRP_MJ_CREATE                  = 0x00
+	IRP_MJ_CREATE_NAMED_PIPE       = 0x01
+	IRP_MJ_CLOSE                   = 0x02
+	IRP_MJ_READ                    = 0x03
+	IRP_MJ_WRITE                   = 0x04
+	IRP_MJ_QUERY_INFORMATION       = 0x05
+	IRP_MJ_SET_INFORMATION         = 0x06
+	IRP_MJ_FLUSH_BUFFERS           = 0x09
+	IRP_MJ_DEVICE_CONTROL          = 0x0e
+	IRP_MJ_INTERNAL_DEVICE_CONTROL = 0x0f
+	IRP_MJ_SHUTDOWN                = 0x10
+	IRP_MJ_CLEANUP                 = 0x12
+	IRP_MJ_POWER                   = 0x16
+	IRP_MJ_SYSTEM_CONTROL          = 0x17
+	IRP_MJ_PNP                     = 0x1b
+	IRP_MJ_MAXIMUM_FUNCTION        = 0x1b
+)
+
+// Bits of IRP.Flags (irp.md 1.3).
+const (
+	IRP_NOCACHE             = 0x0001
+	IRP_PAGING_IO           = 0x0002
+	IRP_SYNCHRONOUS_API     = 0x0004
+	IRP_ASSOCIATED_IRP      = 0x0008
+	IRP_BUFFERED_IO         = 0x0010
+	IRP_DEALLOCATE_BUFFER   = 0x0020
+	IRP_INPUT_OPERATION     = 0x0040
+	IRP_CREATE_OPERATION    = 0x0080
+	IRP_READ_OPERATION      = 0x0100
+	IRP_WRITE_OPERATION     = 0x0200
+	IRP_CLOSE_OPERATION     = 0x0400
+	IRP_DEFER_IO_COMPLETION = 0x0800
+)
+
+// Bits of IO_STACK_LOCATION.Control (irp.md 1.2).
+const (
+	SL_PENDING_RETURNED  = 0x01
+	SL_ERROR_RETURNED    = 0x02
+	SL_INVOKE_ON_CANCEL  = 0x20
+	SL_INVOKE_ON_SUCCESS = 0x40
+	SL_INVOKE_ON_ERROR   = 0x80
+)
+
+const invokeAny = SL_INVOKE_ON_CANCEL | SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR
+
+// Priority boosts of IoCompleteRequest.
+const (
+	IO_NO_INCREMENT      = 0
+	IO_NETWORK_INCREMENT = 2
+)
+
+// STATUS_CONTINUE_COMPLETION is what a completion routine returns to let the climb go on.
+const STATUS_CONTINUE_COMPLETION = ntstatus.STATUS_SUCCESS
+
+// Callback types.
+type (
+	DRIVER_DISPATCH       func(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS
+	IO_COMPLETION_ROUTINE func(k *irql.K, dev *DEVICE_OBJECT, p *IRP, context any) ntstatus.NTSTATUS
+	DRIVER_CANCEL         func(k *irql.K, dev *DEVICE_OBJECT, p *IRP)
+	DRIVER_INITIALIZE     func(k *irql.K, drv *DRIVER_OBJECT, registryPath string) ntstatus.NTSTATUS
+	DRIVER_UNLOAD         func(k *irql.K, drv *DRIVER_OBJECT)
+	IO_WORKITEM_ROUTINE   func(k *irql.K, dev *DEVICE_OBJECT, context any)
+)
+
+// origin says which routine made an IRP.
+type origin uint8
+
+const (
+	byAllocate origin = iota
+	byInitialize
+	byAsyncFsd
+	bySyncFsd
+	byIoctl
+)
+
+var originNames = [...]string{"IoAllocateIrp", "IoInitializeIrp", "IoBuildAsynchronousFsdRequest",
+	"IoBuildSynchronousFsdRequest", "IoBuildDeviceIoControlRequest"}
+
+// String names the routine.
+func (o origin) String() string { return originNames[o] }
+
+// threaded reports whether the I/O manager owns the end of such an IRP's life (irp.md 8).
+func (o origin) threaded() bool { return o == bySyncFsd || o == byIoctl }
+
+// ownState is who holds the IRP (irp.md 8.2).
+type ownState uint8
+
+const (
+	stCreator    ownState = iota // allocated, reused or built, not sent
+	stAt                         // a dispatch routine runs with it
+	stQueued                     // a driver keeps it after its dispatch routine returned
+	stInRoutine                  // a completion routine runs with it
+	stStopped                    // a completion routine stopped the climb
+	stInCancel                   // a cancel routine runs with it
+	stCompleting                 // between two routines of a climb
+	stStage2                     // the I/O manager finishes it
+	stFreed
+)
+
+var stateNames = [...]string{"with its creator", "in a dispatch routine", "kept by", "in a completion routine",
+	"stopped by a completion routine", "in a cancel routine", "being completed", "being finished by the I/O manager", "freed"}
+
+// String describes the state for reports.
+func (s ownState) String() string { return stateNames[s] }
+
+// IRP is an I/O request packet. It has no exported fields: each C field is a method that checks whether the code that runs
+// now acts for the owner, and reports IRP-005 if it does not. What a method hands out is for use at once.
+type IRP struct {
+	m    *ke.Machine
+	id   trace.ID
+	locs []IO_STACK_LOCATION // element n-1 is location n
+
+	// Invariant: cur counts down on the way down and up on the way back; 1..stackCount is a location of a driver.
+	cur        int8
+	stackCount int8
+	origin     origin
+	state      ownState
+	level      int8 // location number of the owner; stackCount+1 for a creator without location
+
+	pendingReturned bool
+	cancel          bool
+	cancelIrql      irql.KIRQL
+	requestorMode   irql.KPROCESSOR_MODE
+	allocFlags      uint8
+	flags           uint32
+	inThreadList    bool
+	sent            bool
+
+	owner    *ke.Image // driver that holds it
+	ownerDev *DEVICE_OBJECT
+	creator  *ke.Image
+	sub      *SubsystemRules // of the subsystem it was given to, nil for ordinary devices
+
+	ioStatus      IO_STATUS_BLOCK
+	mdl           *MDL
+	assoc         ASSOCIATED_IRP
+	userIosb      *IO_STATUS_BLOCK
+	userEvent     *irql.KEVENT
+	userBuffer    *Buffer
+	cancelRoutine DRIVER_CANCEL
+	driverContext [4]any
+	thread        *ke.Thread
+	serial        uint64 // changes with every transfer of ownership
+
+	allocSeq, freeSeq, sentSeq, completeSeq, queueSeq uint64
+
+	next, prev *IRP // live list of the machine
+}
+
+// visit is what one dispatch call of one driver did with its IRP. It outlives the IRP, because the dispatch routine may
+// return after the climb.
+type visit struct {
+	p         *IRP
+	serial    uint64
+	marked    bool
+	completed bool // by the driver, at its level
+	ownFrame  bool // ... and inside the dispatch call itself
+	status    ntstatus.NTSTATUS
+	forwarded bool
+	lower     ntstatus.NTSTATUS
+	skipped   bool
+	next      *visit
+}
+
+// IO_STACK_LOCATION is one driver's part of an IRP. A driver reads its own and writes the next lower one.
+type IO_STACK_LOCATION struct {
+	p          *IRP
+	device     *DEVICE_OBJECT
+	routine    IO_COMPLETION_ROUTINE
+	context    any
+	setBy      *ke.Image // who registered routine
+	markedBy   *ke.Image // who called IoMarkIrpPending
+	visit      *visit
+	params     PARAMETERS
+	major      uint8
+	minor      uint8
+	flags      uint8
+	control    uint8
+}
+
+// PARAMETERS holds the members of the C union Parameters that are modelled. Only the member that belongs to the major
+// function means anything.
+type PARAMETERS struct {
+	DeviceIoControl struct {
+		OutputBufferLength uint32
+		InputBufferLength  uint32
+		IoControlCode      uint32
+		Type3InputBuffer   *Buffer
+	}
+	Read   TRANSFER
+	Write  TRANSFER
+	Others struct{ Argument1, Argument2, Argument3, Argument4 any }
+}
+
+// TRANSFER is Parameters.Read and Parameters.Write.
+type TRANSFER struct {
+	Length     uint32
+	Key        uint32
+	ByteOffset int64
+}
+
+// ioManager is the state of the I/O manager of one machine.
+type ioManager struct {
+	m      *ke.Machine
+	live   *IRP // newest first
+	nlive  int
+	free   [maxPooled + 1]irpQueue
+	visits *visit
+
+	drivers []*DRIVER_OBJECT
+	devices []*DEVICE_OBJECT
+	items   []*IO_WORKITEM
+
+	cancelLock  ke.SpinLock
+	cancelOwner *IRP
+}
+
+var state = ke.NewSlot(newIOManager)
+
+func newIOManager(m *ke.Machine) *ioManager {
+	io := &ioManager{m: m}
+	io.cancelLock.ID = m.NewID(trace.SpinLock)
+	m.OnStackDeath = append(m.OnStackDeath, io.stackGone)
+	m.AtUnload(io.checkUnload)
+	m.AtEnd(io.checkEnd)
+	return io
+}
+
+func (io *ioManager) getVisit(p *IRP) *visit {
+	v := io.visits
+	if v == nil {
+		return &visit{p: p}
+	}
+	io.visits = v.next
+	*v = visit{p: p}
+	return v
+}
+
+func (io *ioManager) putVisit(v *visit) {
+	v.p = nil
+	v.next = io.visits
+	io.visits = v
+}
+
+// ID returns the id reports use for the IRP.
+func (p *IRP) ID() trace.ID { return p.id }
+
+// IoStatus is the status block of the request. The owner writes it before completing the IRP; a completion routine may
+// change it. Rules: IRP-005.
+func (p *IRP) IoStatus() *IO_STATUS_BLOCK {
+	p.touch()
+	return &p.ioStatus
+}
+
+// PendingReturned tells a completion routine that the level below was marked pending. Rules: IRP-005.
+func (p *IRP) PendingReturned() bool {
+	p.touch()
+	return p.pendingReturned
+}
+
+// Cancel reports whether IoCancelIrp was called for the IRP. Rules: IRP-005.
+func (p *IRP) Cancel() bool {
+	p.touch()
+	return p.cancel
+}
+
+// CancelIrql is what a cancel routine passes to IoReleaseCancelSpinLock. Rules: IRP-005.
+func (p *IRP) CancelIrql() irql.KIRQL {
+	p.touch()
+	return p.cancelIrql
+}
+
+// CancelRoutine returns the current cancel routine; only IoSetCancelRoutine changes it. Rules: IRP-005.
+func (p *IRP) CancelRoutine() DRIVER_CANCEL {
+	p.touch()
+	return p.cancelRoutine
+}
+
+// MdlAddress is the head of the chain of MDLs of the caller's buffer. Rules: IRP-005.
+func (p *IRP) MdlAddress() *MDL {
+	p.touch()
+	return p.mdl
+}
+
+// SetMdlAddress sets the chain; a creator does that and cleans up. Rules: IRP-005.
+func (p *IRP) SetMdlAddress(mdl *MDL) {
+	p.touch()
+	p.mdl = mdl
+}
+
+func (p *IRP) mdlHead() *MDL       { return p.mdl }
+func (p *IRP) setMdlHead(mdl *MDL) { p.mdl = mdl }
+
+// AssociatedIrp holds SystemBuffer. Rules: IRP-005.
+func (p *IRP) AssociatedIrp() *ASSOCIATED_IRP {
+	p.touch()
+	return &p.assoc
+}
+
+// UserBuffer is the output buffer of METHOD_NEITHER requests. Rules: IRP-005.
+func (p *IRP) UserBuffer() *Buffer {
+	p.touch()
+	return p.userBuffer
+}
+
+// SetUserBuffer sets UserBuffer, as a creator may. Rules: IRP-005.
+func (p *IRP) SetUserBuffer(b *Buffer) {
+	p.touch()
+	p.userBuffer = b
+}
+
+// DriverContext is Tail.Overlay.DriverContext, scratch space of the current owner. Rules: IRP-005.
+func (p *IRP) DriverContext() *[4]any {
+	p.touch()
+	return &p.driverContext
+}
+
+// Flags returns the IRP_* bits. Rules: IRP-005.
+func (p *IRP) Flags() uint32 {
+	p.touch()
+	return p.flags
+}
+
+// RequestorMode is irql.KernelMode or irql.UserMode. Rules: IRP-005.
+func (p *IRP) RequestorMode() irql.KPROCESSOR_MODE {
+	p.touch()
+	return p.requestorMode
+}
+
+// StackCount is the number of stack locations. Rules: IRP-005.
+func (p *IRP) StackCount() int8 {
+	p.touch()
+	return p.stackCount
+}
+
+// CurrentLocation is the number of the current location, StackCount+1 when there is none. Rules: IRP-005.
+func (p *IRP) CurrentLocation() int8 {
+	p.touch()
+	return p.cur
+}

@@ -1,0 +1,228 @@
+package irp
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/pool"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+// Callbacks of a lookaside list that brings its own memory.
+type (
+	ALLOCATE_FUNCTION_EX func(k *irql.K, poolType POOL_TYPE, numberOfBytes uint64, tag uint32, list *LOOKASIDE_LIST_EX) *Buffer
+	FREE_FUNCTION_EX     func(k *irql.K, entry *Buffer, list *LOOKASIDE_LIST_EX)
+)
+
+// LOOKASIDE_LIST_EX is a list of blocks of one size that are kept for reuse. It lies in nonpaged driver memory. Every entry
+// it hands out is a block of its own here, so that a driver that keeps using one it gave back is caught.
+type LOOKASIDE_LIST_EX struct {
+	run      ke.Stamp
+	id       trace.ID
+	owner    *ke.Image
+	allocate ALLOCATE_FUNCTION_EX
+	free     FREE_FUNCTION_EX
+	poolType POOL_TYPE
+	size     uint64
+	tag      uint32
+	out      []*Buffer // entries handed out
+	live     bool
+	goneRule verify.RuleID
+	initSeq  uint64
+}
+
+// lookasides are the live lists of one machine.
+type lookasides struct{ live []*LOOKASIDE_LIST_EX }
+
+var lookasideState = ke.NewSlot(func(m *ke.Machine) *lookasides {
+	s := &lookasides{}
+	m.AtUnload(s.checkUnload)
+	return s
+})
+
+var siteLookaside = ke.Site{Name: "fault/ExAllocateFromLookasideListEx", Alts: faultAlts, Spec: "irp.md 19.2"}
+
+// lookasideMinimum is the smallest entry: the list links entries through their first bytes.
+const lookasideMinimum = 8
+
+// ID returns the id reports use for the list.
+func (l *LOOKASIDE_LIST_EX) ID() trace.ID { return l.id }
+
+// Busy says why the memory of the list must not go, "" when it may.
+func (l *LOOKASIDE_LIST_EX) Busy() string {
+	if l.live {
+		return "is a lookaside list that was not deleted"
+	}
+	return ""
+}
+
+// Gone tells the list that its memory is no more.
+func (l *LOOKASIDE_LIST_EX) Gone(rule verify.RuleID, _ uint64) { l.goneRule = rule }
+
+func (l *LOOKASIDE_LIST_EX) report(k *irql.K, sub, meaning, headline string) {
+	f := verify.Finding{Rule: verify.POOL_021, BugCheck: 0xC4, Obj: l.id.String(), Headline: headline,
+		Args: [4]verify.Arg{arg(sub, meaning), arg(l.id, "the list")}}
+	if l.initSeq != 0 && l.run.Of(k) {
+		f.Places = []verify.Place{{Label: "INITIALISED", Seq: l.initSeq}}
+	}
+	if l.goneRule != verify.NoRule {
+		f.Rule, f.Headline = l.goneRule, headline+": its memory is gone"
+	}
+	ke.Report(k, f)
+}
+
+// usable reports a list that is not initialised; false means that the routine has no effect.
+func (l *LOOKASIDE_LIST_EX) usable(k *irql.K, d ddi.ID) bool {
+	if l.live && l.run.Of(k) && l.goneRule == verify.NoRule {
+		return true
+	}
+	l.report(k, "0xcb", "a lookaside list that is not initialised", fmt.Sprintf("%v on a lookaside list that is not initialised", d))
+	return false
+}
+
+// ExInitializeLookasideListEx initialises a list of entries of one size; nil callbacks mean pool memory.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: the list's memory must stay until ExDeleteLookasideListEx. Rules: POOL-010, POOL-021,
+// IRQL-001. Not modelled: depth, quotas, raising. Reference: wdm/nf-wdm-exinitializelookasidelistex.
+func ExInitializeLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX, allocate ALLOCATE_FUNCTION_EX, free FREE_FUNCTION_EX,
+	poolType POOL_TYPE, flags uint32, size uint64, tag uint32, depth uint16) ntstatus.NTSTATUS {
+	ke.Enter(k, ddi.ExInitializeLookasideListEx)
+	l := lookaside
+	if l.live && l.run.Of(k) {
+		l.report(k, "0xca", "a lookaside list is initialised twice", fmt.Sprintf("%v is initialised a second time", l.id))
+		return ntstatus.STATUS_SUCCESS
+	}
+	*l = LOOKASIDE_LIST_EX{run: ke.StampOf(k), id: ke.Of(k).NewID(trace.Lookaside), owner: ke.Acting(k), allocate: allocate,
+		free: free, poolType: poolType, size: size, tag: tag, live: true}
+	if size < lookasideMinimum {
+		l.report(k, "0xcd", "the entries of a lookaside list are too small",
+			fmt.Sprintf("%v: entries of %d bytes have no room for a link", l.id, size))
+	}
+	checkTag(k, ddi.ExInitializeLookasideListEx, tag)
+	s := lookasideState.Of(k)
+	s.live = append(s.live, l)
+	l.initSeq = ke.Call(k, ddi.ExInitializeLookasideListEx, l.id)
+	return ntstatus.STATUS_SUCCESS
+}
+
+// ExAllocateFromLookasideListEx takes an entry from the list; nil when there is no memory. Its contents are undefined.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: the caller's until it gives the entry back to the same list. Rules: POOL-002,
+// POOL-021, IRQL-001. Reference: wdm/nf-wdm-exallocatefromlookasidelistex.
+func ExAllocateFromLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX) *Buffer {
+	ke.Enter(k, ddi.ExAllocateFromLookasideListEx)
+	l := lookaside
+	ke.Point(k, ke.Use{Obj: l.id, How: ke.Deq})
+	if !l.usable(k, ddi.ExAllocateFromLookasideListEx) {
+		return nil
+	}
+	r := pool.Request{DDI: ddi.ExAllocateFromLookasideListEx, Kind: l.poolType.kind(), Size: blockSize(l.size), Tag: l.tag,
+		Uninitialized: true}
+	allocationLevel(k, &r)
+	b := l.get(k, &r)
+	if b == nil {
+		return noPool(k, &r, false)
+	}
+	l.out = append(l.out, b)
+	return b
+}
+
+func (l *LOOKASIDE_LIST_EX) get(k *irql.K, r *pool.Request) *Buffer {
+	if l.allocate != nil {
+		ke.Push(k, ke.Frame{Kind: ke.FrameQueue, Image: l.owner, Obj: l.id, Fn: codeOf(l.allocate)})
+		b := l.allocate(k, l.poolType, l.size, l.tag, l)
+		ke.Pop(k)
+		return b
+	}
+	if ke.Fails(k, &siteLookaside) {
+		return nil
+	}
+	b := pool.Alloc(k, r)
+	if b != nil {
+		pool.SetLookaside(b, true)
+	}
+	return b
+}
+
+// ExFreeToLookasideListEx gives an entry back to the list it came from.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: gone. Rules: POOL-004, POOL-006, POOL-021, POOL-025, IRQL-001.
+// Reference: wdm/nf-wdm-exfreetolookasidelistex.
+func ExFreeToLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX, entry *Buffer) {
+	ke.Enter(k, ddi.ExFreeToLookasideListEx)
+	l := lookaside
+	ke.Point(k, ke.Use{Obj: l.id, How: ke.Enq})
+	if !l.usable(k, ddi.ExFreeToLookasideListEx) {
+		return
+	}
+	if !l.takeBack(entry) {
+		if entry != nil && pool.Gone(entry) {
+			pool.Free(k, ddi.ExFreeToLookasideListEx, entry, 0) // reports POOL-006
+			return
+		}
+		l.report(k, "0xcb", "an entry of another lookaside list",
+			fmt.Sprintf("ExFreeToLookasideListEx: %v did not come from %v", entry.ID(), l.id))
+		return
+	}
+	if l.free != nil {
+		ke.Push(k, ke.Frame{Kind: ke.FrameQueue, Image: l.owner, Obj: l.id, Fn: codeOf(l.free)})
+		l.free(k, entry, l)
+		ke.Pop(k)
+		return
+	}
+	pool.SetLookaside(entry, false)
+	pool.Free(k, ddi.ExFreeToLookasideListEx, entry, 0)
+}
+
+func (l *LOOKASIDE_LIST_EX) takeBack(entry *Buffer) bool {
+	for i, b := range l.out {
+		if b == entry {
+			l.out = append(l.out[:i], l.out[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// ExDeleteLookasideListEx ends a list. Entries that were not given back are lost.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: the list's memory may go. Rules: POOL-021, IRQL-001.
+// Reference: wdm/nf-wdm-exdeletelookasidelistex.
+func ExDeleteLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX) {
+	ke.Enter(k, ddi.ExDeleteLookasideListEx)
+	l := lookaside
+	ke.Point(k, ke.Use{Obj: l.id, How: ke.W})
+	if !l.usable(k, ddi.ExDeleteLookasideListEx) {
+		return
+	}
+	if n := len(l.out); n > 0 {
+		l.report(k, "0xcb", "a lookaside list is deleted with entries outstanding",
+			fmt.Sprintf("%v is deleted while %d of its entries are handed out", l.id, n))
+	}
+	l.live = false
+	s := lookasideState.Of(k)
+	for i, o := range s.live {
+		if o == l {
+			s.live = append(s.live[:i], s.live[i+1:]...)
+			break
+		}
+	}
+	ke.Call(k, ddi.ExDeleteLookasideListEx, l.id)
+}
+
+// checkUnload reports lists a driver has left. Rules: UNLOAD-003.
+func (s *lookasides) checkUnload(m *ke.Machine, img *ke.Image) {
+	for _, l := range s.live {
+		if l.owner != img {
+			continue
+		}
+		m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_003, BugCheck: 0xCE, Obj: l.id.String(), Driver: img.Name,
+			Ctx: "unload of " + img.Name, Headline: fmt.Sprintf("%s is unloaded and leaves the lookaside list %v", img.Name, l.id),
+			Args:   [4]verify.Arg{arg(img.Name, "the driver")},
+			Places: []verify.Place{{Label: "INITIALISED", Seq: l.initSeq}}, Fix: "ExDeleteLookasideListEx in the unload routine."})
+	}
+}

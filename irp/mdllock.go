@@ -1,0 +1,165 @@
+package irp
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/pool"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+// mdlLevel reports MDL-011: a routine of locking or mapping above its level.
+func mdlLevel(k *irql.K, mdl *MDL, d ddi.ID, pageable bool, why string) {
+	allowed := uint8(ke.Dispatch)
+	if pageable {
+		allowed = ke.APC
+	}
+	if ke.IRQL(k) <= allowed {
+		return
+	}
+	if !pageable {
+		why = "any memory"
+	}
+	f := mdl.c4(verify.MDL_011, "0x70", "an MDL routine at a wrong IRQL",
+		fmt.Sprintf("%v of %v at %s: for %s at most %s is allowed", d, mdl.id, ke.LevelName(ke.IRQL(k)), why, ke.LevelName(allowed)),
+		"lock and map at PASSIVE_LEVEL, before the level is raised.")
+	f.AllowedIRQL = allowed
+	mdl.report(k, f)
+}
+
+// MmProbeAndLockPages makes the pages of an MDL resident and keeps them so. It raises an exception when that fails.
+//
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for pageable addresses. Ownership: the caller unlocks.
+// Rules: MDL-001, MDL-011, MDL-016. Not modelled: access rights of pages. Reference: wdm/nf-wdm-mmprobeandlockpages.
+func MmProbeAndLockPages(k *irql.K, mdl *MDL, accessMode irql.KPROCESSOR_MODE, operation LOCK_OPERATION) {
+	ke.EnterAnyLevel(k, ddi.MmProbeAndLockPages)
+	checkMDL(k, mdl, ddi.MmProbeAndLockPages)
+	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
+	if bad := mdl.flags & (mdlBuilt | MDL_MAPPED_TO_SYSTEM_VA); bad != 0 {
+		mdl.report(k, mdl.c4(verify.MDL_001, "0xb0", "an MDL is locked in a wrong state",
+			fmt.Sprintf("MmProbeAndLockPages: %v is %s", mdl.id, flagWords(bad)), "build an MDL in one way only."))
+	}
+	pageable := mdl.buf != nil && pool.KindOf(mdl.buf).Pageable()
+	mdlLevel(k, mdl, ddi.MmProbeAndLockPages, pageable, "pageable memory")
+	user := mdl.buf != nil && pool.KindOf(mdl.buf) == pool.User
+	if mdl.buf == nil || accessMode == irql.UserMode && !user {
+		raise(k, ddi.MmProbeAndLockPages, ntstatus.STATUS_ACCESS_VIOLATION)
+	}
+	if ke.Fails(k, &siteProbeLock) {
+		s := ntstatus.STATUS_INSUFFICIENT_RESOURCES
+		if user {
+			s = ntstatus.STATUS_ACCESS_VIOLATION
+		}
+		raise(k, ddi.MmProbeAndLockPages, s)
+	}
+	mdl.lock(k, operation != IoReadAccess)
+	mdl.lockSeq = ke.Call(k, ddi.MmProbeAndLockPages, mdl.id)
+}
+
+func (mdl *MDL) lock(k *irql.K, write bool) {
+	mdl.flags |= MDL_PAGES_LOCKED
+	if write {
+		mdl.flags |= MDL_WRITE_OPERATION
+	}
+	mdl.owner = ke.Acting(k)
+	s := mdls.Of(k)
+	s.locked = append(s.locked, mdl)
+}
+
+// flagWords says what the flags of an MDL mean for one that should have none of them.
+func flagWords(f uint16) string {
+	switch {
+	case f&MDL_PARTIAL != 0:
+		return "a partial MDL"
+	case f&MDL_PAGES_LOCKED != 0:
+		return "locked already"
+	case f&MDL_SOURCE_IS_NONPAGED_POOL != 0:
+		return "built for nonpaged pool, which is never locked"
+	}
+	return "mapped already"
+}
+
+// MmUnlockPages lets the pages go; the system mapping made for them ends too.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: the MDL stays the caller's. Rules: MDL-002, MDL-003, MDL-004, MDL-011, MDL-016.
+// Reference: wdm/nf-wdm-mmunlockpages.
+func MmUnlockPages(k *irql.K, mdl *MDL) {
+	ke.EnterAnyLevel(k, ddi.MmUnlockPages)
+	checkMDL(k, mdl, ddi.MmUnlockPages)
+	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
+	mdlLevel(k, mdl, ddi.MmUnlockPages, false, "")
+	mdl.notLent(k, ddi.MmUnlockPages)
+	switch {
+	case mdl.flags&MDL_PARTIAL != 0:
+		mdl.report(k, mdl.c4(verify.MDL_004, "0xb4", "MmUnlockPages of a partial MDL",
+			fmt.Sprintf("MmUnlockPages: %v is partial, its pages belong to %v", mdl.id, mdl.source.ID()),
+			"MmPrepareMdlForReuse or IoFreeMdl is all a partial MDL needs."))
+		return
+	case mdl.flags&MDL_SOURCE_IS_NONPAGED_POOL != 0:
+		mdl.report(k, mdl.c4(verify.MDL_003, "0x7d", "MmUnlockPages of nonpaged pool",
+			fmt.Sprintf("MmUnlockPages: %v was built for nonpaged pool and never locked", mdl.id), "IoFreeMdl is all it needs."))
+		return
+	case mdl.flags&MDL_PAGES_LOCKED == 0:
+		mdl.report(k, mdl.c4(verify.MDL_002, "0x7c", "MmUnlockPages of an MDL that is not locked",
+			fmt.Sprintf("MmUnlockPages: the pages of %v are not locked", mdl.id), "unlock only after MmProbeAndLockPages has succeeded."))
+		return
+	}
+	mdl.unlock(k)
+	mdl.endMapping(ke.Call(k, ddi.MmUnlockPages, mdl.id))
+}
+
+// unlock takes the pages of mdl out of the books.
+func (mdl *MDL) unlock(k *irql.K) {
+	mdl.flags &^= MDL_PAGES_LOCKED | MDL_WRITE_OPERATION
+	s := mdls.Of(k)
+	for i, o := range s.locked {
+		if o == mdl {
+			s.locked = append(s.locked[:i], s.locked[i+1:]...)
+			break
+		}
+	}
+}
+
+// notLent reports that an MDL is taken down while an operation uses it.
+func (mdl *MDL) notLent(k *irql.K, d ddi.ID) {
+	if len(mdl.lent) == 0 {
+		return
+	}
+	l := mdl.lent[0]
+	f := verify.Finding{Rule: l.Rule, BugCheck: l.BugCheck, Fix: l.Fix,
+		Headline: fmt.Sprintf("%v of %v while it is in use: %s (%v)", d, mdl.id, l.What, l.Owner),
+		Places:   []verify.Place{{Label: "LENT", Seq: l.Seq}}}
+	if f.Rule == verify.NoRule {
+		f.Rule = verify.POOL_025
+	}
+	mdl.report(k, f)
+}
+
+// checkUnload reports pages a driver has left locked. Rules: MDL-007.
+func (s *mdlState) checkUnload(m *ke.Machine, img *ke.Image) {
+	s.leftLocked(m, img, "unload of "+img.Name)
+}
+
+func (s *mdlState) checkEnd(m *ke.Machine) {
+	for _, img := range m.Images() {
+		if !img.Unloaded {
+			s.leftLocked(m, img, "end of run")
+		}
+	}
+}
+
+func (s *mdlState) leftLocked(m *ke.Machine, img *ke.Image, when string) {
+	for _, mdl := range s.locked {
+		if mdl.owner != img || mdl.fixed {
+			continue
+		}
+		m.ReportEnd(verify.Finding{Rule: verify.MDL_007, BugCheck: 0xCB, Obj: mdl.id.String(), Driver: img.Name, Ctx: when,
+			Headline: fmt.Sprintf("%s leaves %d pages locked by %v", img.Name, mdl.pages, mdl.id),
+			Args:     [4]verify.Arg{{}, {}, arg(mdl.id, "the MDL"), arg(mdl.pages, "locked pages")},
+			Places:   []verify.Place{{Label: "LOCKED", Seq: mdl.lockSeq}},
+			Fix:      "MmUnlockPages, IoFreeMdl, then IoFreeIrp."})
+	}
+}

@@ -1,0 +1,233 @@
+package irp
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/pool"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+// Priorities of MmGetSystemAddressForMdlSafe, and the bits that may be or-ed to them.
+const (
+	LowPagePriority     uint32 = 0
+	NormalPagePriority  uint32 = 16
+	HighPagePriority    uint32 = 32
+	MdlMappingNoWrite   uint32 = 0x80000000
+	MdlMappingNoExecute uint32 = 0x40000000
+)
+
+// MEMORY_CACHING_TYPE is how a mapping is cached, which makes no difference here.
+type MEMORY_CACHING_TYPE int32
+
+// The ways of caching.
+const (
+	MmNonCached     MEMORY_CACHING_TYPE = 0
+	MmCached        MEMORY_CACHING_TYPE = 1
+	MmWriteCombined MEMORY_CACHING_TYPE = 2
+)
+
+var (
+	siteGetSystemAddress = ke.Site{Name: "fault/MmGetSystemAddressForMdlSafe", Alts: faultAlts, Spec: "irp.md 19.2"}
+	siteMapLockedPages   = ke.Site{Name: "fault/MmMapLockedPagesSpecifyCache", Alts: faultAlts, Spec: "irp.md 19.2"}
+)
+
+// MmGetSystemAddressForMdlSafe returns an address at which the memory of an MDL may be touched at any level and in any
+// context, nil when it cannot be mapped. The same address comes back until the MDL is unlocked.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: the address ends with MmUnlockPages, for a partial MDL with IoFreeMdl or
+// MmPrepareMdlForReuse. Rules: MDL-008, MDL-013, MDL-016, MDL-019, MDL-020, IRQL-001.
+// Reference: wdm/nf-wdm-mmgetsystemaddressformdlsafe.
+func MmGetSystemAddressForMdlSafe(k *irql.K, mdl *MDL, priority uint32) *Buffer {
+	ke.Enter(k, ddi.MmGetSystemAddressForMdlSafe)
+	checkMDL(k, mdl, ddi.MmGetSystemAddressForMdlSafe)
+	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
+	if priority&MdlMappingNoExecute == 0 {
+		mdl.report(k, mdl.c4(verify.MDL_020, "0x2002", "an executable mapping",
+			fmt.Sprintf("MmGetSystemAddressForMdlSafe maps %v executable", mdl.id), "add MdlMappingNoExecute to the priority."))
+	}
+	if mdl.mapped != nil {
+		return mdl.mapped
+	}
+	if mdl.flags&mdlBuilt == 0 {
+		mdl.report(k, mdl.c4(verify.MDL_008, "0xb3", "an MDL is mapped in a wrong state",
+			fmt.Sprintf("MmGetSystemAddressForMdlSafe: %v is neither locked nor built for nonpaged pool", mdl.id),
+			"MmProbeAndLockPages or MmBuildMdlForNonPagedPool first."))
+		return nil
+	}
+	if b := mdl.addressKnown(); b != nil {
+		mdl.mapped = b
+		return b
+	}
+	if ke.Fails(k, &siteGetSystemAddress) {
+		mdl.mappingFailed(k, ddi.MmGetSystemAddressForMdlSafe)
+		return nil
+	}
+	return mdl.mapNow(k, ddi.MmGetSystemAddressForMdlSafe, priority&MdlMappingNoWrite != 0)
+}
+
+// addressKnown is the system address of an MDL that needs no mapping of its own: nonpaged pool, or a part of what its
+// source has mapped.
+func (mdl *MDL) addressKnown() *Buffer {
+	if mdl.flags&MDL_SOURCE_IS_NONPAGED_POOL != 0 {
+		return pool.Mapped(mdl.buf, &pool.Alias{Obj: mdl.id}, false)
+	}
+	if s := mdl.source; s != nil && s.alias != nil && s.alias.Ended == 0 {
+		mdl.flags |= MDL_PARENT_MAPPED_SYSTEM_VA
+		return pool.Mapped(mdl.buf, s.alias, false)
+	}
+	return nil
+}
+
+func (mdl *MDL) mappingFailed(k *irql.K, d ddi.ID) {
+	s := mdls.Of(k)
+	s.failed = mdl.id
+	s.failSeq = ke.CallStatus(k, d, mdl.id, uint32(ntstatus.STATUS_INSUFFICIENT_RESOURCES))
+}
+
+func (mdl *MDL) mapNow(k *irql.K, d ddi.ID, readOnly bool) *Buffer {
+	off, _ := pool.Offset(mdl.buf)
+	mdl.alias = &pool.Alias{Obj: mdl.id, Addr: pool.MapAddress(mdl.m, mdl.buf), Start: off, Own: true}
+	mdl.mapped = pool.Mapped(mdl.buf, mdl.alias, readOnly)
+	if mdl.flags&MDL_PARTIAL != 0 {
+		mdl.flags |= MDL_PARTIAL_HAS_BEEN_MAPPED
+	}
+	mdl.flags |= MDL_MAPPED_TO_SYSTEM_VA
+	mdl.mapSeq = ke.Call(k, d, mdl.id)
+	return mdl.mapped
+}
+
+// endMapping ends the mapping mdl has of its own; addresses made from it must not be used any more.
+func (mdl *MDL) endMapping(seq uint64) {
+	if mdl.alias != nil {
+		mdl.alias.Ended = seq
+	}
+	mdl.alias, mdl.mapped = nil, nil
+	mdl.flags &^= MDL_MAPPED_TO_SYSTEM_VA | MDL_PARTIAL_HAS_BEEN_MAPPED | MDL_PARENT_MAPPED_SYSTEM_VA
+}
+
+// MmMapLockedPagesSpecifyCache maps an MDL that is locked and not mapped; nil when that fails.
+//
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL when accessMode is UserMode. Ownership: the caller unmaps with MmUnmapLockedPages.
+// Rules: MDL-008, MDL-011, MDL-012, MDL-016. Not modelled: mappings in user space, cache types, requested addresses.
+// Reference: wdm/nf-wdm-mmmaplockedpagesspecifycache.
+func MmMapLockedPagesSpecifyCache(k *irql.K, mdl *MDL, accessMode irql.KPROCESSOR_MODE, cacheType MEMORY_CACHING_TYPE,
+	requestedAddress any, bugCheckOnFailure, priority uint32) *Buffer {
+	ke.EnterAnyLevel(k, ddi.MmMapLockedPagesSpecifyCache)
+	checkMDL(k, mdl, ddi.MmMapLockedPagesSpecifyCache)
+	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
+	mdlLevel(k, mdl, ddi.MmMapLockedPagesSpecifyCache, accessMode == irql.UserMode, "a mapping in user space")
+	if bugCheckOnFailure != 0 {
+		mdl.report(k, mdl.c4(verify.MDL_012, "0x82", "BugCheckOnFailure given",
+			fmt.Sprintf("MmMapLockedPagesSpecifyCache of %v with BugCheckOnFailure", mdl.id), "give FALSE and check for NULL."))
+	}
+	bad := mdl.flags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL)
+	if bad != 0 || mdl.flags&mdlBuilt == 0 {
+		sub, state := "0xb2", "mapped already"
+		switch {
+		case bad == 0:
+			sub, state = "0xb3", "not locked"
+		case mdl.flags&MDL_SOURCE_IS_NONPAGED_POOL != 0:
+			state = "built for nonpaged pool, which has an address"
+		}
+		mdl.report(k, mdl.c4(verify.MDL_008, sub, "an MDL is mapped in a wrong state",
+			fmt.Sprintf("MmMapLockedPagesSpecifyCache: %v is %s", mdl.id, state), "use MmGetSystemAddressForMdlSafe."))
+		return mdl.mapped
+	}
+	if ke.Fails(k, &siteMapLockedPages) {
+		mdl.mappingFailed(k, ddi.MmMapLockedPagesSpecifyCache)
+		return nil
+	}
+	return mdl.mapNow(k, ddi.MmMapLockedPagesSpecifyCache, priority&MdlMappingNoWrite != 0)
+}
+
+// MmUnmapLockedPages ends a mapping.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: the address is gone. Rules: MDL-004, MDL-009, MDL-011, MDL-016.
+// Not modelled: mappings in user space. Reference: wdm/nf-wdm-mmunmaplockedpages.
+func MmUnmapLockedPages(k *irql.K, baseAddress *Buffer, mdl *MDL) {
+	ke.EnterAnyLevel(k, ddi.MmUnmapLockedPages)
+	checkMDL(k, mdl, ddi.MmUnmapLockedPages)
+	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
+	mdlLevel(k, mdl, ddi.MmUnmapLockedPages, false, "")
+	mdl.notLent(k, ddi.MmUnmapLockedPages)
+	switch {
+	case mdl.flags&MDL_PARTIAL != 0:
+		mdl.report(k, mdl.c4(verify.MDL_004, "0xb5", "MmUnmapLockedPages of a partial MDL",
+			fmt.Sprintf("MmUnmapLockedPages: %v is partial", mdl.id), "MmPrepareMdlForReuse or IoFreeMdl unmaps it."))
+		return
+	case mdl.alias == nil || mdl.mapped == nil:
+		mdl.report(k, mdl.c4(verify.MDL_009, "0xb6", "an MDL without mapping is unmapped",
+			fmt.Sprintf("MmUnmapLockedPages: %v is not mapped", mdl.id), "MmUnlockPages unmaps as well; do one of both."))
+		return
+	case baseAddress == nil || baseAddress.Address() != mdl.mapped.Address():
+		f := mdl.c4(verify.MDL_009, "0xb9", "a wrong address is unmapped",
+			fmt.Sprintf("MmUnmapLockedPages: the address given is not that of the mapping of %v", mdl.id), "give the address the mapping routine returned.")
+		mdl.report(k, f)
+	}
+	mdl.endMapping(ke.Call(k, ddi.MmUnmapLockedPages, mdl.id))
+}
+
+// MmPrepareMdlForReuse ends the mapping that a partial MDL got of its own, so that it can be built again.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: unchanged. Rules: MDL-016, IRQL-001. Reference: wdm/nf-wdm-mmpreparemdlforreuse.
+func MmPrepareMdlForReuse(k *irql.K, mdl *MDL) {
+	ke.Enter(k, ddi.MmPrepareMdlForReuse)
+	checkMDL(k, mdl, ddi.MmPrepareMdlForReuse)
+	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
+	seq := ke.Call(k, ddi.MmPrepareMdlForReuse, mdl.id)
+	if mdl.flags&MDL_PARTIAL != 0 {
+		mdl.endMapping(seq)
+	}
+}
+
+// IoBuildPartialMdl makes targetMdl describe length bytes of what sourceMdl describes, from virtualAddress on; length 0
+// means up to its end. The pages stay the source's.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: the source must stay built while the target is in use. Rules: MDL-008, MDL-010,
+// MDL-016, IRQL-001. Reference: wdm/nf-wdm-iobuildpartialmdl.
+func IoBuildPartialMdl(k *irql.K, sourceMdl, targetMdl *MDL, virtualAddress *Buffer, length uint32) {
+	ke.Enter(k, ddi.IoBuildPartialMdl)
+	checkMDL(k, sourceMdl, ddi.IoBuildPartialMdl)
+	checkMDL(k, targetMdl, ddi.IoBuildPartialMdl)
+	ke.Point(k, ke.Use{Obj: targetMdl.id, How: ke.W})
+	start, n, ok := partialRange(sourceMdl, virtualAddress, length)
+	if !ok || spanned(virtualAddress.Address(), uint32(n)) > targetMdl.pages {
+		badPartial(k, sourceMdl, targetMdl, start, length, ok)
+		return
+	}
+	targetMdl.release(k)
+	targetMdl.endMapping(ke.Call(k, ddi.IoBuildPartialMdl, targetMdl.id))
+	targetMdl.buf, targetMdl.count, targetMdl.source = sourceMdl.buf.Slice(start, n), uint32(n), sourceMdl
+	targetMdl.flags = targetMdl.flags&MDL_ALLOCATED_FIXED_SIZE | MDL_PARTIAL |
+		sourceMdl.flags&(MDL_SOURCE_IS_NONPAGED_POOL|MDL_IO_PAGE_READ)
+	targetMdl.describe(k, describes)
+}
+
+// partialRange is where the range lies in what source describes.
+func partialRange(source *MDL, va *Buffer, length uint32) (start, n int, ok bool) {
+	if va == nil || source.buf == nil || !pool.SameBlock(va, source.buf) {
+		return 0, 0, false
+	}
+	off, _ := pool.Offset(va)
+	base, _ := pool.Offset(source.buf)
+	start, n = off-base, int(length)
+	if n == 0 {
+		n = int(source.count) - start
+	}
+	return start, n, start >= 0 && n >= 0 && start+n <= int(source.count)
+}
+
+func badPartial(k *irql.K, source, target *MDL, start int, length uint32, inside bool) {
+	why := fmt.Sprintf("%d bytes at offset %d do not lie in the %d bytes of %v", length, start, source.count, source.id)
+	if inside {
+		why = fmt.Sprintf("%d bytes at offset %d need more pages than %v has room for", length, start, target.id)
+	}
+	target.report(k, verify.Finding{Rule: verify.MDL_010, BugCheck: 0x12E, Headline: "IoBuildPartialMdl: " + why,
+		Args: [4]verify.Arg{arg(source.id, "source MDL"), arg(target.id, "target MDL"), arg(start, "offset of the address in the source"),
+			arg(length, "length")},
+		Fix: "clip the range to the source, and allocate the target for the same address and length."})
+}

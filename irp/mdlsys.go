@@ -1,0 +1,71 @@
+package irp
+
+import (
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/pool"
+	"calloutsim/internal/trace"
+	"calloutsim/irql"
+)
+
+// This file is for the I/O manager and for packages that model other parts of the system: they use drivers' memory without
+// mapping it, and say that they use it.
+
+// MdlBuffer is the memory an MDL describes, for the system's own use. It is not a routine of Windows.
+func MdlBuffer(mdl *MDL) *Buffer { return mdl.buf }
+
+// LendMdl marks an MDL and the memory it describes as in use by an operation, until ReturnMdl with the same owner. The
+// other MDLs of a chain are not touched. It is not a routine of Windows.
+func LendMdl(k *irql.K, mdl *MDL, l pool.Loan) {
+	mdl.alive(k, l.What)
+	if l.Seq == 0 {
+		l.Seq = mdl.m.Log().Len()
+	}
+	mdl.lent = append(mdl.lent, l)
+	if mdl.buf != nil {
+		pool.LendAs(k, mdl.buf, l)
+	}
+}
+
+// ReturnMdl ends what LendMdl began. It is not a routine of Windows.
+func ReturnMdl(k *irql.K, mdl *MDL, owner trace.ID) {
+	for i := range mdl.lent {
+		if mdl.lent[i].Owner == owner {
+			mdl.lent = append(mdl.lent[:i], mdl.lent[i+1:]...)
+			if mdl.buf != nil {
+				pool.Return(k, mdl.buf, owner)
+			}
+			return
+		}
+	}
+}
+
+// lockedMDL is an MDL the I/O manager makes for a request, locked. The buffer is lent to the request; unless it is writable
+// it must not change either (MDL-014).
+func lockedMDL(k *irql.K, b *Buffer, length uint32, writable bool) *MDL {
+	if ke.Fails(k, &siteAllocateMdl) {
+		return nil
+	}
+	mdl := newMDL(k, ddi.IoAllocateMdl, b, length)
+	mdl.fixed = true
+	mdl.describe(k, pool.Loan{What: "buffer of a request in progress", Writable: writable,
+		Fix: "wait for the request before the buffer goes."})
+	mdl.lock(k, writable)
+	return mdl
+}
+
+// unlockBySystem lets the pages of a request's MDL go, as the I/O manager does at the end of a request.
+func (mdl *MDL) unlockBySystem() {
+	k := mdl.m.Current()
+	mdl.alive(k, "end of the request")
+	if mdl.flags&MDL_PAGES_LOCKED != 0 {
+		mdl.unlock(k)
+		mdl.endMapping(ke.Note(k, "pages unlocked by the I/O manager", mdl.id))
+	}
+}
+
+// freeBySystem frees a request's MDL.
+func (mdl *MDL) freeBySystem(k *irql.K) {
+	mdl.alive(k, "end of the request")
+	mdl.end(k, ke.Note(k, "freed by the I/O manager", mdl.id))
+}

@@ -1,0 +1,126 @@
+package irp
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+// OBJECT_TYPE names a type of objects with handles.
+type OBJECT_TYPE string
+
+// PsThreadType is the type of thread objects.
+const PsThreadType OBJECT_TYPE = "Thread"
+
+// referenced is what every object with a reference count offers here.
+type referenced interface {
+	Reference() int
+	Dereference() int
+}
+
+// Reference counts a reference to the device and returns the new count; drivers call ObReferenceObject.
+func (d *DEVICE_OBJECT) Reference() int {
+	d.refs++
+	return int(d.refs)
+}
+
+// Dereference gives a reference back and returns the new count; drivers call ObDereferenceObject.
+func (d *DEVICE_OBJECT) Dereference() int {
+	d.refs--
+	return int(d.refs)
+}
+
+// ObReferenceObjectByHandle returns the object a handle names, with a reference for the caller to give back.
+//
+// IRQL: PASSIVE_LEVEL. Ownership: ObDereferenceObject. Rules: IRQL-001, OBJ-003, OBJ-010. Not modelled: access rights;
+// types other than threads. Reference: wdm/nf-wdm-obreferenceobjectbyhandle.
+func ObReferenceObjectByHandle(k *irql.K, handle irql.HANDLE, desiredAccess uint32, objectType OBJECT_TYPE,
+	accessMode irql.KPROCESSOR_MODE, object *any, handleInformation any) ntstatus.NTSTATUS {
+	ke.Enter(k, ddi.ObReferenceObjectByHandle)
+	o, ok := irql.Handles(k).Lookup(handle)
+	s := ntstatus.STATUS_SUCCESS
+	var id trace.ID
+	t, isThread := o.(*irql.KTHREAD)
+	switch {
+	case !ok:
+		s = ntstatus.STATUS_INVALID_HANDLE
+	case objectType == PsThreadType && !isThread:
+		s = ntstatus.STATUS_OBJECT_TYPE_MISMATCH
+	default:
+		id = t.Header().ID
+		ke.Point(k, ke.Use{Obj: id, How: ke.A})
+		t.Reference()
+		*object = t
+	}
+	ke.CallStatus(k, ddi.ObReferenceObjectByHandle, id, uint32(s))
+	return s
+}
+
+// ObReferenceObject counts a reference to a device or thread object.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: ObDereferenceObject. Rules: IRQL-001, OBJ-003.
+// Reference: wdm/nf-wdm-obreferenceobject.
+func ObReferenceObject(k *irql.K, object any) {
+	ke.Enter(k, ddi.ObReferenceObject)
+	r, id := asReferenced(ddi.ObReferenceObject, object)
+	ke.Point(k, ke.Use{Obj: id, How: ke.A})
+	r.Reference()
+	ke.Call(k, ddi.ObReferenceObject, id)
+}
+
+// ObDereferenceObject gives a reference back.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: the object may be gone afterwards. Rules: IRQL-001, OBJ-003.
+// Reference: wdm/nf-wdm-obdereferenceobject.
+func ObDereferenceObject(k *irql.K, object any) {
+	ke.Enter(k, ddi.ObDereferenceObject)
+	r, id := asReferenced(ddi.ObDereferenceObject, object)
+	ke.Point(k, ke.Use{Obj: id, How: ke.A})
+	ke.Call(k, ddi.ObDereferenceObject, id)
+	if r.Dereference() < 0 {
+		r.Reference()
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_003, Obj: id.String(), BugCheck: 0x18,
+			Headline: fmt.Sprintf("%v is dereferenced more often than it was referenced", id),
+			Args:     [4]verify.Arg{{Value: "0", Meaning: "object type"}, {Value: id.String(), Meaning: "the object"}}})
+		return
+	}
+	if dev, ok := object.(*DEVICE_OBJECT); ok {
+		state.Of(k).dropDevice(dev)
+	}
+}
+
+func asReferenced(d ddi.ID, object any) (referenced, trace.ID) {
+	switch o := object.(type) {
+	case *DEVICE_OBJECT:
+		return o, o.id
+	case *irql.KTHREAD:
+		return o, o.Header().ID
+	}
+	panic(ke.Misuse(fmt.Sprintf("%v: a %T has no reference count; pass a *DEVICE_OBJECT or a *KTHREAD", d, object)))
+}
+
+// ZwClose closes a handle.
+//
+// IRQL: PASSIVE_LEVEL. Ownership: the handle names nothing afterwards. Rules: IRQL-001, OBJ-011.
+// Reference: ntifs/nf-ntifs-ntclose.
+func ZwClose(k *irql.K, handle irql.HANDLE) ntstatus.NTSTATUS {
+	ke.Enter(k, ddi.ZwClose)
+	s := ntstatus.STATUS_SUCCESS
+	o, ok := irql.Handles(k).Close(handle)
+	if t, isThread := o.(*irql.KTHREAD); isThread {
+		t.Dereference()
+	}
+	if !ok {
+		s = ntstatus.STATUS_INVALID_HANDLE
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_011, Obj: fmt.Sprintf("handle#%x", uint64(handle)), BugCheck: 0x93,
+			Headline: fmt.Sprintf("ZwClose on 0x%x, which is no open handle", uint64(handle)),
+			Args:     [4]verify.Arg{{Value: fmt.Sprintf("0x%x", uint64(handle)), Meaning: "the handle"}}})
+	}
+	ke.CallStatus(k, ddi.ZwClose, 0, uint32(s))
+	return s
+}

@@ -1,0 +1,134 @@
+package irp
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ke"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+)
+
+// actsForOwner reports whether the code that runs in k may touch the IRP now (irp.md 8.2): its driver is the owner's
+// driver, and if the frame is a dispatch or completion routine of this very IRP, its level and device are the owner's too.
+func (p *IRP) actsForOwner(k *irql.K) bool {
+	f := ke.Top(k)
+	if f == nil || f.Image == nil {
+		return p.state != stFreed
+	}
+	switch {
+	case p.state == stFreed || p.state == stCompleting || p.state == stStage2 || f.Image != p.owner:
+		return false
+	case f.Kind != ke.FrameDispatch && f.Kind != ke.FrameCompletion:
+		return true
+	case f.Object != any(p):
+		return true
+	}
+	return f.Level == int(p.level) && f.Device == any(p.ownerDev)
+}
+
+// touch is the check of every method.
+func (p *IRP) touch() {
+	if k := p.m.Current(); k != nil && !p.actsForOwner(k) {
+		p.touchedByStranger(k)
+	}
+}
+
+// check is touch for routines that have k.
+func (p *IRP) check(k *irql.K) {
+	if p == nil {
+		notAnIRP(k)
+	}
+	if !p.actsForOwner(k) {
+		p.touchedByStranger(k)
+	}
+}
+
+func notAnIRP(k *irql.K) {
+	ke.Report(k, verify.Finding{Rule: verify.IRP_018, BugCheck: 0xC9, Obj: "nil", Headline: "NULL given where an IRP is expected",
+		Args: [4]verify.Arg{{Value: "0x3", Meaning: "an I/O routine received something that is no IRP"}}})
+	panic("internal error: went on with a nil IRP")
+}
+
+// whereIs says who holds the IRP, for headlines.
+func (p *IRP) whereIs() string {
+	name := "the system"
+	if p.owner != nil {
+		name = p.owner.Name
+	}
+	switch p.state {
+	case stFreed:
+		return "it is freed"
+	case stCompleting:
+		return "it has been given to IoCompleteRequest"
+	case stStage2:
+		return "it has been completed and is the I/O manager's"
+	case stCreator:
+		return "it is with its creator " + name
+	case stQueued:
+		return "it is kept by " + name
+	}
+	return "it is " + p.state.String() + " of " + name
+}
+
+func (p *IRP) touchedByStranger(k *irql.K) {
+	f := verify.Finding{Rule: verify.IRP_005, Obj: p.id.String(), Dump: dumpIRP(p),
+		Headline: fmt.Sprintf("%v is touched by code that does not own it: %s", p.id, p.whereIs())}
+	if p.state == stFreed {
+		f.BugCheck = 0xD5
+		f.Args = [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP whose memory is referenced"}, {Value: "0", Meaning: "0 read, 1 write"}}
+	}
+	f.Places = p.story()
+	switch p.state {
+	case stFreed:
+		f.Rule, f.Also = p.special(f.Rule, func(s *SubsystemRules) verify.RuleID { return s.TouchedFreed })
+	case stAt, stQueued:
+		f.Rule, f.Also = p.special(f.Rule, func(s *SubsystemRules) verify.RuleID { return s.ReadPending })
+	}
+	switch {
+	case p.completeSeq > p.sentSeq:
+		f.Fix = "keep copies of what is needed (the status above all) before calling IoCompleteRequest."
+	case p.sentSeq > 0 && p.state != stFreed:
+		f.Fix = "use the status IoCallDriver returned; touch the IRP again only after a completion routine of yours has stopped the climb."
+	}
+	ke.Report(k, f)
+}
+
+// story lists where the IRP went: what a report cites.
+func (p *IRP) story() []verify.Place {
+	var out []verify.Place
+	add := func(label string, seq uint64) {
+		if seq != 0 {
+			out = append(out, verify.Place{Label: label, Seq: seq})
+		}
+	}
+	add("ALLOCATED", p.allocSeq)
+	add("SENT", p.sentSeq)
+	add("COMPLETED", p.completeSeq)
+	add("FREED", p.freeSeq)
+	return out
+}
+
+// give makes somebody else the owner.
+func (p *IRP) give(s ownState, img *ke.Image, level int8, dev *DEVICE_OBJECT) uint64 {
+	p.state, p.owner, p.level, p.ownerDev = s, img, level, dev
+	p.serial++
+	return p.serial
+}
+
+// frameVisit is the record of the dispatch call that runs in k, if that call is for p.
+func frameVisit(k *irql.K, p *IRP) *visit {
+	f := ke.Top(k)
+	if f == nil || f.Kind != ke.FrameDispatch || f.Object != any(p) {
+		return nil
+	}
+	v, _ := f.Data.(*visit)
+	return v
+}
+
+// Holder returns the driver that holds the IRP, nil while nobody does. It is for the simulator's own tools.
+func Holder(p *IRP) *ke.Image {
+	if p.state == stFreed || p.state == stCompleting || p.state == stStage2 {
+		return nil
+	}
+	return p.owner
+}

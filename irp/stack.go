@@ -1,0 +1,283 @@
+package irp
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+)
+
+// loc returns location n, or nil when there is none of that number.
+func (p *IRP) loc(n int8) *IO_STACK_LOCATION {
+	if n < 1 || n > p.stackCount {
+		return nil
+	}
+	return &p.locs[n-1]
+}
+
+// MajorFunction is the IRP_MJ_* code. Rules: IRP-005.
+func (l *IO_STACK_LOCATION) MajorFunction() uint8 {
+	l.p.touch()
+	return l.major
+}
+
+// SetMajorFunction sets the code in a location that is being prepared. Rules: IRP-005.
+func (l *IO_STACK_LOCATION) SetMajorFunction(v uint8) {
+	l.p.touch()
+	l.major = v
+}
+
+// MinorFunction is the IRP_MN_* code. Rules: IRP-005.
+func (l *IO_STACK_LOCATION) MinorFunction() uint8 {
+	l.p.touch()
+	return l.minor
+}
+
+// SetMinorFunction sets the code in a location that is being prepared. Rules: IRP-005.
+func (l *IO_STACK_LOCATION) SetMinorFunction(v uint8) {
+	l.p.touch()
+	l.minor = v
+}
+
+// Flags returns the SL_* bits of the request. Rules: IRP-005.
+func (l *IO_STACK_LOCATION) Flags() uint8 {
+	l.p.touch()
+	return l.flags
+}
+
+// SetFlags sets the SL_* bits of the request. Rules: IRP-005.
+func (l *IO_STACK_LOCATION) SetFlags(v uint8) {
+	l.p.touch()
+	l.flags = v
+}
+
+// Parameters is the part that depends on the major function. Rules: IRP-005.
+func (l *IO_STACK_LOCATION) Parameters() *PARAMETERS {
+	l.p.touch()
+	return &l.params
+}
+
+// DeviceObject is the device the location belongs to, as IoCallDriver stored it. Rules: IRP-005.
+func (l *IO_STACK_LOCATION) DeviceObject() *DEVICE_OBJECT {
+	l.p.touch()
+	return l.device
+}
+
+// SetDeviceObject lets a creator that took a location of its own store its device there. Rules: IRP-005.
+func (l *IO_STACK_LOCATION) SetDeviceObject(dev *DEVICE_OBJECT) {
+	l.p.touch()
+	l.device = dev
+}
+
+// Control returns the SL_PENDING_RETURNED and SL_INVOKE_* bits; only Io* routines change them. Rules: IRP-005.
+func (l *IO_STACK_LOCATION) Control() uint8 {
+	l.p.touch()
+	return l.control
+}
+
+// CompletionRoutine returns the routine stored here by the driver above. Rules: IRP-005.
+func (l *IO_STACK_LOCATION) CompletionRoutine() IO_COMPLETION_ROUTINE {
+	l.p.touch()
+	return l.routine
+}
+
+// Context returns the context stored with the completion routine. Rules: IRP-005.
+func (l *IO_STACK_LOCATION) Context() any {
+	l.p.touch()
+	return l.context
+}
+
+// IoGetCurrentIrpStackLocation returns the caller's own stack location.
+//
+// IRQL: any. Ownership: the caller must hold the IRP; the result is for use at once. Rules: IRP-005, IRP-017, IRP-062.
+// Reference: wdm/nf-wdm-iogetcurrentirpstacklocation.
+func IoGetCurrentIrpStackLocation(k *irql.K, p *IRP) *IO_STACK_LOCATION {
+	ke.Enter(k, ddi.IoGetCurrentIrpStackLocation)
+	p.check(k)
+	skipLeft(k, p, "IoGetCurrentIrpStackLocation")
+	l := p.loc(p.cur)
+	if l == nil {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_062, Obj: p.id.String(), Dump: dumpIRP(p),
+			Headline: fmt.Sprintf("%v has no current stack location here: CurrentLocation is %d of %d", p.id, p.cur, p.stackCount),
+			Fix:      "allocate the IRP with one location more and take it with IoSetNextIrpStackLocation, or use the routine's Context."})
+	}
+	return l
+}
+
+// IoGetNextIrpStackLocation returns the location of the next lower driver, to be prepared before IoCallDriver.
+//
+// IRQL: any. Ownership: the caller must hold the IRP. Rules: IRP-004, IRP-005.
+// Reference: wdm/nf-wdm-iogetnextirpstacklocation.
+func IoGetNextIrpStackLocation(k *irql.K, p *IRP) *IO_STACK_LOCATION {
+	ke.Enter(k, ddi.IoGetNextIrpStackLocation)
+	p.check(k)
+	return nextLocation(k, p, "IoGetNextIrpStackLocation")
+}
+
+// nextLocation is the location below the current one; without one IRP-004 ends the run.
+func nextLocation(k *irql.K, p *IRP, who string) *IO_STACK_LOCATION {
+	l := p.loc(p.cur - 1)
+	if l == nil {
+		noLocation(k, p, who)
+	}
+	return l
+}
+
+func noLocation(k *irql.K, p *IRP, who string) {
+	ke.Report(k, verify.Finding{Rule: verify.IRP_004, BugCheck: 0x35, Obj: p.id.String(), Dump: dumpIRP(p),
+		Headline: fmt.Sprintf("%s: %v has no stack location left below %d of %d", who, p.id, p.cur, p.stackCount),
+		Args:     [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP"}},
+		Places:   []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}},
+		Fix:      "allocate the IRP with the StackSize of the device it is sent to."})
+}
+
+// IoSetNextIrpStackLocation makes the next lower location the current one: a creator takes a location of its own.
+//
+// IRQL: any. Ownership: the caller must hold the IRP. Rules: IRP-004, IRP-005.
+// Reference: wdm/nf-wdm-iosetnextirpstacklocation.
+func IoSetNextIrpStackLocation(k *irql.K, p *IRP) {
+	ke.Enter(k, ddi.IoSetNextIrpStackLocation)
+	p.check(k)
+	l := nextLocation(k, p, "IoSetNextIrpStackLocation")
+	if v := frameVisit(k, p); v != nil && v.skipped {
+		v.skipped = false // backs out of a skip: the arithmetic of irp.md 2.2
+	} else if p.state == stCreator || p.state == stStopped {
+		p.level = p.cur - 1
+		l.visit = nil
+	}
+	p.cur--
+}
+
+// IoSkipCurrentIrpStackLocation gives the caller's own location to the next lower driver.
+//
+// IRQL: any. Ownership: nothing but IoCallDriver may follow. Rules: IRP-005, IRP-015, IRP-017.
+// Reference: wdm/nf-wdm-ioskipcurrentirpstacklocation.
+func IoSkipCurrentIrpStackLocation(k *irql.K, p *IRP) {
+	ke.Enter(k, ddi.IoSkipCurrentIrpStackLocation)
+	p.check(k)
+	l := p.loc(p.cur)
+	if l == nil {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_062, Obj: p.id.String(), Dump: dumpIRP(p),
+			Headline: fmt.Sprintf("IoSkipCurrentIrpStackLocation: the caller has no location of %v to skip", p.id)})
+	} else if l.control&SL_PENDING_RETURNED != 0 {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_015, Obj: p.id.String(), Dump: dumpIRP(p),
+			Headline: fmt.Sprintf("%v was marked pending here and its location is now given to the lower driver", p.id),
+			Fix:      "use IoCopyCurrentIrpStackLocationToNext, so that the mark stays in the caller's own location."})
+	}
+	if v := frameVisit(k, p); v != nil {
+		v.skipped = true
+	}
+	p.cur++
+}
+
+// IoCopyCurrentIrpStackLocationToNext copies the caller's parameters to the next lower location, without the completion
+// routine, and clears the Control byte there.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: the caller must hold the IRP. Rules: IRP-004, IRP-005, IRP-062, IRQL-001.
+// Reference: wdm/nf-wdm-iocopycurrentirpstacklocationtonext.
+func IoCopyCurrentIrpStackLocationToNext(k *irql.K, p *IRP) {
+	ke.Enter(k, ddi.IoCopyCurrentIrpStackLocationToNext)
+	if p == nil {
+		notAnIRP(k)
+	}
+	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+	p.check(k)
+	src := p.loc(p.cur)
+	if src == nil {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_062, Obj: p.id.String(), Dump: dumpIRP(p),
+			Headline: fmt.Sprintf("IoCopyCurrentIrpStackLocationToNext: %v has no current location", p.id)})
+	}
+	dst := nextLocation(k, p, "IoCopyCurrentIrpStackLocationToNext")
+	if dst.control&invokeAny != 0 && dst.setBy == ke.Acting(k) {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_070, Obj: p.id.String(), Dump: dumpIRP(p),
+			Headline: fmt.Sprintf("IoCopyCurrentIrpStackLocationToNext on %v takes away the completion routine just set", p.id),
+			Fix:      "copy first, then call IoSetCompletionRoutine."})
+	}
+	// The fields before CompletionRoutine are copied; routine and context keep stale contents that Control 0 makes inert.
+	dst.device, dst.params, dst.major, dst.minor, dst.flags = src.device, src.params, src.major, src.minor, src.flags
+	dst.control = 0
+	ke.Call(k, ddi.IoCopyCurrentIrpStackLocationToNext, p.id)
+}
+
+// IoSetCompletionRoutine registers a routine in the next lower location, to be called when the IRP comes back.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: routine and context must stay valid until the routine has run. The routine may be
+// nil only if no flag is set. Rules: IRP-004, IRP-005, IRP-014, IRP-070, IRQL-001.
+// Reference: wdm/nf-wdm-iosetcompletionroutine.
+func IoSetCompletionRoutine(k *irql.K, p *IRP, routine IO_COMPLETION_ROUTINE, context any,
+	invokeOnSuccess, invokeOnError, invokeOnCancel bool) {
+	ke.Enter(k, ddi.IoSetCompletionRoutine)
+	if p == nil {
+		notAnIRP(k)
+	}
+	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+	p.check(k)
+	if v := frameVisit(k, p); v != nil && v.skipped {
+		skippedThenSet(k, p)
+	}
+	l := nextLocation(k, p, "IoSetCompletionRoutine")
+	if routine == nil && (invokeOnSuccess || invokeOnError || invokeOnCancel) {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_070, Obj: p.id.String(),
+			Headline: "IoSetCompletionRoutine: a flag is set but the routine is NULL"})
+	}
+	l.routine, l.context, l.setBy = routine, context, ke.Acting(k)
+	c := uint8(0)
+	if invokeOnSuccess {
+		c |= SL_INVOKE_ON_SUCCESS
+	}
+	if invokeOnError {
+		c |= SL_INVOKE_ON_ERROR
+	}
+	if invokeOnCancel {
+		c |= SL_INVOKE_ON_CANCEL
+	}
+	l.control = c
+	ke.Call(k, ddi.IoSetCompletionRoutine, p.id)
+}
+
+func skippedThenSet(k *irql.K, p *IRP) {
+	ke.Report(k, verify.Finding{Rule: verify.IRP_014, Obj: p.id.String(), Dump: dumpIRP(p), BugCheck: 0xC9,
+		Headline: fmt.Sprintf("IoSetCompletionRoutine after IoSkipCurrentIrpStackLocation overwrites the upper driver's routine of %v", p.id),
+		Args:     [4]verify.Arg{{Value: "0x207", Meaning: "the upper driver's completion routine is overwritten"}, {}, {Value: p.id.String(), Meaning: "the IRP"}},
+		Fix:      "replace IoSkipCurrentIrpStackLocation by IoCopyCurrentIrpStackLocationToNext."})
+}
+
+// skipLeft reports IRP-017: something else than IoCallDriver follows a skip of this frame.
+func skipLeft(k *irql.K, p *IRP, what string) {
+	if v := frameVisit(k, p); v != nil && v.skipped {
+		v.skipped = false
+		ke.Report(k, verify.Finding{Rule: verify.IRP_017, Obj: p.id.String(), Dump: dumpIRP(p),
+			Headline: fmt.Sprintf("%s after IoSkipCurrentIrpStackLocation on %v, which only IoCallDriver may follow", what, p.id),
+			Fix:      "decide first and skip immediately before IoCallDriver, or take the skip back with IoSetNextIrpStackLocation."})
+	}
+}
+
+// IoMarkIrpPending marks the caller's own location: its dispatch routine will return STATUS_PENDING. Call it before
+// anybody else can get at the IRP.
+//
+// IRQL: any. Ownership: the caller must hold the IRP and have a location. Rules: IRP-005, IRP-006, IRP-013, IRP-017.
+// Reference: wdm/nf-wdm-iomarkirppending.
+func IoMarkIrpPending(k *irql.K, p *IRP) {
+	ke.Enter(k, ddi.IoMarkIrpPending)
+	if p == nil {
+		notAnIRP(k)
+	}
+	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+	p.check(k)
+	skipLeft(k, p, "IoMarkIrpPending")
+	l := p.loc(p.cur)
+	if l == nil {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_013, Obj: p.id.String(), Dump: dumpIRP(p),
+			Headline: fmt.Sprintf("IoMarkIrpPending on %v by code without a stack location: the mark would lie behind the IRP", p.id),
+			Fix:      "a creator's completion routine never marks: it frees the IRP and returns STATUS_MORE_PROCESSING_REQUIRED."})
+		return
+	}
+	l.control |= SL_PENDING_RETURNED
+	l.markedBy = ke.Acting(k)
+	if l.visit != nil {
+		l.visit.marked = true
+	}
+	ke.Call(k, ddi.IoMarkIrpPending, p.id)
+}

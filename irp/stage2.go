@@ -1,0 +1,113 @@
+package irp
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+// stage2 finishes an IRP that passed its last location (irp.md 5): the rest happens in the requesting thread.
+func (p *IRP) stage2(k *irql.K) {
+	for mdl := p.mdl; mdl != nil; mdl = mdl.Next {
+		mdl.unlockBySystem()
+	}
+	io := state.Of(k)
+	t := p.thread
+	if t == nil || t.Ended() {
+		p.discard(k, io)
+		return
+	}
+	io.m.QueueAPC(t, func(k *ke.K) {
+		ke.Push(k, ke.Frame{Kind: ke.FrameAPC, Obj: p.id})
+		p.finishInThread(k, io)
+		ke.Pop(k)
+	})
+}
+
+// discard frees what a request without a living thread leaves.
+func (p *IRP) discard(k *irql.K, io *ioManager) {
+	p.freeBuffers(k)
+	io.release(p)
+}
+
+// freeBuffers gives back what the I/O manager allocated for the request.
+func (p *IRP) freeBuffers(k *irql.K) {
+	if p.flags&IRP_DEALLOCATE_BUFFER != 0 && p.assoc.SystemBuffer != nil {
+		freeSystem(k, p.assoc.SystemBuffer)
+		p.assoc.SystemBuffer = nil
+	}
+	for mdl := p.mdl; mdl != nil; {
+		next := mdl.Next
+		mdl.freeBySystem(k)
+		mdl = next
+	}
+	p.mdl = nil
+}
+
+// finishInThread is the special kernel APC: copy back, report, free. An error that was returned synchronously reports
+// nothing: the creator has seen it as IoCallDriver's result (irp.md 5).
+func (p *IRP) finishInThread(k *irql.K, io *ioManager) {
+	s := p.ioStatus.Status
+	faulted := false
+	if p.flags&IRP_BUFFERED_IO != 0 && p.flags&IRP_INPUT_OPERATION != 0 && s != ntstatus.STATUS_VERIFY_REQUIRED && !ntstatus.NT_ERROR(s) {
+		faulted = !p.copyBack(k)
+	}
+	p.freeBuffers(k)
+	if (!ntstatus.NT_ERROR(s) || p.pendingReturned) && !faulted {
+		if p.userIosb != nil {
+			*p.userIosb = p.ioStatus
+		}
+		if p.userEvent != nil {
+			ke.SetSignal(k, p.userEvent.Header(), 1)
+		}
+		ke.Log(k, trace.Event{What: trace.Note, Text: "I/O status block written, event set", Obj: p.id, Status: uint32(s), Flags: trace.HasStatus})
+	} else {
+		ke.Log(k, trace.Event{What: trace.Note, Text: "request ended without a report to its creator", Obj: p.id, Status: uint32(s), Flags: trace.HasStatus})
+	}
+	io.release(p)
+}
+
+// copyBack copies Information bytes from the system buffer to the caller's; false when that faults.
+func (p *IRP) copyBack(k *irql.K) bool {
+	n := p.ioStatus.Information
+	if n == 0 || p.userBuffer == nil {
+		return true
+	}
+	if p.assoc.SystemBuffer == nil {
+		return false
+	}
+	n = min(n, uint64(p.assoc.SystemBuffer.Len()), uint64(p.userBuffer.Len()))
+	copyBySystem(k, p.userBuffer, p.assoc.SystemBuffer, int(n))
+	return true
+}
+
+// stackGone is told about frame-scoped memory that dies: IRP-045 when a threaded IRP still reports there.
+func (io *ioManager) stackGone(k *ke.K, obj any) {
+	for p := io.live; p != nil; p = p.next {
+		if !p.origin.threaded() {
+			continue
+		}
+		what := ""
+		switch o := obj.(type) {
+		case *irql.KEVENT:
+			if o == p.userEvent {
+				what = "event"
+			}
+		case *IO_STATUS_BLOCK:
+			if o == p.userIosb {
+				what = "I/O status block"
+			}
+		}
+		if what == "" {
+			continue
+		}
+		ke.Report(k, verify.Finding{Rule: verify.IRP_045, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story(),
+			Headline: fmt.Sprintf("the %s of %v goes with its stack frame while the request is still in progress", what, p.id),
+			Args:     [4]verify.Arg{{Value: "0xc", Meaning: "memory given to a build routine is gone before the request ended"}, {}, {Value: p.id.String(), Meaning: "the IRP"}},
+			Fix:      "when IoCallDriver returned STATUS_PENDING, wait for the event before returning."})
+	}
+}

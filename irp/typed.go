@@ -1,0 +1,52 @@
+package irp
+
+import (
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/pool"
+	"calloutsim/irql"
+)
+
+// Typed is a block of pool that holds one Go value: what C gets by casting the result of ExAllocatePool2 to a structure of
+// the driver's own. Get checks that it may be touched.
+type Typed[T any] = pool.Typed[T]
+
+// New allocates a driver's own structure with the flags and tag of ExAllocatePool2; it starts as its zero value. It returns
+// nil where ExAllocatePool2 does.
+//
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for POOL_FLAG_PAGED. Ownership: the caller's until it calls Free.
+// Rules: as ExAllocatePool2. Not modelled: uninitialised values. Reference: none; it is not a routine of Windows.
+func New[T any](k *irql.K, flags uint64, tag uint32) *Typed[T] {
+	ke.EnterAnyLevel(k, ddi.ExAllocatePool2)
+	r := pool.Request{DDI: ddi.ExAllocatePool2, Size: 1, Tag: tag}
+	if !pool2Request(k, &r, flags) {
+		return nil
+	}
+	if ke.Fails(k, &siteAllocatePool2) {
+		noPool(k, &r, flags&POOL_FLAG_RAISE_ON_FAILURE != 0)
+		return nil
+	}
+	return pool.New[T](k, &r)
+}
+
+// Free frees what New allocated. The value becomes useless to whoever kept a pointer to it.
+//
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL when the block is paged pool. Ownership: gone.
+// Rules: as ExFreePoolWithTag. Reference: none; it is not a routine of Windows.
+func Free[T any](k *irql.K, t *Typed[T], tag uint32) {
+	ke.EnterAnyLevel(k, ddi.ExFreePoolWithTag)
+	pool.Free(k, ddi.ExFreePoolWithTag, t.Handle(), tag)
+}
+
+// StackBuffer is a local array of n bytes of the routine that runs now; it is gone when that returns.
+//
+// IRQL: any. Ownership: the routine's. Rules: POOL-026 when it is used or still lent after the return.
+// Reference: none; it is not a routine of Windows.
+func StackBuffer(k *irql.K, n int) *Buffer { return pool.StackBuffer(k, n) }
+
+// StackVar is a local variable of the routine that runs now, for what is handed to others by address: an event, an
+// IO_STATUS_BLOCK, an address. It is gone when the routine returns.
+//
+// IRQL: any. Ownership: the routine's. Rules: POOL-026 when it is used or still lent after the return; OBJ-002.
+// Reference: none; it is not a routine of Windows.
+func StackVar[T any](k *irql.K) *Typed[T] { return pool.StackVar[T](k) }

@@ -1,0 +1,209 @@
+package irql
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+)
+
+// KDEFERRED_ROUTINE is the routine of a DPC. It runs at DISPATCH_LEVEL on whatever thread was interrupted.
+type KDEFERRED_ROUTINE func(k *K, dpc *KDPC, deferredContext, systemArgument1, systemArgument2 any)
+
+// KDPC_IMPORTANCE says where in its queue a DPC is put, and whether queueing starts the queue.
+type KDPC_IMPORTANCE int32
+
+// The importances.
+const (
+	LowImportance KDPC_IMPORTANCE = iota
+	MediumImportance
+	HighImportance
+	MediumHighImportance
+)
+
+// KDPC is a deferred procedure call. It lies in driver memory and is initialised once.
+//
+// Invariant: it is out of its queue before its routine runs, so that the routine may queue it again.
+type KDPC struct {
+	resident
+	d          ke.DPC
+	routine    KDEFERRED_ROUTINE
+	fn         uintptr
+	context    any
+	arg1, arg2 any
+	image      *ke.Image
+	timer      *KTIMER // set with it last
+	queuedSeq  uint64
+}
+
+// Busy says what keeps the DPC's memory in use, "" when nothing does.
+func (p *KDPC) Busy() string {
+	switch {
+	case p.d.Queued():
+		return "is queued"
+	case p.d.Active > 0:
+		return "is running"
+	}
+	return ""
+}
+
+// StackGone is called when the routine whose local variable the DPC is returns.
+func (p *KDPC) StackGone(k *K) {
+	if busy := p.Busy(); busy != "" && p.fresh(k) {
+		p.misuse(k, fmt.Sprintf("%v %s when the routine it is a local variable of returns", p.id, busy), 0,
+			"KeFlushQueuedDpcs before the memory goes, and allocate the DPC.")
+	}
+	p.stackGone(k)
+}
+
+func (p *KDPC) misuse(k *K, headline string, sub uint32, fix string) {
+	id := p.id.String()
+	if p.id == 0 {
+		id = "KDPC"
+	}
+	ke.Report(k, verify.Finding{Rule: verify.OBJ_008, Obj: id, BugCheck: 0xC7, Headline: headline,
+		Args: [4]verify.Arg{{Value: fmt.Sprint(sub), Meaning: "kind of object and state"},
+			{Value: id, Meaning: "the DPC"}},
+		Places: []verify.Place{{Label: "initialised", Seq: p.initSeq}}, Fix: fix})
+}
+
+// KeInitializeDpc sets the routine of a DPC and the context handed to it. A nil routine is accepted here and
+// fatal when the DPC is queued.
+//
+// IRQL: any.
+// Ownership: the DPC is the driver's; its memory must be nonpaged and outlive every run of the routine.
+// Rules: OBJ-008, POOL-026.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keinitializedpc.md
+func KeInitializeDpc(k *K, dpc *KDPC, deferredRoutine KDEFERRED_ROUTINE, deferredContext any) {
+	ke.Enter(k, ddi.KeInitializeDpc)
+	if dpc.fresh(k) && dpc.d.Queued() {
+		dpc.misuse(k, fmt.Sprintf("KeInitializeDpc on %v, which is queued", dpc.id), 1, "initialise it once.")
+		ke.RemoveDPC(k, &dpc.d)
+	}
+	first := !dpc.run.Of(k)
+	on := dpc.onStack
+	*dpc = KDPC{resident: dpc.resident, routine: deferredRoutine, context: deferredContext, image: ke.Acting(k)}
+	dpc.onStack = on
+	dpc.born(k, ddi.KeInitializeDpc, trace.DPC)
+	if deferredRoutine != nil {
+		dpc.fn = codeOf(deferredRoutine)
+	}
+	dpc.d = ke.DPC{ID: dpc.id, Run: dpc.start, Importance: ke.MediumImportance, Target: -1}
+	if first {
+		s := state.Of(k)
+		s.dpcs = append(s.dpcs, dpc)
+	}
+}
+
+// start runs the routine in a frame of the driver that initialised the DPC.
+func (p *KDPC) start(k *K) {
+	kind := ke.FrameDPC
+	if p.timer != nil {
+		kind = ke.FrameTimer
+	}
+	routine, context, arg1, arg2 := p.routine, p.context, p.arg1, p.arg2
+	if p.goneRule != verify.NoRule || routine == nil {
+		p.reportGone(k, ddi.KDEFERRED_ROUTINE)
+		return
+	}
+	ke.Push(k, ke.Frame{Kind: kind, Image: p.image, Object: p, Obj: p.id, Fn: p.fn})
+	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+	routine(k, p, context, arg1, arg2)
+	ke.Pop(k)
+}
+
+// KeInsertQueueDpc queues a DPC with two arguments for its routine. FALSE means that it was queued already,
+// and that the arguments are lost.
+//
+// IRQL: any.
+// Ownership: the DPC must stay until the routine has run.
+// Rules: OBJ-007, OBJ-008, POOL-026.
+// Not modelled: interrupt requests to other processors; when they drain their queue is a choice.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keinsertqueuedpc.md
+func KeInsertQueueDpc(k *K, dpc *KDPC, systemArgument1, systemArgument2 any) bool {
+	ke.Enter(k, ddi.KeInsertQueueDpc)
+	dpc.usable(k, ddi.KeInsertQueueDpc, verify.OBJ_008)
+	dpc.checkQueue(k, ddi.KeInsertQueueDpc)
+	if dpc.timer != nil && dpc.timer.t.Armed() {
+		dpc.timer.misuse(k, fmt.Sprintf("KeInsertQueueDpc on %v, the DPC of %v, which is set", dpc.id,
+			dpc.timer.id), "use a DPC of its own.")
+	}
+	ke.Point(k, ke.Use{Obj: dpc.id, How: ke.Enq})
+	if dpc.d.Queued() {
+		ke.CallStatus(k, ddi.KeInsertQueueDpc, dpc.id, 0)
+		return false
+	}
+	dpc.timer = nil
+	dpc.arg1, dpc.arg2 = systemArgument1, systemArgument2
+	dpc.queuedSeq = ke.CallStatus(k, ddi.KeInsertQueueDpc, dpc.id, 1)
+	return ke.QueueDPC(k, &dpc.d)
+}
+
+// checkQueue reports DPCs that Windows 8 and later refuse with bug check 0xC7: without routine, or on a
+// kernel stack.
+func (p *KDPC) checkQueue(k *K, d ddi.ID) {
+	switch {
+	case p.routine == nil:
+		p.misuse(k, fmt.Sprintf("%v with %v, which has no routine", d, p.id), 1, "")
+	case p.onStack:
+		p.misuse(k, fmt.Sprintf("%v with %v, which is a local variable", d, p.id), 1, "allocate the DPC.")
+	}
+}
+
+// KeRemoveQueueDpc takes a DPC out of its queue. FALSE means that it was in none: it may be running.
+//
+// IRQL: any.
+// Ownership: none.
+// Rules: OBJ-008, POOL-026.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keremovequeuedpc.md
+func KeRemoveQueueDpc(k *K, dpc *KDPC) bool {
+	ke.Enter(k, ddi.KeRemoveQueueDpc)
+	dpc.usable(k, ddi.KeRemoveQueueDpc, verify.OBJ_008)
+	ke.Point(k, ke.Use{Obj: dpc.id, How: ke.Deq})
+	ke.Call(k, ddi.KeRemoveQueueDpc, dpc.id)
+	return ke.RemoveDPC(k, &dpc.d)
+}
+
+// KeSetImportanceDpc sets how eagerly a DPC is run when it is queued next.
+//
+// IRQL: any.
+// Ownership: none.
+// Rules: OBJ-008, POOL-026.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-kesetimportancedpc.md
+func KeSetImportanceDpc(k *K, dpc *KDPC, importance KDPC_IMPORTANCE) {
+	ke.Enter(k, ddi.KeSetImportanceDpc)
+	dpc.usable(k, ddi.KeSetImportanceDpc, verify.OBJ_008)
+	dpc.d.Importance = uint8(importance)
+}
+
+// KeSetTargetProcessorDpc says in whose queue a DPC is put when it is queued next.
+//
+// IRQL: any.
+// Ownership: none.
+// Rules: OBJ-008, POOL-026.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-kesettargetprocessordpc.md
+func KeSetTargetProcessorDpc(k *K, dpc *KDPC, number int8) {
+	ke.Enter(k, ddi.KeSetTargetProcessorDpc)
+	dpc.usable(k, ddi.KeSetTargetProcessorDpc, verify.OBJ_008)
+	dpc.d.Target = number
+}
+
+// KeFlushQueuedDpcs returns after every DPC that is queued on any processor has run.
+//
+// IRQL: PASSIVE_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keflushqueueddpcs.md
+func KeFlushQueuedDpcs(k *K) {
+	ke.Enter(k, ddi.KeFlushQueuedDpcs)
+	ke.Point(k, ke.Use{})
+	ke.FlushDPCs(k)
+	ke.Call(k, ddi.KeFlushQueuedDpcs, 0)
+}

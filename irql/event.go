@@ -1,0 +1,173 @@
+package irql
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+)
+
+// header is what dispatcher objects begin with.
+type header struct {
+	resident
+	o       ke.Object
+	setting int // calls that are about to signal the object
+}
+
+// Header gives the object as the mechanism sees it, for packages that model parts of the system.
+func (h *header) Header() *ke.Object { return &h.o }
+
+// Busy says what keeps the object's memory in use, "" when nothing does.
+func (h *header) Busy() string {
+	switch {
+	case h.o.Waiters() > 0:
+		return "has waiters"
+	case h.setting > 0:
+		return "is being signalled"
+	}
+	return ""
+}
+
+// StackGone is called when the routine whose local variable the object is returns.
+func (h *header) StackGone(k *K) {
+	if busy := h.Busy(); busy != "" && h.fresh(k) {
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_002, Obj: h.id.String(), BugCheck: 0x139,
+			Headline: fmt.Sprintf("%v %s when the routine it is a local variable of returns", h.id, busy),
+			Args:     [4]verify.Arg{{Value: "3", Meaning: "a list entry was corrupted"}},
+			Places:   []verify.Place{{Label: "initialised", Seq: h.initSeq}},
+			Fix:      "wait for everybody who uses it, or allocate it."})
+	}
+	h.stackGone(k)
+}
+
+// initialise is every KeInitialize routine of a dispatcher object. Rule: OBJ-001.
+func (h *header) initialise(k *K, d ddi.ID, id trace.Kind, kind ke.ObjectKind, signal int32) {
+	if h.fresh(k) && h.o.Waiters() > 0 {
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_001, Obj: h.id.String(), BugCheck: 0x139,
+			Headline: fmt.Sprintf("%v on %v, which %d threads wait for", d, h.id, h.o.Waiters()),
+			Args:     [4]verify.Arg{{Value: "3", Meaning: "a list entry was corrupted"}},
+			Places:   []verify.Place{{Label: "initialised", Seq: h.initSeq}},
+			Fix:      "reset the object with its own routine, KeClearEvent for an event."})
+	}
+	h.born(k, d, id)
+	h.o = ke.Object{Kind: kind, ID: h.id, Signal: signal}
+	h.setting = 0
+}
+
+// EVENT_TYPE says whether a satisfied wait resets an event.
+type EVENT_TYPE int32
+
+// The event types.
+const (
+	NotificationEvent EVENT_TYPE = iota
+	SynchronizationEvent
+)
+
+// KEVENT is an event. It lies in driver memory and is initialised once.
+type KEVENT struct{ header }
+
+// KeInitializeEvent makes an event of the given type and state.
+//
+// IRQL: any.
+// Ownership: the event is the driver's; its memory must be nonpaged and outlive every waiter and every
+// KeSetEvent.
+// Rules: OBJ-001, POOL-026.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keinitializeevent.md
+func KeInitializeEvent(k *K, event *KEVENT, eventType EVENT_TYPE, initial bool) {
+	ke.Enter(k, ddi.KeInitializeEvent)
+	kind, signal := ke.NotificationEvent, int32(0)
+	if eventType == SynchronizationEvent {
+		kind = ke.SynchronizationEvent
+	}
+	if initial {
+		signal = 1
+	}
+	event.initialise(k, ddi.KeInitializeEvent, trace.KEvent, kind, signal)
+}
+
+// KeSetEvent signals an event and wakes who waits for it: all of them, or one for a synchronization event. It
+// returns the state before.
+//
+// IRQL: <= DISPATCH_LEVEL, <= APC_LEVEL when wait is TRUE.
+// Ownership: once a waiter runs it may free the event.
+// Rules: IRQL-012, OBJ-001, OBJ-002, POOL-026.
+// Not modelled: increment; the raised IRQL that wait = TRUE returns at.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kesetevent.md
+func KeSetEvent(k *K, event *KEVENT, increment KPRIORITY, wait bool) int32 {
+	ke.EnterAnyLevel(k, ddi.KeSetEvent)
+	checkSetLevel(k, event, wait)
+	event.usable(k, ddi.KeSetEvent, verify.OBJ_001)
+	event.setting++
+	ke.Point(k, ke.Use{Obj: event.id, How: ke.Set})
+	event.setting--
+	ke.Call(k, ddi.KeSetEvent, event.id)
+	return ke.SetSignal(k, &event.o, 1)
+}
+
+func checkSetLevel(k *K, event *KEVENT, wait bool) {
+	now := ke.IRQL(k)
+	limit := uint8(ke.Dispatch)
+	if wait {
+		limit = ke.APC
+	}
+	if now <= limit {
+		return
+	}
+	f := verify.Finding{Rule: verify.IRQL_012, Obj: event.id.String(), BugCheck: 0xC4, AllowedIRQL: limit,
+		Also:     []verify.RuleID{verify.IRQL_001},
+		Headline: fmt.Sprintf("KeSetEvent at %v", KIRQL(now)),
+		Args: [4]verify.Arg{{Value: "0x80", Meaning: "KeSetEvent at a wrong IRQL"},
+			{Value: fmt.Sprint(now), Meaning: "current IRQL"}, {Value: event.id.String(), Meaning: "the event"}}}
+	if wait {
+		f.Headline = fmt.Sprintf("KeSetEvent with Wait = TRUE at %v", KIRQL(now))
+		f.Fix = "pass FALSE for Wait."
+	}
+	ke.Report(k, f)
+}
+
+// KeClearEvent sets an event to not signalled.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: none.
+// Rules: OBJ-001, POOL-026.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keclearevent.md
+func KeClearEvent(k *K, event *KEVENT) { clearEvent(k, event, ddi.KeClearEvent) }
+
+// KeResetEvent sets an event to not signalled and returns the state before.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: none.
+// Rules: OBJ-001, POOL-026.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keresetevent.md
+func KeResetEvent(k *K, event *KEVENT) int32 { return clearEvent(k, event, ddi.KeResetEvent) }
+
+func clearEvent(k *K, event *KEVENT, d ddi.ID) int32 {
+	ke.Enter(k, d)
+	event.usable(k, d, verify.OBJ_001)
+	ke.Point(k, ke.Use{Obj: event.id, How: ke.Clear})
+	ke.Call(k, d, event.id)
+	return ke.SetSignal(k, &event.o, 0)
+}
+
+// KeReadStateEvent returns the state of an event: non-zero is signalled.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: none.
+// Rules: OBJ-001, POOL-026.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereadstateevent.md
+func KeReadStateEvent(k *K, event *KEVENT) int32 {
+	return readState(k, &event.header, ddi.KeReadStateEvent, verify.OBJ_001)
+}
+
+func readState(k *K, h *header, d ddi.ID, unborn verify.RuleID) int32 {
+	ke.Enter(k, d)
+	h.usable(k, d, unborn)
+	ke.Point(k, ke.Use{Obj: h.id, How: ke.R})
+	return h.o.Signal
+}

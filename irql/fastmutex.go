@@ -1,0 +1,292 @@
+package irql
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+)
+
+// FAST_MUTEX is a mutex whose owner is at APC_LEVEL. It is not recursive. It lies in driver memory and is
+// initialised once.
+type FAST_MUTEX struct{ ownedMutex }
+
+// KGUARDED_MUTEX is a mutex whose owner is in a guarded region. It is not recursive.
+type KGUARDED_MUTEX struct{ ownedMutex }
+
+// ExInitializeFastMutex makes a fast mutex that nobody owns.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the mutex is the driver's; its memory must be nonpaged and outlive every waiter.
+// Rules: LOCK-007, OBJ-001, POOL-026.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exinitializefastmutex.md
+func ExInitializeFastMutex(k *K, mutex *FAST_MUTEX) {
+	mutex.initialiseLock(k, ddi.ExInitializeFastMutex, trace.FastMutex)
+}
+
+// ExAcquireFastMutex raises to APC_LEVEL and waits until the mutex is the caller's.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: none.
+// Rules: LOCK-007, LOCK-016.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquirefastmutex.md
+func ExAcquireFastMutex(k *K, mutex *FAST_MUTEX) {
+	mutex.acquire(k, ddi.ExAcquireFastMutex, fastMutex, false)
+}
+
+// ExTryToAcquireFastMutex acquires the mutex if it is free and says whether it did; if not, the level stays.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: none.
+// Rules: LOCK-007, LOCK-016.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-extrytoacquirefastmutex.md
+func ExTryToAcquireFastMutex(k *K, mutex *FAST_MUTEX) bool {
+	return mutex.acquire(k, ddi.ExTryToAcquireFastMutex, fastMutex, true)
+}
+
+// ExReleaseFastMutex gives the mutex back and restores the level of its acquisition.
+//
+// IRQL: APC_LEVEL.
+// Ownership: only the owner may release.
+// Rules: LOCK-004, LOCK-005, LOCK-006, LOCK-007, LOCK-016.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreleasefastmutex.md
+func ExReleaseFastMutex(k *K, mutex *FAST_MUTEX) {
+	mutex.release(k, ddi.ExReleaseFastMutex, fastMutex)
+}
+
+// ExAcquireFastMutexUnsafe acquires without a raise, for callers at APC_LEVEL or in a region that keeps APCs
+// off.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: none.
+// Rules: LOCK-007, LOCK-016.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquirefastmutexunsafe.md
+func ExAcquireFastMutexUnsafe(k *K, mutex *FAST_MUTEX) {
+	mutex.acquire(k, ddi.ExAcquireFastMutexUnsafe, fastMutexUnsafe, false)
+}
+
+// ExReleaseFastMutexUnsafe is the counterpart of ExAcquireFastMutexUnsafe.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: only the owner may release.
+// Rules: LOCK-004, LOCK-005, LOCK-006, LOCK-007, LOCK-016.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreleasefastmutexunsafe.md
+func ExReleaseFastMutexUnsafe(k *K, mutex *FAST_MUTEX) {
+	mutex.release(k, ddi.ExReleaseFastMutexUnsafe, fastMutexUnsafe)
+}
+
+// KeInitializeGuardedMutex makes a guarded mutex that nobody owns.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: the mutex is the driver's; its memory must be nonpaged and outlive every waiter.
+// Rules: LOCK-007, OBJ-001, POOL-026.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keinitializeguardedmutex.md
+func KeInitializeGuardedMutex(k *K, mutex *KGUARDED_MUTEX) {
+	mutex.initialiseLock(k, ddi.KeInitializeGuardedMutex, trace.GuardedMutex)
+}
+
+// KeAcquireGuardedMutex enters a guarded region and waits until the mutex is the caller's. The level stays.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: none.
+// Rules: LOCK-007, LOCK-016.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquireguardedmutex.md
+func KeAcquireGuardedMutex(k *K, mutex *KGUARDED_MUTEX) {
+	mutex.acquire(k, ddi.KeAcquireGuardedMutex, guardedMutex, false)
+}
+
+// KeTryToAcquireGuardedMutex acquires the mutex if it is free and says whether it did; if not, it leaves no
+// trace.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: none.
+// Rules: LOCK-007, LOCK-016.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-ketrytoacquireguardedmutex.md
+func KeTryToAcquireGuardedMutex(k *K, mutex *KGUARDED_MUTEX) bool {
+	return mutex.acquire(k, ddi.KeTryToAcquireGuardedMutex, guardedMutex, true)
+}
+
+// KeReleaseGuardedMutex gives the mutex back and leaves the guarded region of its acquisition.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: only the owner may release.
+// Rules: LOCK-004, LOCK-005, LOCK-006, LOCK-007, LOCK-016.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleaseguardedmutex.md
+func KeReleaseGuardedMutex(k *K, mutex *KGUARDED_MUTEX) {
+	mutex.release(k, ddi.KeReleaseGuardedMutex, guardedMutex)
+}
+
+// KeAcquireGuardedMutexUnsafe acquires without entering a region, for callers in a region or at APC_LEVEL.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: none.
+// Rules: LOCK-007, LOCK-016.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquireguardedmutexunsafe.md
+func KeAcquireGuardedMutexUnsafe(k *K, fastMutex *KGUARDED_MUTEX) {
+	fastMutex.acquire(k, ddi.KeAcquireGuardedMutexUnsafe, guardedMutexUnsafe, false)
+}
+
+// KeReleaseGuardedMutexUnsafe is the counterpart of KeAcquireGuardedMutexUnsafe.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: only the owner may release.
+// Rules: LOCK-004, LOCK-005, LOCK-006, LOCK-007, LOCK-016.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleaseguardedmutexunsafe.md
+func KeReleaseGuardedMutexUnsafe(k *K, fastMutex *KGUARDED_MUTEX) {
+	fastMutex.release(k, ddi.KeReleaseGuardedMutexUnsafe, guardedMutexUnsafe)
+}
+
+// ownedMutex is what fast and guarded mutexes have in common: one owner, not recursive.
+type ownedMutex struct {
+	header
+	saved uint8 // level to restore, in a fast mutex
+}
+
+// Busy says what keeps the mutex's memory in use, "" when nothing does.
+func (m *ownedMutex) Busy() string {
+	if m.o.Owner != nil {
+		return "is owned"
+	}
+	return m.header.Busy()
+}
+
+// StackGone is called when the routine whose local variable the mutex is returns.
+func (m *ownedMutex) StackGone(k *K) {
+	if m.o.Owner != nil {
+		reportHeldGone(k, &m.resident, m.Busy())
+	}
+	m.header.StackGone(k)
+}
+
+func (m *ownedMutex) initialiseLock(k *K, d ddi.ID, id trace.Kind) {
+	ke.Enter(k, d)
+	if m.fresh(k) && m.o.Waiters() == 0 {
+		reportLockAgain(k, d, &m.resident, m.o.Owner != nil)
+	}
+	m.initialise(k, d, id, ke.SynchronizationEvent, 1)
+}
+
+// misuse is LOCK-016 with the sub-code that the verifier has for the routine.
+func (m *ownedMutex) misuse(k *K, headline, sub, fix string, also ...verify.RuleID) {
+	kernel, special := ke.APCState(k)
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_016, Obj: m.id.String(), BugCheck: 0xC4, AllowedIRQL: ke.APC,
+		Headline: headline, Also: also, Fix: fix,
+		Args: [4]verify.Arg{{Value: sub, Meaning: "fast or guarded mutex misused"},
+			{Value: fmt.Sprint(ke.IRQL(k)), Meaning: "current IRQL"},
+			{Value: fmt.Sprint(kernel + special), Meaning: "APC disable count"},
+			{Value: m.id.String(), Meaning: "the mutex"}}})
+}
+
+// checkAcquire looks at level, recursion and, for the unsafe forms, whether APCs can disturb the owner.
+func (m *ownedMutex) checkAcquire(k *K, d ddi.ID, kind uint8) {
+	m.usable(k, d, verify.LOCK_007)
+	if now := ke.IRQL(k); now > ke.APC {
+		m.misuse(k, fmt.Sprintf("%v on %v at %v, where no thread can wait", d, m.id, KIRQL(now)), "0x33",
+			"use a spin lock, or acquire before the level is raised.", verify.IRQL_001)
+	}
+	if m.o.Owner == ke.ThreadOf(k) {
+		m.misuse(k, fmt.Sprintf("%v on %v, which this thread owns: it would wait for itself", d, m.id), "0x33",
+			"split the helper into a version that locks and one that expects the lock.")
+	}
+	if unsafeKind(kind) && !apcsKeptOff(k) {
+		m.misuse(k, fmt.Sprintf("%v on %v with APCs enabled", d, m.id), "0x39",
+			"enter a critical or guarded region first, or use the safe form.")
+	}
+}
+
+func unsafeKind(kind uint8) bool { return kind == fastMutexUnsafe || kind == guardedMutexUnsafe }
+
+func apcsKeptOff(k *K) bool {
+	kernel, special := ke.APCState(k)
+	return kernel != 0 || special != 0 || ke.IRQL(k) >= ke.APC
+}
+
+func (m *ownedMutex) acquire(k *K, d ddi.ID, kind uint8, try bool) bool {
+	ke.EnterAnyLevel(k, d)
+	if try && m.fresh(k) && m.o.Owner == ke.ThreadOf(k) && ke.IRQL(k) <= ke.APC {
+		return false
+	}
+	m.checkAcquire(k, d, kind)
+	ke.Point(k, ke.Use{Obj: m.id, How: ke.Acq})
+	if try && m.o.Signal == 0 {
+		return false
+	}
+	saved := ke.IRQL(k)
+	switch kind {
+	case fastMutex:
+		ke.SetIRQL(k, ke.APC)
+	case guardedMutex:
+		ke.ChangeAPCState(k, 0, -1)
+	}
+	objs := [1]*ke.Object{&m.o}
+	ke.Wait(k, objs[:], false, nil, d.String())
+	m.o.Owner, m.saved = ke.ThreadOf(k), saved
+	ke.Call(k, d, m.id)
+	ke.Hold(k, ke.Held{Lock: m, ID: m.id, Kind: kind, Saved: saved})
+	return true
+}
+
+func (m *ownedMutex) release(k *K, d ddi.ID, kind uint8) {
+	ke.EnterAnyLevel(k, d)
+	m.usable(k, d, verify.LOCK_007)
+	owner := m.o.Owner
+	switch {
+	case owner == nil:
+		m.misuse(k, fmt.Sprintf("%v on %v, which nobody owns", d, m.id), "0x34",
+			"release once for each acquisition.")
+		return
+	case owner != ke.ThreadOf(k):
+		m.reportStranger(k, d, owner)
+	}
+	if kind == fastMutex && ke.IRQL(k) != ke.APC || ke.IRQL(k) > ke.APC {
+		m.misuse(k, fmt.Sprintf("%v on %v at %v, its owner is at APC_LEVEL", d, m.id, KIRQL(ke.IRQL(k))), "0x34",
+			"leave the level alone while the mutex is owned.", verify.IRQL_002)
+	}
+	if unsafeKind(kind) && !apcsKeptOff(k) {
+		m.misuse(k, fmt.Sprintf("%v on %v with APCs enabled", d, m.id), "0x3a", "release inside the region.")
+	}
+	if h, ok := ke.FindHeld(k, m); ok && h.Kind != kind {
+		ke.Report(k, verify.Finding{Rule: verify.LOCK_006, Obj: m.id.String(), BugCheck: 0xC4,
+			Headline: fmt.Sprintf("%v releases %v, which %s acquired", d, m.id, kindNames[h.Kind]),
+			Args:     [4]verify.Arg{{Value: "0x1009", Meaning: "release does not match the acquisition"}},
+			Places:   []verify.Place{{Label: "acquired", Seq: h.Seq}}})
+	}
+	ke.Point(k, ke.Use{Obj: m.id, How: ke.Rel})
+	if _, after, _ := ke.Unhold(k, m); after > 0 {
+		reportMutexOrder(k, d, m.id)
+	}
+	ke.Call(k, d, m.id)
+	saved := m.saved
+	m.o.Owner = nil
+	ke.SetSignal(k, &m.o, 1)
+	switch kind {
+	case fastMutex:
+		ke.SetIRQL(k, saved)
+	case guardedMutex:
+		ke.ChangeAPCState(k, 0, 1)
+	}
+}
+
+func (m *ownedMutex) reportStranger(k *K, d ddi.ID, owner *ke.Thread) {
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_004, Obj: m.id.String(), BugCheck: 0xC4,
+		Also:     []verify.RuleID{verify.LOCK_016},
+		Headline: fmt.Sprintf("%v on %v by a thread that does not own it; its owner is %s", d, m.id, owner.Name()),
+		Args: [4]verify.Arg{{Value: "0x1004", Meaning: "released by another thread"},
+			{Value: m.id.String(), Meaning: "the mutex"}, {Value: owner.ID.String(), Meaning: "owner"},
+			{Value: ke.ThreadOf(k).ID.String(), Meaning: "current thread"}},
+		Fix: "release in the thread that acquired; for a hand-over use a semaphore or an event."})
+}

@@ -1,0 +1,141 @@
+// Package irql is where a driver is in the kernel: the IRQL and what depends on it. It holds K and the
+// routines of Ke, Ps and Ex that raise and lower, lock, wait, signal, queue DPCs, set timers, start threads
+// and tell the time.
+//
+// Modelled: IRQLs with DPCs and special kernel APCs let in when the level drops; spin locks that keep a
+// processor busy; events, mutexes, semaphores, timers and threads as dispatcher objects; fast and guarded
+// mutexes, critical and guarded regions, rundown protection; virtual time. Not modelled: priorities and
+// boosts, alertable waits and user APCs, interrupts, ERESOURCE, push locks, reader/writer spin locks,
+// threaded DPCs, processor groups.
+//
+// Objects lie in driver memory as plain values and are initialised by their routine, as in C. One that was
+// never initialised in this run, or whose memory is gone, is reported at its first use.
+package irql
+
+import (
+	"reflect"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/ntstatus"
+)
+
+// K is where the caller is in the kernel: which thread or DPC, on which processor, at which IRQL. Windows
+// finds it through the gs register; here every callback receives its own and hands it on. A K is valid only
+// inside its callback.
+type K = ke.K
+
+// KPROCESSOR_MODE says for whom something is done.
+type KPROCESSOR_MODE int8
+
+// The processor modes.
+const (
+	KernelMode KPROCESSOR_MODE = 0
+	UserMode   KPROCESSOR_MODE = 1
+)
+
+// KPRIORITY is a priority or an increment of one. Priorities are not modelled, so increments have no effect.
+type KPRIORITY int32
+
+// machine is what this package keeps per machine.
+type machine struct {
+	handles HandleTable
+	timers  []*KTIMER
+	dpcs    []*KDPC
+	threads []*KTHREAD
+}
+
+var state = ke.NewSlot(func(m *ke.Machine) *machine {
+	m.AtEnd((*ke.Machine).CheckDeadlock)
+	return &machine{}
+})
+
+// resident is what every object in driver memory has: which run it was initialised in, and what became of its
+// memory.
+// Invariant: an object whose run is not the current one counts as never initialised.
+type resident struct {
+	id       trace.ID
+	run      ke.Stamp
+	initSeq  uint64
+	goneSeq  uint64
+	goneRule verify.RuleID
+	onStack  bool
+}
+
+// fresh reports whether the object can be used: initialised in this run, memory there.
+func (r *resident) fresh(k *K) bool { return r.goneRule == verify.NoRule && r.run.Of(k) }
+
+// born makes r an object of this run.
+func (r *resident) born(k *K, d ddi.ID, kind trace.Kind) {
+	if r.goneRule != verify.NoRule && r.run.Of(k) {
+		r.reportGone(k, d)
+	}
+	r.id = ke.Of(k).NewID(kind)
+	r.run, r.goneRule = ke.StampOf(k), verify.NoRule
+	r.initSeq = ke.Call(k, d, r.id)
+}
+
+// usable checks r at the entry of a routine; unborn is the rule for an object that was never initialised.
+func (r *resident) usable(k *K, d ddi.ID, unborn verify.RuleID) {
+	if !r.fresh(k) {
+		r.reportUnusable(k, d, unborn)
+	}
+}
+
+func (r *resident) reportUnusable(k *K, d ddi.ID, unborn verify.RuleID) {
+	if r.run.Of(k) {
+		r.reportGone(k, d)
+		return
+	}
+	ke.Report(k, verify.Finding{Rule: unborn, Obj: d.String(),
+		Headline: d.String() + " on an object that was never initialised",
+		Fix:      "initialise it once, before anybody can use it."})
+}
+
+func (r *resident) reportGone(k *K, d ddi.ID) {
+	ke.Report(k, verify.Finding{Rule: r.goneRule, Obj: r.id.String(),
+		Headline: d.String() + " on " + r.id.String() + ", whose memory is gone",
+		Places: []verify.Place{{Label: "initialised", Seq: r.initSeq},
+			{Label: "memory gone", Seq: r.goneSeq}},
+		Fix: "wait for the last user before the routine returns, or allocate the object."})
+}
+
+// Gone tells the object that its memory is no more; later uses are findings of rule. Pool and stack call it.
+func (r *resident) Gone(rule verify.RuleID, seq uint64) { r.goneRule, r.goneSeq = rule, seq }
+
+// stackGone is Gone for an object in the frame of a routine that returns.
+func (r *resident) stackGone(k *K) {
+	if r.run.Of(k) {
+		r.Gone(verify.POOL_026, ke.Note(k, "stack frame ends", r.id))
+	}
+}
+
+// OnStack makes an object that lies, as far as the simulator is concerned, on the kernel stack of the routine
+// that runs now: it dies when that routine returns. In C it is a local variable.
+func OnStack[T any, P interface {
+	*T
+	ke.Dier
+	setOnStack()
+}](k *K) *T {
+	p := new(T)
+	P(p).setOnStack()
+	ke.OnStack(k, P(p))
+	return p
+}
+
+func (r *resident) setOnStack() { r.onStack = true }
+
+// codeOf is the code address of a routine.
+func codeOf(fn any) uintptr { return reflect.ValueOf(fn).Pointer() }
+
+// Exception is the panic value that stands for a status raised with ExRaiseStatus. A driver catches it as C
+// catches an exception: with recover in place of __except.
+type Exception struct {
+	Status  ntstatus.NTSTATUS
+	Routine string // the routine that raised
+}
+
+// Error says what was raised by whom.
+func (e Exception) Error() string { return e.Routine + " raised " + e.Status.String() }

@@ -1,0 +1,216 @@
+package irql
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+)
+
+// KIRQL is an interrupt request level.
+type KIRQL uint8
+
+// The levels of x64 (irp.md 13.1). Nothing runs above DISPATCH_LEVEL here; the higher ones are numbers to
+// raise to.
+const (
+	PASSIVE_LEVEL  KIRQL = 0
+	LOW_LEVEL      KIRQL = 0
+	APC_LEVEL      KIRQL = 1
+	DISPATCH_LEVEL KIRQL = 2
+	DPC_LEVEL      KIRQL = 2
+	CMCI_LEVEL     KIRQL = 5
+	CLOCK_LEVEL    KIRQL = 13
+	IPI_LEVEL      KIRQL = 14
+	DRS_LEVEL      KIRQL = 14
+	POWER_LEVEL    KIRQL = 14
+	PROFILE_LEVEL  KIRQL = 15
+	HIGH_LEVEL     KIRQL = 15
+)
+
+// String gives the level's name; it has no counterpart in Windows.
+func (l KIRQL) String() string { return ke.LevelName(uint8(l)) }
+
+// KeGetCurrentIrql returns the level of the caller's processor.
+//
+// IRQL: any.
+// Ownership: none.
+// Rules: none.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kegetcurrentirql.md
+func KeGetCurrentIrql(k *K) KIRQL {
+	ke.Enter(k, ddi.KeGetCurrentIrql)
+	return KIRQL(ke.IRQL(k))
+}
+
+// KeRaiseIrql raises the level to newIrql and stores the level before.
+//
+// IRQL: any.
+// Ownership: oldIrql is written before return.
+// Rules: IRQL-003.
+// Not modelled: interrupts, so levels above DISPATCH_LEVEL mask nothing more.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keraiseirql.md
+func KeRaiseIrql(k *K, newIrql KIRQL, oldIrql *KIRQL) {
+	ke.Enter(k, ddi.KeRaiseIrql)
+	if old := ke.IRQL(k); newIrql < KIRQL(old) || newIrql > HIGH_LEVEL {
+		ke.Report(k, verify.Finding{Rule: verify.IRQL_003, Obj: "KeRaiseIrql", BugCheck: 0xC4,
+			Headline: fmt.Sprintf("KeRaiseIrql to %v at %v", newIrql, KIRQL(old)),
+			Args:     levelArgs("0x30", old, newIrql),
+			Fix:      "test KeGetCurrentIrql before raising, or raise where the level is known."})
+	}
+	*oldIrql = KIRQL(ke.IRQL(k))
+	raise(k, ddi.KeRaiseIrql, newIrql)
+}
+
+// KeRaiseIrqlToDpcLevel raises to DISPATCH_LEVEL and returns the level before.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-keraiseirqltodpclevel.md
+func KeRaiseIrqlToDpcLevel(k *K) KIRQL {
+	ke.Enter(k, ddi.KeRaiseIrqlToDpcLevel)
+	old := KIRQL(ke.IRQL(k))
+	raise(k, ddi.KeRaiseIrqlToDpcLevel, DISPATCH_LEVEL)
+	return old
+}
+
+func raise(k *K, d ddi.ID, level KIRQL) {
+	ke.Raise(k, uint8(level))
+	ke.Log(k, trace.Event{What: trace.Call, Code: d, A: uint64(level), Flags: trace.HasA})
+}
+
+// KeLowerIrql restores the level that the matching raise returned. DPCs that wait for this processor run
+// before it returns to a level below DISPATCH_LEVEL; below APC_LEVEL special kernel APCs are delivered.
+//
+// IRQL: any.
+// Ownership: none.
+// Rules: IRQL-004, IRQL-005, IRQL-006, IRQL-016.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kelowerirql.md
+func KeLowerIrql(k *K, newIrql KIRQL) {
+	ke.Enter(k, ddi.KeLowerIrql)
+	checkLower(k, newIrql)
+	ke.Log(k, trace.Event{What: trace.Call, Code: ddi.KeLowerIrql, A: uint64(newIrql), Flags: trace.HasA})
+	ke.Lower(k, uint8(newIrql))
+}
+
+func checkLower(k *K, level KIRQL) {
+	now := ke.IRQL(k)
+	saved, raised := ke.Raised(k)
+	f := verify.Finding{Obj: "KeLowerIrql", BugCheck: 0xC4, Args: levelArgs("0x31", now, level),
+		Headline: fmt.Sprintf("KeLowerIrql to %v at %v", level, KIRQL(now)),
+		Fix:      "pass the level that the matching KeRaiseIrql stored."}
+	switch {
+	case level > HIGH_LEVEL:
+		f.Rule = verify.IRQL_016
+	case uint8(level) > now:
+		f.Rule = verify.IRQL_004
+	case dropsContext(k, level, nil, &f):
+		f.Rule = verify.IRQL_006
+	case !raised:
+		f.Rule = verify.IRQL_004
+		f.Headline += ": nothing was raised here"
+	case uint8(level) != saved:
+		f.Rule, f.BugCheck, f.Args = verify.IRQL_005, 0, [4]verify.Arg{}
+		f.Headline += fmt.Sprintf(", but the matching raise saved %v", KIRQL(saved))
+	default:
+		return
+	}
+	ke.Report(k, f)
+}
+
+// dropsContext reports whether going to level would bring a DPC, or the holder of a spin lock other than the
+// one being released, below DISPATCH_LEVEL. Rule: IRQL-006.
+func dropsContext(k *K, level KIRQL, released any, f *verify.Finding) bool {
+	if level >= DISPATCH_LEVEL || ke.IRQL(k) < ke.Dispatch {
+		return false
+	}
+	if ke.IsDPC(k) {
+		f.Headline = fmt.Sprintf("a DPC lowers its processor to %v", level)
+		f.Fix = "queue a work item for what needs a lower level."
+		return true
+	}
+	for _, h := range ke.Locks(k) {
+		if h.Spin && h.Lock != released {
+			f.Headline = fmt.Sprintf("the level drops to %v while %v is held", level, h.ID)
+			f.Places = append(f.Places, verify.Place{Label: "acquired", Seq: h.Seq})
+			f.Fix = "release nested locks in reverse order."
+			return true
+		}
+	}
+	return false
+}
+
+func levelArgs(sub string, now uint8, level KIRQL) [4]verify.Arg {
+	return [4]verify.Arg{{Value: sub, Meaning: "what was done"},
+		{Value: fmt.Sprint(now), Meaning: "current IRQL"}, {Value: fmt.Sprint(uint8(level)), Meaning: "new IRQL"}}
+}
+
+// KeGetCurrentProcessorNumber returns the number of the processor the caller runs on.
+//
+// IRQL: not stated.
+// Ownership: none.
+// Rules: none.
+// Not modelled: processor groups.
+// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-kegetcurrentprocessornumber.md
+func KeGetCurrentProcessorNumber(k *K) uint32 {
+	ke.Enter(k, ddi.KeGetCurrentProcessorNumber)
+	return uint32(ke.Processor(k))
+}
+
+// KeQueryActiveProcessorCount returns the number of processors of the machine. activeProcessors, if not nil,
+// receives a bit for each.
+//
+// IRQL: any.
+// Ownership: none.
+// Rules: none.
+// Not modelled: processor groups.
+// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-kequeryactiveprocessorcount.md
+func KeQueryActiveProcessorCount(k *K, activeProcessors *uint64) uint32 {
+	ke.Enter(k, ddi.KeQueryActiveProcessorCount)
+	n := ke.Of(k).Config().Processors
+	if activeProcessors != nil {
+		*activeProcessors = 1<<n - 1
+	}
+	return uint32(n)
+}
+
+// KeShouldYieldProcessor tells a DPC whether it has run long enough.
+//
+// IRQL: DISPATCH_LEVEL.
+// Ownership: none.
+// Rules: IRQL-002.
+// Not modelled: the DPC watchdog, so the answer is always FALSE.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keshouldyieldprocessor.md
+func KeShouldYieldProcessor(k *K) bool {
+	ke.Enter(k, ddi.KeShouldYieldProcessor)
+	return false
+}
+
+// PAGED_CODE states that the function it stands in is pageable, so that it must not be entered above
+// APC_LEVEL.
+//
+// IRQL: any.
+// Ownership: none.
+// Rules: IRQL-009.
+// Not modelled: none.
+// Reference: windows-driver-docs-pr/devtest/wdm-pagedcode.md
+func PAGED_CODE(k *K) {
+	ke.EnterAnyLevel(k, ddi.None)
+	if ke.IRQL(k) > ke.APC {
+		ke.Report(k, verify.Finding{Rule: verify.IRQL_009, Obj: "PAGED_CODE", AllowedIRQL: ke.APC,
+			Headline: fmt.Sprintf("pageable code entered at %v", KIRQL(ke.IRQL(k))),
+			Fix:      "make the function nonpageable, or call it before the level is raised."})
+	}
+}
+
+// Yield lets any other context that can run go first, and lets time pass when there is none. Windows has no
+// such routine for drivers; loops that poll shared memory need it here, where nothing else would take the
+// processor away.
+func Yield(k *K) {
+	ke.EnterAnyLevel(k, ddi.None)
+	ke.Yield(k)
+}

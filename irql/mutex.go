@@ -1,0 +1,112 @@
+package irql
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/ntstatus"
+)
+
+// KMUTEX is a mutex: a wait acquires it, also again by its owner, and normal kernel APCs are disabled for the
+// owner.
+type KMUTEX struct{ header }
+
+// Busy says what keeps the mutex's memory in use, "" when nothing does.
+func (m *KMUTEX) Busy() string {
+	if m.o.Owner != nil {
+		return "is owned"
+	}
+	return m.header.Busy()
+}
+
+// StackGone is called when the routine whose local variable the mutex is returns.
+func (m *KMUTEX) StackGone(k *K) {
+	if m.o.Owner != nil {
+		reportHeldGone(k, &m.resident, m.Busy())
+	}
+	m.header.StackGone(k)
+}
+
+// KeInitializeMutex makes a mutex that nobody owns.
+//
+// IRQL: any.
+// Ownership: the mutex is the driver's; its memory must be nonpaged and outlive every waiter.
+// Rules: LOCK-007, OBJ-001, POOL-026.
+// Not modelled: level.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keinitializemutex.md
+func KeInitializeMutex(k *K, mutex *KMUTEX, level uint32) {
+	ke.Enter(k, ddi.KeInitializeMutex)
+	if mutex.fresh(k) && mutex.o.Waiters() == 0 {
+		reportLockAgain(k, ddi.KeInitializeMutex, &mutex.resident, mutex.o.Owner != nil)
+	}
+	mutex.initialise(k, ddi.KeInitializeMutex, trace.Mutex, ke.MutexObject, 1)
+}
+
+// KeReleaseMutex gives back one acquisition and returns the state before: 0 means that the mutex is free now.
+// For a caller that does not own the mutex it raises STATUS_MUTANT_NOT_OWNED, here a panic with an Exception.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: only the owner may release.
+// Rules: LOCK-005, LOCK-007, LOCK-017, POOL-026.
+// Not modelled: boosts; the raised IRQL that wait = TRUE returns at.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleasemutex.md
+func KeReleaseMutex(k *K, mutex *KMUTEX, wait bool) int32 {
+	ke.Enter(k, ddi.KeReleaseMutex)
+	if wait && ke.IRQL(k) > ke.APC {
+		reportWaitFlag(k, ddi.KeReleaseMutex, ke.APC)
+	}
+	mutex.usable(k, ddi.KeReleaseMutex, verify.LOCK_007)
+	if mutex.o.Owner != ke.ThreadOf(k) {
+		f := verify.Finding{Rule: verify.LOCK_017, Obj: mutex.id.String(), BugCheck: 0x1E,
+			Headline: fmt.Sprintf("KeReleaseMutex on %v by a thread that does not own it", mutex.id),
+			Args:     [4]verify.Arg{{Value: "0xC0000046", Meaning: "STATUS_MUTANT_NOT_OWNED"}},
+			Fix:      "release in the thread that acquired; for a hand-over use a semaphore or an event."}
+		if mutex.o.Owner != nil {
+			f.Also = []verify.RuleID{verify.LOCK_004}
+			f.Headline += "; its owner is " + mutex.o.Owner.Name()
+		}
+		ke.Report(k, f)
+		panic(Exception{ntstatus.STATUS_MUTANT_NOT_OWNED, "KeReleaseMutex"})
+	}
+	ke.Point(k, ke.Use{Obj: mutex.id, How: ke.Rel})
+	ke.Call(k, ddi.KeReleaseMutex, mutex.id)
+	if mutex.o.Signal == 0 {
+		if _, after, _ := ke.Unhold(k, mutex); after > 0 {
+			reportMutexOrder(k, ddi.KeReleaseMutex, mutex.id)
+		}
+	}
+	return ke.ReleaseMutex(k, &mutex.o)
+}
+
+// reportMutexOrder is LOCK-005 for what a thread owns.
+func reportMutexOrder(k *K, d ddi.ID, id trace.ID) {
+	locks := ke.Locks(k)
+	last := &locks[len(locks)-1]
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_005, Obj: id.String(), BugCheck: 0xC4,
+		Headline: fmt.Sprintf("%v releases %v before %v, which was taken later", d, id, last.ID),
+		Args:     [4]verify.Arg{{Value: "0x1003", Meaning: "locks released out of order"}},
+		Places:   []verify.Place{{Label: "taken later", Seq: last.Seq}},
+		Fix:      "release in reverse order."})
+}
+
+// KeReadStateMutex returns the state: 1 free, 0 and below owned.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: none.
+// Rules: LOCK-007, POOL-026.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereadstatemutex.md
+func KeReadStateMutex(k *K, mutex *KMUTEX) int32 {
+	return readState(k, &mutex.header, ddi.KeReadStateMutex, verify.LOCK_007)
+}
+
+// acquired notes that a satisfied wait has made the caller owner of m.
+func (m *KMUTEX) acquired(k *K) {
+	if m.o.Signal == 0 {
+		ke.Hold(k, ke.Held{Lock: m, ID: m.id, Kind: kernelMutex, Saved: ke.IRQL(k), AtReturn: verify.LOCK_017,
+			AtEnd: verify.LOCK_015})
+	}
+}

@@ -1,0 +1,310 @@
+package irql
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+)
+
+// Kinds of acquisition, kept in ke.Held.Kind: a lock is released by the routine that matches.
+const (
+	spinRaise uint8 = iota + 1
+	spinAtDpc
+	spinQueued
+	spinQueuedAtDpc
+	kernelMutex
+	fastMutex
+	fastMutexUnsafe
+	guardedMutex
+	guardedMutexUnsafe
+)
+
+var kindNames = [...]string{"", "KeAcquireSpinLock", "KeAcquireSpinLockAtDpcLevel",
+	"KeAcquireInStackQueuedSpinLock", "KeAcquireInStackQueuedSpinLockAtDpcLevel", "KeWaitForSingleObject", "ExAcquireFastMutex",
+	"ExAcquireFastMutexUnsafe", "KeAcquireGuardedMutex", "KeAcquireGuardedMutexUnsafe"}
+
+// KSPIN_LOCK is a spin lock. It lies in driver memory and is initialised once.
+type KSPIN_LOCK struct {
+	resident
+	lock ke.SpinLock
+}
+
+// Busy says what keeps the lock's memory in use, "" when nothing does.
+func (l *KSPIN_LOCK) Busy() string {
+	if l.lock.HeldBy() != nil {
+		return "is held"
+	}
+	return ""
+}
+
+// StackGone is called when the routine whose local variable the lock is returns.
+func (l *KSPIN_LOCK) StackGone(k *K) {
+	reportHeldGone(k, &l.resident, l.Busy())
+	l.stackGone(k)
+}
+
+func reportHeldGone(k *K, r *resident, busy string) {
+	if busy == "" || !r.fresh(k) {
+		return
+	}
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_015, Obj: r.id.String(), BugCheck: 0xC4,
+		Headline: fmt.Sprintf("%v %s when the routine it is a local variable of returns", r.id, busy),
+		Args:     [4]verify.Arg{{Value: "0x100b", Meaning: "memory of a lock that is owned was freed"}},
+		Places:   []verify.Place{{Label: "initialised", Seq: r.initSeq}}})
+}
+
+// KLOCK_QUEUE_HANDLE stands for one acquisition of an in-stack queued spin lock.
+type KLOCK_QUEUE_HANDLE struct {
+	lock *KSPIN_LOCK
+	by   *K
+	old  KIRQL
+}
+
+// KeInitializeSpinLock initialises a spin lock.
+//
+// IRQL: any.
+// Ownership: the lock is the driver's; its memory must be nonpaged and outlive every holder.
+// Rules: LOCK-007.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keinitializespinlock.md
+func KeInitializeSpinLock(k *K, spinLock *KSPIN_LOCK) {
+	ke.Enter(k, ddi.KeInitializeSpinLock)
+	if spinLock.fresh(k) {
+		reportLockAgain(k, ddi.KeInitializeSpinLock, &spinLock.resident, spinLock.lock.HeldBy() != nil)
+	}
+	on := spinLock.onStack
+	*spinLock = KSPIN_LOCK{}
+	spinLock.onStack = on
+	spinLock.born(k, ddi.KeInitializeSpinLock, trace.SpinLock)
+	spinLock.lock.ID = spinLock.id
+}
+
+// reportLockAgain is LOCK-007 for a lock that is initialised a second time: a hazard when it is idle.
+func reportLockAgain(k *K, d ddi.ID, r *resident, held bool) {
+	f := verify.Finding{Rule: verify.LOCK_007, Obj: r.id.String(), BugCheck: 0xC4, Warning: !held,
+		Headline: fmt.Sprintf("%v on %v, which is initialised already", d, r.id),
+		Args:     [4]verify.Arg{{Value: "0x1005", Meaning: "a lock was initialised twice"}},
+		Places:   []verify.Place{{Label: "first initialisation", Seq: r.initSeq}},
+		Fix:      "initialise it once, where its memory is allocated."}
+	if held {
+		f.Headline += " and held"
+	}
+	ke.Report(k, f)
+}
+
+// KeAcquireSpinLock raises to DISPATCH_LEVEL, stores the level before and takes the lock; it keeps the
+// processor busy until the lock is free.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: oldIrql is written once the lock is taken.
+// Rules: LOCK-001, LOCK-007, LOCK-012.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquirespinlock.md
+func KeAcquireSpinLock(k *K, spinLock *KSPIN_LOCK, oldIrql *KIRQL) {
+	*oldIrql = acquireRaising(k, spinLock, ddi.KeAcquireSpinLock, spinRaise)
+}
+
+// KeAcquireSpinLockRaiseToDpc is KeAcquireSpinLock with the level before as its result.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: none.
+// Rules: LOCK-001, LOCK-007, LOCK-012.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquirespinlockraisetodpc.md
+func KeAcquireSpinLockRaiseToDpc(k *K, spinLock *KSPIN_LOCK) KIRQL {
+	return acquireRaising(k, spinLock, ddi.KeAcquireSpinLockRaiseToDpc, spinRaise)
+}
+
+// KeReleaseSpinLock gives the lock back and restores the level its acquisition stored.
+//
+// IRQL: DISPATCH_LEVEL.
+// Ownership: none.
+// Rules: LOCK-002, LOCK-005, LOCK-006, LOCK-009, LOCK-010, IRQL-006, IRQL-016.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleasespinlock.md
+func KeReleaseSpinLock(k *K, spinLock *KSPIN_LOCK, newIrql KIRQL) {
+	releaseSpin(k, spinLock, ddi.KeReleaseSpinLock, spinRaise, newIrql, nil)
+}
+
+// KeAcquireSpinLockAtDpcLevel takes the lock without changing the level, which is DISPATCH_LEVEL already.
+//
+// IRQL: <= HIGH_LEVEL, >= DISPATCH_LEVEL.
+// Ownership: none.
+// Rules: LOCK-001, LOCK-007, LOCK-011.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquirespinlockatdpclevel.md
+func KeAcquireSpinLockAtDpcLevel(k *K, spinLock *KSPIN_LOCK) {
+	acquireAtDpc(k, spinLock, ddi.KeAcquireSpinLockAtDpcLevel, spinAtDpc)
+}
+
+// KeReleaseSpinLockFromDpcLevel gives the lock back and leaves the level alone.
+//
+// IRQL: DISPATCH_LEVEL.
+// Ownership: none.
+// Rules: LOCK-002, LOCK-005, LOCK-006, LOCK-011.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleasespinlockfromdpclevel.md
+func KeReleaseSpinLockFromDpcLevel(k *K, spinLock *KSPIN_LOCK) {
+	releaseSpin(k, spinLock, ddi.KeReleaseSpinLockFromDpcLevel, spinAtDpc, 0, nil)
+}
+
+// KeTryToAcquireSpinLockAtDpcLevel takes the lock if it is free and says whether it did. A caller that holds
+// it already gets FALSE.
+//
+// IRQL: DISPATCH_LEVEL.
+// Ownership: none.
+// Rules: LOCK-007, LOCK-011.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-ketrytoacquirespinlockatdpclevel.md
+func KeTryToAcquireSpinLockAtDpcLevel(k *K, spinLock *KSPIN_LOCK) bool {
+	const d = ddi.KeTryToAcquireSpinLockAtDpcLevel
+	ke.EnterAnyLevel(k, d)
+	spinLock.usable(k, d, verify.LOCK_007)
+	checkAtDpc(k, d, spinLock)
+	ke.Point(k, ke.Use{Obj: spinLock.id, How: ke.Acq})
+	if !ke.TryAcquireSpin(k, &spinLock.lock) {
+		return false
+	}
+	holdSpin(k, spinLock, d, spinAtDpc, ke.IRQL(k))
+	return true
+}
+
+// KeTestSpinLock says whether the lock is free.
+//
+// IRQL: not stated.
+// Ownership: none.
+// Rules: LOCK-007.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-ketestspinlock.md
+func KeTestSpinLock(k *K, spinLock *KSPIN_LOCK) bool {
+	ke.Enter(k, ddi.KeTestSpinLock)
+	spinLock.usable(k, ddi.KeTestSpinLock, verify.LOCK_007)
+	ke.Point(k, ke.Use{Obj: spinLock.id, How: ke.R})
+	return spinLock.lock.HeldBy() == nil
+}
+
+// KeAcquireInStackQueuedSpinLock is KeAcquireSpinLock with a place in a queue, which lockHandle holds.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: lockHandle belongs to this acquisition until the release.
+// Rules: LOCK-001, LOCK-007, LOCK-012, LOCK-028.
+// Not modelled: the queue: who of several waiters comes first is a choice.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquireinstackqueuedspinlock.md
+func KeAcquireInStackQueuedSpinLock(k *K, spinLock *KSPIN_LOCK, lockHandle *KLOCK_QUEUE_HANDLE) {
+	checkHandle(k, ddi.KeAcquireInStackQueuedSpinLock, lockHandle)
+	old := acquireRaising(k, spinLock, ddi.KeAcquireInStackQueuedSpinLock, spinQueued)
+	*lockHandle = KLOCK_QUEUE_HANDLE{lock: spinLock, by: k, old: old}
+}
+
+// KeReleaseInStackQueuedSpinLock gives the lock of lockHandle back and restores the level kept there.
+//
+// IRQL: DISPATCH_LEVEL.
+// Ownership: lockHandle is free again.
+// Rules: LOCK-002, LOCK-005, LOCK-006, LOCK-009, IRQL-006.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleaseinstackqueuedspinlock.md
+func KeReleaseInStackQueuedSpinLock(k *K, lockHandle *KLOCK_QUEUE_HANDLE) {
+	releaseSpin(k, lockHandle.lock, ddi.KeReleaseInStackQueuedSpinLock, spinQueued, lockHandle.old, lockHandle)
+	*lockHandle = KLOCK_QUEUE_HANDLE{}
+}
+
+// KeAcquireInStackQueuedSpinLockAtDpcLevel is the queued form for callers at DISPATCH_LEVEL.
+//
+// IRQL: <= HIGH_LEVEL, >= DISPATCH_LEVEL.
+// Ownership: lockHandle belongs to this acquisition until the release.
+// Rules: LOCK-001, LOCK-007, LOCK-011, LOCK-028.
+// Not modelled: the queue: who of several waiters comes first is a choice.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel.md
+func KeAcquireInStackQueuedSpinLockAtDpcLevel(k *K, spinLock *KSPIN_LOCK, lockHandle *KLOCK_QUEUE_HANDLE) {
+	checkHandle(k, ddi.KeAcquireInStackQueuedSpinLockAtDpcLevel, lockHandle)
+	acquireAtDpc(k, spinLock, ddi.KeAcquireInStackQueuedSpinLockAtDpcLevel, spinQueuedAtDpc)
+	*lockHandle = KLOCK_QUEUE_HANDLE{lock: spinLock, by: k}
+}
+
+// KeReleaseInStackQueuedSpinLockFromDpcLevel gives the lock of lockHandle back and leaves the level alone.
+//
+// IRQL: not stated.
+// Ownership: lockHandle is free again.
+// Rules: LOCK-002, LOCK-005, LOCK-006, LOCK-011.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleaseinstackqueuedspinlockfromdpclevel.md
+func KeReleaseInStackQueuedSpinLockFromDpcLevel(k *K, lockHandle *KLOCK_QUEUE_HANDLE) {
+	const d = ddi.KeReleaseInStackQueuedSpinLockFromDpcLevel
+	releaseSpin(k, lockHandle.lock, d, spinQueuedAtDpc, 0, lockHandle)
+	*lockHandle = KLOCK_QUEUE_HANDLE{}
+}
+
+func acquireRaising(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8) KIRQL {
+	ke.EnterAnyLevel(k, d)
+	old := ke.IRQL(k)
+	if old > ke.Dispatch {
+		ke.Report(k, verify.Finding{Rule: verify.LOCK_012, Obj: l.id.String(), BugCheck: 0xC4,
+			AllowedIRQL: ke.Dispatch, Also: []verify.RuleID{verify.IRQL_001},
+			Headline: fmt.Sprintf("%v at %v", d, KIRQL(old)),
+			Args:     [4]verify.Arg{{Value: "0x42", Meaning: "spin lock acquired above DISPATCH_LEVEL"}}})
+	}
+	checkAcquire(k, l, d)
+	ke.Point(k, ke.Use{Obj: l.id, How: ke.Acq})
+	if old < ke.Dispatch {
+		ke.SetIRQL(k, ke.Dispatch)
+	}
+	ke.AcquireSpin(k, &l.lock)
+	holdSpin(k, l, d, kind, old)
+	return KIRQL(old)
+}
+
+func acquireAtDpc(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8) {
+	ke.EnterAnyLevel(k, d)
+	checkAcquire(k, l, d)
+	checkAtDpc(k, d, l)
+	ke.Point(k, ke.Use{Obj: l.id, How: ke.Acq})
+	ke.AcquireSpin(k, &l.lock)
+	holdSpin(k, l, d, kind, ke.IRQL(k))
+}
+
+func holdSpin(k *K, l *KSPIN_LOCK, d ddi.ID, kind, saved uint8) {
+	ke.Call(k, d, l.id)
+	ke.Hold(k, ke.Held{Lock: l, ID: l.id, Kind: kind, Saved: saved, Spin: true})
+}
+
+func checkAcquire(k *K, l *KSPIN_LOCK, d ddi.ID) {
+	l.usable(k, d, verify.LOCK_007)
+	h, ok := ke.FindHeld(k, l)
+	if !ok {
+		return
+	}
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_001, Obj: l.id.String(), BugCheck: 0xF,
+		Headline: fmt.Sprintf("%v on %v, which this context holds: it would spin for ever", d, l.id),
+		Args:     [4]verify.Arg{{Value: l.id.String(), Meaning: "the lock"}},
+		Places:   []verify.Place{{Label: "first acquisition", Seq: h.Seq}},
+		Fix:      "split the helper into a version that locks and one that expects the lock."})
+}
+
+// checkAtDpc is LOCK-011: below DISPATCH_LEVEL an error, above it a hazard.
+func checkAtDpc(k *K, d ddi.ID, l *KSPIN_LOCK) {
+	now := ke.IRQL(k)
+	if now == ke.Dispatch {
+		return
+	}
+	f := verify.Finding{Rule: verify.LOCK_011, Obj: l.id.String(), BugCheck: 0xC4, AllowedIRQL: ke.Dispatch,
+		Warning:  now > ke.Dispatch,
+		Headline: fmt.Sprintf("%v at %v, it is for callers at DISPATCH_LEVEL", d, KIRQL(now)),
+		Args:     [4]verify.Arg{{Value: "0x40", Meaning: "routine called at a wrong IRQL"}},
+		Fix:      "use KeAcquireSpinLock and KeReleaseSpinLock."}
+	if !f.Warning {
+		f.Also = []verify.RuleID{verify.IRQL_002}
+	}
+	ke.Report(k, f)
+}
+
+func checkHandle(k *K, d ddi.ID, h *KLOCK_QUEUE_HANDLE) {
+	if h.by == nil || !h.lock.run.Of(k) || h.lock.lock.HeldBy() != h.by {
+		return
+	}
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_028, Obj: h.lock.id.String(),
+		Headline: fmt.Sprintf("%v with a lock queue handle that stands for an acquisition of %v", d, h.lock.id),
+		Fix:      "use a local handle for each acquisition."})
+}

@@ -1,0 +1,110 @@
+package irql
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/verify"
+)
+
+// releaseSpin is every release of a spin lock. level is the new IRQL for the forms that lower it, handle that
+// of a queued form.
+func releaseSpin(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8, level KIRQL, handle *KLOCK_QUEUE_HANDLE) {
+	ke.EnterAnyLevel(k, d)
+	if l == nil {
+		reportNotHeld(k, d, "no lock", nil)
+		return
+	}
+	l.usable(k, d, verify.LOCK_007)
+	h, ok := ke.FindHeld(k, l)
+	if !ok {
+		reportNotHeld(k, d, l.id.String(), l)
+		return
+	}
+	lowers := kind == spinRaise || kind == spinQueued
+	checkReleaseLevel(k, l, d, lowers)
+	if h.Kind != kind {
+		ke.Report(k, verify.Finding{Rule: verify.LOCK_006, Obj: l.id.String(), BugCheck: 0xC4,
+			Headline: fmt.Sprintf("%v releases %v, which %s acquired", d, l.id, kindNames[h.Kind]),
+			Args:     [4]verify.Arg{{Value: "0x1009", Meaning: "release does not match the acquisition"}},
+			Places:   []verify.Place{{Label: "acquired", Seq: h.Seq}},
+			Fix:      "release with the routine that belongs to the acquisition."})
+	}
+	if lowers {
+		checkNewIrql(k, l, d, level, h)
+	}
+	ke.Point(k, ke.Use{Obj: l.id, How: ke.Rel})
+	_, after, _ := ke.Unhold(k, l)
+	if after > 0 {
+		reportOrder(k, d, l)
+	}
+	ke.Call(k, d, l.id)
+	ke.ReleaseSpin(k, &l.lock)
+	if lowers {
+		ke.SetIRQL(k, uint8(level))
+	}
+}
+
+func reportNotHeld(k *K, d ddi.ID, what string, l *KSPIN_LOCK) {
+	f := verify.Finding{Rule: verify.LOCK_002, Obj: what, BugCheck: 0x10,
+		Headline: fmt.Sprintf("%v on %s, which this context does not hold", d, what),
+		Args:     [4]verify.Arg{{Value: what, Meaning: "the lock"}}}
+	if l != nil {
+		if by := l.lock.HeldBy(); by != nil {
+			f.Headline += "; " + ke.ContextName(by) + " does"
+		}
+	}
+	ke.Report(k, f)
+}
+
+func checkReleaseLevel(k *K, l *KSPIN_LOCK, d ddi.ID, lowers bool) {
+	now := ke.IRQL(k)
+	switch {
+	case now == ke.Dispatch:
+		return
+	case !lowers:
+		checkAtDpc(k, d, l)
+		return
+	}
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_009, Obj: l.id.String(), BugCheck: 0xC4,
+		AllowedIRQL: ke.Dispatch, Also: []verify.RuleID{verify.IRQL_002},
+		Headline: fmt.Sprintf("%v on %v at %v, the holder of a spin lock is at DISPATCH_LEVEL", d, l.id,
+			KIRQL(now)),
+		Args: [4]verify.Arg{{Value: "0x32", Meaning: "spin lock released at a wrong IRQL"}},
+		Fix:  "leave the level alone while the lock is held."})
+}
+
+// checkNewIrql looks at the level a release goes to: LOCK-010, IRQL-016, and IRQL-006 when it is the right
+// one for this lock but another spin lock is still held.
+func checkNewIrql(k *K, l *KSPIN_LOCK, d ddi.ID, level KIRQL, h *ke.Held) {
+	f := verify.Finding{Obj: l.id.String(), BugCheck: 0xC4,
+		Places: []verify.Place{{Label: "acquired", Seq: h.Seq}},
+		Args:   [4]verify.Arg{{Value: "0x20015", Meaning: "spin lock released to another IRQL"}},
+		Headline: fmt.Sprintf("%v releases %v to %v, but its acquisition returned %v", d, l.id, level,
+			KIRQL(h.Saved)),
+		Fix: "keep one variable for each lock."}
+	switch {
+	case level > HIGH_LEVEL:
+		f.Rule = verify.IRQL_016
+		f.Headline = fmt.Sprintf("%v with the level %d, which is none", d, uint8(level))
+	case uint8(level) != h.Saved:
+		f.Rule = verify.LOCK_010
+	case dropsContext(k, level, l, &f):
+		f.Rule = verify.IRQL_006
+	default:
+		return
+	}
+	ke.Report(k, f)
+}
+
+// reportOrder is LOCK-005, a hazard: the lock was not the last one taken.
+func reportOrder(k *K, d ddi.ID, l *KSPIN_LOCK) {
+	locks := ke.Locks(k)
+	first := &locks[len(locks)-1]
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_005, Obj: l.id.String(), BugCheck: 0xC4,
+		Headline: fmt.Sprintf("%v releases %v before %v, which was taken later", d, l.id, first.ID),
+		Args:     [4]verify.Arg{{Value: "0x1003", Meaning: "locks released out of order"}},
+		Places:   []verify.Place{{Label: "taken later", Seq: first.Seq}},
+		Fix:      "release in reverse order."})
+}

@@ -1,0 +1,197 @@
+package irql
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+)
+
+// TIMER_TYPE says whether a satisfied wait resets a timer.
+type TIMER_TYPE int32
+
+// The timer types.
+const (
+	NotificationTimer TIMER_TYPE = iota
+	SynchronizationTimer
+)
+
+// KTIMER is a timer: when it expires it is signalled and its DPC, if it has one, is queued. It lies in driver
+// memory and is initialised once.
+type KTIMER struct {
+	resident
+	t      ke.Timer
+	image  *ke.Image
+	setSeq uint64
+}
+
+// Header gives the object as the mechanism sees it, for packages that model parts of the system.
+func (t *KTIMER) Header() *ke.Object { return &t.t.Object }
+
+// Busy says what keeps the timer's memory in use, "" when nothing does.
+func (t *KTIMER) Busy() string {
+	switch {
+	case t.t.Armed():
+		return "is set"
+	case t.t.Object.Waiters() > 0:
+		return "has waiters"
+	}
+	return ""
+}
+
+// StackGone is called when the routine whose local variable the timer is returns.
+func (t *KTIMER) StackGone(k *K) {
+	if t.fresh(k) && t.t.Object.Waiters() > 0 {
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_002, Obj: t.id.String(), BugCheck: 0x139,
+			Headline: fmt.Sprintf("%v has waiters when the routine it is a local variable of returns", t.id),
+			Args:     [4]verify.Arg{{Value: "3", Meaning: "a list entry was corrupted"}},
+			Places:   []verify.Place{{Label: "initialised", Seq: t.initSeq}}})
+	}
+	if t.fresh(k) && t.t.Armed() {
+		t.misuse(k, fmt.Sprintf("%v is set when the routine it is a local variable of returns", t.id),
+			"KeCancelTimer and, with a DPC, KeFlushQueuedDpcs before the memory goes.")
+		ke.CancelTimer(k, &t.t)
+	}
+	t.stackGone(k)
+}
+
+func (t *KTIMER) misuse(k *K, headline, fix string) {
+	f := verify.Finding{Rule: verify.OBJ_007, Obj: t.id.String(), BugCheck: 0xC7, Headline: headline,
+		Args:   [4]verify.Arg{{Value: "0", Meaning: "a timer"}, {Value: t.id.String(), Meaning: "the timer"}},
+		Places: []verify.Place{{Label: "initialised", Seq: t.initSeq}}, Fix: fix}
+	if t.setSeq != 0 {
+		f.Places = append(f.Places, verify.Place{Label: "set", Seq: t.setSeq})
+	}
+	ke.Report(k, f)
+}
+
+// KeInitializeTimer makes a notification timer.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the timer is the driver's; its memory must be nonpaged and stay until it is cancelled or has
+// expired.
+// Rules: OBJ-001, OBJ-007, POOL-026.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keinitializetimer.md
+func KeInitializeTimer(k *K, timer *KTIMER) {
+	ke.Enter(k, ddi.KeInitializeTimer)
+	timer.initialise(k, ddi.KeInitializeTimer, NotificationTimer)
+}
+
+// KeInitializeTimerEx makes a timer of the given type.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: as for KeInitializeTimer.
+// Rules: OBJ-001, OBJ-007, POOL-026.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keinitializetimerex.md
+func KeInitializeTimerEx(k *K, timer *KTIMER, timerType TIMER_TYPE) {
+	ke.Enter(k, ddi.KeInitializeTimerEx)
+	timer.initialise(k, ddi.KeInitializeTimerEx, timerType)
+}
+
+func (t *KTIMER) initialise(k *K, d ddi.ID, timerType TIMER_TYPE) {
+	if t.fresh(k) {
+		t.checkAgain(k, d)
+	}
+	first := !t.run.Of(k)
+	*t = KTIMER{resident: t.resident, image: ke.Acting(k)}
+	t.born(k, d, trace.Timer)
+	kind := ke.NotificationTimer
+	if timerType == SynchronizationTimer {
+		kind = ke.SynchronizationTimer
+	}
+	t.t.Object = ke.Object{Kind: kind, ID: t.id}
+	if first {
+		s := state.Of(k)
+		s.timers = append(s.timers, t)
+	}
+}
+
+// checkAgain looks at a timer that is initialised a second time.
+func (t *KTIMER) checkAgain(k *K, d ddi.ID) {
+	switch {
+	case t.t.Object.Waiters() > 0:
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_001, Obj: t.id.String(), BugCheck: 0x139,
+			Headline: fmt.Sprintf("%v on %v, which has waiters", d, t.id),
+			Args:     [4]verify.Arg{{Value: "3", Meaning: "a list entry was corrupted"}},
+			Places:   []verify.Place{{Label: "initialised", Seq: t.initSeq}}})
+	case t.t.Armed():
+		t.misuse(k, fmt.Sprintf("%v on %v, which is set", d, t.id),
+			"KeCancelTimer first, or set it anew with KeSetTimer.")
+		ke.CancelTimer(k, &t.t)
+	}
+}
+
+// KeSetTimer sets a timer to expire at dueTime: negative is relative, positive absolute, in units of 100 ns.
+// A timer that is set already is set anew. It returns whether it was.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the timer and the DPC must stay until the timer is cancelled and the DPC has run.
+// Rules: OBJ-007, OBJ-008, POOL-026.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kesettimer.md
+func KeSetTimer(k *K, timer *KTIMER, dueTime int64, dpc *KDPC) bool {
+	return timer.set(k, ddi.KeSetTimer, dueTime, 0, dpc)
+}
+
+// KeSetTimerEx is KeSetTimer with a period in milliseconds; 0 means once.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: as for KeSetTimer.
+// Rules: OBJ-007, OBJ-008, POOL-026.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kesettimerex.md
+func KeSetTimerEx(k *K, timer *KTIMER, dueTime int64, period int32, dpc *KDPC) bool {
+	return timer.set(k, ddi.KeSetTimerEx, dueTime, period, dpc)
+}
+
+func (t *KTIMER) set(k *K, d ddi.ID, due int64, period int32, dpc *KDPC) bool {
+	ke.Enter(k, d)
+	t.usable(k, d, verify.OBJ_007)
+	var kd *ke.DPC
+	if dpc != nil {
+		dpc.usable(k, d, verify.OBJ_008)
+		dpc.checkQueue(k, d)
+		kd = &dpc.d
+	}
+	ke.Point(k, ke.Use{Obj: t.id, How: ke.A})
+	if dpc != nil && !dpc.d.Queued() {
+		dpc.timer, dpc.arg1, dpc.arg2 = t, nil, nil
+	}
+	t.setSeq = ke.Log(k, trace.Event{What: trace.Call, Code: d, Obj: t.id, A: uint64(due), Flags: trace.HasA})
+	return ke.SetTimer(k, &t.t, due, int64(period)*ke.Millisecond, kd)
+}
+
+// KeCancelTimer takes a timer out of the timer queue, and its DPC out of the DPC queue. FALSE means that the
+// timer was not set or has expired: its DPC may be queued or running. For a periodic timer TRUE does not say
+// that no DPC runs.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the memory may go only when no DPC of the timer can be running: KeFlushQueuedDpcs.
+// Rules: OBJ-007, POOL-026.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kecanceltimer.md
+func KeCancelTimer(k *K, timer *KTIMER) bool {
+	ke.Enter(k, ddi.KeCancelTimer)
+	timer.usable(k, ddi.KeCancelTimer, verify.OBJ_007)
+	ke.Point(k, ke.Use{Obj: timer.id, How: ke.A})
+	ke.Call(k, ddi.KeCancelTimer, timer.id)
+	return ke.CancelTimer(k, &timer.t)
+}
+
+// KeReadStateTimer says whether a timer is signalled.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: none.
+// Rules: OBJ-007, POOL-026.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereadstatetimer.md
+func KeReadStateTimer(k *K, timer *KTIMER) bool {
+	ke.Enter(k, ddi.KeReadStateTimer)
+	timer.usable(k, ddi.KeReadStateTimer, verify.OBJ_007)
+	ke.Point(k, ke.Use{Obj: timer.id, How: ke.R})
+	return timer.t.Object.Signal > 0
+}

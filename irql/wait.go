@@ -1,0 +1,210 @@
+package irql
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/ntstatus"
+)
+
+// WAIT_TYPE says whether a wait is for all objects or for any of them.
+type WAIT_TYPE int32
+
+// The wait types.
+const (
+	WaitAll WAIT_TYPE = iota
+	WaitAny
+)
+
+// KWAIT_REASON says why a thread waits; only debuggers look at it.
+type KWAIT_REASON int32
+
+// The reasons drivers give.
+const (
+	Executive      KWAIT_REASON = 0
+	DelayExecution KWAIT_REASON = 4
+	Suspended      KWAIT_REASON = 5
+	UserRequest    KWAIT_REASON = 6
+)
+
+// Limits of KeWaitForMultipleObjects.
+const (
+	THREAD_WAIT_OBJECTS  = 3
+	MAXIMUM_WAIT_OBJECTS = 64
+)
+
+// KWAIT_BLOCK is memory for a wait. Only its presence matters here.
+type KWAIT_BLOCK struct{ by *K }
+
+// waitable is a dispatcher object: KEVENT, KMUTEX, KSEMAPHORE, KTIMER, KTHREAD, and those of other packages
+// that have a header.
+type waitable interface{ Header() *ke.Object }
+
+// checked is a waitable of this package.
+type checked interface {
+	usable(k *K, d ddi.ID, unborn verify.RuleID)
+	stackObject() bool
+}
+
+func (r *resident) stackObject() bool { return r.onStack }
+
+// KeWaitForSingleObject waits until an object is signalled or the time-out has passed: nil waits for ever, 0
+// not at all, negative is relative, positive absolute, in units of 100 ns. STATUS_TIMEOUT is a success code.
+//
+// IRQL: <= DISPATCH_LEVEL, <= APC_LEVEL unless timeout points to zero.
+// Ownership: the object must stay until the wait is over.
+// Rules: IRQL-011, IRQL-021, LOCK-007, OBJ-001, OBJ-007, POOL-026.
+// Not modelled: alertable waits and user APCs; abandoned mutexes.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kewaitforsingleobject.md
+func KeWaitForSingleObject(k *K, object any, waitReason KWAIT_REASON, waitMode KPROCESSOR_MODE,
+	alertable bool, timeout *int64) ntstatus.NTSTATUS {
+	const d = ddi.KeWaitForSingleObject
+	ke.EnterAnyLevel(k, d)
+	w := waitFor(k, d, object, waitMode)
+	o := w.Header()
+	checkWaitLevel(k, d, timeout, o.ID)
+	ke.Point(k, ke.Use{Obj: o.ID, How: ke.Wait_})
+	objs := [1]*ke.Object{o}
+	s := ke.Wait(k, objs[:], false, timeout, "KeWaitForSingleObject")
+	ke.CallStatus(k, d, o.ID, uint32(s))
+	if m, ok := object.(*KMUTEX); ok && s == ntstatus.STATUS_SUCCESS {
+		m.acquired(k)
+	}
+	return s
+}
+
+// KeWaitForMultipleObjects waits for all or any of count objects. For any it returns STATUS_WAIT_0 plus the
+// index of the object that ended the wait.
+//
+// IRQL: <= DISPATCH_LEVEL, <= APC_LEVEL unless timeout points to zero.
+// Ownership: objects and waitBlockArray must stay until the wait is over.
+// Rules: IRQL-011, IRQL-021, IRQL-022, LOCK-007, OBJ-001, OBJ-007, POOL-026.
+// Not modelled: alertable waits and user APCs; abandoned mutexes.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kewaitformultipleobjects.md
+func KeWaitForMultipleObjects(k *K, count uint32, objects []any, waitType WAIT_TYPE, waitReason KWAIT_REASON,
+	waitMode KPROCESSOR_MODE, alertable bool, timeout *int64, waitBlockArray []KWAIT_BLOCK) ntstatus.NTSTATUS {
+	const d = ddi.KeWaitForMultipleObjects
+	ke.EnterAnyLevel(k, d)
+	checkWaitCount(k, count, waitBlockArray)
+	objs := make([]*ke.Object, 0, MAXIMUM_WAIT_OBJECTS)
+	for _, object := range objects[:count] {
+		objs = append(objs, waitFor(k, d, object, waitMode).Header())
+	}
+	checkWaitLevel(k, d, timeout, objs[0].ID)
+	for i := range waitBlockArray {
+		waitBlockArray[i].by = k
+	}
+	ke.Point(k, ke.Use{Obj: objs[0].ID, How: ke.Wait_})
+	s := ke.Wait(k, objs, waitType == WaitAll, timeout, "KeWaitForMultipleObjects")
+	for i := range waitBlockArray {
+		waitBlockArray[i].by = nil
+	}
+	ke.CallStatus(k, d, objs[0].ID, uint32(s))
+	if s == ntstatus.STATUS_TIMEOUT {
+		return s
+	}
+	for i, object := range objects[:count] {
+		if m, ok := object.(*KMUTEX); ok && (waitType == WaitAll || uint32(s) == uint32(i)) {
+			m.acquired(k)
+		}
+	}
+	return s
+}
+
+func waitFor(k *K, d ddi.ID, object any, mode KPROCESSOR_MODE) waitable {
+	w, ok := object.(waitable)
+	if !ok {
+		panic(ke.Misuse(fmt.Sprintf("%v: a %T is no dispatcher object; pass the address of a KEVENT, KMUTEX, "+
+			"KSEMAPHORE, KTIMER or a KTHREAD", d, object)))
+	}
+	c, ok := object.(checked)
+	if !ok {
+		return w
+	}
+	unborn := verify.OBJ_001
+	switch object.(type) {
+	case *KMUTEX:
+		unborn = verify.LOCK_007
+	case *KTIMER:
+		unborn = verify.OBJ_007
+	}
+	c.usable(k, d, unborn)
+	if mode == UserMode && c.stackObject() {
+		ke.Report(k, verify.Finding{Rule: verify.IRQL_021, Obj: w.Header().ID.String(), BugCheck: 0xC4,
+			Headline: fmt.Sprintf("%v in UserMode for %v, a local variable: the stack may be paged out", d,
+				w.Header().ID),
+			Args: [4]verify.Arg{{Value: "0x123", Meaning: "UserMode wait on a stack object"}},
+			Fix:  "wait in KernelMode."})
+	}
+	return w
+}
+
+// checkWaitLevel is IRQL-011: at DISPATCH_LEVEL nothing can run in place of a thread that waits.
+func checkWaitLevel(k *K, d ddi.ID, timeout *int64, id trace.ID) {
+	now := ke.IRQL(k)
+	poll := timeout != nil && *timeout == 0 && d != ddi.KeDelayExecutionThread
+	if now <= ke.APC && !ke.IsDPC(k) || now == ke.Dispatch && poll {
+		return
+	}
+	f := verify.Finding{Rule: verify.IRQL_011, Obj: id.String(), BugCheck: 0xC4, AllowedIRQL: ke.APC,
+		Also: []verify.RuleID{verify.IRQL_001},
+		Headline: fmt.Sprintf("%v at %v: no other thread can run on this processor until the level drops", d,
+			KIRQL(now)),
+		Args: [4]verify.Arg{{Value: "0x3b", Meaning: "wait at DISPATCH_LEVEL or above"},
+			{Value: fmt.Sprint(now), Meaning: "current IRQL"}, {Value: id.String(), Meaning: "the object"}},
+		Fix: "wait in a work item, or let a completion routine or DPC carry on."}
+	if ke.IsDPC(k) {
+		f.Headline = fmt.Sprintf("%v in a DPC", d)
+	}
+	ke.Report(k, f)
+}
+
+func checkWaitCount(k *K, count uint32, blocks []KWAIT_BLOCK) {
+	f := verify.Finding{Rule: verify.IRQL_022, Obj: "KeWaitForMultipleObjects", BugCheck: 0xC}
+	switch {
+	case count > MAXIMUM_WAIT_OBJECTS:
+		f.Headline = fmt.Sprintf("wait for %d objects, %d are the most", count, MAXIMUM_WAIT_OBJECTS)
+	case count > THREAD_WAIT_OBJECTS && len(blocks) < int(count):
+		f.Headline = fmt.Sprintf("wait for %d objects with a WaitBlockArray of %d", count, len(blocks))
+		f.Fix = "pass a WaitBlockArray with an element for each object."
+	case sharedBlocks(k, blocks):
+		f.Headline = "WaitBlockArray is in use by another wait"
+		f.Fix = "give each wait an array of its own."
+	default:
+		return
+	}
+	ke.Report(k, f)
+}
+
+func sharedBlocks(k *K, blocks []KWAIT_BLOCK) bool {
+	for i := range blocks {
+		if by := blocks[i].by; by != nil && by != k && ke.Of(by) == ke.Of(k) {
+			return true
+		}
+	}
+	return false
+}
+
+// KeDelayExecutionThread lets time pass for the calling thread; interval is as in KeWaitForSingleObject.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: none.
+// Rules: IRQL-011.
+// Not modelled: alertable delays and user APCs.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kedelayexecutionthread.md
+func KeDelayExecutionThread(k *K, waitMode KPROCESSOR_MODE, alertable bool,
+	interval *int64) ntstatus.NTSTATUS {
+	const d = ddi.KeDelayExecutionThread
+	ke.EnterAnyLevel(k, d)
+	checkWaitLevel(k, d, interval, 0)
+	ke.CallStatus(k, d, 0, uint32(ntstatus.STATUS_SUCCESS))
+	if *interval == 0 {
+		ke.Yield(k)
+		return ntstatus.STATUS_SUCCESS
+	}
+	ke.Sleep(k, *interval)
+	return ntstatus.STATUS_SUCCESS
+}

@@ -1,0 +1,131 @@
+// Command ksim runs built-in scenarios, replays recorded vectors, and prints what the simulator knows: its rules, and
+// the driver interfaces it models.
+//
+// Exit codes: 0 clean, 1 findings that fail a test, 2 usage, 3 a fault of the simulator itself.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit codes.
+const (
+	exitClean    = 0
+	exitFindings = 1
+	exitUsage    = 2
+	exitFault    = 3
+)
+
+// exit is an error that says how the command ends. An empty text prints nothing.
+type exit struct {
+	code int
+	text string
+}
+
+// Error gives what is printed.
+func (e *exit) Error() string { return e.text }
+
+func usagef(format string, args ...any) error { return &exit{exitUsage, fmt.Sprintf(format, args...)} }
+
+func main() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// Main is the command without the process around it.
+func Main(args []string, stdout, stderr io.Writer) (code int) {
+	defer func() {
+		if v := recover(); v != nil {
+			fmt.Fprintf(stderr, "ksim: %v\n", v)
+			code = exitFault
+		}
+	}()
+	root := newRoot()
+	root.SetArgs(longFlags(root, args))
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.Execute()
+	if err == nil {
+		return exitClean
+	}
+	code = exitUsage
+	var e *exit
+	if errors.As(err, &e) {
+		code = e.code
+	}
+	if err.Error() != "" {
+		fmt.Fprintf(stderr, "ksim: %v\n", err)
+	}
+	return code
+}
+
+// newRoot puts the verbs together.
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ksim",
+		Short: "Simulated Windows kernel for IRP, WSK and WFP callout drivers",
+		Long: "ksim runs drivers written in Go against a simulated I/O manager, Winsock Kernel and filter engine,\n" +
+			"checks every rule on the way, and explains what was broken.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("there is no command %q; ksim --help lists them", args[0])
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(newRun(), newConform(), newRules(), newExplain(), newDDI())
+	return root
+}
+
+// longFlags lets long flags be written with one dash, as Go's own commands take them: -seed is --seed.
+func longFlags(root *cobra.Command, args []string) []string {
+	known := map[string]bool{"help": true}
+	for _, c := range root.Commands() {
+		for _, name := range flagNames(c) {
+			known[name] = true
+		}
+	}
+	out := make([]string, len(args))
+	for i, a := range args {
+		out[i] = a
+		if a == "--" {
+			copy(out[i:], args[i:])
+			break
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(a, "-"), "=")
+		if strings.HasPrefix(a, "-") && !strings.HasPrefix(a, "--") && known[name] {
+			out[i] = "-" + a
+		}
+	}
+	return out
+}
+
+// oneArg checks that a verb has exactly one argument, and says what is missing.
+func oneArg(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		switch len(args) {
+		case 0:
+			return usagef("%s: %s is missing", c.Name(), what)
+		case 1:
+			return nil
+		}
+		return usagef("%s: one %s at a time, not also %q", c.Name(), what, args[1])
+	}
+}
+
+// atMostOne checks that a verb has no or one argument.
+func atMostOne(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return usagef("%s: one %s at a time, not also %q", c.Name(), what, args[1])
+		}
+		return nil
+	}
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"calloutsim/sim"
+	simtrace "calloutsim/sim/trace"
+)
+
+// runFlags are those of ksim run.
+type runFlags struct {
+	opt    sim.RunOptions
+	replay string
+	fix    []string
+	width  int
+	trace  string
+	brief  bool
+	json   *bool
+}
+
+func newRun() *cobra.Command {
+	f := &runFlags{}
+	c := &cobra.Command{
+		Use:   "run [SCENARIO]",
+		Short: "Run a built-in scenario; without a name list them",
+		Example: "  ksim run\n" +
+			"  ksim run hello-dpc\n" +
+			"  ksim run hello-dpc --seed 7\n" +
+			"  ksim run --replay kcs1:…",
+		Args: atMostOne("scenario"),
+		RunE: func(c *cobra.Command, args []string) error { return f.run(c.OutOrStdout(), args) },
+	}
+	fs := c.Flags()
+	fs.Uint64Var(&f.opt.Seed, "seed", 1, "number of the run; 1 is the boring one")
+	fs.Uint64Var(&f.opt.Master, "master", 0, "master seed: other runs under the same numbers")
+	fs.IntVar(&f.opt.Processors, "processors", 0, "number of processors (2)")
+	fs.BoolVar(&f.opt.Notes, "notes", false, "report notes as well")
+	fs.StringVar(&f.opt.FailOn, "failon", "", "the mildest severity that fails: error, warning or note")
+	fs.BoolVar(&f.opt.Continue, "continue", false, "go on after violations as Windows does")
+	fs.StringArrayVar(&f.fix, "fix", nil, "pin a choice: SITE=ALTERNATIVE")
+	fs.StringVar(&f.replay, "replay", "", "repeat the run of a token")
+	fs.IntVar(&f.width, "width", simtrace.DefaultWidth, "columns of the timeline")
+	fs.StringVar(&f.trace, "trace", "", "write the events to this file, as JSON lines")
+	fs.BoolVar(&f.brief, "brief", false, "no timeline")
+	f.json = jsonFlag(c)
+	return c
+}
+
+func (f *runFlags) run(w io.Writer, args []string) error {
+	if len(args) == 0 && f.replay == "" {
+		return f.list(w)
+	}
+	if f.opt.Seed == 0 {
+		return usagef("run: --seed 0: runs are numbered from 1")
+	}
+	if f.width < 60 {
+		return usagef("run: --width %d: a timeline needs 60 columns", f.width)
+	}
+	for _, s := range f.fix {
+		site, alt, ok := strings.Cut(s, "=")
+		if !ok {
+			return usagef("run: --fix %s: it is SITE=ALTERNATIVE", s)
+		}
+		f.opt.Pins = append(f.opt.Pins, sim.Pin{Site: site, Alternative: alt})
+	}
+	if f.replay != "" {
+		t, err := sim.ParseToken(f.replay)
+		if err != nil {
+			return usagef("run: --replay: %v", err)
+		}
+		f.opt.Replay = &t
+	}
+	s, err := f.pick(args)
+	if err != nil {
+		return err
+	}
+	out, err := sim.RunScenario(s, f.opt)
+	if err != nil {
+		return usagef("run: %v", err)
+	}
+	defer out.Close()
+	if err := f.print(w, s, &out); err != nil {
+		return err
+	}
+	switch {
+	case out.Fault != nil:
+		return &exit{exitFault, fmt.Sprint(out.Fault)}
+	case out.Failed:
+		return &exit{code: exitFindings}
+	}
+	return nil
+}
+
+// pick finds the scenario by name, or by the token to repeat.
+func (f *runFlags) pick(args []string) (sim.Scenario, error) {
+	for _, s := range scenarios() {
+		if len(args) == 1 && s.Name == args[0] || len(args) == 0 && f.opt.Replay.Of(s) {
+			return s, nil
+		}
+	}
+	if len(args) == 0 {
+		return sim.Scenario{}, usagef("run: the token is of no built-in scenario; the report it comes from names its test")
+	}
+	hint := ""
+	for _, s := range scenarios() {
+		if strings.Contains(s.Name, args[0]) || strings.Contains(args[0], s.Name) {
+			hint = ", is it " + s.Name + "?"
+			break
+		}
+	}
+	return sim.Scenario{}, usagef("run: there is no scenario %q%s (ksim run lists them)", args[0], hint)
+}
+
+func (f *runFlags) print(w io.Writer, s sim.Scenario, out *sim.Outcome) error {
+	if out.Machine == nil {
+		return nil
+	}
+	fmt.Fprintf(w, "%s: %s\n%s\n\n", s.Name, s.Title, out.Machine.Describe())
+	if !f.brief {
+		color := false
+		if file, ok := w.(*os.File); ok {
+			color = simtrace.UseColor(file)
+		}
+		if err := out.Machine.WriteTimeline(w, f.width, color); err != nil {
+			return err
+		}
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintln(w, out.Verdict())
+	for _, m := range out.Messages {
+		fmt.Fprintf(w, "\n%s\n", strings.Trim(m, "\n"))
+	}
+	for _, l := range out.Logs {
+		fmt.Fprintf(w, "\n%s\n", strings.Trim(l, "\n"))
+	}
+	if f.trace == "" {
+		return nil
+	}
+	var b bytes.Buffer
+	if err := out.Machine.WriteTrace(&b); err != nil {
+		return err
+	}
+	if err := os.WriteFile(f.trace, b.Bytes(), 0o644); err != nil {
+		return usagef("run: --trace: %v", err)
+	}
+	return nil
+}
+
+// list prints the scenarios there are.
+func (f *runFlags) list(w io.Writer) error {
+	type row struct {
+		Name   string   `json:"name"`
+		Title  string   `json:"title"`
+		Doc    string   `json:"doc,omitempty"`
+		Expect []string `json:"expect,omitempty"`
+	}
+	rows := []row{}
+	for _, s := range scenarios() {
+		rows = append(rows, row{s.Name, s.Title, s.Doc, s.Expect})
+	}
+	if *f.json {
+		return printJSON(w, rows)
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, r := range rows {
+		title := r.Title
+		if len(r.Expect) > 0 {
+			title += " (breaks " + strings.Join(r.Expect, ", ") + ")"
+		}
+		fmt.Fprintf(tw, "%s\t%s\n", r.Name, title)
+	}
+	return tw.Flush()
+}

@@ -1,0 +1,82 @@
+package sim
+
+import (
+	"calloutsim/internal/verify"
+	"calloutsim/irp"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+// drivers are the drivers that were loaded, in order.
+type drivers []*irp.DRIVER_OBJECT
+
+// Load loads a driver: its DriverEntry runs in a system thread, and the machine until it has returned. A DriverEntry that
+// fails fails the test.
+func (m *Machine) Load(name string, entry irp.DRIVER_INITIALIZE) *irp.DRIVER_OBJECT {
+	m.tb.Helper()
+	drv, s := m.LoadStatus(name, entry)
+	if !ntstatus.NT_SUCCESS(s) && !m.ke.Dead() {
+		fatalf(m.tb, "sim: DriverEntry of %s returned %v", name, s)
+	}
+	return drv
+}
+
+// LoadStatus is Load for a DriverEntry that may fail: it gives what DriverEntry returned, STATUS_PENDING where a
+// violation ended the run before it did.
+func (m *Machine) LoadStatus(name string, entry irp.DRIVER_INITIALIZE) (*irp.DRIVER_OBJECT, ntstatus.NTSTATUS) {
+	m.tb.Helper()
+	drv := irp.LoadDriver(m.ke, name, entry)
+	m.drivers = append(m.drivers, drv)
+	done := func() bool { _, done := drv.EntryStatus(); return done }
+	if !m.RunUntil(done) && !done() {
+		m.stuck("DriverEntry of " + name)
+		return drv, ntstatus.STATUS_PENDING
+	}
+	s, _ := drv.EntryStatus()
+	return drv, s
+}
+
+// Unload calls the unload routine of a driver in a system thread, runs the machine until it has returned, and makes the
+// checks of the UNLOAD family; what they find is reported at the end of the run.
+func (m *Machine) Unload(name string) {
+	m.tb.Helper()
+	drv := m.Driver(name)
+	if drv == nil || drv.Unloaded() {
+		fatalf(m.tb, "sim: there is no driver %s to unload", name)
+	}
+	if !irp.UnloadDriver(m.ke, drv) {
+		fatalf(m.tb, "sim: %s cannot be unloaded: its DriverUnload is nil, or it is being unloaded", name)
+	}
+	if !m.RunUntil(drv.Unloaded) && !drv.Unloaded() {
+		m.stuck("DriverUnload of " + name)
+	}
+}
+
+// Driver gives the driver that was loaded last under a name, nil if there is none.
+func (m *Machine) Driver(name string) *irp.DRIVER_OBJECT {
+	for i := len(m.drivers) - 1; i >= 0; i-- {
+		if m.drivers[i].Image().Name == name {
+			return m.drivers[i]
+		}
+	}
+	return nil
+}
+
+// stuck is called when a routine that has to return did not, and nothing can run any more.
+func (m *Machine) stuck(routine string) {
+	m.tb.Helper()
+	if m.ke.Dead() {
+		return // with Collect: a violation ended the run
+	}
+	m.ke.CheckDeadlock()
+	if m.violated() {
+		if !m.opt.Collect {
+			m.fail()
+		}
+		return
+	}
+	fatalf(m.tb, "sim: %s does not return: it waits, and nothing can run any more", routine)
+}
+
+// recordLists are the rules of all packages that have some.
+func recordLists() [][]verify.Record { return [][]verify.Record{irql.Rules, irp.Rules} }

@@ -1,0 +1,399 @@
+package sim
+
+import (
+	"cmp"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"calloutsim/internal/ke"
+	simtrace "calloutsim/sim/trace"
+)
+
+// defaultRuns is how many runs Explore makes unless somebody says otherwise: a second or less for a small scenario.
+const defaultRuns = 200
+
+// ExploreOptions say how many runs are made and how. The zero value is 200 runs by one worker.
+type ExploreOptions struct {
+	Options          // of every machine; Seed is not used
+	Runs      int    // 0 means 200 (-sim.runs)
+	Seed0     uint64 // number of the first run, 0 means 1; -sim.seed makes that one run only
+	Strategy  string // "" or "random": run 1 is the boring one, every other a random walk
+	Workers   int    // machines running side by side; 0 means 1
+	KeepGoing bool   // do not stop at the first violation; one run per finding signature is reported (-sim.keepgoing)
+}
+
+// Failure is one run of Explore that failed.
+type Failure struct {
+	Run      uint64
+	Token    Token
+	Headline string
+	Rules    []string // numbers of the rules it broke
+	Report   string   // of the repeated run
+	Repeats  bool     // the repeated run had the same trace
+
+	signature string
+}
+
+// Result is what Explore saw.
+type Result struct {
+	Runs     int    // runs made
+	Steps    uint64 // scheduling points passed in all of them
+	Traces   int    // distinct trace hashes
+	Failures []Failure
+	Hazards  []Finding // one of each signature, from the lowest run that had it
+}
+
+// Explore runs a scenario again and again, each time on a machine as new, with other choices. scenario sets up the
+// machine it is given and runs it; what it checks afterwards it checks with require or assert on the machine itself
+// (require.Equal(m, …)) or on t. The first violation, by run number, is repeated with all events and stacks recorded,
+// compared with the run it repeats, and fails the test with the report. With Options.Collect the test looks at the
+// Result itself.
+func Explore(t testing.TB, o ExploreOptions, scenario func(m *Machine)) Result {
+	t.Helper()
+	number := nextMachine(t)
+	token, err := o.fromFlags()
+	if err == nil {
+		err = o.Options.check()
+	}
+	if err != nil {
+		t.Fatalf("sim.Explore: %v", err)
+	}
+	e := &explorer{tb: t, o: o, fn: scenario, name: t.Name(), scenario: hashName(t.Name(), number),
+		repeat: func(token string) []string { return goTest(t.Name(), token) }}
+	if token = tokenFor(t, token, t.Name(), number); token != nil {
+		return e.repeatOnly(token)
+	}
+	r := e.explore()
+	if len(r.Failures) > 0 && !o.Collect {
+		for _, f := range r.Failures {
+			attr(t, "sim.seed", fmt.Sprint(f.Run))
+			for _, rule := range f.Rules {
+				attr(t, "sim.rule", rule)
+			}
+			t.Errorf("\n%s", f.Report)
+		}
+		t.FailNow()
+	}
+	return r
+}
+
+// fromFlags overrides what was set outside.
+func (o *ExploreOptions) fromFlags() (*Token, error) {
+	o.Seed = 0
+	token, err := o.Options.fromFlags()
+	if err != nil {
+		return nil, err
+	}
+	if o.Seed != 0 {
+		o.Seed0, o.Runs = o.Seed, 1
+	}
+	runs := uint64(cmp.Or(o.Runs, defaultRuns))
+	if err := numberSetting("runs", &runs); err != nil {
+		return nil, err
+	}
+	if err := boolSetting("keepgoing", &o.KeepGoing); err != nil {
+		return nil, err
+	}
+	if o.Strategy != "" && o.Strategy != "random" {
+		return nil, fmt.Errorf("strategy %q is not known here; there is random", o.Strategy)
+	}
+	o.Runs, o.Seed0, o.Workers = int(runs), max(o.Seed0, 1), max(o.Workers, 1)
+	return token, nil
+}
+
+// explorer hands out run numbers to workers and collects what they find.
+type explorer struct {
+	tb       TB
+	o        ExploreOptions
+	fn       func(*Machine)
+	name     string
+	scenario uint32
+	repeat   func(token string) []string
+
+	mu       sync.Mutex
+	wg       sync.WaitGroup
+	next     int    // runs handed out
+	lowest   uint64 // lowest run that failed, 0 while none did
+	failures []Failure
+	hazards  map[string]hazard
+	hashes   map[uint64]struct{}
+	result   Result
+	broken   any // panic of a worker
+}
+
+type hazard struct {
+	run uint64
+	f   Finding
+}
+
+// explore makes the runs, repeats those that failed and gives the result.
+func (e *explorer) explore() Result {
+	e.hazards, e.hashes = map[string]hazard{}, map[uint64]struct{}{}
+	for range min(e.o.Workers, e.o.Runs) {
+		e.wg.Add(1)
+		w := &worker{e: e, ke: &ke.Machine{}}
+		go w.loop()
+	}
+	e.wg.Wait()
+	if e.broken != nil {
+		panic(e.broken)
+	}
+	r := e.result
+	r.Traces = len(e.hashes)
+	slices.SortFunc(e.failures, func(a, b Failure) int { return cmp.Compare(a.Run, b.Run) })
+	seen := map[string]bool{}
+	for _, f := range e.failures {
+		if seen[f.signature] || !e.o.KeepGoing && len(r.Failures) > 0 {
+			continue
+		}
+		seen[f.signature] = true
+		e.again(&f)
+		r.Failures = append(r.Failures, f)
+	}
+	var hs []hazard
+	for _, h := range e.hazards {
+		hs = append(hs, h)
+	}
+	slices.SortFunc(hs, func(a, b hazard) int {
+		return cmp.Or(cmp.Compare(a.run, b.run), cmp.Compare(a.f.Seq, b.f.Seq), strings.Compare(a.f.Headline, b.f.Headline))
+	})
+	for _, h := range hs {
+		r.Hazards = append(r.Hazards, h.f)
+		if !e.o.Collect {
+			e.tb.Logf("sim: run %d: %s: %s", h.run, h.f.Rule, h.f.Headline)
+		}
+	}
+	return r
+}
+
+// take gives the number of the next run worth making. Runs above the lowest that failed are not.
+func (e *explorer) take() (run uint64, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.next >= e.o.Runs || e.broken != nil {
+		return 0, false
+	}
+	run = e.o.Seed0 + uint64(e.next)
+	if e.lowest != 0 && run > e.lowest && !e.o.KeepGoing {
+		return 0, false
+	}
+	e.next++
+	return run, true
+}
+
+// worker makes runs, one after the other, on a mechanism of its own.
+type worker struct {
+	e      *explorer
+	ke     *ke.Machine
+	m      *Machine
+	tb     *runTB
+	run    uint64
+	ended  bool // the current run has been judged
+	before bool // the test had failed before the current run
+}
+
+// loop makes runs until there are none left. A run that ends this goroutine (FailNow) costs no more than a new one.
+func (w *worker) loop() {
+	w.ended = true
+	finished := false
+	defer func() {
+		if finished {
+			return
+		}
+		defer w.goOn(recover()) // also if what is left of the run ends the goroutine again
+		if !w.ended {
+			w.finish()
+		}
+	}()
+	for {
+		run, ok := w.e.take()
+		if !ok {
+			break
+		}
+		w.begin(run)
+		w.e.fn(w.m)
+		w.finish()
+	}
+	finished = true
+	w.ke.Close()
+	w.e.wg.Done()
+}
+
+// goOn continues on a new goroutine after this one was ended by a run.
+func (w *worker) goOn(value any) {
+	if value != nil {
+		w.e.mu.Lock()
+		w.e.broken = fmt.Sprintf("%v\n\nin run %d of %s:\n%s", value, w.run, w.e.name, debug.Stack())
+		w.e.mu.Unlock()
+	}
+	if !w.ended {
+		w.tb.failed = true
+		w.judge()
+	}
+	go w.loop()
+}
+
+func (w *worker) begin(run uint64) {
+	o := w.e.o.Options
+	o.Seed, o.Collect = run, false
+	w.tb = &runTB{name: w.e.name}
+	w.run, w.ended, w.before = run, false, w.e.tb.Failed()
+	w.m = start(w.ke, w.tb, o, w.e.name, w.e.scenario, nil, true)
+	w.m.pooled, w.m.repeat = true, w.e.repeat
+}
+
+// finish calls what the run registered and judges it.
+func (w *worker) finish() {
+	w.tb.cleanup()
+	w.judge()
+}
+
+func (w *worker) judge() {
+	w.ended = true
+	m, e := w.m, w.e
+	failed := w.tb.failed || !w.before && e.tb.Failed()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.result.Runs++
+	e.result.Steps += m.Steps()
+	e.hashes[m.Hash()] = struct{}{}
+	if hs := m.hazards(); len(hs) > 0 && !failed {
+		for _, f := range hs {
+			sig := f.Signature()
+			if h, ok := e.hazards[sig]; !ok || w.run < h.run {
+				e.hazards[sig] = hazard{w.run, f}
+			}
+		}
+	}
+	if !failed {
+		return
+	}
+	f := Failure{Run: w.run, Token: m.Token(), Headline: m.headline()}
+	for _, x := range m.failures() {
+		f.Rules = append(f.Rules, x.Rule.String())
+		f.signature += x.Signature() + "\n"
+	}
+	if f.Headline == "" {
+		f.Headline, _, _ = strings.Cut(strings.Join(w.tb.messages, "\n"), "\n")
+		f.Headline = cmp.Or(f.Headline, "the scenario failed the test")
+		f.signature = f.Headline
+	}
+	if e.lowest == 0 || w.run < e.lowest {
+		e.lowest = w.run
+	}
+	e.failures = append(e.failures, f)
+}
+
+// again repeats a failed run with everything recorded, and words the report.
+func (e *explorer) again(f *Failure) {
+	m, tb := e.runToken(&f.Token, false)
+	defer m.ke.Close()
+	f.Repeats = m.Hash() == f.Token.Trace
+	var b strings.Builder
+	fmt.Fprintf(&b, "run %d of %d failed: %s\n", f.Run, e.o.Runs, f.Headline)
+	if !f.Repeats {
+		fmt.Fprintf(&b, "\nThe run does not repeat. %s\n", e.difference(m, &f.Token))
+	}
+	if len(tb.messages) == 0 {
+		if f.Repeats {
+			b.WriteString("What the test says about it is above.\n")
+		}
+		fmt.Fprintf(&b, "\nREPLAY:         %s\n", e.repeat(f.Token.String())[0])
+	}
+	for _, msg := range tb.messages {
+		fmt.Fprintf(&b, "%s\n", msg)
+	}
+	if len(tb.messages) > 0 && !m.reported {
+		fmt.Fprintf(&b, "\nREPLAY:         %s\n", e.repeat(f.Token.String())[0])
+	}
+	f.Report = b.String()
+}
+
+// repeatOnly is Explore with a token: that run and no other.
+func (e *explorer) repeatOnly(t *Token) Result {
+	e.tb.Helper()
+	m, tb := e.runToken(t, true)
+	defer m.ke.Close()
+	for _, l := range tb.logs {
+		e.tb.Logf("%s", l)
+	}
+	for _, msg := range tb.messages {
+		e.tb.Errorf("%s", msg)
+	}
+	if tb.failed {
+		e.tb.FailNow()
+	}
+	return Result{Runs: 1, Steps: m.Steps(), Traces: 1}
+}
+
+// runToken makes one run with everything recorded, on a goroutine of its own. compare says that the machine itself is to
+// complain when the run is not the one of the token.
+func (e *explorer) runToken(t *Token, compare bool) (*Machine, *runTB) {
+	tb := &runTB{name: e.name}
+	o := e.o.Options
+	o.Collect = false
+	var m *Machine
+	fault := apart(tb, func() {
+		m = start(&ke.Machine{}, tb, o, e.name, e.scenario, t, false)
+		m.repeat, m.pooled = e.repeat, true
+		if !compare {
+			m.replay = nil
+		}
+		e.fn(m)
+	})
+	if fault != nil {
+		panic(fault)
+	}
+	return m, tb
+}
+
+// apart runs fn, and then what was registered with tb, on a goroutine of its own, which both may end with FailNow. It
+// returns what was panicked with, and where.
+func apart(tb *runTB, fn func()) (fault any) {
+	var wg sync.WaitGroup
+	protected := func(f func()) {
+		wg.Go(func() {
+			defer func() {
+				if v := recover(); v != nil {
+					fault = fmt.Sprintf("%v\n\n%s", v, debug.Stack())
+				}
+			}()
+			f()
+		})
+		wg.Wait()
+	}
+	protected(fn)
+	for len(tb.cleanups) > 0 && fault == nil {
+		protected(tb.cleanup)
+	}
+	return fault
+}
+
+// difference names the first event at which two repeats of a run differ, or says that they do not.
+func (e *explorer) difference(one *Machine, t *Token) string {
+	two, _ := e.runToken(t, false)
+	defer two.ke.Close()
+	a, b := one.ke.Log(), two.ke.Log()
+	na, nb := one.names(), two.names()
+	for seq := uint64(1); seq <= max(a.Len(), b.Len()); seq++ {
+		ea, eb := a.At(seq), b.At(seq)
+		la, lb := "the end of the run", "the end of the run"
+		if ea != nil {
+			la = simtrace.Full(seq, ea, na)
+		}
+		if eb != nil {
+			lb = simtrace.Full(seq, eb, nb)
+		}
+		if la != lb {
+			return fmt.Sprintf("The driver or the test is not deterministic (map order, time, a goroutine?); two repeats differ "+
+				"first at event %d:\n  %s\n  %s", seq, la, lb)
+		}
+	}
+	return fmt.Sprintf("Two repeats agree with each other in all their %d events, but not with the run itself (trace hash %016x, "+
+		"repeated %016x): something is left over from one run to the next, for instance in a package variable.",
+		a.Len(), t.Trace, one.Hash())
+}

@@ -1,0 +1,149 @@
+package sim
+
+import (
+	"time"
+
+	"calloutsim/internal/verify"
+)
+
+// settle is how long, in virtual time, a machine that was stopped early may go on before the checks at its end: enough
+// for what is under way, not for ever, since a periodic timer never stops.
+const settle = 10 * time.Second
+
+// Finish ends the run: it makes the checks of the end of a run and gives the verdict. The end of the test does the same;
+// a test that looks at findings of these checks calls it before.
+func (m *Machine) Finish() {
+	m.tb.Helper()
+	if m.over {
+		return
+	}
+	if !m.ke.Dead() {
+		m.checkEnd()
+	}
+	m.over = true
+	if m.violated() && !m.opt.Collect {
+		m.fail()
+	}
+}
+
+// end is Finish for the end of a test, where nothing can be stopped any more.
+func (m *Machine) end() {
+	m.tb.Helper()
+	defer m.close()
+	if !m.over && !m.ke.Dead() && !m.tb.Failed() {
+		m.checkEnd()
+	}
+	m.over = true
+	if m.violated() && !m.reported && !m.opt.Collect {
+		m.tell()
+	}
+	m.afterword()
+}
+
+// close gives the coroutines back. A mechanism that goes on to live does so when it is reset.
+func (m *Machine) close() {
+	if !m.pooled {
+		m.ke.Close()
+	}
+}
+
+// checkEnd brings the machine to rest and makes the checks for quiescence.
+func (m *Machine) checkEnd() {
+	m.tb.Helper()
+	if m.stopped {
+		until := m.ke.Uptime() + int64(settle/100)
+		m.run(func() bool { return m.ke.Uptime() >= until })
+	}
+	if m.ke.Dead() {
+		return
+	}
+	m.ke.RunEndChecks()
+}
+
+// violated reports whether anything was found that fails the test.
+func (m *Machine) violated() bool {
+	if m.panicked != nil {
+		return true
+	}
+	for _, f := range m.ke.Findings() {
+		if m.opt.fails(f.Rule.Severity()) && m.opt.wanted(f.Rule.Severity()) {
+			return true
+		}
+	}
+	return false
+}
+
+// fail prints the verdict and ends the test.
+func (m *Machine) fail() {
+	m.tb.Helper()
+	m.tell()
+	m.tb.FailNow()
+}
+
+// tell fails the test with the report of everything that fails it.
+func (m *Machine) tell() {
+	m.tb.Helper()
+	m.reported = true
+	if m.quick {
+		m.tb.Errorf("%s", m.headline())
+		return
+	}
+	m.tb.Errorf("\n%s", m.Report())
+	for _, f := range m.failures() {
+		attr(m.tb, "sim.rule", f.Rule.String())
+	}
+	m.artifacts()
+}
+
+// failures are the findings that fail the test.
+func (m *Machine) failures() []Finding {
+	return m.pick(func(s verify.Severity) bool { return m.opt.fails(s) })
+}
+
+// hazards are the findings that do not.
+func (m *Machine) hazards() []Finding {
+	return m.pick(func(s verify.Severity) bool { return !m.opt.fails(s) })
+}
+
+func (m *Machine) pick(want func(verify.Severity) bool) []Finding {
+	var out []Finding
+	for _, f := range m.Findings() {
+		if want(f.Rule.Severity()) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// headline is the first thing that went wrong, in one line.
+func (m *Machine) headline() string {
+	if m.panicked != nil {
+		return m.panicked.Error()
+	}
+	for _, f := range m.failures() {
+		return f.Rule.String() + ": " + f.Headline
+	}
+	return ""
+}
+
+// afterword lists hazards, says how to repeat a run that an assertion of the test ended, and compares a repeated run
+// with the recorded one if no report has done so.
+func (m *Machine) afterword() {
+	m.tb.Helper()
+	if m.quick {
+		return
+	}
+	if h := m.Hazards(); h != "" && !m.opt.Collect {
+		m.tb.Logf("%s", h)
+	}
+	switch {
+	case m.reported:
+	case m.diverged():
+		m.tb.Errorf("sim: %s", m.divergence())
+	case m.tb.Failed() && !m.opt.Collect:
+		m.tb.Logf("sim: this was %s; to repeat it: %s", m.opt.String(), m.repeatLines()[0])
+	}
+}
+
+// diverged reports whether a repeated run went another way than the recorded one.
+func (m *Machine) diverged() bool { return m.replay != nil && m.replay.Trace != m.Hash() }

@@ -1,0 +1,136 @@
+package sim
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// flagTable lists what a test binary takes, each with its twin in the environment: -sim.seed is SIM_SEED.
+var flagTable = []struct {
+	name string
+	flag bool // takes no value
+	help string
+}{
+	{"seed", false, "play run `N`; 1, the default, is the boring run"},
+	{"runs", false, "how many runs sim.Explore makes"},
+	{"master", false, "master seed `M`: other runs under the same numbers"},
+	{"replay", false, "repeat the run of a `token` (kcs1:…)"},
+	{"failon", false, "the mildest `severity` that fails a test: error, warning or note"},
+	{"notes", true, "report notes as well"},
+	{"fix", false, "pin a choice: `SITE=ALTERNATIVE`; repeat the flag or separate by blanks"},
+	{"keepgoing", true, "sim.Explore goes on after a violation and reports one run per finding signature"},
+}
+
+// flagValue is the value of one flag as text; it is checked when it is used.
+type flagValue struct {
+	text string
+	set  bool
+	flag bool
+	list bool
+}
+
+// String gives the text.
+func (v *flagValue) String() string { return v.text }
+
+// IsBoolFlag tells package flag that the flag needs no value.
+func (v *flagValue) IsBoolFlag() bool { return v.flag }
+
+// Set takes a value; a repeated list flag adds to it.
+func (v *flagValue) Set(s string) error {
+	if v.list && v.text != "" {
+		s = v.text + " " + s
+	}
+	v.text, v.set = s, true
+	return nil
+}
+
+// init registers the flags, unless a program has flags of these names already.
+func init() {
+	for _, f := range flagTable {
+		if flag.Lookup("sim."+f.name) == nil {
+			flag.Var(&flagValue{flag: f.flag, list: f.name == "fix"}, "sim."+f.name, f.help+" (or "+envName(f.name)+")")
+		}
+	}
+}
+
+func envName(name string) string { return "SIM_" + strings.ToUpper(name) }
+
+// setting gives what was set by flag or, failing that, by environment.
+func setting(name string) (string, bool) {
+	if f := flag.Lookup("sim." + name); f != nil {
+		if v, ok := f.Value.(*flagValue); !ok {
+			if s := f.Value.String(); s != f.DefValue {
+				return s, true
+			}
+		} else if v.set {
+			return v.text, true
+		}
+	}
+	s := os.Getenv(envName(name))
+	return s, s != ""
+}
+
+func numberSetting(name string, into *uint64) error {
+	s, ok := setting(name)
+	if !ok {
+		return nil
+	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil || n == 0 && name != "master" {
+		return fmt.Errorf("-sim.%s=%s is no number from 1 on", name, s)
+	}
+	*into = n
+	return nil
+}
+
+func boolSetting(name string, into *bool) error {
+	s, ok := setting(name)
+	if !ok {
+		return nil
+	}
+	b, err := strconv.ParseBool(s)
+	if err != nil {
+		return fmt.Errorf("-sim.%s=%s is neither true nor false", name, s)
+	}
+	*into = b
+	return nil
+}
+
+// fromFlags overrides the options by what was set outside, and reads the token to repeat, if there is one.
+func (o *Options) fromFlags() (*Token, error) {
+	if err := numberSetting("seed", &o.Seed); err != nil {
+		return nil, err
+	}
+	if err := numberSetting("master", &o.Master); err != nil {
+		return nil, err
+	}
+	if err := boolSetting("notes", &o.Notes); err != nil {
+		return nil, err
+	}
+	if s, ok := setting("failon"); ok {
+		if o.FailOn = s; o.check() != nil {
+			return nil, fmt.Errorf("-sim.failon=%s: it is one of error, warning, note", s)
+		}
+	}
+	if s, ok := setting("fix"); ok {
+		for _, f := range strings.Fields(s) {
+			p, err := parsePin(f)
+			if err != nil {
+				return nil, fmt.Errorf("-sim.fix: %w", err)
+			}
+			o.Pins = append(o.Pins[:len(o.Pins):len(o.Pins)], p)
+		}
+	}
+	s, ok := setting("replay")
+	if !ok || s == "" {
+		return nil, nil
+	}
+	t, err := ParseToken(s)
+	if err != nil {
+		return nil, fmt.Errorf("-sim.replay: %w", err)
+	}
+	return &t, nil
+}

@@ -1,0 +1,134 @@
+package sim
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestFlagsChild runs only as a child process of the tests below; a part of its tests fails on purpose.
+func TestFlagsChild(t *testing.T) {
+	switch os.Getenv(child) {
+	case "new":
+		lostUpdate(New(t))
+	case "two":
+		lostUpdate(New(t))
+		lostUpdate(New(t, Options{Seed: 4}))
+	case "explore":
+		r := Explore(t, ExploreOptions{}, lostUpdate)
+		t.Logf("made %d runs", r.Runs)
+	case "hazard":
+		hazardous(New(t))
+	case "pin":
+		lostUpdate(New(t))
+	default:
+		t.Skip("not a test of its own")
+	}
+}
+
+// runChild runs TestFlagsChild in a process of its own.
+func runChild(t *testing.T, what string, env []string, flags ...string) (output string, ok bool) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], append([]string{"-test.run=^TestFlagsChild$", "-test.v"}, flags...)...)
+	cmd.Env = append(append(os.Environ(), child+"="+what), env...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err == nil
+}
+
+var tokenRE = regexp.MustCompile(`-sim\.replay=(kcs1:\S+)`)
+
+func TestFlags_PlainRunIsTheBoringOne(t *testing.T) {
+	out, ok := runChild(t, "new", nil)
+	assert.True(t, ok, out)
+	assert.Contains(t, out, "sim: run 1, 2 processors")
+	assert.Contains(t, out, "=== ATTR  TestFlagsChild sim.seed 1")
+}
+
+func TestFlags_SeedFailsAndItsTokenRepeats(t *testing.T) {
+	out, ok := runChild(t, "explore", nil)
+	require.False(t, ok)
+	found := tokenRE.FindStringSubmatch(out)
+	require.NotNil(t, found, out)
+	assert.Contains(t, out, "counter is 1")
+
+	out, ok = runChild(t, "explore", nil, "-sim.replay="+found[1])
+	assert.False(t, ok)
+	assert.Contains(t, out, "counter is 1")
+	assert.NotContains(t, out, "did not repeat")
+
+	// New is told the same run by the same token: both are the first machine of the test.
+	out, ok = runChild(t, "new", []string{"SIM_REPLAY=" + found[1]})
+	assert.False(t, ok)
+	assert.Contains(t, out, "counter is 1")
+	assert.NotContains(t, out, "did not repeat")
+}
+
+func TestFlags_SeedByFlagAndByEnvironment(t *testing.T) {
+	flag, ok := runChild(t, "new", nil, "-sim.seed=4")
+	assert.Contains(t, flag, "sim: run 4, 2 processors")
+	env, ok2 := runChild(t, "new", []string{"SIM_SEED=4"})
+	assert.Contains(t, env, "sim: run 4, 2 processors")
+	assert.Equal(t, ok, ok2)
+	both, _ := runChild(t, "new", []string{"SIM_SEED=4"}, "-sim.seed=5")
+	assert.Contains(t, both, "sim: run 5, 2 processors", "the flag wins")
+	master, _ := runChild(t, "new", nil, "-sim.seed=4", "-sim.master=9")
+	assert.Contains(t, master, "master seed 9")
+}
+
+func TestFlags_RunsAndKeepGoing(t *testing.T) {
+	out, ok := runChild(t, "explore", nil, "-sim.runs=1")
+	assert.True(t, ok, out)
+	assert.Contains(t, out, "made 1 runs")
+}
+
+func TestFlags_TokenOfTheSecondMachineLeavesTheFirstAlone(t *testing.T) {
+	second := Token{Scenario: hashName("TestFlagsChild", 2), Trace: 1}.String()
+	out, ok := runChild(t, "two", nil, "-sim.replay="+second)
+	assert.False(t, ok)
+	assert.Contains(t, out, "did not repeat the recorded one")
+	assert.Contains(t, out, "sim: run 1, 2 processors")
+	assert.Contains(t, out, "sim: repeats kcs1:")
+}
+
+func TestFlags_TokenOfAnotherTestIsRefused(t *testing.T) {
+	out, ok := runChild(t, "new", nil, "-sim.replay=kcs1:00000001:0::1")
+	assert.False(t, ok)
+	assert.Contains(t, out, "the token is of another test or scenario (00000001), not of TestFlagsChild")
+}
+
+func TestFlags_FailOn(t *testing.T) {
+	out, ok := runChild(t, "hazard", nil)
+	assert.True(t, ok, out)
+	assert.Contains(t, out, "called with a lock held")
+	out, ok = runChild(t, "hazard", nil, "-sim.failon=warning")
+	assert.False(t, ok)
+	assert.Contains(t, out, "=== ATTR  TestFlagsChild sim.rule LOCK-013")
+}
+
+func TestFlags_FixPinsAChoice(t *testing.T) {
+	out, ok := runChild(t, "pin", nil, "-sim.fix=sched/step=1", "-sim.fix=env/X=inline")
+	assert.Contains(t, out, "sched/step=1, env/X=inline")
+	_ = ok // whether an update is lost with every choice answered 1 is not the point
+}
+
+func TestFlags_MistakesAreNamed(t *testing.T) {
+	for flag, want := range map[string]string{
+		"-sim.seed=x":      "-sim.seed=x is no number from 1 on",
+		"-sim.seed=0":      "-sim.seed=0 is no number from 1 on",
+		"-sim.failon=loud": "-sim.failon=loud: it is one of error, warning, note",
+		"-sim.fix=abc":     `"abc" is no SITE=ALTERNATIVE`,
+		"-sim.notes=maybe": "-sim.notes=maybe is neither true nor false",
+		"-sim.replay=17":   "a token begins with kcs1:",
+	} {
+		out, ok := runChild(t, "new", nil, flag)
+		assert.False(t, ok)
+		assert.Contains(t, out, want)
+	}
+	out, ok := runChild(t, "explore", nil, "-sim.runs=0")
+	assert.False(t, ok)
+	assert.Contains(t, out, "-sim.runs=0 is no number from 1 on")
+}

@@ -1,0 +1,269 @@
+// Package sim is the harness: it makes a machine, loads drivers, starts programs, lets everything run, and judges and
+// prints what happened. It is the only package a test imports besides those of the DDIs; drivers never import it.
+//
+// Modelled: one machine per call of New, driven by the test; many machines under Explore; runs that are repeated from a
+// token; the checks at unload and at the end of a run; reports. Not modelled: anything Windows does; that is below.
+//
+// A machine belongs to the goroutine that made it. Different machines share nothing but the flags.
+package sim
+
+import (
+	"fmt"
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+
+	"calloutsim/internal/ke"
+	"calloutsim/internal/verify"
+)
+
+// Finding is one broken rule at one place of one run.
+type Finding = verify.Finding
+
+// Machine is one simulated computer and what the test knows about it. It has the methods Errorf and FailNow, so that
+// require and assert of testify take it for a test.
+type Machine struct {
+	ke       *ke.Machine
+	tb       TB
+	opt      Options
+	name     string // full name of the test or scenario
+	scenario uint32 // its hash, with the number of the machine
+	replay   *Token
+	repeat   func(token string) []string // how to run a token again
+	quick    bool                        // a run of Explore that is only judged, not printed
+	pooled   bool                        // the mechanism goes on to live after this run
+	stopped  bool                        // the last Run was stopped before nothing could run any more
+	over     bool
+	reported bool // the verdict has been printed
+	panicked *ke.DriverPanic
+	drivers  drivers
+	tester   *ke.Image // acts for threads of the test
+	hosts    []netip.Addr
+	local    []netip.Addr
+}
+
+// New makes a machine for a test; it is closed when the test ends. At most one Options may be given.
+func New(t testing.TB, opts ...Options) *Machine {
+	t.Helper()
+	var o Options
+	switch len(opts) {
+	case 0:
+	case 1:
+		o = opts[0]
+	default:
+		t.Fatal("sim.New takes one Options, or none")
+	}
+	number := nextMachine(t)
+	if err := o.check(); err != nil {
+		t.Fatalf("sim.New: %v", err)
+	}
+	token, err := o.fromFlags()
+	if err != nil {
+		t.Fatalf("sim.New: %v", err)
+	}
+	name := t.Name()
+	if o.Name != "" {
+		name, number = name+"/"+o.Name, 1
+	}
+	token = tokenFor(t, token, name, number)
+	m := start(&ke.Machine{}, t, o, name, hashName(name, number), token, false)
+	m.repeat = func(token string) []string { return goTest(t.Name(), token) }
+	t.Logf("sim: %s", m.describe())
+	attr(t, "sim.seed", fmt.Sprint(max(m.opt.Seed, 1)))
+	return m
+}
+
+// maxMachines is how many machines of one test a token is compared with.
+const maxMachines = 64
+
+// tokenFor checks that the token given from outside is one of this test. Where it belongs to another machine of the
+// same test, this one runs as without it.
+func tokenFor(tb TB, t *Token, name string, number int) *Token {
+	tb.Helper()
+	if t == nil || t.Scenario == hashName(name, number) {
+		return t
+	}
+	for i := range maxMachines {
+		if t.Scenario == hashName(tb.Name(), i+1) {
+			return nil
+		}
+	}
+	fatalf(tb, "sim: the token is of another test or scenario (%08x), not of %s (%08x)", t.Scenario, name,
+		hashName(name, number))
+	return nil
+}
+
+// goTest is the command that repeats a run of a test.
+func goTest(test, token string) []string {
+	parts := strings.Split(test, "/")
+	for i, p := range parts {
+		parts[i] = "^" + p + "$"
+	}
+	return []string{fmt.Sprintf("go test -run '%s' -sim.replay=%s", strings.Join(parts, "/"), token)}
+}
+
+// start makes a run of mechanism k. replay, when it is not nil, says what to choose and which options to take.
+func start(k *ke.Machine, tb TB, o Options, name string, scenario uint32, replay *Token, quick bool) *Machine {
+	src := o.source()
+	if replay != nil {
+		o.setBits(replay.Options)
+		src = replay.replay()
+	}
+	m := &Machine{ke: k, tb: tb, opt: o, name: name, scenario: scenario, replay: replay, quick: quick}
+	k.Reset(o.config(src, quick))
+	tb.Cleanup(m.end)
+	return m
+}
+
+// describe says what is about to be run.
+func (m *Machine) describe() string {
+	if m.replay != nil {
+		return "repeats " + m.replay.String() + "; " + m.opt.String()
+	}
+	return m.opt.String()
+}
+
+// Run lets the machine go on until nothing can run any more or a violation ends the run. A violation fails the test
+// with the full report, unless Options.Collect is set.
+func (m *Machine) Run() {
+	m.tb.Helper()
+	m.run(nil)
+}
+
+// RunUntil lets the machine go on until cond holds, asked whenever a context gives up its processor. It reports whether
+// cond holds; if not, nothing can run any more or the run has ended.
+func (m *Machine) RunUntil(cond func() bool) bool {
+	m.tb.Helper()
+	m.run(cond)
+	return m.stopped
+}
+
+// run drives the mechanism and judges what came of it.
+func (m *Machine) run(until func() bool) {
+	m.tb.Helper()
+	if m.over {
+		fatalf(m.tb, "sim: the run of %s is over; a new one needs a new machine", m.name)
+	}
+	m.stopped = false
+	if m.ke.Dead() {
+		return // with Collect; everybody else did not come here
+	}
+	crash := m.drive(func() bool {
+		m.stopped = until != nil && until()
+		return m.stopped
+	})
+	switch c := crash.(type) {
+	case ke.Misuse:
+		m.reported = true
+		fatalf(m.tb, "sim: %s", string(c))
+	case ke.DriverPanic:
+		m.panicked = &c
+	}
+	if m.ke.Dead() && !m.opt.Collect {
+		m.fail()
+	}
+}
+
+// drive runs the mechanism and hands over what it panics with, unless that is a fault of our own.
+func (m *Machine) drive(until func() bool) (crash any) {
+	defer func() {
+		switch v := recover().(type) {
+		case nil:
+		case ke.Misuse, ke.DriverPanic:
+			crash = v
+		default:
+			panic(v)
+		}
+	}()
+	m.ke.Run(until)
+	return nil
+}
+
+// Thread starts a system thread that runs code of the test as if it were a driver called name, for the next Run.
+func (m *Machine) Thread(name string, fn func(k *ke.K)) *Thread {
+	if m.tester == nil {
+		m.tester = m.ke.NewImage(name)
+	}
+	t := m.ke.NewThread(name, nil, func(k *ke.K) {
+		ke.Push(k, ke.Frame{Kind: ke.FrameThread, Image: m.tester, Fn: reflect.ValueOf(fn).Pointer()})
+		fn(k)
+		ke.Pop(k)
+	})
+	m.stopped = true
+	return &Thread{t}
+}
+
+// Thread is a thread that a test started.
+type Thread struct{ t *ke.Thread }
+
+// Ended reports whether the thread has run to its end.
+func (t *Thread) Ended() bool { return t.t.Ended() }
+
+// Findings gives what was found so far, in order; notes only if they are asked for.
+func (m *Machine) Findings() []Finding {
+	var out []Finding
+	for _, f := range m.ke.Findings() {
+		if m.opt.wanted(f.Rule.Severity()) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Rules gives the numbers of the rules that were broken, in order: what a test of a broken driver compares.
+func (m *Machine) Rules() []string {
+	var out []string
+	for _, f := range m.Findings() {
+		out = append(out, f.Rule.String())
+	}
+	return out
+}
+
+// Token gives the token that repeats the run up to here.
+func (m *Machine) Token() Token {
+	t := Token{Scenario: m.scenario, Options: m.opt.bits(), Trace: m.Hash()}
+	for _, d := range m.ke.Deviations() {
+		t.Deviations = append(t.Deviations, Deviation{d.Index, d.Pick})
+	}
+	return t
+}
+
+// Hash gives the hash over all events so far.
+func (m *Machine) Hash() uint64 { return m.ke.Log().Hash() }
+
+// Steps gives the number of scheduling points passed so far.
+func (m *Machine) Steps() uint64 { return m.ke.Steps() }
+
+// Ended reports whether a violation or a panic ended the run.
+func (m *Machine) Ended() bool { return m.ke.Dead() }
+
+// Kernel gives the mechanism, for tests of the packages that are built on it.
+func (m *Machine) Kernel() *ke.Machine { return m.ke }
+
+// Errorf fails the test, or the run of Explore.
+func (m *Machine) Errorf(format string, args ...any) {
+	m.tb.Helper()
+	m.tb.Errorf(format, args...)
+}
+
+// FailNow ends the test, or the run of Explore, as failed.
+func (m *Machine) FailNow() {
+	m.tb.Helper()
+	m.tb.FailNow()
+}
+
+// Fatalf is Errorf and FailNow.
+func (m *Machine) Fatalf(format string, args ...any) {
+	m.tb.Helper()
+	fatalf(m.tb, format, args...)
+}
+
+// Logf prints a line with the test's own output.
+func (m *Machine) Logf(format string, args ...any) {
+	m.tb.Helper()
+	m.tb.Logf(format, args...)
+}
+
+// Helper marks its caller as a helper of the test.
+func (m *Machine) Helper() { m.tb.Helper() }

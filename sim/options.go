@@ -1,0 +1,175 @@
+package sim
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"calloutsim/internal/ke"
+	"calloutsim/internal/verify"
+)
+
+// Options say how a machine behaves. The zero Options is what most tests want. A flag or an environment variable
+// wins over the field it stands for.
+type Options struct {
+	Name       string        // tells several machines of one test apart in tokens; normally their order does
+	Processors int           // 0 means 2
+	Seed       uint64        // run number; 0 means 1, the boring run: nothing fails and nobody is interrupted (-sim.seed)
+	Master     uint64        // other runs under the same numbers (-sim.master)
+	Pins       []Pin         // choices fixed beforehand (-sim.fix)
+	Continue   bool          // collect violations that leave a state to go on from, and go on as Windows does
+	Continues  []string      // the same for some rules only: numbers such as "IRP-011"
+	Collect    bool          // findings do not fail the test: it looks at Findings itself
+	Notes      bool          // report notes too (-sim.notes)
+	FailOn     string        // "warning" or "note": hazards fail as well (-sim.failon); "" or "error" is the default
+	Memory     bool          // accesses to pool, IRPs and MDLs are scheduling points too
+	Events     int           // events kept: 0 all, n > 0 the last n
+	NoStacks   bool          // record no call stack with each event
+	MaxSteps   uint64        // scheduling points before the run is given up; 0 means a million
+	MaxTime    time.Duration // virtual time before the run is given up; 0 means an hour
+}
+
+// Pin fixes a choice site (scheduling.md 7.6) to one alternative, by name or number.
+type Pin struct{ Site, Alternative string }
+
+// String gives the form the flag takes.
+func (p Pin) String() string { return p.Site + "=" + p.Alternative }
+
+// parsePin reads SITE=ALTERNATIVE.
+func parsePin(s string) (Pin, error) {
+	site, alt, ok := strings.Cut(s, "=")
+	if !ok || site == "" || alt == "" {
+		return Pin{}, fmt.Errorf("%q is no SITE=ALTERNATIVE", s)
+	}
+	return Pin{site, alt}, nil
+}
+
+func (p Pin) ke() ke.Pin {
+	if n, err := strconv.Atoi(p.Alternative); err == nil {
+		return ke.Pin{Site: p.Site, Alt: n}
+	}
+	return ke.Pin{Site: p.Site, Name: p.Alternative}
+}
+
+// check reports the first field that makes no sense.
+func (o *Options) check() error {
+	for _, r := range o.Continues {
+		if _, ok := verify.ByNumber(r); !ok {
+			return fmt.Errorf("Options.Continues: there is no rule %q", r)
+		}
+	}
+	switch {
+	case o.Processors < 0 || o.Processors > 64:
+		return fmt.Errorf("Options.Processors is %d; a machine has 1 to 64", o.Processors)
+	case o.FailOn != "" && o.FailOn != "error" && o.FailOn != "warning" && o.FailOn != "note":
+		return fmt.Errorf("Options.FailOn is %q; it is one of error, warning, note", o.FailOn)
+	}
+	return nil
+}
+
+// config is what the mechanism is told. quick leaves out what only reports need.
+func (o *Options) config(src ke.Source, quick bool) ke.Config {
+	c := ke.Config{Processors: o.Processors, Source: src, MemPoints: o.Memory, Continue: o.Continue,
+		MaxSteps: o.MaxSteps, MaxTime: int64(o.MaxTime / 100), Events: ke.Off}
+	if !quick {
+		c.Events, c.Stacks = o.Events, !o.NoStacks
+		if c.Events == 0 {
+			c.Events = -1
+		}
+	}
+	for _, p := range o.Pins {
+		c.Pins = append(c.Pins, p.ke())
+	}
+	if len(o.Continues) > 0 {
+		set := map[verify.RuleID]bool{}
+		for _, r := range o.Continues {
+			id, _ := verify.ByNumber(r)
+			set[id] = true
+		}
+		c.Continues = func(id verify.RuleID) bool { return set[id] }
+	}
+	return c
+}
+
+// source is who makes the choices of run number o.Seed.
+func (o *Options) source() ke.Source {
+	if o.Seed <= 1 {
+		return ke.Boring{}
+	}
+	return ke.NewRandom(o.Master, o.Seed)
+}
+
+// fails reports whether a finding of this severity fails the test.
+func (o *Options) fails(s verify.Severity) bool {
+	switch o.FailOn {
+	case "warning":
+		return s >= verify.Warning
+	case "note":
+		return true
+	}
+	return s == verify.Error
+}
+
+// wanted reports whether a finding of this severity is reported at all.
+func (o *Options) wanted(s verify.Severity) bool {
+	return s > verify.Note || o.Notes || o.FailOn == "note"
+}
+
+// String lists the options that change the run, in words.
+func (o *Options) String() string {
+	s := fmt.Sprintf("run %d, %d processors", max(o.Seed, 1), o.processors())
+	if o.Master != 0 {
+		s += fmt.Sprintf(", master seed %d", o.Master)
+	}
+	if o.Memory {
+		s += ", memory accesses are scheduling points"
+	}
+	if o.Continue {
+		s += ", continues after violations"
+	}
+	if len(o.Continues) > 0 {
+		s += ", continues after " + strings.Join(o.Continues, ", ")
+	}
+	for _, p := range o.Pins {
+		s += ", " + p.String()
+	}
+	return s
+}
+
+func (o *Options) processors() int {
+	if o.Processors == 0 {
+		return 2
+	}
+	return o.Processors
+}
+
+// The option bits of a token (scheduling.md 7.3); all zero is the default.
+const (
+	bitsProcessors = 0xFF // number of processors, 0 for the default of 2
+	bitMemory      = 1 << 8
+	bitContinue    = 1 << 9
+	bitsKnown      = bitsProcessors | bitMemory | bitContinue
+)
+
+// bits packs the options that change a run and that a token has to carry. Pins are choices like any other, and
+// Continues, MaxSteps and MaxTime are part of the scenario.
+func (o *Options) bits() uint32 {
+	var b uint32
+	if o.processors() != 2 {
+		b = uint32(o.Processors)
+	}
+	if o.Memory {
+		b |= bitMemory
+	}
+	if o.Continue {
+		b |= bitContinue
+	}
+	return b
+}
+
+// setBits takes the options a token carries.
+func (o *Options) setBits(b uint32) {
+	o.Processors = int(b & bitsProcessors)
+	o.Memory, o.Continue = b&bitMemory != 0, b&bitContinue != 0
+}

@@ -1,0 +1,131 @@
+package sim
+
+import (
+	"net/netip"
+	"reflect"
+	"time"
+
+	"calloutsim/internal/ke"
+	"calloutsim/internal/tcpip"
+)
+
+// Process is a program on the machine: a process id, an image, and threads at PASSIVE_LEVEL.
+type Process struct {
+	m *Machine
+	p *ke.Process
+}
+
+// ProcessOptions say what sort of process it is.
+type ProcessOptions struct {
+	Admin bool // an administrator
+}
+
+// Process makes a process. Process ids are multiples of 4 in order of creation; 4 is System.
+func (m *Machine) Process(image string, opts ...ProcessOptions) *Process {
+	m.tb.Helper()
+	if len(opts) > 1 {
+		fatalf(m.tb, "sim: Process takes one ProcessOptions, or none")
+	}
+	admin := len(opts) == 1 && opts[0].Admin
+	return &Process{m: m, p: m.ke.NewProcess(image, admin)}
+}
+
+// PID gives the process id.
+func (p *Process) PID() uint32 { return p.p.PID }
+
+// Image gives the image's name.
+func (p *Process) Image() string { return p.p.Image }
+
+// User is a thread of a process, seen from inside: what the program can do. It is valid only in the function that
+// received it.
+type User struct {
+	k *ke.K
+	p *Process
+}
+
+// Go starts a thread of the process; it runs when the machine does.
+func (p *Process) Go(name string, fn func(u *User)) *Thread {
+	t := p.m.ke.NewThread(p.p.Image+" "+name, p.p, func(k *ke.K) {
+		ke.Push(k, ke.Frame{Kind: ke.FrameUser, Fn: reflect.ValueOf(fn).Pointer()})
+		fn(&User{k: k, p: p})
+		ke.Pop(k)
+	})
+	p.m.stopped = true
+	return &Thread{t}
+}
+
+// here stops the test when a User is used by another thread than its own.
+func (u *User) here(call string) {
+	switch m := u.p.m.ke; {
+	case m.Current() == u.k:
+	case m.Current() == nil:
+		panic(ke.Misuse(call + " called outside of the run: a User is valid only in the function that received it"))
+	default:
+		panic(ke.Misuse(call + " called with the User of another thread: every thread uses the one it received"))
+	}
+}
+
+// Process gives the process the thread belongs to.
+func (u *User) Process() *Process { return u.p }
+
+// Sleep waits for a time.
+func (u *User) Sleep(d time.Duration) {
+	u.here("Sleep")
+	ke.Sleep(u.k, -int64(d/100))
+}
+
+// Yield lets others run.
+func (u *User) Yield() {
+	u.here("Yield")
+	ke.Yield(u.k)
+}
+
+// The world beyond the machine: declared hosts and what answers there.
+type (
+	// Handler is what runs on a declared host.
+	Handler = tcpip.Handler
+	// Peer is the far end of one connection to a declared host.
+	Peer = tcpip.Peer
+	// Port is a Handler made of functions.
+	Port = tcpip.Port
+	// Host is a declared host.
+	Host = tcpip.Host
+)
+
+// Echo is a host that sends back what it receives, on every port.
+func Echo() Handler { return tcpip.Echo() }
+
+// Shut is a host on which every port is closed.
+func Shut() Handler { return tcpip.Shut() }
+
+// Silent is a host that never answers.
+func Silent() Handler { return tcpip.Silent() }
+
+// Host declares a host. Addresses that are neither declared nor the machine's own are unreachable, but for those that
+// Dial is asked for, which it declares.
+func (m *Machine) Host(addr netip.Addr, h Handler) *Host {
+	m.hosts = append(m.hosts, addr)
+	return tcpip.On(m.ke).AddHost(addr, h)
+}
+
+// LocalAddrs sets the addresses the machine has beside loopback. Without it they are 192.0.2.10 and 2001:db8::10.
+func (m *Machine) LocalAddrs(addrs ...netip.Addr) {
+	m.local = append(m.local, addrs...)
+	tcpip.On(m.ke).SetLocal(addrs...)
+}
+
+// reachable declares the host behind addr, unless somebody has done so or it is this machine.
+func (m *Machine) reachable(addr netip.Addr) {
+	local := m.local
+	if len(local) == 0 {
+		local = []netip.Addr{netip.MustParseAddr("192.0.2.10"), netip.MustParseAddr("2001:db8::10")}
+	}
+	for _, a := range append(local, m.hosts...) {
+		if a == addr {
+			return
+		}
+	}
+	if !addr.IsLoopback() && !addr.IsUnspecified() && !addr.IsMulticast() {
+		m.Host(addr, Echo())
+	}
+}

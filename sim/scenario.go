@@ -1,0 +1,132 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+
+	"calloutsim/internal/ke"
+	simtrace "calloutsim/sim/trace"
+)
+
+// Scenario is a run that ksim knows by name.
+type Scenario struct {
+	Name   string // "irp-passthrough"; a variant with a defect adds to it: "irp-passthrough-lost"
+	Title  string // one line
+	Doc    string // what to look at, for people
+	Run    func(m *Machine)
+	Expect []string // numbers of the rules a defect breaks; empty for a clean one
+}
+
+// RunOptions say how a scenario is run.
+type RunOptions struct {
+	Options
+	Replay *Token
+}
+
+// Outcome is what came of a scenario. Close it when done.
+type Outcome struct {
+	Machine  *Machine
+	Failed   bool
+	Messages []string // reports and failed assertions, in order
+	Logs     []string
+	Fault    any // a fault of the simulator itself
+}
+
+// RunScenario runs a scenario without a test, with all events and stacks recorded.
+func RunScenario(s Scenario, o RunOptions) (Outcome, error) {
+	if err := o.check(); err != nil {
+		return Outcome{}, err
+	}
+	hash := hashName("scenario/"+s.Name, 1)
+	if o.Replay != nil && o.Replay.Scenario != hash {
+		return Outcome{}, fmt.Errorf("the token is of another test or scenario (%08x), not of %s (%08x)", o.Replay.Scenario,
+			s.Name, hash)
+	}
+	tb := &runTB{name: s.Name}
+	out := Outcome{}
+	out.Fault = apart(tb, func() {
+		m := start(&ke.Machine{}, tb, o.Options, s.Name, hash, o.Replay, false)
+		m.pooled = true
+		m.repeat = func(token string) []string { return []string{"ksim run " + s.Name + " --replay " + token} }
+		out.Machine = m
+		s.Run(m)
+	})
+	out.Failed, out.Messages, out.Logs = tb.failed, tb.messages, tb.logs
+	return out, nil
+}
+
+// Close gives the machine's coroutines back.
+func (o *Outcome) Close() {
+	if o.Machine != nil {
+		o.Machine.ke.Close()
+	}
+}
+
+// AsExpected reports whether the run broke exactly the rules the scenario is there to break, each at least once, and
+// says in words what is different.
+func (s *Scenario) AsExpected(o *Outcome) (difference string) {
+	var got []string
+	for _, f := range o.Machine.failures() {
+		if r := f.Rule.String(); !contains(got, r) {
+			got = append(got, r)
+		}
+	}
+	for _, r := range s.Expect {
+		if !contains(got, r) {
+			return fmt.Sprintf("%s should break %s and does not (found: %s)", s.Name, r, orNone(got))
+		}
+	}
+	for _, r := range got {
+		if !contains(s.Expect, r) {
+			return fmt.Sprintf("%s breaks %s, which is not expected (expected: %s)", s.Name, r, orNone(s.Expect))
+		}
+	}
+	if o.Failed && len(s.Expect) == 0 {
+		return s.Name + " fails: " + strings.Join(o.Messages, "\n")
+	}
+	return ""
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+func orNone(list []string) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	return strings.Join(list, ", ")
+}
+
+// Of reports whether the token is one of the scenario.
+func (t *Token) Of(s Scenario) bool { return t.Scenario == hashName("scenario/"+s.Name, 1) }
+
+// Describe says how the machine is run: run number and options.
+func (m *Machine) Describe() string { return m.describe() }
+
+// Verdict says in one line what came of the run.
+func (o *Outcome) Verdict() string {
+	m := o.Machine
+	run := fmt.Sprintf("%d events, %d scheduling points, %s", m.ke.Log().Len(), m.Steps(), simtrace.When(m.ke.Uptime()))
+	switch n := len(m.failures()); {
+	case o.Fault != nil:
+		return "fault of the simulator; " + run
+	case m.panicked != nil:
+		return "the driver panicked; " + run
+	case n == 1:
+		return "1 finding: " + m.headline() + "; " + run
+	case n > 1:
+		return fmt.Sprintf("%d findings, the first: %s; %s", n, m.headline(), run)
+	case o.Failed:
+		return "failed: " + strings.TrimSpace(strings.Join(o.Messages, " ")) + "; " + run
+	}
+	if n := len(m.hazards()); n > 0 {
+		return fmt.Sprintf("clean, with %d hazards; %s", n, run)
+	}
+	return "clean; " + run
+}

@@ -1,0 +1,193 @@
+package sim
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"calloutsim/internal/ke"
+)
+
+// Token is a run that can be repeated: kcs1:<scenario hash>:<option bits>:<deviations>:<trace hash>, numbers in
+// hexadecimal (scheduling.md 7.3). Deviations are the choices that were not the boring one, as index.value,…; more than
+// 200 characters of them are packed instead, which a leading '@' says.
+type Token struct {
+	Scenario   uint32 // hash of the full name of the test or scenario
+	Options    uint32 // option bits
+	Deviations []Deviation
+	Trace      uint64 // hash over the events of the run
+}
+
+// Deviation is one choice that was not alternative 0: its position among the choices of the run, and what was picked.
+type Deviation struct{ Index, Pick int }
+
+const (
+	tokenVersion = "kcs1"
+	maxPlain     = 200 // characters of plain deviations
+	packedMark   = "@"
+)
+
+// String prints the token.
+func (t Token) String() string {
+	return fmt.Sprintf("%s:%08x:%x:%s:%016x", tokenVersion, t.Scenario, t.Options, printDeviations(t.Deviations), t.Trace)
+}
+
+func printDeviations(ds []Deviation) string {
+	var b strings.Builder
+	for i, d := range ds {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(strconv.FormatInt(int64(d.Index), 16))
+		b.WriteByte('.')
+		b.WriteString(strconv.FormatInt(int64(d.Pick), 16))
+		if b.Len() > maxPlain {
+			return packedMark + base64.RawURLEncoding.EncodeToString(pack(ds))
+		}
+	}
+	return b.String()
+}
+
+// pack writes each deviation as a varint of gap<<3 | pick-1, where gap counts the boring choices since the one before;
+// picks of 8 and more have 7 there and the rest in a second varint.
+func pack(ds []Deviation) []byte {
+	var b []byte
+	next := 0
+	for _, d := range ds {
+		gap, pick := uint64(d.Index-next), uint64(d.Pick-1)
+		b = binary.AppendUvarint(b, gap<<3|min(pick, 7))
+		if pick >= 7 {
+			b = binary.AppendUvarint(b, pick-7)
+		}
+		next = d.Index + 1
+	}
+	return b
+}
+
+func unpack(b []byte) ([]Deviation, error) {
+	var ds []Deviation
+	next := 0
+	number := func() (uint64, error) {
+		v, n := binary.Uvarint(b)
+		if n <= 0 || v > 1<<40 {
+			return 0, errors.New("the packed deviations are cut off or damaged")
+		}
+		b = b[n:]
+		return v, nil
+	}
+	for len(b) > 0 {
+		v, err := number()
+		if err != nil {
+			return nil, err
+		}
+		d := Deviation{Index: next + int(v>>3), Pick: int(v&7) + 1}
+		if v&7 == 7 {
+			if v, err = number(); err != nil {
+				return nil, err
+			}
+			d.Pick += int(v)
+		}
+		ds = append(ds, d)
+		next = d.Index + 1
+	}
+	return ds, nil
+}
+
+// ParseToken reads a token.
+func ParseToken(s string) (Token, error) {
+	var t Token
+	s = strings.TrimSpace(s)
+	version, rest, ok := strings.Cut(s, ":")
+	if !ok || !strings.HasPrefix(version, "kcs") {
+		return t, fmt.Errorf("%q is no token: a token begins with %s: and is printed by a report behind REPLAY", s, tokenVersion)
+	}
+	if version != tokenVersion {
+		return t, fmt.Errorf("token version %s is not known here, only %s", version, tokenVersion)
+	}
+	f := strings.Split(rest, ":")
+	if len(f) != 4 {
+		return t, fmt.Errorf("token %q has %d parts, not 5: was it copied whole?", s, len(f)+1)
+	}
+	scenario, err := hexPart("scenario hash", f[0], 32)
+	if err != nil {
+		return t, err
+	}
+	bits, err := hexPart("option bits", f[1], 32)
+	if err != nil {
+		return t, err
+	}
+	if bits&^bitsKnown != 0 || bits&bitsProcessors > 64 {
+		return t, fmt.Errorf("token: option bits %x are not known here", bits)
+	}
+	if t.Deviations, err = parseDeviations(f[2]); err != nil {
+		return t, err
+	}
+	t.Scenario, t.Options = uint32(scenario), uint32(bits)
+	t.Trace, err = hexPart("trace hash", f[3], 64)
+	return t, err
+}
+
+func hexPart(what, s string, bits int) (uint64, error) {
+	v, err := strconv.ParseUint(s, 16, bits)
+	if err != nil {
+		return 0, fmt.Errorf("token: %s %q is no hexadecimal number of %d bits", what, s, bits)
+	}
+	return v, nil
+}
+
+func parseDeviations(s string) ([]Deviation, error) {
+	if s == "" {
+		return nil, nil
+	}
+	if packed, ok := strings.CutPrefix(s, packedMark); ok {
+		b, err := base64.RawURLEncoding.DecodeString(packed)
+		if err != nil {
+			return nil, errors.New("token: the packed deviations are no base64url: was the token copied whole?")
+		}
+		ds, err := unpack(b)
+		if err != nil {
+			return nil, fmt.Errorf("token: %w", err)
+		}
+		return ds, nil
+	}
+	var ds []Deviation
+	last := -1
+	for part := range strings.SplitSeq(s, ",") {
+		index, pick, ok := strings.Cut(part, ".")
+		i, err1 := strconv.ParseInt(index, 16, 40)
+		p, err2 := strconv.ParseInt(pick, 16, 17)
+		if !ok || err1 != nil || err2 != nil || p < 1 {
+			return nil, fmt.Errorf("token: deviation %q is no index.value", part)
+		}
+		if int(i) <= last {
+			return nil, fmt.Errorf("token: deviation %q is out of order", part)
+		}
+		last = int(i)
+		ds = append(ds, Deviation{int(i), int(p)})
+	}
+	return ds, nil
+}
+
+// replay makes the source that repeats the run.
+func (t *Token) replay() ke.Source {
+	r := &ke.Replay{}
+	for _, d := range t.Deviations {
+		r.Deviations = append(r.Deviations, ke.Deviation{Index: d.Index, Pick: d.Pick})
+	}
+	return r
+}
+
+// hashName is FNV-1a over the full name of a test or scenario and the number of the machine in it, from 1.
+func hashName(name string, machine int) uint32 {
+	if machine > 1 {
+		name += "#" + strconv.Itoa(machine)
+	}
+	h := uint32(2166136261)
+	for i := range len(name) {
+		h = (h ^ uint32(name[i])) * 16777619
+	}
+	return h
+}

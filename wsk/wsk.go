@@ -1,0 +1,259 @@
+// Package wsk is Winsock Kernel as a driver sees it: registration, the provider's function tables, listening, connection
+// and stream sockets over the simulated transport, control requests and the three codes of WFP connection redirection.
+//
+// Modelled: every function takes the client's IRP as IoCallDriver would, with the subsystem as the lowest driver, and
+// completes it exactly once, by default later and at DISPATCH_LEVEL; buffers, addresses, contexts and tables are on loan
+// until the end the documentation names. Not modelled, and therefore absent from the tables: name resolution, client
+// control codes and security descriptors, datagram sockets, event callbacks with their indications, conditional accept,
+// extension interfaces, attachment through the NMR. Asking for one of them at run time is refused with
+// STATUS_NOT_SUPPORTED.
+//
+// Order of things inside: a call makes a request, submit sends its IRP to the subsystem's device, dispatch starts the
+// transport's operation, finish keeps its result, complete gives it to the IRP from a delivery.
+package wsk
+
+import (
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/irp"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+	"calloutsim/wsk/ws2def"
+)
+
+// MAKE_WSK_VERSION puts a version number together.
+//
+// IRQL: any level.
+// Reference: wsk.h
+func MAKE_WSK_VERSION(major, minor uint8) uint16 { return uint16(major)<<8 | uint16(minor) }
+
+// WSK_MAJOR_VERSION gives the high byte of a version.
+//
+// IRQL: any level.
+// Reference: wsk.h
+func WSK_MAJOR_VERSION(version uint16) uint8 { return uint8(version >> 8) }
+
+// WSK_MINOR_VERSION gives the low byte of a version.
+//
+// IRQL: any level.
+// Reference: wsk.h
+func WSK_MINOR_VERSION(version uint16) uint8 { return uint8(version) }
+
+// Waiting times of WskCaptureProviderNPI; anything else is a number of milliseconds.
+const (
+	WSK_NO_WAIT       uint32 = 0
+	WSK_INFINITE_WAIT uint32 = 0xFFFFFFFF
+)
+
+// SocketFlags, SendFlags, ReceiveFlags and DisconnectFlags are distinct types, because their bits collide: on Windows the
+// wrong constant compiles and changes what is done (WSK-142).
+type (
+	SocketFlags     uint32
+	SendFlags       uint32
+	ReceiveFlags    uint32
+	DisconnectFlags uint32
+)
+
+// Categories of sockets, for WskSocket.
+const (
+	WSK_FLAG_BASIC_SOCKET      SocketFlags = 0
+	WSK_FLAG_LISTEN_SOCKET     SocketFlags = 1
+	WSK_FLAG_CONNECTION_SOCKET SocketFlags = 2
+	WSK_FLAG_DATAGRAM_SOCKET   SocketFlags = 4
+	WSK_FLAG_STREAM_SOCKET     SocketFlags = 8
+)
+
+// Flags of WskSend, WskReceive and WskDisconnect.
+const (
+	WSK_FLAG_NODELAY  SendFlags       = 2
+	WSK_FLAG_WAITALL  ReceiveFlags    = 2
+	WSK_FLAG_DRAIN    ReceiveFlags    = 4
+	WSK_FLAG_ABORTIVE DisconnectFlags = 1
+)
+
+// WSK_CONTROL_SOCKET_TYPE says what WskControlSocket is to do.
+type WSK_CONTROL_SOCKET_TYPE uint32
+
+// The kinds of control requests.
+const (
+	WskSetOption WSK_CONTROL_SOCKET_TYPE = iota
+	WskGetOption
+	WskIoctl
+	WskControlMax
+)
+
+// WSK_CLIENT is the client's side of a captured NPI; it is only handed back.
+type WSK_CLIENT struct{ c *client }
+
+// WSK_CLIENT_DISPATCH is the client's part of a registration. Its memory stays until WskDeregister.
+type WSK_CLIENT_DISPATCH struct {
+	Version        uint16
+	Reserved       uint16 // must be 0
+	WskClientEvent PFN_WSK_CLIENT_EVENT
+}
+
+// WSK_CLIENT_NPI is what WskRegister takes. It may be gone when WskRegister returns.
+type WSK_CLIENT_NPI struct {
+	ClientContext any
+	Dispatch      *WSK_CLIENT_DISPATCH
+}
+
+// WSK_REGISTRATION is the block of one registration. The client gives the memory and never touches what is in it.
+type WSK_REGISTRATION struct {
+	ReservedRegistrationState   uint64
+	ReservedRegistrationContext any
+	ReservedRegistrationLock    uint64
+}
+
+// WSK_PROVIDER_NPI is what WskCaptureProviderNPI fills.
+type WSK_PROVIDER_NPI struct {
+	Client   *WSK_CLIENT
+	Dispatch *WSK_PROVIDER_DISPATCH
+}
+
+// WSK_PROVIDER_CHARACTERISTICS is the range of versions the provider supports.
+type WSK_PROVIDER_CHARACTERISTICS struct {
+	HighestVersion uint16
+	LowestVersion  uint16
+}
+
+// WSK_SOCKET is a socket object. Dispatch points to the table of the socket's category; a Go type assertion to the wrong
+// table fails at once, where the C cast calls the wrong function. The memory is the subsystem's and goes with the socket.
+type WSK_SOCKET struct {
+	Dispatch any
+	s        *socket
+}
+
+// ID names the socket in traces and reports.
+func (s *WSK_SOCKET) ID() trace.ID { return s.s.id }
+
+// WSK_BUF describes data for sending or room for receiving. The descriptor itself may be gone when the call returns, what
+// it describes must stay until the IRP is completed.
+type WSK_BUF struct {
+	Mdl    *irp.MDL
+	Offset uint32 // into the first MDL of the chain
+	Length uint64
+}
+
+// WSK_PROVIDER_DISPATCH is the client-level table. It may be used between a capture and its release.
+type WSK_PROVIDER_DISPATCH struct {
+	Version          uint16
+	Reserved         uint16
+	WskSocket        PFN_WSK_SOCKET
+	WskSocketConnect PFN_WSK_SOCKET_CONNECT
+}
+
+// WSK_PROVIDER_BASIC_DISPATCH is the part every socket has.
+type WSK_PROVIDER_BASIC_DISPATCH struct {
+	WskControlSocket PFN_WSK_CONTROL_SOCKET
+	WskCloseSocket   PFN_WSK_CLOSE_SOCKET
+}
+
+// WSK_PROVIDER_LISTEN_DISPATCH is the table of listening sockets.
+type WSK_PROVIDER_LISTEN_DISPATCH struct {
+	WSK_PROVIDER_BASIC_DISPATCH
+	WskBind            PFN_WSK_BIND
+	WskAccept          PFN_WSK_ACCEPT
+	WskGetLocalAddress PFN_WSK_GET_LOCAL_ADDRESS
+}
+
+// WSK_PROVIDER_CONNECTION_DISPATCH is the table of connection-oriented sockets, accepted ones included.
+type WSK_PROVIDER_CONNECTION_DISPATCH struct {
+	WSK_PROVIDER_BASIC_DISPATCH
+	WskBind             PFN_WSK_BIND
+	WskConnect          PFN_WSK_CONNECT
+	WskGetLocalAddress  PFN_WSK_GET_LOCAL_ADDRESS
+	WskGetRemoteAddress PFN_WSK_GET_REMOTE_ADDRESS
+	WskSend             PFN_WSK_SEND
+	WskReceive          PFN_WSK_RECEIVE
+	WskDisconnect       PFN_WSK_DISCONNECT
+}
+
+// WSK_PROVIDER_STREAM_DISPATCH is the table of stream sockets, which become listening or connection sockets by what is
+// called first.
+type WSK_PROVIDER_STREAM_DISPATCH struct {
+	WSK_PROVIDER_BASIC_DISPATCH
+	WskBind             PFN_WSK_BIND
+	WskAccept           PFN_WSK_ACCEPT
+	WskConnect          PFN_WSK_CONNECT
+	WskListen           PFN_WSK_LISTEN
+	WskSend             PFN_WSK_SEND
+	WskReceive          PFN_WSK_RECEIVE
+	WskDisconnect       PFN_WSK_DISCONNECT
+	WskGetLocalAddress  PFN_WSK_GET_LOCAL_ADDRESS
+	WskGetRemoteAddress PFN_WSK_GET_REMOTE_ADDRESS
+}
+
+// WSK_CLIENT_LISTEN_DISPATCH, WSK_CLIENT_CONNECTION_DISPATCH and WSK_CLIENT_STREAM_DISPATCH are the tables of a socket's
+// event callbacks. Callbacks cannot be enabled here, so the tables have no members yet to be called; a socket may be given
+// one all the same, and its memory stays until the socket is closed.
+type (
+	WSK_CLIENT_LISTEN_DISPATCH     struct{ Reserved any }
+	WSK_CLIENT_CONNECTION_DISPATCH struct{ Reserved any }
+	WSK_CLIENT_STREAM_DISPATCH     struct {
+		Listen  *WSK_CLIENT_LISTEN_DISPATCH
+		Connect *WSK_CLIENT_CONNECTION_DISPATCH
+	}
+)
+
+// Functions behind pointers. Each comment stands for the function of that type in the tables.
+type (
+	// PFN_WSK_CLIENT_EVENT is the client's callback for events that concern it as a whole. None is raised here.
+	PFN_WSK_CLIENT_EVENT func(k *irql.K, clientContext any, eventType uint32, information any,
+		informationLength uint64) ntstatus.NTSTATUS
+
+	// PFN_WSK_SOCKET makes a socket; the IRP's IoStatus.Pointer is the WSK_SOCKET. See provider.wskSocket.
+	PFN_WSK_SOCKET func(k *irql.K, client *WSK_CLIENT, addressFamily ws2def.ADDRESS_FAMILY, socketType uint16,
+		protocol uint32, flags SocketFlags, socketContext, dispatch any, owningProcess *ke.Process,
+		owningThread *irql.KTHREAD, securityDescriptor any, p *irp.IRP) ntstatus.NTSTATUS
+
+	// PFN_WSK_SOCKET_CONNECT makes a connection socket, binds it and connects it. See provider.wskSocketConnect.
+	PFN_WSK_SOCKET_CONNECT func(k *irql.K, client *WSK_CLIENT, socketType uint16, protocol uint32,
+		localAddress, remoteAddress ws2def.SOCKADDR, flags uint32, socketContext any,
+		dispatch *WSK_CLIENT_CONNECTION_DISPATCH, owningProcess *ke.Process, owningThread *irql.KTHREAD,
+		securityDescriptor any, p *irp.IRP) ntstatus.NTSTATUS
+
+	// PFN_WSK_CONTROL_SOCKET sets or reads an option, or issues a control code. See wskControlSocket.
+	PFN_WSK_CONTROL_SOCKET func(k *irql.K, socket *WSK_SOCKET, requestType WSK_CONTROL_SOCKET_TYPE,
+		controlCode, level uint32, inputSize uint64, inputBuffer *irp.Buffer, outputSize uint64,
+		outputBuffer *irp.Buffer, outputSizeReturned *uint64, p *irp.IRP) ntstatus.NTSTATUS
+
+	// PFN_WSK_CLOSE_SOCKET closes a socket. See wskCloseSocket.
+	PFN_WSK_CLOSE_SOCKET func(k *irql.K, socket *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS
+
+	// PFN_WSK_BIND gives a socket its local address. See wskBind.
+	PFN_WSK_BIND func(k *irql.K, socket *WSK_SOCKET, localAddress ws2def.SOCKADDR, flags uint32,
+		p *irp.IRP) ntstatus.NTSTATUS
+
+	// PFN_WSK_LISTEN makes a bound stream socket a listening one. See wskListen.
+	PFN_WSK_LISTEN func(k *irql.K, socket *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS
+
+	// PFN_WSK_ACCEPT waits for a connection; the IRP's IoStatus.Pointer is the WSK_SOCKET. See wskAccept.
+	PFN_WSK_ACCEPT func(k *irql.K, listenSocket *WSK_SOCKET, flags uint32, acceptSocketContext any,
+		acceptSocketDispatch *WSK_CLIENT_CONNECTION_DISPATCH, localAddress, remoteAddress ws2def.SOCKADDR,
+		p *irp.IRP) ntstatus.NTSTATUS
+
+	// PFN_WSK_CONNECT connects a bound socket. See wskConnect.
+	PFN_WSK_CONNECT func(k *irql.K, socket *WSK_SOCKET, remoteAddress ws2def.SOCKADDR, flags uint32,
+		p *irp.IRP) ntstatus.NTSTATUS
+
+	// PFN_WSK_GET_LOCAL_ADDRESS stores a socket's local address. See wskGetLocalAddress.
+	PFN_WSK_GET_LOCAL_ADDRESS func(k *irql.K, socket *WSK_SOCKET, localAddress ws2def.SOCKADDR,
+		p *irp.IRP) ntstatus.NTSTATUS
+
+	// PFN_WSK_GET_REMOTE_ADDRESS stores the address of a socket's peer. See wskGetRemoteAddress.
+	PFN_WSK_GET_REMOTE_ADDRESS func(k *irql.K, socket *WSK_SOCKET, remoteAddress ws2def.SOCKADDR,
+		p *irp.IRP) ntstatus.NTSTATUS
+
+	// PFN_WSK_SEND sends data; the IRP's Information is the number of bytes. See wskSend.
+	PFN_WSK_SEND func(k *irql.K, socket *WSK_SOCKET, buffer *WSK_BUF, flags SendFlags,
+		p *irp.IRP) ntstatus.NTSTATUS
+
+	// PFN_WSK_RECEIVE receives data; the IRP's Information is the number of bytes. See wskReceive.
+	PFN_WSK_RECEIVE func(k *irql.K, socket *WSK_SOCKET, buffer *WSK_BUF, flags ReceiveFlags,
+		p *irp.IRP) ntstatus.NTSTATUS
+
+	// PFN_WSK_DISCONNECT ends the sending direction, or with WSK_FLAG_ABORTIVE the connection. See wskDisconnect.
+	PFN_WSK_DISCONNECT func(k *irql.K, socket *WSK_SOCKET, buffer *WSK_BUF, flags DisconnectFlags,
+		p *irp.IRP) ntstatus.NTSTATUS
+)
