@@ -54,7 +54,7 @@ func FwpsCalloutRegister1(k *irql.K, deviceObject *irp.DEVICE_OBJECT, callout *F
 	calloutId *uint32) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpsCalloutRegister1)
 	e := state.Of(k)
-	ke.Point(k, ke.Use{Obj: e.engineID(), How: ke.W})
+	ke.Point(k, ke.Use{Obj: e.id, How: ke.W})
 	s := e.mayRegister(k, deviceObject, callout)
 	if s == ntstatus.STATUS_SUCCESS && ke.Fails(k, &siteRegister) {
 		s = ntstatus.STATUS_INSUFFICIENT_RESOURCES
@@ -156,7 +156,7 @@ func FwpsCalloutUnregisterByKey0(k *irql.K, calloutKey *GUID) ntstatus.NTSTATUS 
 }
 
 func (e *engine) unregister(k *ke.K, d ddi.ID, r *registration) ntstatus.NTSTATUS {
-	ke.Point(k, ke.Use{Obj: e.engineID(), How: ke.W})
+	ke.Point(k, ke.Use{Obj: e.id, How: ke.W})
 	s := ntstatus.STATUS_FWP_CALLOUT_NOT_FOUND
 	id := trace.ID(0)
 	if r != nil {

@@ -153,8 +153,9 @@ func (cl *call) checkAbsorb(k *ke.K) {
 // checkCompletion judges the answer that completes a pended classification.
 func (cl *call) checkCompletion(k *ke.K, out *FWPS_CLASSIFY_OUT0) {
 	if out == cl.out && !cl.running {
-		cl.found(k, verify.WFP_070, "FwpsCompleteClassify0 is given the classifyOut of a classifyFn that has returned",
-			"complete with a copy made while classifyFn ran.")
+		ke.Report(k, verify.Finding{Rule: verify.WFP_070, Obj: cl.c.id.String(), BugCheck: 0xDC, Places: cl.places(),
+			Headline: "FwpsCompleteClassify0 is given the classifyOut of a classifyFn that has returned",
+			Fix:      "complete with a copy made while classifyFn ran."})
 	}
 	if out.OutContext != cl.entry.OutContext || out.FilterId != cl.entry.FilterId {
 		cl.found(k, verify.WFP_071, "the structure that completes is no copy of the classifyOut that was pended",

@@ -6,6 +6,7 @@ import (
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/internal/wfp"
+	"calloutsim/irql"
 	"calloutsim/ntstatus"
 	"calloutsim/wsk/ws2def"
 )
@@ -39,7 +40,7 @@ type classification struct {
 	phase         phase
 	reauthorize   bool // further calls carry IS_REAUTHORIZE
 	chain         *chain
-	recordsHandle HANDLE
+	recordsHandle irql.HANDLE
 	original      FWPS_CONNECT_REQUEST0 // the request as the program made it
 	current       *version              // newest one
 	queries       []stateQuery
@@ -67,7 +68,7 @@ type call struct {
 	entry    FWPS_CLASSIFY_OUT0 // what out was when classifyFn was called
 	exit     FWPS_CLASSIFY_OUT0 // what it was when classifyFn returned, or what completed the call
 
-	handle     *classifyHandle
+	handle     *classifyRef
 	running    bool // classifyFn is on a stack
 	again      bool // called with IS_REAUTHORIZE
 	pend       pendState
@@ -116,12 +117,12 @@ func (e *engine) Classify(k *ke.K, q *tcpip.Question) {
 	if ch, ok := q.Records.(*chain); ok {
 		c.chain = ch
 		if c.info.connect {
-			c.recordsHandle = HANDLE(e.handles.add(&recordsRef{c: c, chain: ch}))
+			c.recordsHandle = irql.HANDLE(e.handles.add(&recordsRef{c: c, chain: ch}))
 		}
 	}
 	c.original = FWPS_CONNECT_REQUEST0{LocalAddressAndPort: ws2def.Storage(q.Local), RemoteAddressAndPort: ws2def.Storage(q.Remote)}
 	c.current = &version{req: c.original}
-	ke.Point(k, ke.Use{Obj: e.engineID(), How: ke.R})
+	ke.Point(k, ke.Use{Obj: e.id, How: ke.R})
 	c.seq = ke.Log(k, trace.Event{What: trace.Note, Text: c.info.name, Obj: c.id, Obj2: q.Endpoint})
 	c.begin(k)
 }
@@ -135,9 +136,6 @@ func (e *engine) filtered(layer uint16) bool {
 	}
 	return false
 }
-
-// engineID names the policy in footprints.
-func (e *engine) engineID() trace.ID { return trace.MakeID(trace.Engine, 1) }
 
 // begin runs the filters from the start, at the layer's level.
 func (c *classification) begin(k *ke.K) {

@@ -5,6 +5,7 @@ import (
 
 	"calloutsim/internal/ke"
 	"calloutsim/internal/tcpip"
+	"calloutsim/internal/trace"
 	"calloutsim/internal/wfp"
 	"calloutsim/irp"
 	"calloutsim/irql"
@@ -16,13 +17,14 @@ type image = *ke.Image
 // engine is the filter engine of one machine.
 type engine struct {
 	m         *ke.Machine
+	id        trace.ID // of the policy, in footprints
 	policy    *wfp.Policy
 	handles   handles
 	regs      []*registration // registered ones, in order of registration
 	redirects []*redirectHandle
 	open      []*classification // not decided, in order of creation
 	history   []*classification // the last ones, for dumps
-	acquired  []*classifyHandle // with references
+	acquired  []*classifyRef    // with references
 	chains    []*chain          // of connections that are not gone
 	mgmt      management
 
@@ -40,16 +42,18 @@ const (
 )
 
 // universal is FWPM_SUBLAYER_UNIVERSAL, where filters without a sublayer go.
-var universal = GUID{0xeebecc03, 0xced4, 0x4380, [8]byte{0x81, 0x9a, 0x27, 0x34, 0x39, 0x7b, 0x2b, 0x74}}
+var universal = GUID{Data1: 0xeebecc03, Data2: 0xced4, Data3: 0x4380,
+	Data4: [8]byte{0x81, 0x9a, 0x27, 0x34, 0x39, 0x7b, 0x2b, 0x74}}
 
 var state = ke.NewSlot(newEngine)
 
 func newEngine(m *ke.Machine) *engine {
-	e := &engine{m: m, policy: &wfp.Policy{}, nextCallout: firstCallout, nextFilter: firstFilter}
+	e := &engine{m: m, id: m.NewID(trace.Engine), policy: &wfp.Policy{}, nextCallout: firstCallout, nextFilter: firstFilter}
 	e.policy.Sublayers = append(e.policy.Sublayers, &wfp.Sublayer{Key: universal, Name: "universal"})
 	m.Refine = append(m.Refine, e.refine)
 	m.AtUnload(e.checkUnload)
 	m.AtEnd(e.checkEnd)
+	tcpip.On(m).SetEngine(e)
 	return e
 }
 
@@ -129,4 +133,3 @@ func (e *engine) pendedBy(r *registration) []*call {
 	}
 	return out
 }
-

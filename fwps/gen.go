@@ -107,7 +107,7 @@ func guid(s string) string {
 	for i := 0; i < len(tail); i += 2 {
 		bytes = append(bytes, "0x"+tail[i:i+2])
 	}
-	return fmt.Sprintf("GUID{0x%s, 0x%s, 0x%s, [8]byte{%s}}", p[0], p[1], p[2], strings.Join(bytes, ", "))
+	return fmt.Sprintf("GUID{Data1: 0x%s, Data2: 0x%s, Data3: 0x%s, Data4: [8]byte{%s}}", p[0], p[1], p[2], strings.Join(bytes, ", "))
 }
 
 func layerGUIDs(t *table) *bytes.Buffer {

@@ -1,9 +1,9 @@
 package fwps
 
-import "calloutsim/internal/trace"
-
-// HANDLE is a handle of the filter engine: to a session, a redirect handle, redirect records. Zero is NULL.
-type HANDLE uint64
+import (
+	"calloutsim/internal/trace"
+	"calloutsim/irql"
+)
 
 // handleBase is where handle values begin; they are the same in every run of one seed.
 const handleBase = 0xffff_9a00_0000_0000
@@ -28,7 +28,7 @@ func (t *handles) find(h uint64) any {
 // redirectHandle is what FwpsRedirectHandleCreate0 makes.
 type redirectHandle struct {
 	id         trace.ID
-	num        HANDLE
+	num        irql.HANDLE
 	provider   GUID
 	owner      image
 	alive      bool

@@ -78,7 +78,7 @@ func (cl *call) invoke(k *ke.K) {
 	ke.Push(k, ke.Frame{Kind: ke.FrameClassify, Image: r.owner, Device: r.device, Object: cl, Obj: c.id, Fn: codeOf(r.fn.ClassifyFn)})
 	cl.enterSeq = c.e.m.Log().Len()
 	var ctx any
-	if c.info.pend {
+	if c.info.ale { // INFERRED from S19: a handle can be had where FwpsPendClassify0 then says that it cannot pend
 		ctx = &classifyContext{cl}
 	}
 	r.fn.ClassifyFn(k, cl.in, cl.meta, cl.layerData(), ctx, cl.filter, 0, cl.out)

@@ -2,6 +2,7 @@ package fwps
 
 import (
 	"calloutsim/internal/verify"
+	"calloutsim/irql"
 	"calloutsim/wsk/ws2def"
 )
 
@@ -20,7 +21,7 @@ type FWPS_INCOMING_METADATA_VALUES0 struct {
 	compartment uint32
 	targetPID   uint32
 	original    *ws2def.SOCKADDR_STORAGE
-	records     HANDLE
+	records     irql.HANDLE
 	lent        *lent
 }
 
@@ -110,7 +111,7 @@ func (m *FWPS_INCOMING_METADATA_VALUES0) OriginalDestination() *ws2def.SOCKADDR_
 
 // RedirectRecords is the handle of the connection's redirect records, valid as long as the classification is not decided.
 // Rules: WFP-053, WFP-054.
-func (m *FWPS_INCOMING_METADATA_VALUES0) RedirectRecords() HANDLE {
+func (m *FWPS_INCOMING_METADATA_VALUES0) RedirectRecords() irql.HANDLE {
 	m.need(FWPS_METADATA_FIELD_REDIRECT_RECORD_HANDLE, "redirectRecords")
 	return m.records
 }

@@ -27,10 +27,10 @@ type completion struct {
 	out   FWPS_CLASSIFY_OUT0
 }
 
-// classifyHandle is what FwpsAcquireClassifyHandle0 gives a callout for one call.
+// classifyRef is what FwpsAcquireClassifyHandle0 gives a callout for one call.
 //
 // Invariant: refs == acquired - released + 1 while the call is pended, and never negative.
-type classifyHandle struct {
+type classifyRef struct {
 	id       trace.ID
 	num      uint64
 	call     *call
@@ -50,7 +50,7 @@ const pendLoops = 3
 var (
 	siteAcquireHandle = ke.Site{Name: "fault/FwpsAcquireClassifyHandle0", Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"},
 		Spec: "wfp.md 8.1"}
-	sitePend = ke.Site{Name: "fault/FwpsPendClassify0", Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"}, Spec: "wfp.md 8.1"}
+	sitePend   = ke.Site{Name: "fault/FwpsPendClassify0", Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"}, Spec: "wfp.md 8.1"}
 	siteResume = ke.Site{Name: "doc/FwpsCompleteClassify0/resume", Alts: []string{"deferred", "inline"}, Spec: "wfp.md 8.3, 21 #28"}
 )
 
@@ -76,7 +76,7 @@ func FwpsAcquireClassifyHandle0(k *irql.K, classifyContext any, flags uint32, cl
 	}
 	h := cl.handle
 	if h == nil || h.refs == 0 {
-		h = newClassifyHandle(e, cl)
+		h = newClassifyRef(e, cl)
 	}
 	h.refs++
 	h.acquired++
@@ -85,8 +85,8 @@ func FwpsAcquireClassifyHandle0(k *irql.K, classifyContext any, flags uint32, cl
 	return s
 }
 
-func newClassifyHandle(e *engine, cl *call) *classifyHandle {
-	h := &classifyHandle{id: e.m.NewID(trace.ClassifyHandle), call: cl}
+func newClassifyRef(e *engine, cl *call) *classifyRef {
+	h := &classifyRef{id: e.m.NewID(trace.ClassifyHandle), call: cl}
 	h.num = e.handles.add(h)
 	e.acquired = append(e.acquired, h)
 	cl.handle = h
@@ -137,8 +137,8 @@ func flagsZero(k *ke.K, id trace.ID, what string, flags uint32) ntstatus.NTSTATU
 }
 
 // handleFor finds a classify handle that is alive. When it reports, the caller's function has no effect.
-func (e *engine) handleFor(k *ke.K, num uint64, what string) *classifyHandle {
-	h, _ := e.handles.find(num).(*classifyHandle)
+func (e *engine) handleFor(k *ke.K, num uint64, what string) *classifyRef {
+	h, _ := e.handles.find(num).(*classifyRef)
 	if h != nil && h.refs > 0 {
 		return h
 	}
@@ -161,7 +161,7 @@ func (e *engine) handleFor(k *ke.K, num uint64, what string) *classifyHandle {
 func FwpsReleaseClassifyHandle0(k *irql.K, classifyHandle uint64) {
 	ke.Enter(k, ddi.FwpsReleaseClassifyHandle0)
 	e := state.Of(k)
-	h, _ := e.handles.find(classifyHandle).(*classifyHandle)
+	h, _ := e.handles.find(classifyHandle).(*classifyRef)
 	if h != nil {
 		ke.Point(k, ke.Use{Obj: h.call.c.id, How: ke.W})
 	}
@@ -184,7 +184,7 @@ func FwpsReleaseClassifyHandle0(k *irql.K, classifyHandle uint64) {
 }
 
 // drop takes one reference.
-func (e *engine) drop(h *classifyHandle, seq uint64) {
+func (e *engine) drop(h *classifyRef, seq uint64) {
 	h.refs--
 	h.lastSeq = seq
 	if h.refs > 0 {
@@ -284,7 +284,7 @@ func (cl *call) loops(k *ke.K) {
 func FwpsCompleteClassify0(k *irql.K, classifyHandle uint64, flags uint32, classifyOut *FWPS_CLASSIFY_OUT0) {
 	ke.Enter(k, ddi.FwpsCompleteClassify0)
 	e := state.Of(k)
-	h, _ := e.handles.find(classifyHandle).(*classifyHandle)
+	h, _ := e.handles.find(classifyHandle).(*classifyRef)
 	if h != nil {
 		ke.Point(k, ke.Use{Obj: h.call.c.id, How: ke.W})
 		if h.call.pend == pendCompleted {

@@ -51,7 +51,10 @@ type FWPS_CALLOUT_CLASSIFY_FN1 func(k *irql.K, inFixedValues *FWPS_INCOMING_VALU
 type FWPS_CALLOUT_NOTIFY_FN1 func(k *irql.K, notifyType FWPS_CALLOUT_NOTIFY_TYPE, filterKey *GUID,
 	filter *FWPS_FILTER1) ntstatus.NTSTATUS
 
-// FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0 is flowDeleteFn. Flow contexts are not modelled, so it is never called.
+// FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0 is flowDeleteFn.
+//
+// IRQL: <= DISPATCH_LEVEL. Not modelled: flow contexts, so it is never called. Reference:
+// fwpsk/nc-fwpsk-fwps_callout_flow_delete_notify_fn0.
 type FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0 func(k *irql.K, layerId uint16, calloutId uint32, flowContext uint64)
 
 // FWPS_CALLOUT1 describes a callout to FwpsCalloutRegister1.
@@ -72,7 +75,7 @@ type FWPS_CONNECT_REQUEST0 struct {
 	LocalRedirectTargetPID   uint32
 	PreviousVersion          *FWPS_CONNECT_REQUEST0
 	ModifierFilterId         uint64
-	LocalRedirectHandle      HANDLE
+	LocalRedirectHandle      irql.HANDLE
 	LocalRedirectContext     *irp.Buffer
 	LocalRedirectContextSize uint64
 }

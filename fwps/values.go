@@ -123,7 +123,9 @@ func (v *FWP_VALUE0) read(want wfp.DataType) wfp.Value {
 }
 
 // Field is one entry of the enumeration of a layer's values: a constant FWPS_FIELD_*.
-type Field interface{ field() (layer uint16, index int) }
+type Field interface {
+	field() (layer uint16, index int)
+}
 
 // fieldInfo is a row of the table of values.
 type fieldInfo struct {

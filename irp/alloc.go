@@ -62,7 +62,7 @@ func IoAllocateIrp(k *irql.K, stackSize int8, chargeQuota bool) *IRP {
 		return nil
 	}
 	p := state.Of(k).newIRP(k, stackSize, byAllocate)
-	p.allocSeq = ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoAllocateIrp, Obj: p.id, A: uint64(stackSize), Flags: trace.HasA})
+	p.allocSeq = ke.CallArg(k, ddi.IoAllocateIrp, p.id, uint64(stackSize))
 	return p
 }
 
@@ -76,7 +76,8 @@ func (io *ioManager) newIRP(k *irql.K, n int8, o origin) *IRP {
 		p = &IRP{m: io.m, locs: make([]IO_STACK_LOCATION, n)}
 	}
 	locs := p.locs
-	*p = IRP{m: io.m, locs: locs, id: io.m.NewID(trace.IRP), origin: o, creator: ke.Acting(k), thread: nil}
+	*p = IRP{}
+	p.m, p.io, p.locs, p.id, p.origin, p.creator = io.m, io, locs, io.m.NewID(trace.IRP), o, ke.Acting(k)
 	p.prepare(n)
 	p.next = io.live
 	if io.live != nil {
@@ -89,8 +90,8 @@ func (io *ioManager) newIRP(k *irql.K, n int8, o origin) *IRP {
 
 // prepare makes the mutable part of an IRP as IoInitializeIrp leaves it.
 func (p *IRP) prepare(n int8) {
-	clear(p.locs)
 	for i := range p.locs {
+		p.locs[i] = IO_STACK_LOCATION{}
 		p.locs[i].p = p
 	}
 	p.stackCount, p.cur = n, n+1
@@ -131,7 +132,7 @@ func IoFreeIrp(k *irql.K, p *IRP) {
 	ke.Point(k, ke.Use{Obj: p.id, How: ke.Free})
 	checkFree(k, p)
 	p.freeSeq = ke.Call(k, ddi.IoFreeIrp, p.id)
-	state.Of(k).release(p)
+	p.io.release(p)
 }
 
 // backWithCreator reports whether the creator holds the IRP and may dispose of it.
@@ -145,8 +146,20 @@ func (p *IRP) backWithCreator() bool {
 	return false
 }
 
+// mayDispose reports whether img may free or reuse the IRP now: its creator, who holds it again, with no cancel routine set.
+// The I/O manager's own code may, too.
+func (p *IRP) mayDispose(img *ke.Image) bool {
+	return (img == nil || img == p.creator) && p.cancelRoutine == nil && p.backWithCreator()
+}
+
 func checkFree(k *irql.K, p *IRP) {
 	img := ke.Acting(k)
+	if !p.mayDispose(img) || p.origin != byAllocate && p.origin != byAsyncFsd {
+		freedWrongly(k, p, img)
+	}
+}
+
+func freedWrongly(k *irql.K, p *IRP, img *ke.Image) {
 	f := verify.Finding{BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story()}
 	sub := ""
 	switch {
@@ -165,9 +178,10 @@ func checkFree(k *irql.K, p *IRP) {
 			f.Also = []verify.RuleID{verify.IRP_035}
 		}
 	case img != nil && img != p.creator || p.origin == byInitialize:
-		f.Rule, f.BugCheck = verify.IRP_033, 0
+		f.Rule, f.Also = p.special(verify.IRP_033, func(s *SubsystemRules) verify.RuleID { return s.WrongFree })
+		f.BugCheck = 0
 		f.Headline = fmt.Sprintf("%v is freed by a driver that did not allocate it with IoAllocateIrp", p.id)
-	case !p.backWithCreator() || p.cancelRoutine != nil:
+	default:
 		f.Rule, sub = verify.IRP_030, "0x20a"
 		pick := func(s *SubsystemRules) verify.RuleID { return s.Reinitialised }
 		if p.cancel {
@@ -176,8 +190,6 @@ func checkFree(k *irql.K, p *IRP) {
 		f.Rule, f.Also = p.special(f.Rule, pick)
 		f.Headline = fmt.Sprintf("%v is freed while it is in use: %s", p.id, p.whereIs())
 		f.Fix = "free it in the completion routine, which returns STATUS_MORE_PROCESSING_REQUIRED."
-	default:
-		return
 	}
 	f.Args[0] = verify.Arg{Value: sub, Meaning: "sub-code of the I/O verifier"}
 	f.Args[1] = verify.Arg{Value: p.id.String(), Meaning: "the IRP"}
@@ -208,13 +220,19 @@ func IoReuseIrp(k *irql.K, p *IRP, status ntstatus.NTSTATUS) {
 
 // reinitialise clears everything but identity, origin and the allocation record.
 func (p *IRP) reinitialise() {
-	*p = IRP{m: p.m, id: p.id, locs: p.locs, origin: p.origin, creator: p.creator, allocSeq: p.allocSeq,
+	*p = IRP{m: p.m, io: p.io, id: p.id, locs: p.locs, origin: p.origin, creator: p.creator, allocSeq: p.allocSeq,
 		allocFlags: p.allocFlags, next: p.next, prev: p.prev, stackCount: p.stackCount, serial: p.serial}
 	p.prepare(p.stackCount)
 }
 
 func checkReuse(k *irql.K, p *IRP) {
 	img := ke.Acting(k)
+	if !p.mayDispose(img) || p.origin != byAllocate && p.origin != byInitialize {
+		reusedWrongly(k, p, img)
+	}
+}
+
+func reusedWrongly(k *irql.K, p *IRP, img *ke.Image) {
 	f := verify.Finding{BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story()}
 	switch {
 	case p.origin.threaded() || img != nil && img != p.creator:
@@ -227,11 +245,9 @@ func checkReuse(k *irql.K, p *IRP) {
 		f.Headline = fmt.Sprintf("%v is reinitialised while it is in use: %s", p.id, p.whereIs())
 		f.Fix = "reuse it in the completion routine that stops the climb, or after that routine has run."
 		f.Args[0] = verify.Arg{Value: "0x310", Meaning: "IRP reinitialised while in use"}
-	case p.origin == byAsyncFsd:
+	default: // of IoBuildAsynchronousFsdRequest
 		f.Rule, f.Warning, f.BugCheck = verify.IRP_037, true, 0
 		f.Headline = fmt.Sprintf("IoReuseIrp on %v, made by %v: the pages disagree whether that is allowed", p.id, p.origin)
-	default:
-		return
 	}
 	f.Args[2] = verify.Arg{Value: p.id.String(), Meaning: "the IRP"}
 	if f.Warning {

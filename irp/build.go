@@ -39,7 +39,7 @@ func IoBuildDeviceIoControlRequest(k *irql.K, ioControlCode uint32, dev *DEVICE_
 	inputBufferLength uint32, outputBuffer *Buffer, outputBufferLength uint32, internalDeviceIoControl bool,
 	event *irql.KEVENT, ioStatusBlock *IO_STATUS_BLOCK) *IRP {
 	ke.Enter(k, ddi.IoBuildDeviceIoControlRequest)
-	if badBuffer(k, dev, inputBuffer, inputBufferLength) || badBuffer(k, dev, outputBuffer, outputBufferLength) {
+	if badBuffer(k, dev, "0x9", inputBuffer, inputBufferLength) || badBuffer(k, dev, "0x9", outputBuffer, outputBufferLength) {
 		return nil
 	}
 	if ke.Fails(k, &siteBuild) {
@@ -50,7 +50,7 @@ func IoBuildDeviceIoControlRequest(k *irql.K, ioControlCode uint32, dev *DEVICE_
 	p := io.newIRP(k, dev.StackSize, byIoctl)
 	p.bind(k, event, ioStatusBlock)
 	l := p.loc(p.stackCount)
-	l.major = IRP_MJ_DEVICE_CONTROL
+	l.major, l.filled = IRP_MJ_DEVICE_CONTROL, true
 	if internalDeviceIoControl {
 		l.major = IRP_MJ_INTERNAL_DEVICE_CONTROL
 	}
@@ -123,13 +123,13 @@ func (p *IRP) systemBuffer(k *irql.K, n uint32, in *Buffer, inLen uint32) bool {
 }
 
 // badBuffer reports IRP-061: a buffer that is NULL or shorter than the stated length.
-func badBuffer(k *irql.K, dev *DEVICE_OBJECT, b *Buffer, n uint32) bool {
+func badBuffer(k *irql.K, dev *DEVICE_OBJECT, sub string, b *Buffer, n uint32) bool {
 	if n == 0 || b != nil && b.Len() >= int(n) {
 		return false
 	}
 	ke.Report(k, verify.Finding{Rule: verify.IRP_061, BugCheck: 0xC9, Obj: dev.id.String(),
 		Headline: "a build routine is given a buffer that is NULL or shorter than the stated length",
-		Args:     [4]verify.Arg{{Value: "0x9", Meaning: "invalid buffer given to a build routine"}, {Value: dev.id.String(), Meaning: "the device"}}})
+		Args:     [4]verify.Arg{{Value: sub, Meaning: "invalid buffer given to a build routine"}, {Value: dev.id.String(), Meaning: "the device"}}})
 	return true
 }
 
@@ -163,7 +163,7 @@ func IoBuildAsynchronousFsdRequest(k *irql.K, majorFunction uint32, dev *DEVICE_
 
 func buildFsd(k *irql.K, o origin, d ddi.ID, major uint32, dev *DEVICE_OBJECT, b *Buffer, n uint32, off *int64) *IRP {
 	transfers := major == IRP_MJ_READ || major == IRP_MJ_WRITE
-	if transfers && badBuffer(k, dev, b, n) {
+	if transfers && badBuffer(k, dev, "0x8", b, n) {
 		return nil
 	}
 	if ke.Fails(k, &siteBuild) {
@@ -186,6 +186,7 @@ func buildFsd(k *irql.K, o origin, d ddi.ID, major uint32, dev *DEVICE_OBJECT, b
 // fsdBuffers presents the buffer by the device's flags (irp.md 8).
 func (p *IRP) fsdBuffers(k *irql.K, dev *DEVICE_OBJECT, b *Buffer, n uint32, off *int64, write bool) bool {
 	l := p.loc(p.stackCount)
+	l.filled = true
 	tr := &l.params.Read
 	p.flags |= IRP_READ_OPERATION
 	if write {

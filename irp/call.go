@@ -2,7 +2,7 @@ package irp
 
 import (
 	"fmt"
-	"reflect"
+	"unsafe"
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
@@ -37,12 +37,12 @@ func IoCallDriver(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
 		noLocation(k, p, "IoCallDriver")
 	}
 	l.device = dev // nothing else in the location is overwritten, so a skipped driver's device is never recorded
-	io := state.Of(k)
+	io := p.io
 	v := io.getVisit(p)
 	l.visit = v
 	v.marked = l.control&SL_PENDING_RETURNED != 0 && l.markedBy == dev.DriverObject.image // and skipped by that driver
 	p.sent = true
-	p.sentSeq = ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoCallDriver, Obj: dev.id, Obj2: p.id})
+	p.sentSeq = ke.CallOn(k, ddi.IoCallDriver, dev.id, p.id)
 	level := p.cur
 	v.serial = p.give(stAt, dev.DriverObject.image, level, dev)
 	s := dispatch(k, dev, p, v, l.major)
@@ -65,8 +65,10 @@ func dispatch(k *irql.K, dev *DEVICE_OBJECT, p *IRP, v *visit, major uint8) ntst
 		fn = invalidDeviceRequest
 	}
 	id, level := p.id, p.level
-	ke.Push(k, ke.Frame{Kind: ke.FrameDispatch, Image: drv.image, Device: dev, Object: p, Obj: id,
-		Fn: codeOf(fn), Level: int(level), Data: v})
+	f := ke.NewFrame(k)
+	f.Kind, f.Image, f.Obj, f.Fn, f.Level = ke.FrameDispatch, drv.image, id, codeOf(fn), int(level)
+	f.Device, f.Object, f.Data = dev, p, v
+	ke.Begin(k, f)
 	ke.Point(k, ke.Use{Obj: id, How: ke.R})
 	s := fn(k, dev, p)
 	judgeDispatch(k, p, id, v, s)
@@ -78,7 +80,15 @@ func dispatch(k *irql.K, dev *DEVICE_OBJECT, p *IRP, v *visit, major uint8) ntst
 	return s
 }
 
-func codeOf(fn any) uintptr { return reflect.ValueOf(fn).Pointer() }
+// codeOf is the code address of a routine, as reflect gives it: an interface that holds a func holds the pointer to its
+// closure, whose first word is the address. It is asked for at every callback.
+func codeOf(fn any) uintptr {
+	data := (*[2]unsafe.Pointer)(unsafe.Pointer(&fn))[1]
+	if data == nil {
+		return 0
+	}
+	return *(*uintptr)(data)
+}
 
 // invalidDeviceRequest stands in every empty entry of a dispatch table (irp.md 3).
 func invalidDeviceRequest(k *irql.K, _ *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
@@ -108,8 +118,8 @@ func checkSend(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
 	if now := ke.IRQL(k); now > ke.Dispatch || now == ke.Dispatch && !anyLevelMajor(l.major) {
 		sentAtBadIrql(k, p, l.major)
 	}
-	if up := p.loc(p.cur); up != nil && l.routine != nil && l.control&0xE0 != 0 && l.control == up.control &&
-		codeOf(l.routine) == codeOf(up.routine) && l.context == up.context && l.setBy == up.setBy && l.setBy != p.owner {
+	if up := p.loc(p.cur); l.setBy != p.owner && up != nil && l.setBy == up.setBy && l.routine != nil &&
+		l.control&invokeAny != 0 && l.control == up.control && codeOf(l.routine) == codeOf(up.routine) {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_014, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
 			Headline: fmt.Sprintf("the stack location of %v was copied by hand: the upper driver's completion routine would run twice", p.id),
 			Args:     [4]verify.Arg{{Value: "0x207", Meaning: "the upper driver's completion routine is overwritten"}, {}, {Value: p.id.String(), Meaning: "the IRP"}},

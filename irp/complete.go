@@ -35,7 +35,7 @@ func IoCompleteRequest(k *irql.K, p *IRP, priorityBoost int8) {
 	if l := p.loc(p.cur); l != nil && l.visit != nil && (p.state == stAt || p.state == stQueued || p.state == stStopped || p.state == stInCancel) {
 		v := l.visit
 		v.completed, v.status = true, p.ioStatus.Status
-		v.ownFrame = f != nil && f.Kind == ke.FrameDispatch && f.Data == any(v)
+		v.ownFrame = f != nil && f.Kind == ke.FrameDispatch && f.Data == v
 	}
 	if v := frameVisit(k, p); v != nil && !v.completed {
 		v.completed, v.ownFrame, v.status = true, true, p.ioStatus.Status // resumed after its own routine stopped the climb
@@ -84,7 +84,8 @@ func checkComplete(k *irql.K, p *IRP) {
 func checkNeverSent(k *irql.K, p *IRP) {
 	if p.origin.threaded() {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_065, BugCheck: 0xC9, Obj: p.id.String(),
-			Headline: fmt.Sprintf("%v is completed by its creator without having been sent", p.id)})
+			Headline: fmt.Sprintf("%v is completed by its creator without having been sent", p.id),
+			Args:     [4]verify.Arg{{Value: "0x239", Meaning: "IRP completed that was never sent"}, {}, {Value: p.id.String(), Meaning: "the IRP"}}})
 	}
 }
 
@@ -142,8 +143,12 @@ func (p *IRP) climb(k *irql.K) {
 
 // clear makes a completed location inert; the documentation says that it reads as zero from the routine above.
 func (l *IO_STACK_LOCATION) clear() {
-	l.minor, l.flags, l.params = 0, 0, PARAMETERS{}
+	l.minor, l.flags = 0, 0
+	if l.filled {
+		l.params, l.filled = PARAMETERS{}, false
+	}
 	l.control &= SL_ERROR_RETURNED
+	l.copied = false
 }
 
 // invoke calls one completion routine and reports whether the climb ends here.
@@ -153,9 +158,12 @@ func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *k
 		dev = up.device // the routine owner's own device; NULL for a creator without a location (irp.md 24 #1)
 	}
 	id, level, pended := p.id, p.cur, p.pendingReturned
+	sent, completed := p.sentSeq, p.completeSeq
 	mine := p.give(stInRoutine, setBy, level, dev)
-	ke.Push(k, ke.Frame{Kind: ke.FrameCompletion, Image: setBy, Device: dev, Object: p, Obj: id, Fn: codeOf(routine),
-		Level: int(level)})
+	f := ke.NewFrame(k)
+	f.Kind, f.Image, f.Obj, f.Fn, f.Level = ke.FrameCompletion, setBy, id, codeOf(routine), int(level)
+	f.Device, f.Object, f.Data = dev, p, nil
+	ke.Begin(k, f)
 	ke.Point(k, ke.Use{Obj: id, How: ke.R})
 	r := routine(k, dev, p, ctx)
 	still := p.id == id && p.state == stInRoutine && p.serial == mine
@@ -165,7 +173,7 @@ func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *k
 			p.state = stStopped
 		}
 	case !still:
-		climbsOn(k, p, id, r)
+		climbsOn(k, p, id, r, p.id == id && (p.sentSeq > sent || p.completeSeq > completed))
 	case pended && up != nil && up.control&SL_PENDING_RETURNED == 0:
 		rule, _ := p.special(verify.IRP_011, func(s *SubsystemRules) verify.RuleID { return s.NotPropagated })
 		c9(k, p, id, rule, 0x228, "the completion routine of %v saw PendingReturned and did not mark the IRP pending",
@@ -180,10 +188,10 @@ func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *k
 }
 
 // climbsOn reports a routine that disposed of the IRP and let the climb go on all the same.
-func climbsOn(k *irql.K, p *IRP, id trace.ID, r ntstatus.NTSTATUS) {
-	rule, act := verify.IRP_051, "completed or sent"
-	if p.id != id || p.state == stFreed || p.state == stCreator {
-		rule, act = verify.IRP_050, "freed or reused"
+func climbsOn(k *irql.K, p *IRP, id trace.ID, r ntstatus.NTSTATUS, resent bool) {
+	rule, act := verify.IRP_050, "freed or reused"
+	if resent {
+		rule, act = verify.IRP_051, "completed or sent"
 	}
 	rule, also := p.special(rule, func(s *SubsystemRules) verify.RuleID { return s.PastTop })
 	ke.Report(k, verify.Finding{Rule: rule, Also: also, Obj: id.String(),

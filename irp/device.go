@@ -232,3 +232,6 @@ func IoGetAttachedDeviceReference(k *irql.K, dev *DEVICE_OBJECT) *DEVICE_OBJECT 
 	ke.Call(k, ddi.IoGetAttachedDeviceReference, top.id)
 	return top
 }
+
+// Deleted reports whether IoDeleteDevice was called. It is for packages that model a part of the system.
+func (d *DEVICE_OBJECT) Deleted() bool { return d.deleted }

@@ -37,7 +37,9 @@ func LoadDriver(m *ke.Machine, name string, entry DRIVER_INITIALIZE) *DRIVER_OBJ
 }
 
 // EntryStatus returns what DriverEntry returned; done is false while it still runs.
-func (d *DRIVER_OBJECT) EntryStatus() (status ntstatus.NTSTATUS, done bool) { return d.entry, d.entered }
+func (d *DRIVER_OBJECT) EntryStatus() (status ntstatus.NTSTATUS, done bool) {
+	return d.entry, d.entered
+}
 
 // Unloaded reports whether the image is gone.
 func (d *DRIVER_OBJECT) Unloaded() bool { return d.gone }
@@ -129,7 +131,7 @@ func (io *ioManager) checkUnloadIRP(m *ke.Machine, img *ke.Image, p *IRP) {
 			return
 		}
 	}
-	if p.creator == img && (!inFlight || p.state == stStopped) {
+	if p.creator == img && (p.state == stCreator || p.state == stStopped && p.backWithCreator()) {
 		io.leaked(m, p, ctx)
 	}
 }

@@ -82,7 +82,7 @@ func dumpLocation(p *IRP, n int8) []string {
 	if l.device != nil {
 		dev = l.device.id.String()
 	}
-	if l.routine != nil && l.control&0xE0 != 0 {
+	if l.routine != nil && l.control&invokeAny != 0 {
 		routine = ke.FuncName(codeOf(l.routine))
 		if l.setBy != nil {
 			routine = l.setBy.Name + "!" + routine

@@ -193,6 +193,27 @@ func passes(t *testing.T, scenario func(l *lab)) {
 	l := newLab(t, ke.Config{})
 	scenario(l)
 	l.silent()
+	for run := range uint64(schedules) {
+		l := newLab(t, ke.Config{Source: noFaults{ke.NewRandom(1, run)}})
+		scenario(l)
+		l.silent()
+		if t.Failed() {
+			t.Fatalf("with the random walk of run %d", run)
+		}
+	}
+}
+
+// schedules is how many random schedules every scenario that must stay silent is run with, besides the boring one.
+const schedules = 20
+
+// noFaults is a random walk in which nothing fails.
+type noFaults struct{ *ke.Random }
+
+func (n noFaults) Choose(s *ke.Site, alternatives int) int {
+	if pick := n.Random.Choose(s, alternatives); !s.Fault() {
+		return pick
+	}
+	return 0
 }
 
 func record(rule verify.RuleID) *verify.Record {

@@ -138,6 +138,7 @@ func (s ownState) String() string { return stateNames[s] }
 // now acts for the owner, and reports IRP-005 if it does not. What a method hands out is for use at once.
 type IRP struct {
 	m    *ke.Machine
+	io   *ioManager
 	id   trace.ID
 	locs []IO_STACK_LOCATION // element n-1 is location n
 
@@ -195,18 +196,20 @@ type visit struct {
 
 // IO_STACK_LOCATION is one driver's part of an IRP. A driver reads its own and writes the next lower one.
 type IO_STACK_LOCATION struct {
-	p          *IRP
-	device     *DEVICE_OBJECT
-	routine    IO_COMPLETION_ROUTINE
-	context    any
-	setBy      *ke.Image // who registered routine
-	markedBy   *ke.Image // who called IoMarkIrpPending
-	visit      *visit
-	params     PARAMETERS
-	major      uint8
-	minor      uint8
-	flags      uint8
-	control    uint8
+	p        *IRP
+	device   *DEVICE_OBJECT
+	routine  IO_COMPLETION_ROUTINE
+	context  any
+	setBy    *ke.Image // who registered routine
+	markedBy *ke.Image // who called IoMarkIrpPending
+	visit    *visit
+	params   PARAMETERS
+	filled   bool // params may be other than zero
+	major    uint8
+	minor    uint8
+	flags    uint8
+	control  uint8
+	copied   bool // prepared by IoCopyCurrentIrpStackLocationToNext
 }
 
 // PARAMETERS holds the members of the C union Parameters that are modelled. Only the member that belongs to the major

@@ -12,14 +12,20 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// Callbacks of a lookaside list that brings its own memory.
-type (
-	ALLOCATE_FUNCTION_EX func(k *irql.K, poolType POOL_TYPE, numberOfBytes uint64, tag uint32, list *LOOKASIDE_LIST_EX) *Buffer
-	FREE_FUNCTION_EX     func(k *irql.K, entry *Buffer, list *LOOKASIDE_LIST_EX)
-)
+// ALLOCATE_FUNCTION_EX makes an entry for a lookaside list that brings its own memory; nil when it has none.
+//
+// IRQL: that of ExAllocateFromLookasideListEx. Reference: wdm/nc-wdm-allocate_function_ex.
+type ALLOCATE_FUNCTION_EX func(k *irql.K, poolType POOL_TYPE, numberOfBytes uint64, tag uint32,
+	list *LOOKASIDE_LIST_EX) *Buffer
 
-// LOOKASIDE_LIST_EX is a list of blocks of one size that are kept for reuse. It lies in nonpaged driver memory. Every entry
-// it hands out is a block of its own here, so that a driver that keeps using one it gave back is caught.
+// FREE_FUNCTION_EX takes back an entry of a lookaside list that brings its own memory.
+//
+// IRQL: that of ExFreeToLookasideListEx. Reference: wdm/nc-wdm-free_function_ex.
+type FREE_FUNCTION_EX func(k *irql.K, entry *Buffer, list *LOOKASIDE_LIST_EX)
+
+// LOOKASIDE_LIST_EX is a list of blocks of one size that are kept for reuse. It lies in nonpaged driver
+// memory. Every entry it hands out is a block of its own here, so that a driver that keeps using one it
+// gave back is caught.
 type LOOKASIDE_LIST_EX struct {
 	run      ke.Stamp
 	id       trace.ID
@@ -80,24 +86,29 @@ func (l *LOOKASIDE_LIST_EX) usable(k *irql.K, d ddi.ID) bool {
 	if l.live && l.run.Of(k) && l.goneRule == verify.NoRule {
 		return true
 	}
-	l.report(k, "0xcb", "a lookaside list that is not initialised", fmt.Sprintf("%v on a lookaside list that is not initialised", d))
+	l.report(k, "0xcb", "a lookaside list that is not initialised",
+		fmt.Sprintf("%v on a lookaside list that is not initialised", d))
 	return false
 }
 
 // ExInitializeLookasideListEx initialises a list of entries of one size; nil callbacks mean pool memory.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the list's memory must stay until ExDeleteLookasideListEx. Rules: POOL-010, POOL-021,
-// IRQL-001. Not modelled: depth, quotas, raising. Reference: wdm/nf-wdm-exinitializelookasidelistex.
-func ExInitializeLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX, allocate ALLOCATE_FUNCTION_EX, free FREE_FUNCTION_EX,
+// IRQL: <= DISPATCH_LEVEL. Ownership: the list's memory must stay until ExDeleteLookasideListEx. Rules:
+// POOL-010, POOL-021, IRQL-001. Not modelled: depth, quotas, raising. Reference:
+// wdm/nf-wdm-exinitializelookasidelistex.
+func ExInitializeLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX, allocate ALLOCATE_FUNCTION_EX,
+	free FREE_FUNCTION_EX,
 	poolType POOL_TYPE, flags uint32, size uint64, tag uint32, depth uint16) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.ExInitializeLookasideListEx)
 	l := lookaside
 	if l.live && l.run.Of(k) {
-		l.report(k, "0xca", "a lookaside list is initialised twice", fmt.Sprintf("%v is initialised a second time", l.id))
+		l.report(k, "0xca", "a lookaside list is initialised twice",
+			fmt.Sprintf("%v is initialised a second time", l.id))
 		return ntstatus.STATUS_SUCCESS
 	}
-	*l = LOOKASIDE_LIST_EX{run: ke.StampOf(k), id: ke.Of(k).NewID(trace.Lookaside), owner: ke.Acting(k), allocate: allocate,
-		free: free, poolType: poolType, size: size, tag: tag, live: true}
+	*l = LOOKASIDE_LIST_EX{run: ke.StampOf(k), id: ke.Of(k).NewID(trace.Lookaside), owner: ke.Acting(k),
+		allocate: allocate,
+		free:     free, poolType: poolType, size: size, tag: tag, live: true}
 	if size < lookasideMinimum {
 		l.report(k, "0xcd", "the entries of a lookaside list are too small",
 			fmt.Sprintf("%v: entries of %d bytes have no room for a link", l.id, size))
@@ -109,10 +120,11 @@ func ExInitializeLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX, alloca
 	return ntstatus.STATUS_SUCCESS
 }
 
-// ExAllocateFromLookasideListEx takes an entry from the list; nil when there is no memory. Its contents are undefined.
+// ExAllocateFromLookasideListEx takes an entry from the list; nil when there is no memory. Its contents are
+// undefined.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller's until it gives the entry back to the same list. Rules: POOL-002,
-// POOL-021, IRQL-001. Reference: wdm/nf-wdm-exallocatefromlookasidelistex.
+// IRQL: <= DISPATCH_LEVEL. Ownership: the caller's until it gives the entry back to the same list. Rules:
+// POOL-002, POOL-021, IRQL-001. Reference: wdm/nf-wdm-exallocatefromlookasidelistex.
 func ExAllocateFromLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX) *Buffer {
 	ke.Enter(k, ddi.ExAllocateFromLookasideListEx)
 	l := lookaside
@@ -120,7 +132,8 @@ func ExAllocateFromLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX) *Buf
 	if !l.usable(k, ddi.ExAllocateFromLookasideListEx) {
 		return nil
 	}
-	r := pool.Request{DDI: ddi.ExAllocateFromLookasideListEx, Kind: l.poolType.kind(), Size: blockSize(l.size), Tag: l.tag,
+	r := pool.Request{DDI: ddi.ExAllocateFromLookasideListEx, Kind: l.poolType.kind(),
+		Size: blockSize(l.size), Tag: l.tag,
 		Uninitialized: true}
 	allocationLevel(k, &r)
 	b := l.get(k, &r)
@@ -220,9 +233,12 @@ func (s *lookasides) checkUnload(m *ke.Machine, img *ke.Image) {
 		if l.owner != img {
 			continue
 		}
-		m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_003, BugCheck: 0xCE, Obj: l.id.String(), Driver: img.Name,
-			Ctx: "unload of " + img.Name, Headline: fmt.Sprintf("%s is unloaded and leaves the lookaside list %v", img.Name, l.id),
-			Args:   [4]verify.Arg{arg(img.Name, "the driver")},
-			Places: []verify.Place{{Label: "INITIALISED", Seq: l.initSeq}}, Fix: "ExDeleteLookasideListEx in the unload routine."})
+		m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_003, BugCheck: 0xCE, Obj: l.id.String(),
+			Driver:   img.Name,
+			Ctx:      "unload of " + img.Name,
+			Headline: fmt.Sprintf("%s is unloaded and leaves the lookaside list %v", img.Name, l.id),
+			Args:     [4]verify.Arg{arg(img.Name, "the driver")},
+			Places: []verify.Place{{Label: "INITIALISED",
+				Seq: l.initSeq}}, Fix: "ExDeleteLookasideListEx in the unload routine."})
 	}
 }

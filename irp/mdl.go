@@ -38,8 +38,8 @@ const (
 	IoModifyAccess LOCK_OPERATION = 2
 )
 
-// MDL describes memory for transfers. A driver may write Next and nothing else; what it may read comes from MdlFlags and
-// the MmGetMdl* routines.
+// MDL describes memory for transfers. A driver may write Next and nothing else; what it may read comes from
+// MdlFlags and the MmGetMdl* routines.
 type MDL struct {
 	Next *MDL // the next of a chain
 
@@ -64,9 +64,12 @@ type MDL struct {
 
 // mdlState is what one machine knows about its MDLs.
 type mdlState struct {
-	locked  []*MDL // in order of locking
-	failed  trace.ID
-	failSeq uint64
+	locked []*MDL // in order of locking
+
+	// The last mapping that failed, and in which call of a driver's routine.
+	failed    trace.ID
+	failSeq   uint64
+	failFrame uint64
 }
 
 var mdls = ke.NewSlot(newMdlState)
@@ -75,12 +78,14 @@ func newMdlState(m *ke.Machine) *mdlState {
 	s := &mdlState{}
 	m.AtUnload(s.checkUnload)
 	m.AtEnd(s.checkEnd)
+	m.Explain = append(m.Explain, s.explain)
 	return s
 }
 
 var (
 	siteAllocateMdl = ke.Site{Name: "fault/IoAllocateMdl", Alts: faultAlts, Spec: "irp.md 19.2"}
-	siteProbeLock   = ke.Site{Name: "fault/MmProbeAndLockPages", Alts: []string{"locks", "raises"}, Spec: "irp.md 19.2"}
+	siteProbeLock   = ke.Site{Name: "fault/MmProbeAndLockPages", Alts: []string{"locks", "raises"},
+		Spec: "irp.md 19.2"}
 )
 
 // ID returns the id reports use for the MDL.
@@ -116,7 +121,8 @@ func (mdl *MDL) alive(k *irql.K, what string) {
 	mdl.report(k, verify.Finding{Rule: verify.MDL_016, BugCheck: 0xD5,
 		Headline: fmt.Sprintf("%s: %v is freed already", what, mdl.id),
 		Args:     [4]verify.Arg{arg(mdl.id, "the MDL whose memory is referenced"), arg(0, "0 read, 1 write")},
-		Fix:      "let exactly one party free it: the I/O manager frees what it made, the creator what it made."})
+		Fix: "let exactly one party free it: the I/O manager frees what it made, the creator what it " +
+			"made."})
 	panic("internal error: went on with a freed MDL")
 }
 
@@ -138,20 +144,23 @@ func (mdl *MDL) report(k *irql.K, f verify.Finding) {
 // c4 is the sort of finding for which Driver Verifier stops with the MDL and its flags.
 func (mdl *MDL) c4(rule verify.RuleID, sub, meaning, headline, fix string) verify.Finding {
 	return verify.Finding{Rule: rule, BugCheck: 0xC4, Headline: headline, Fix: fix,
-		Args: [4]verify.Arg{arg(sub, meaning), arg(mdl.id, "the MDL"), arg(fmt.Sprintf("%#x", mdl.flags), "MdlFlags")}}
+		Args: [4]verify.Arg{arg(sub, meaning), arg(mdl.id, "the MDL"), arg(fmt.Sprintf("%#x", mdl.flags),
+			"MdlFlags")}}
 }
 
 // newMDL makes an MDL for a view; buf may be nil.
 func newMDL(k *irql.K, d ddi.ID, buf *Buffer, length uint32) *MDL {
 	m := ke.Of(k)
 	mdls.On(m)
-	mdl := &MDL{m: m, id: m.NewID(trace.MDL), flags: MDL_ALLOCATED_FIXED_SIZE, count: length, owner: ke.Acting(k)}
+	mdl := &MDL{m: m, id: m.NewID(trace.MDL), flags: MDL_ALLOCATED_FIXED_SIZE, count: length,
+		owner: ke.Acting(k)}
 	mdl.pages = int(length+pool.PageSize-1) / pool.PageSize
 	if buf != nil {
 		mdl.pages = spanned(buf.Address(), length)
 		mdl.buf = buf.Slice(0, int(length))
 	}
-	mdl.allocSeq = ke.Log(k, trace.Event{What: trace.Call, Code: d, Obj: mdl.id, Obj2: buf.ID(), A: uint64(length), Flags: trace.HasA})
+	mdl.allocSeq = ke.Log(k, trace.Event{What: trace.Call, Code: d, Obj: mdl.id, Obj2: buf.ID(),
+		A: uint64(length), Flags: trace.HasA})
 	return mdl
 }
 
@@ -180,12 +189,13 @@ func (mdl *MDL) release(k *irql.K) {
 var describes = pool.Loan{Rule: verify.MDL_018, What: "an MDL describes it", Writable: true,
 	Fix: "IoFreeMdl first, then the memory."}
 
-// IoAllocateMdl makes an MDL for length bytes of a buffer; it is not built yet. With p it becomes the IRP's MdlAddress, or
-// with secondaryBuffer the last one of its chain. It returns nil when memory is short.
+// IoAllocateMdl makes an MDL for length bytes of a buffer; it is not built yet. With p it becomes the IRP's
+// MdlAddress, or with secondaryBuffer the last one of its chain. It returns nil when memory is short.
 //
 // IRQL: <= DISPATCH_LEVEL. Ownership: the caller's, who frees it before the memory it describes.
 // Rules: POOL-011, POOL-013, IRP-005, IRQL-001. Not modelled: quotas. Reference: wdm/nf-wdm-ioallocatemdl.
-func IoAllocateMdl(k *irql.K, virtualAddress *Buffer, length uint32, secondaryBuffer, chargeQuota bool, p *IRP) *MDL {
+func IoAllocateMdl(k *irql.K, virtualAddress *Buffer, length uint32, secondaryBuffer, chargeQuota bool,
+	p *IRP) *MDL {
 	ke.Enter(k, ddi.IoAllocateMdl)
 	if ke.Fails(k, &siteAllocateMdl) {
 		ke.CallStatus(k, ddi.IoAllocateMdl, 0, uint32(ntstatus.STATUS_INSUFFICIENT_RESOURCES))
@@ -214,8 +224,8 @@ func IoAllocateMdl(k *irql.K, virtualAddress *Buffer, length uint32, secondaryBu
 
 // IoFreeMdl frees an MDL; the mapping of a partial one ends with it.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: gone; the memory it described stays. Rules: MDL-006, MDL-016, POOL-025, IRQL-001.
-// Reference: wdm/nf-wdm-iofreemdl.
+// IRQL: <= DISPATCH_LEVEL. Ownership: gone; the memory it described stays. Rules: MDL-006, MDL-016,
+// POOL-025, IRQL-001. Reference: wdm/nf-wdm-iofreemdl.
 func IoFreeMdl(k *irql.K, mdl *MDL) {
 	ke.Enter(k, ddi.IoFreeMdl)
 	if mdl != nil {
@@ -226,12 +236,14 @@ func IoFreeMdl(k *irql.K, mdl *MDL) {
 	switch {
 	case mdl.flags&MDL_PAGES_LOCKED != 0:
 		mdl.report(k, verify.Finding{Rule: verify.MDL_006, BugCheck: 0xCB,
-			Headline: fmt.Sprintf("IoFreeMdl: the pages of %v are still locked", mdl.id), Fix: "MmUnlockPages first.",
+			Headline: fmt.Sprintf("IoFreeMdl: the pages of %v are still locked",
+				mdl.id), Fix: "MmUnlockPages first.",
 			Args: [4]verify.Arg{{}, {}, arg(mdl.id, "the MDL"), arg(mdl.pages, "locked pages")}})
 		mdl.unlock(k)
 	case mdl.flags&MDL_MAPPED_TO_SYSTEM_VA != 0:
 		mdl.report(k, mdl.c4(verify.MDL_006, "0xb8", "IoFreeMdl of a mapped MDL",
-			fmt.Sprintf("IoFreeMdl: %v is still mapped", mdl.id), "MmUnmapLockedPages or MmUnlockPages first."))
+			fmt.Sprintf("IoFreeMdl: %v is still mapped",
+				mdl.id), "MmUnmapLockedPages or MmUnlockPages first."))
 	}
 	mdl.end(k, ke.Call(k, ddi.IoFreeMdl, mdl.id))
 }
@@ -243,7 +255,8 @@ func (mdl *MDL) end(k *irql.K, seq uint64) {
 	mdl.release(k)
 }
 
-// MmBuildMdlForNonPagedPool fills in the pages of an MDL over nonpaged pool. There is nothing to unlock or unmap later.
+// MmBuildMdlForNonPagedPool fills in the pages of an MDL over nonpaged pool. There is nothing to unlock or
+// unmap later.
 //
 // IRQL: <= DISPATCH_LEVEL. Ownership: unchanged. Rules: MDL-005, MDL-016, IRQL-001.
 // Reference: wdm/nf-wdm-mmbuildmdlfornonpagedpool.
@@ -257,7 +270,8 @@ func MmBuildMdlForNonPagedPool(k *irql.K, mdl *MDL) {
 			what = pool.KindOf(mdl.buf).String()
 		}
 		mdl.report(k, mdl.c4(verify.MDL_005, "0x7f", "not nonpaged pool",
-			fmt.Sprintf("MmBuildMdlForNonPagedPool: %v describes %s", mdl.id, what), "use MmProbeAndLockPages."))
+			fmt.Sprintf("MmBuildMdlForNonPagedPool: %v describes %s", mdl.id,
+				what), "use MmProbeAndLockPages."))
 	}
 	mdl.flags |= MDL_SOURCE_IS_NONPAGED_POOL
 	ke.Call(k, ddi.MmBuildMdlForNonPagedPool, mdl.id)
@@ -284,8 +298,8 @@ func MmGetMdlByteOffset(k *irql.K, mdl *MDL) uint32 {
 	return uint32(mdl.buf.Address() % pool.PageSize)
 }
 
-// MmGetMdlVirtualAddress returns the address an MDL was made for: a value to compute with, for IoBuildPartialMdl above all,
-// that need not be valid where the caller runs.
+// MmGetMdlVirtualAddress returns the address an MDL was made for: a value to compute with, for
+// IoBuildPartialMdl above all, that need not be valid where the caller runs.
 //
 // IRQL: any. Ownership: unchanged. Rules: MDL-016. Reference: wdm/nf-wdm-mmgetmdlvirtualaddress.
 func MmGetMdlVirtualAddress(k *irql.K, mdl *MDL) *Buffer {

@@ -24,23 +24,27 @@ func mdlLevel(k *irql.K, mdl *MDL, d ddi.ID, pageable bool, why string) {
 		why = "any memory"
 	}
 	f := mdl.c4(verify.MDL_011, "0x70", "an MDL routine at a wrong IRQL",
-		fmt.Sprintf("%v of %v at %s: for %s at most %s is allowed", d, mdl.id, ke.LevelName(ke.IRQL(k)), why, ke.LevelName(allowed)),
+		fmt.Sprintf("%v of %v at %s: for %s at most %s is allowed", d, mdl.id, ke.LevelName(ke.IRQL(k)), why,
+			ke.LevelName(allowed)),
 		"lock and map at PASSIVE_LEVEL, before the level is raised.")
 	f.AllowedIRQL = allowed
 	mdl.report(k, f)
 }
 
-// MmProbeAndLockPages makes the pages of an MDL resident and keeps them so. It raises an exception when that fails.
+// MmProbeAndLockPages makes the pages of an MDL resident and keeps them so. It raises an exception when
+// that fails.
 //
-// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for pageable addresses. Ownership: the caller unlocks.
-// Rules: MDL-001, MDL-011, MDL-016. Not modelled: access rights of pages. Reference: wdm/nf-wdm-mmprobeandlockpages.
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for pageable addresses. Ownership: the caller unlocks. Rules:
+// MDL-001, MDL-011, MDL-016. Not modelled: access rights of pages. Reference:
+// wdm/nf-wdm-mmprobeandlockpages.
 func MmProbeAndLockPages(k *irql.K, mdl *MDL, accessMode irql.KPROCESSOR_MODE, operation LOCK_OPERATION) {
 	ke.EnterAnyLevel(k, ddi.MmProbeAndLockPages)
 	checkMDL(k, mdl, ddi.MmProbeAndLockPages)
 	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
 	if bad := mdl.flags & (mdlBuilt | MDL_MAPPED_TO_SYSTEM_VA); bad != 0 {
 		mdl.report(k, mdl.c4(verify.MDL_001, "0xb0", "an MDL is locked in a wrong state",
-			fmt.Sprintf("MmProbeAndLockPages: %v is %s", mdl.id, flagWords(bad)), "build an MDL in one way only."))
+			fmt.Sprintf("MmProbeAndLockPages: %v is %s", mdl.id,
+				flagWords(bad)), "build an MDL in one way only."))
 	}
 	pageable := mdl.buf != nil && pool.KindOf(mdl.buf).Pageable()
 	mdlLevel(k, mdl, ddi.MmProbeAndLockPages, pageable, "pageable memory")
@@ -84,8 +88,8 @@ func flagWords(f uint16) string {
 
 // MmUnlockPages lets the pages go; the system mapping made for them ends too.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the MDL stays the caller's. Rules: MDL-002, MDL-003, MDL-004, MDL-011, MDL-016.
-// Reference: wdm/nf-wdm-mmunlockpages.
+// IRQL: <= DISPATCH_LEVEL. Ownership: the MDL stays the caller's. Rules: MDL-002, MDL-003, MDL-004,
+// MDL-011, MDL-016. Reference: wdm/nf-wdm-mmunlockpages.
 func MmUnlockPages(k *irql.K, mdl *MDL) {
 	ke.EnterAnyLevel(k, ddi.MmUnlockPages)
 	checkMDL(k, mdl, ddi.MmUnlockPages)
@@ -100,11 +104,13 @@ func MmUnlockPages(k *irql.K, mdl *MDL) {
 		return
 	case mdl.flags&MDL_SOURCE_IS_NONPAGED_POOL != 0:
 		mdl.report(k, mdl.c4(verify.MDL_003, "0x7d", "MmUnlockPages of nonpaged pool",
-			fmt.Sprintf("MmUnlockPages: %v was built for nonpaged pool and never locked", mdl.id), "IoFreeMdl is all it needs."))
+			fmt.Sprintf("MmUnlockPages: %v was built for nonpaged pool and never locked",
+				mdl.id), "IoFreeMdl is all it needs."))
 		return
 	case mdl.flags&MDL_PAGES_LOCKED == 0:
 		mdl.report(k, mdl.c4(verify.MDL_002, "0x7c", "MmUnlockPages of an MDL that is not locked",
-			fmt.Sprintf("MmUnlockPages: the pages of %v are not locked", mdl.id), "unlock only after MmProbeAndLockPages has succeeded."))
+			fmt.Sprintf("MmUnlockPages: the pages of %v are not locked",
+				mdl.id), "unlock only after MmProbeAndLockPages has succeeded."))
 		return
 	}
 	mdl.unlock(k)
@@ -134,6 +140,8 @@ func (mdl *MDL) notLent(k *irql.K, d ddi.ID) {
 		Places:   []verify.Place{{Label: "LENT", Seq: l.Seq}}}
 	if f.Rule == verify.NoRule {
 		f.Rule = verify.POOL_025
+	} else {
+		f.Also = []verify.RuleID{verify.POOL_025, verify.MDL_018}
 	}
 	mdl.report(k, f)
 }
@@ -156,7 +164,8 @@ func (s *mdlState) leftLocked(m *ke.Machine, img *ke.Image, when string) {
 		if mdl.owner != img || mdl.fixed {
 			continue
 		}
-		m.ReportEnd(verify.Finding{Rule: verify.MDL_007, BugCheck: 0xCB, Obj: mdl.id.String(), Driver: img.Name, Ctx: when,
+		m.ReportEnd(verify.Finding{Rule: verify.MDL_007, BugCheck: 0xCB, Obj: mdl.id.String(),
+			Driver: img.Name, Ctx: when,
 			Headline: fmt.Sprintf("%s leaves %d pages locked by %v", img.Name, mdl.pages, mdl.id),
 			Args:     [4]verify.Arg{{}, {}, arg(mdl.id, "the MDL"), arg(mdl.pages, "locked pages")},
 			Places:   []verify.Place{{Label: "LOCKED", Seq: mdl.lockSeq}},

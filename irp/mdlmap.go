@@ -2,6 +2,8 @@ package irp
 
 import (
 	"fmt"
+	"runtime"
+	"strings"
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
@@ -31,30 +33,34 @@ const (
 )
 
 var (
-	siteGetSystemAddress = ke.Site{Name: "fault/MmGetSystemAddressForMdlSafe", Alts: faultAlts, Spec: "irp.md 19.2"}
-	siteMapLockedPages   = ke.Site{Name: "fault/MmMapLockedPagesSpecifyCache", Alts: faultAlts, Spec: "irp.md 19.2"}
+	siteGetSystemAddress = ke.Site{Name: "fault/MmGetSystemAddressForMdlSafe", Alts: faultAlts,
+		Spec: "irp.md 19.2"}
+	siteMapLockedPages = ke.Site{Name: "fault/MmMapLockedPagesSpecifyCache", Alts: faultAlts,
+		Spec: "irp.md 19.2"}
 )
 
-// MmGetSystemAddressForMdlSafe returns an address at which the memory of an MDL may be touched at any level and in any
-// context, nil when it cannot be mapped. The same address comes back until the MDL is unlocked.
+// MmGetSystemAddressForMdlSafe returns an address at which the memory of an MDL may be touched at any level
+// and in any context, nil when it cannot be mapped. The same address comes back until the MDL is unlocked.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the address ends with MmUnlockPages, for a partial MDL with IoFreeMdl or
-// MmPrepareMdlForReuse. Rules: MDL-008, MDL-013, MDL-016, MDL-019, MDL-020, IRQL-001.
-// Reference: wdm/nf-wdm-mmgetsystemaddressformdlsafe.
+// IRQL: <= DISPATCH_LEVEL. Ownership: the address ends with MmUnlockPages, for a partial MDL with IoFreeMdl
+// or MmPrepareMdlForReuse. Rules: MDL-008, MDL-013, MDL-016, MDL-019, MDL-020, IRQL-001. Reference:
+// wdm/nf-wdm-mmgetsystemaddressformdlsafe.
 func MmGetSystemAddressForMdlSafe(k *irql.K, mdl *MDL, priority uint32) *Buffer {
 	ke.Enter(k, ddi.MmGetSystemAddressForMdlSafe)
 	checkMDL(k, mdl, ddi.MmGetSystemAddressForMdlSafe)
 	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
 	if priority&MdlMappingNoExecute == 0 {
 		mdl.report(k, mdl.c4(verify.MDL_020, "0x2002", "an executable mapping",
-			fmt.Sprintf("MmGetSystemAddressForMdlSafe maps %v executable", mdl.id), "add MdlMappingNoExecute to the priority."))
+			fmt.Sprintf("MmGetSystemAddressForMdlSafe maps %v executable",
+				mdl.id), "add MdlMappingNoExecute to the priority."))
 	}
 	if mdl.mapped != nil {
 		return mdl.mapped
 	}
 	if mdl.flags&mdlBuilt == 0 {
 		mdl.report(k, mdl.c4(verify.MDL_008, "0xb3", "an MDL is mapped in a wrong state",
-			fmt.Sprintf("MmGetSystemAddressForMdlSafe: %v is neither locked nor built for nonpaged pool", mdl.id),
+			fmt.Sprintf("MmGetSystemAddressForMdlSafe: %v is neither locked nor built for nonpaged pool",
+				mdl.id),
 			"MmProbeAndLockPages or MmBuildMdlForNonPagedPool first."))
 		return nil
 	}
@@ -69,8 +75,8 @@ func MmGetSystemAddressForMdlSafe(k *irql.K, mdl *MDL, priority uint32) *Buffer 
 	return mdl.mapNow(k, ddi.MmGetSystemAddressForMdlSafe, priority&MdlMappingNoWrite != 0)
 }
 
-// addressKnown is the system address of an MDL that needs no mapping of its own: nonpaged pool, or a part of what its
-// source has mapped.
+// addressKnown is the system address of an MDL that needs no mapping of its own: nonpaged pool, or a part
+// of what its source has mapped.
 func (mdl *MDL) addressKnown() *Buffer {
 	if mdl.flags&MDL_SOURCE_IS_NONPAGED_POOL != 0 {
 		return pool.Mapped(mdl.buf, &pool.Alias{Obj: mdl.id}, false)
@@ -84,8 +90,28 @@ func (mdl *MDL) addressKnown() *Buffer {
 
 func (mdl *MDL) mappingFailed(k *irql.K, d ddi.ID) {
 	s := mdls.Of(k)
-	s.failed = mdl.id
+	s.failed, s.failFrame = mdl.id, 0
+	if f := ke.Top(k); f != nil {
+		s.failFrame = f.Serial
+	}
 	s.failSeq = ke.CallStatus(k, d, mdl.id, uint32(ntstatus.STATUS_INSUFFICIENT_RESOURCES))
+}
+
+// explain makes MDL-013 of a NULL dereference in the routine whose last mapping failed.
+func (s *mdlState) explain(k *ke.K, value any) (verify.Finding, bool) {
+	err, isError := value.(runtime.Error)
+	if !isError || !strings.Contains(err.Error(), "nil pointer") {
+		return verify.Finding{}, false
+	}
+	if f := ke.Top(k); f == nil || s.failed == 0 || f.Serial != s.failFrame {
+		return verify.Finding{}, false
+	}
+	return verify.Finding{Rule: verify.MDL_013, BugCheck: 0xD1, Obj: s.failed.String(),
+		Headline: fmt.Sprintf("NULL is dereferenced after the mapping of %v failed", s.failed),
+		Args: [4]verify.Arg{arg("0x0", "memory referenced"), arg(ke.IRQL(k), "IRQL"), arg(0, "0 read, "+
+			"1 write")},
+		Places: []verify.Place{{Label: "MAPPING_FAILED", Seq: s.failSeq}},
+		Fix:    "check for NULL and complete the request with STATUS_INSUFFICIENT_RESOURCES."}, true
 }
 
 func (mdl *MDL) mapNow(k *irql.K, d ddi.ID, readOnly bool) *Buffer {
@@ -111,10 +137,11 @@ func (mdl *MDL) endMapping(seq uint64) {
 
 // MmMapLockedPagesSpecifyCache maps an MDL that is locked and not mapped; nil when that fails.
 //
-// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL when accessMode is UserMode. Ownership: the caller unmaps with MmUnmapLockedPages.
-// Rules: MDL-008, MDL-011, MDL-012, MDL-016. Not modelled: mappings in user space, cache types, requested addresses.
-// Reference: wdm/nf-wdm-mmmaplockedpagesspecifycache.
-func MmMapLockedPagesSpecifyCache(k *irql.K, mdl *MDL, accessMode irql.KPROCESSOR_MODE, cacheType MEMORY_CACHING_TYPE,
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL when accessMode is UserMode. Ownership: the caller unmaps with
+// MmUnmapLockedPages. Rules: MDL-008, MDL-011, MDL-012, MDL-016. Not modelled: mappings in user space,
+// cache types, requested addresses. Reference: wdm/nf-wdm-mmmaplockedpagesspecifycache.
+func MmMapLockedPagesSpecifyCache(k *irql.K, mdl *MDL, accessMode irql.KPROCESSOR_MODE,
+	cacheType MEMORY_CACHING_TYPE,
 	requestedAddress any, bugCheckOnFailure, priority uint32) *Buffer {
 	ke.EnterAnyLevel(k, ddi.MmMapLockedPagesSpecifyCache)
 	checkMDL(k, mdl, ddi.MmMapLockedPagesSpecifyCache)
@@ -122,7 +149,8 @@ func MmMapLockedPagesSpecifyCache(k *irql.K, mdl *MDL, accessMode irql.KPROCESSO
 	mdlLevel(k, mdl, ddi.MmMapLockedPagesSpecifyCache, accessMode == irql.UserMode, "a mapping in user space")
 	if bugCheckOnFailure != 0 {
 		mdl.report(k, mdl.c4(verify.MDL_012, "0x82", "BugCheckOnFailure given",
-			fmt.Sprintf("MmMapLockedPagesSpecifyCache of %v with BugCheckOnFailure", mdl.id), "give FALSE and check for NULL."))
+			fmt.Sprintf("MmMapLockedPagesSpecifyCache of %v with BugCheckOnFailure",
+				mdl.id), "give FALSE and check for NULL."))
 	}
 	bad := mdl.flags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL)
 	if bad != 0 || mdl.flags&mdlBuilt == 0 {
@@ -134,7 +162,8 @@ func MmMapLockedPagesSpecifyCache(k *irql.K, mdl *MDL, accessMode irql.KPROCESSO
 			state = "built for nonpaged pool, which has an address"
 		}
 		mdl.report(k, mdl.c4(verify.MDL_008, sub, "an MDL is mapped in a wrong state",
-			fmt.Sprintf("MmMapLockedPagesSpecifyCache: %v is %s", mdl.id, state), "use MmGetSystemAddressForMdlSafe."))
+			fmt.Sprintf("MmMapLockedPagesSpecifyCache: %v is %s", mdl.id,
+				state), "use MmGetSystemAddressForMdlSafe."))
 		return mdl.mapped
 	}
 	if ke.Fails(k, &siteMapLockedPages) {
@@ -157,15 +186,18 @@ func MmUnmapLockedPages(k *irql.K, baseAddress *Buffer, mdl *MDL) {
 	switch {
 	case mdl.flags&MDL_PARTIAL != 0:
 		mdl.report(k, mdl.c4(verify.MDL_004, "0xb5", "MmUnmapLockedPages of a partial MDL",
-			fmt.Sprintf("MmUnmapLockedPages: %v is partial", mdl.id), "MmPrepareMdlForReuse or IoFreeMdl unmaps it."))
+			fmt.Sprintf("MmUnmapLockedPages: %v is partial",
+				mdl.id), "MmPrepareMdlForReuse or IoFreeMdl unmaps it."))
 		return
 	case mdl.alias == nil || mdl.mapped == nil:
 		mdl.report(k, mdl.c4(verify.MDL_009, "0xb6", "an MDL without mapping is unmapped",
-			fmt.Sprintf("MmUnmapLockedPages: %v is not mapped", mdl.id), "MmUnlockPages unmaps as well; do one of both."))
+			fmt.Sprintf("MmUnmapLockedPages: %v is not mapped",
+				mdl.id), "MmUnlockPages unmaps as well; do one of both."))
 		return
 	case baseAddress == nil || baseAddress.Address() != mdl.mapped.Address():
 		f := mdl.c4(verify.MDL_009, "0xb9", "a wrong address is unmapped",
-			fmt.Sprintf("MmUnmapLockedPages: the address given is not that of the mapping of %v", mdl.id), "give the address the mapping routine returned.")
+			fmt.Sprintf("MmUnmapLockedPages: the address given is not that of the mapping of %v",
+				mdl.id), "give the address the mapping routine returned.")
 		mdl.report(k, f)
 	}
 	mdl.endMapping(ke.Call(k, ddi.MmUnmapLockedPages, mdl.id))
@@ -173,7 +205,8 @@ func MmUnmapLockedPages(k *irql.K, baseAddress *Buffer, mdl *MDL) {
 
 // MmPrepareMdlForReuse ends the mapping that a partial MDL got of its own, so that it can be built again.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: unchanged. Rules: MDL-016, IRQL-001. Reference: wdm/nf-wdm-mmpreparemdlforreuse.
+// IRQL: <= DISPATCH_LEVEL. Ownership: unchanged. Rules: MDL-016, IRQL-001. Reference:
+// wdm/nf-wdm-mmpreparemdlforreuse.
 func MmPrepareMdlForReuse(k *irql.K, mdl *MDL) {
 	ke.Enter(k, ddi.MmPrepareMdlForReuse)
 	checkMDL(k, mdl, ddi.MmPrepareMdlForReuse)
@@ -184,11 +217,11 @@ func MmPrepareMdlForReuse(k *irql.K, mdl *MDL) {
 	}
 }
 
-// IoBuildPartialMdl makes targetMdl describe length bytes of what sourceMdl describes, from virtualAddress on; length 0
-// means up to its end. The pages stay the source's.
+// IoBuildPartialMdl makes targetMdl describe length bytes of what sourceMdl describes, from virtualAddress
+// on; length 0 means up to its end. The pages stay the source's.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the source must stay built while the target is in use. Rules: MDL-008, MDL-010,
-// MDL-016, IRQL-001. Reference: wdm/nf-wdm-iobuildpartialmdl.
+// IRQL: <= DISPATCH_LEVEL. Ownership: the source must stay built while the target is in use. Rules:
+// MDL-008, MDL-010, MDL-016, IRQL-001. Reference: wdm/nf-wdm-iobuildpartialmdl.
 func IoBuildPartialMdl(k *irql.K, sourceMdl, targetMdl *MDL, virtualAddress *Buffer, length uint32) {
 	ke.Enter(k, ddi.IoBuildPartialMdl)
 	checkMDL(k, sourceMdl, ddi.IoBuildPartialMdl)
@@ -222,12 +255,16 @@ func partialRange(source *MDL, va *Buffer, length uint32) (start, n int, ok bool
 }
 
 func badPartial(k *irql.K, source, target *MDL, start int, length uint32, inside bool) {
-	why := fmt.Sprintf("%d bytes at offset %d do not lie in the %d bytes of %v", length, start, source.count, source.id)
+	why := fmt.Sprintf("%d bytes at offset %d do not lie in the %d bytes of %v", length, start, source.count,
+		source.id)
 	if inside {
-		why = fmt.Sprintf("%d bytes at offset %d need more pages than %v has room for", length, start, target.id)
+		why = fmt.Sprintf("%d bytes at offset %d need more pages than %v has room for", length, start,
+			target.id)
 	}
-	target.report(k, verify.Finding{Rule: verify.MDL_010, BugCheck: 0x12E, Headline: "IoBuildPartialMdl: " + why,
-		Args: [4]verify.Arg{arg(source.id, "source MDL"), arg(target.id, "target MDL"), arg(start, "offset of the address in the source"),
+	target.report(k, verify.Finding{Rule: verify.MDL_010, BugCheck: 0x12E,
+		Headline: "IoBuildPartialMdl: " + why,
+		Args: [4]verify.Arg{arg(source.id, "source MDL"), arg(target.id, "target MDL"), arg(start,
+			"offset of the address in the source"),
 			arg(length, "length")},
 		Fix: "clip the range to the source, and allocate the target for the same address and length."})
 }

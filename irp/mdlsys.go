@@ -8,14 +8,14 @@ import (
 	"calloutsim/irql"
 )
 
-// This file is for the I/O manager and for packages that model other parts of the system: they use drivers' memory without
-// mapping it, and say that they use it.
+// This file is for the I/O manager and for packages that model other parts of the system: they use drivers'
+// memory without mapping it, and say that they use it.
 
 // MdlBuffer is the memory an MDL describes, for the system's own use. It is not a routine of Windows.
 func MdlBuffer(mdl *MDL) *Buffer { return mdl.buf }
 
-// LendMdl marks an MDL and the memory it describes as in use by an operation, until ReturnMdl with the same owner. The
-// other MDLs of a chain are not touched. It is not a routine of Windows.
+// LendMdl marks an MDL and the memory it describes as in use by an operation, until ReturnMdl with the same
+// owner. The other MDLs of a chain are not touched. It is not a routine of Windows.
 func LendMdl(k *irql.K, mdl *MDL, l pool.Loan) {
 	mdl.alive(k, l.What)
 	if l.Seq == 0 {
@@ -40,8 +40,8 @@ func ReturnMdl(k *irql.K, mdl *MDL, owner trace.ID) {
 	}
 }
 
-// lockedMDL is an MDL the I/O manager makes for a request, locked. The buffer is lent to the request; unless it is writable
-// it must not change either (MDL-014).
+// lockedMDL is an MDL the I/O manager makes for a request, locked. The buffer is lent to the request;
+// unless it is writable it must not change either (MDL-014).
 func lockedMDL(k *irql.K, b *Buffer, length uint32, writable bool) *MDL {
 	if ke.Fails(k, &siteAllocateMdl) {
 		return nil

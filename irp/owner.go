@@ -20,10 +20,10 @@ func (p *IRP) actsForOwner(k *irql.K) bool {
 		return false
 	case f.Kind != ke.FrameDispatch && f.Kind != ke.FrameCompletion:
 		return true
-	case f.Object != any(p):
+	case f.Object != p:
 		return true
 	}
-	return f.Level == int(p.level) && f.Device == any(p.ownerDev)
+	return f.Level == int(p.level) && f.Device == p.ownerDev
 }
 
 // touch is the check of every method.
@@ -118,7 +118,7 @@ func (p *IRP) give(s ownState, img *ke.Image, level int8, dev *DEVICE_OBJECT) ui
 // frameVisit is the record of the dispatch call that runs in k, if that call is for p.
 func frameVisit(k *irql.K, p *IRP) *visit {
 	f := ke.Top(k)
-	if f == nil || f.Kind != ke.FrameDispatch || f.Object != any(p) {
+	if f == nil || f.Kind != ke.FrameDispatch || f.Object != p {
 		return nil
 	}
 	v, _ := f.Data.(*visit)

@@ -11,11 +11,12 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// Buffer is an address of memory that may be read and written: a view of a block. Its methods check every access.
+// Buffer is an address of memory that may be read and written: a view of a block. Its methods check every
+// access.
 type Buffer = pool.Buffer
 
-// Flags of ExAllocatePool2. Exactly one of the three pool types must be given; bits from 32 on are optional and ignored
-// when they are not known.
+// Flags of ExAllocatePool2. Exactly one of the three pool types must be given; bits from 32 on are optional
+// and ignored when they are not known.
 const (
 	POOL_FLAG_USE_QUOTA         uint64 = 0x1
 	POOL_FLAG_UNINITIALIZED     uint64 = 0x2
@@ -50,8 +51,8 @@ const (
 	NonPagedPoolNxCacheAligned       POOL_TYPE = 516
 )
 
-// Tag makes a pool tag of up to four characters, in the order in which WinDbg shows them. It is not a routine of Windows,
-// where a driver writes the characters in reverse order.
+// Tag makes a pool tag of up to four characters, in the order in which WinDbg shows them. It is not a
+// routine of Windows, where a driver writes the characters in reverse order.
 func Tag(s string) uint32 {
 	if len(s) > 4 {
 		panic(ke.Misuse(fmt.Sprintf("pool tag %q has more than four characters", s)))
@@ -69,18 +70,20 @@ func Tag(s string) uint32 {
 
 var (
 	siteAllocatePool2       = ke.Site{Name: "fault/ExAllocatePool2", Alts: faultAlts, Spec: "irp.md 19.2"}
-	siteAllocatePoolWithTag = ke.Site{Name: "fault/ExAllocatePoolWithTag", Alts: faultAlts, Spec: "irp.md 19.2"}
-	siteAllocatePoolZero    = ke.Site{Name: "fault/ExAllocatePoolZero", Alts: faultAlts, Spec: "irp.md 19.2"}
-	siteAllocateUninit      = ke.Site{Name: "fault/ExAllocatePoolUninitialized", Alts: faultAlts, Spec: "irp.md 19.2"}
-	faultAlts               = []string{"succeeds", "fails"}
+	siteAllocatePoolWithTag = ke.Site{Name: "fault/ExAllocatePoolWithTag", Alts: faultAlts,
+		Spec: "irp.md 19.2"}
+	siteAllocatePoolZero = ke.Site{Name: "fault/ExAllocatePoolZero", Alts: faultAlts, Spec: "irp.md 19.2"}
+	siteAllocateUninit   = ke.Site{Name: "fault/ExAllocatePoolUninitialized", Alts: faultAlts,
+		Spec: "irp.md 19.2"}
+	faultAlts = []string{"succeeds", "fails"}
 )
 
-// ExAllocatePool2 allocates pool memory, filled with zeros unless POOL_FLAG_UNINITIALIZED is given. It returns nil when
-// there is none, or raises with POOL_FLAG_RAISE_ON_FAILURE.
+// ExAllocatePool2 allocates pool memory, filled with zeros unless POOL_FLAG_UNINITIALIZED is given. It
+// returns nil when there is none, or raises with POOL_FLAG_RAISE_ON_FAILURE.
 //
-// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for POOL_FLAG_PAGED. Ownership: the caller's until it frees the block.
-// Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-019, POOL-020, POOL-022.
-// Not modelled: session pool, the effect of quotas and cache alignment. Reference: wdm/nf-wdm-exallocatepool2.
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for POOL_FLAG_PAGED. Ownership: the caller's until it frees the
+// block. Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-019, POOL-020, POOL-022. Not modelled: session
+// pool, the effect of quotas and cache alignment. Reference: wdm/nf-wdm-exallocatepool2.
 func ExAllocatePool2(k *irql.K, flags, numberOfBytes uint64, tag uint32) *Buffer {
 	ke.EnterAnyLevel(k, ddi.ExAllocatePool2)
 	r := pool.Request{DDI: ddi.ExAllocatePool2, Size: blockSize(numberOfBytes), Tag: tag}
@@ -134,20 +137,21 @@ func noPool(k *irql.K, r *pool.Request, raises bool) *Buffer {
 
 // ExAllocatePoolWithTag allocates pool memory without initialising it.
 //
-// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for paged pool types. Ownership: the caller's until it frees the block.
-// Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-015, POOL-019, POOL-022.
-// Not modelled: must-succeed and session pool. Reference: wdm/nf-wdm-exallocatepoolwithtag.
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for paged pool types. Ownership: the caller's until it frees the
+// block. Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-015, POOL-019, POOL-022. Not modelled:
+// must-succeed and session pool. Reference: wdm/nf-wdm-exallocatepoolwithtag.
 func ExAllocatePoolWithTag(k *irql.K, poolType POOL_TYPE, numberOfBytes uint64, tag uint32) *Buffer {
 	ke.EnterAnyLevel(k, ddi.ExAllocatePoolWithTag)
 	deprecated(k, ddi.ExAllocatePoolWithTag)
-	return olderPool(k, ddi.ExAllocatePoolWithTag, &siteAllocatePoolWithTag, poolType, numberOfBytes, tag, true)
+	return olderPool(k, ddi.ExAllocatePoolWithTag, &siteAllocatePoolWithTag, poolType, numberOfBytes, tag,
+		true)
 }
 
 // ExAllocatePoolZero allocates pool memory filled with zeros, on every version of Windows.
 //
-// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for paged pool types. Ownership: the caller's until it frees the block.
-// Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-019, POOL-022. Not modelled: must-succeed and session pool.
-// Reference: wdm/nf-wdm-exallocatepoolzero.
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for paged pool types. Ownership: the caller's until it frees the
+// block. Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-019, POOL-022. Not modelled: must-succeed and
+// session pool. Reference: wdm/nf-wdm-exallocatepoolzero.
 func ExAllocatePoolZero(k *irql.K, poolType POOL_TYPE, numberOfBytes uint64, tag uint32) *Buffer {
 	ke.EnterAnyLevel(k, ddi.ExAllocatePoolZero)
 	return olderPool(k, ddi.ExAllocatePoolZero, &siteAllocatePoolZero, poolType, numberOfBytes, tag, false)
@@ -155,15 +159,17 @@ func ExAllocatePoolZero(k *irql.K, poolType POOL_TYPE, numberOfBytes uint64, tag
 
 // ExAllocatePoolUninitialized allocates pool memory and says by its name that nothing is in it.
 //
-// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for paged pool types. Ownership: the caller's until it frees the block.
-// Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-019, POOL-022. Not modelled: must-succeed and session pool.
-// Reference: wdm/nf-wdm-exallocatepooluninitialized.
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for paged pool types. Ownership: the caller's until it frees the
+// block. Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-019, POOL-022. Not modelled: must-succeed and
+// session pool. Reference: wdm/nf-wdm-exallocatepooluninitialized.
 func ExAllocatePoolUninitialized(k *irql.K, poolType POOL_TYPE, numberOfBytes uint64, tag uint32) *Buffer {
 	ke.EnterAnyLevel(k, ddi.ExAllocatePoolUninitialized)
-	return olderPool(k, ddi.ExAllocatePoolUninitialized, &siteAllocateUninit, poolType, numberOfBytes, tag, true)
+	return olderPool(k, ddi.ExAllocatePoolUninitialized, &siteAllocateUninit, poolType, numberOfBytes, tag,
+		true)
 }
 
-func olderPool(k *irql.K, d ddi.ID, site *ke.Site, t POOL_TYPE, n uint64, tag uint32, uninitialized bool) *Buffer {
+func olderPool(k *irql.K, d ddi.ID, site *ke.Site, t POOL_TYPE, n uint64, tag uint32,
+	uninitialized bool) *Buffer {
 	r := pool.Request{DDI: d, Kind: t.kind(), Size: blockSize(n), Tag: tag, Uninitialized: uninitialized}
 	checkRequest(k, &r)
 	raises := t&POOL_RAISE_IF_ALLOCATION_FAILURE != 0
@@ -199,8 +205,8 @@ func ExFreePoolWithTag(k *irql.K, p *Buffer, tag uint32) {
 
 // ExFreePool frees pool memory whatever its tag.
 //
-// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL when the block is paged pool. Ownership: gone.
-// Rules: POOL-004 to POOL-008, POOL-011, POOL-012, POOL-018, POOL-025, MDL-018. Reference: wdm/nf-wdm-exfreepool.
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL when the block is paged pool. Ownership: gone. Rules: POOL-004 to
+// POOL-008, POOL-011, POOL-012, POOL-018, POOL-025, MDL-018. Reference: wdm/nf-wdm-exfreepool.
 func ExFreePool(k *irql.K, p *Buffer) {
 	ke.EnterAnyLevel(k, ddi.ExFreePool)
 	pool.Free(k, ddi.ExFreePool, p, 0)
@@ -221,13 +227,15 @@ func checkRequest(k *irql.K, r *pool.Request) bool {
 	if r.Size == 0 {
 		ke.Report(k, verify.Finding{Rule: verify.POOL_001, BugCheck: 0xC4, Obj: r.DDI.String(),
 			Headline: fmt.Sprintf("%v is asked for zero bytes", r.DDI),
-			Args:     [4]verify.Arg{arg("0x0", "zero bytes requested"), arg(ke.IRQL(k), "IRQL"), arg(r.Kind, "pool type")},
-			Fix:      "do without the block when there is nothing to put into it."})
+			Args: [4]verify.Arg{arg("0x0", "zero bytes requested"), arg(ke.IRQL(k), "IRQL"), arg(r.Kind,
+				"pool type")},
+			Fix: "do without the block when there is nothing to put into it."})
 	}
 	if r.Kind == pool.NonPagedExecute {
 		ke.Report(k, verify.Finding{Rule: verify.POOL_019, BugCheck: 0xC4, Obj: r.DDI.String(),
 			Headline: fmt.Sprintf("%v is asked for executable pool", r.DDI),
-			Args:     [4]verify.Arg{arg("0x2000", "executable pool requested")}, Fix: "use POOL_FLAG_NON_PAGED."})
+			Args: [4]verify.Arg{arg("0x2000",
+				"executable pool requested")}, Fix: "use POOL_FLAG_NON_PAGED."})
 	}
 	return checkTag(k, r.DDI, r.Tag)
 }
@@ -247,7 +255,8 @@ func allocationLevel(k *irql.K, r *pool.Request) {
 	}
 	f := verify.Finding{Rule: rule, BugCheck: 0xC4, Obj: r.DDI.String(), AllowedIRQL: allowed,
 		Headline: fmt.Sprintf("%v is asked for %v at %s", r.DDI, r.Kind, ke.LevelName(level)),
-		Args: [4]verify.Arg{arg(sub, "pool is allocated at a wrong IRQL"), arg(level, "IRQL"), arg(r.Kind, "pool type"),
+		Args: [4]verify.Arg{arg(sub, "pool is allocated at a wrong IRQL"), arg(level, "IRQL"), arg(r.Kind,
+			"pool type"),
 			arg(r.Size, "bytes")}}
 	if rule == verify.POOL_002 {
 		f.Fix = "use POOL_FLAG_NON_PAGED."
@@ -261,7 +270,8 @@ func checkTag(k *irql.K, d ddi.ID, tag uint32) bool {
 	switch {
 	case why != "":
 		ke.Report(k, verify.Finding{Rule: verify.POOL_010, BugCheck: 0xC2, Obj: d.String(),
-			Headline: fmt.Sprintf("%v: the pool tag %#x %s", d, tag, why), Args: [4]verify.Arg{arg(sub, "bad pool tag")},
+			Headline: fmt.Sprintf("%v: the pool tag %#x %s", d, tag, why), Args: [4]verify.Arg{arg(sub,
+				"bad pool tag")},
 			Fix: "use four printable characters."})
 	case tag == tagNone || tag == tagWdm:
 		ke.Report(k, verify.Finding{Rule: verify.POOL_022, Obj: d.String(),
@@ -305,13 +315,15 @@ func badTag(tag uint32, strict bool) (why, sub string) {
 
 func deprecated(k *irql.K, d ddi.ID) {
 	ke.Report(k, verify.Finding{Rule: verify.POOL_015, Obj: d.String(),
-		Headline: fmt.Sprintf("%v is deprecated: the memory it returns is not initialised", d), Fix: "use ExAllocatePool2."})
+		Headline: fmt.Sprintf("%v is deprecated: the memory it returns is not initialised",
+			d), Fix: "use ExAllocatePool2."})
 }
 
 func quotaInDPC(k *irql.K, d ddi.ID) {
 	ke.Report(k, verify.Finding{Rule: verify.POOL_020, BugCheck: 0xC4, Obj: d.String(),
 		Headline: fmt.Sprintf("%v charges quota to a process in a DPC, which runs in none", d),
-		Args:     [4]verify.Arg{arg("0x10a", "quota charged in a DPC")}, Fix: "leave POOL_FLAG_USE_QUOTA out."})
+		Args: [4]verify.Arg{arg("0x10a",
+			"quota charged in a DPC")}, Fix: "leave POOL_FLAG_USE_QUOTA out."})
 }
 
 // arg makes a bug check parameter.

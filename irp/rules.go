@@ -61,7 +61,7 @@ var irpRules = []verify.Record{
 	rule(verify.IRP_032, "ThreadedIrpFreed", 0xC9, 0x20C,
 		"The I/O manager frees the IRPs of IoBuildDeviceIoControlRequest and IoBuildSynchronousFsdRequest; a second free follows."),
 	rule(verify.IRP_033, "FreeByStranger", 0, 0, "An IRP was freed by a driver that did not allocate it."),
-	rule(verify.IRP_035, "DoubleFree", 0xC9, 0x1, "An IRP was freed twice."),
+	rule(verify.IRP_035, "IrpFreedTwice", 0xC9, 0x1, "An IRP was freed twice."),
 	rule(verify.IRP_036, "IoAllocateForward", 0, 0,
 		"An IRP that its creator must free reached the I/O manager, which has neither a thread nor a status block for it. The documentation forbids it without saying what breaks."),
 	rule(verify.IRP_037, "IoReuseIrpOrigin", 0xC9, 0x311, "IoReuseIrp was called on an IRP that was not made by IoAllocateIrp."),

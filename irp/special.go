@@ -52,3 +52,9 @@ func SystemDriver(k *irql.K, name string, dispatch DRIVER_DISPATCH, rules *Subsy
 	dev.special = rules
 	return dev
 }
+
+// Own reports whether the IRP is with the driver that made it, as opposed to one passed down from above.
+func Own(p *IRP) bool { return p.backWithCreator() }
+
+// Fresh reports whether the IRP has not been sent since it was made or made new with IoReuseIrp.
+func Fresh(p *IRP) bool { return p.state == stCreator && !p.sent }

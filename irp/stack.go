@@ -56,6 +56,7 @@ func (l *IO_STACK_LOCATION) SetFlags(v uint8) {
 // Parameters is the part that depends on the major function. Rules: IRP-005.
 func (l *IO_STACK_LOCATION) Parameters() *PARAMETERS {
 	l.p.touch()
+	l.filled = true
 	return &l.params
 }
 
@@ -190,14 +191,17 @@ func IoCopyCurrentIrpStackLocationToNext(k *irql.K, p *IRP) {
 			Headline: fmt.Sprintf("IoCopyCurrentIrpStackLocationToNext: %v has no current location", p.id)})
 	}
 	dst := nextLocation(k, p, "IoCopyCurrentIrpStackLocationToNext")
-	if dst.control&invokeAny != 0 && dst.setBy == ke.Acting(k) {
+	if dst.control&invokeAny != 0 && dst.setBy == ke.Acting(k) && !dst.copied { // a second copy takes the routine back on purpose
 		ke.Report(k, verify.Finding{Rule: verify.IRP_070, Obj: p.id.String(), Dump: dumpIRP(p),
 			Headline: fmt.Sprintf("IoCopyCurrentIrpStackLocationToNext on %v takes away the completion routine just set", p.id),
 			Fix:      "copy first, then call IoSetCompletionRoutine."})
 	}
 	// The fields before CompletionRoutine are copied; routine and context keep stale contents that Control 0 makes inert.
-	dst.device, dst.params, dst.major, dst.minor, dst.flags = src.device, src.params, src.major, src.minor, src.flags
-	dst.control = 0
+	dst.device, dst.major, dst.minor, dst.flags = src.device, src.major, src.minor, src.flags
+	if src.filled || dst.filled {
+		dst.params, dst.filled = src.params, src.filled
+	}
+	dst.control, dst.copied = 0, true
 	ke.Call(k, ddi.IoCopyCurrentIrpStackLocationToNext, p.id)
 }
 

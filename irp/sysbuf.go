@@ -24,4 +24,6 @@ func allocSystem(k *irql.K, n int) *Buffer {
 func freeSystem(k *irql.K, b *Buffer) { pool.FreeFor(k, ddi.None, b) }
 
 // copyBySystem copies n bytes on behalf of the I/O manager.
-func copyBySystem(k *irql.K, dst, src *Buffer, n int) { copy(pool.Raw(k, dst)[:n], pool.Raw(k, src)[:n]) }
+func copyBySystem(k *irql.K, dst, src *Buffer, n int) {
+	copy(pool.Raw(k, dst)[:n], pool.Raw(k, src)[:n])
+}

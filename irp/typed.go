@@ -7,15 +7,16 @@ import (
 	"calloutsim/irql"
 )
 
-// Typed is a block of pool that holds one Go value: what C gets by casting the result of ExAllocatePool2 to a structure of
-// the driver's own. Get checks that it may be touched.
+// Typed is a block of pool that holds one Go value: what C gets by casting the result of ExAllocatePool2 to
+// a structure of the driver's own. Get checks that it may be touched.
 type Typed[T any] = pool.Typed[T]
 
-// New allocates a driver's own structure with the flags and tag of ExAllocatePool2; it starts as its zero value. It returns
-// nil where ExAllocatePool2 does.
+// New allocates a driver's own structure with the flags and tag of ExAllocatePool2; it starts as its zero
+// value. It returns nil where ExAllocatePool2 does.
 //
 // IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for POOL_FLAG_PAGED. Ownership: the caller's until it calls Free.
-// Rules: as ExAllocatePool2. Not modelled: uninitialised values. Reference: none; it is not a routine of Windows.
+// Rules: as ExAllocatePool2. Not modelled: uninitialised values. Reference: none; it is not a routine of
+// Windows.
 func New[T any](k *irql.K, flags uint64, tag uint32) *Typed[T] {
 	ke.EnterAnyLevel(k, ddi.ExAllocatePool2)
 	r := pool.Request{DDI: ddi.ExAllocatePool2, Size: 1, Tag: tag}
@@ -44,9 +45,9 @@ func Free[T any](k *irql.K, t *Typed[T], tag uint32) {
 // Reference: none; it is not a routine of Windows.
 func StackBuffer(k *irql.K, n int) *Buffer { return pool.StackBuffer(k, n) }
 
-// StackVar is a local variable of the routine that runs now, for what is handed to others by address: an event, an
-// IO_STATUS_BLOCK, an address. It is gone when the routine returns.
+// StackVar is a local variable of the routine that runs now, for what is handed to others by address: an
+// event, an IO_STATUS_BLOCK, an address. It is gone when the routine returns.
 //
-// IRQL: any. Ownership: the routine's. Rules: POOL-026 when it is used or still lent after the return; OBJ-002.
-// Reference: none; it is not a routine of Windows.
+// IRQL: any. Ownership: the routine's. Rules: POOL-026 when it is used or still lent after the return;
+// OBJ-002. Reference: none; it is not a routine of Windows.
 func StackVar[T any](k *irql.K) *Typed[T] { return pool.StackVar[T](k) }

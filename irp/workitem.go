@@ -42,7 +42,8 @@ func IoAllocateWorkItem(k *irql.K, dev *DEVICE_OBJECT) *IO_WORKITEM {
 	ke.Enter(k, ddi.IoAllocateWorkItem)
 	if dev == nil {
 		ke.Report(k, verify.Finding{Rule: verify.OBJ_009, BugCheck: 0xE4, Obj: "work",
-			Headline: "IoAllocateWorkItem with a NULL device object"})
+			Headline: "IoAllocateWorkItem with a NULL device object",
+			Args:     [4]verify.Arg{{Value: "0x3", Meaning: "an I/O work item without a device object"}}})
 		return nil
 	}
 	if ke.Fails(k, &siteAllocateWorkItem) {
@@ -101,6 +102,7 @@ func workItemMisused(k *irql.K, w *IO_WORKITEM, noRoutine bool) {
 	case w == nil:
 		f.Headline = "IoQueueWorkItem with a NULL work item"
 	case noRoutine:
+		sub = "0x7"
 		f.Headline = "IoQueueWorkItem with a NULL routine"
 	case w.freed:
 		f.Headline = fmt.Sprintf("%v is used after it was freed", w.id)

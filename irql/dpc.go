@@ -9,7 +9,13 @@ import (
 	"calloutsim/internal/verify"
 )
 
-// KDEFERRED_ROUTINE is the routine of a DPC. It runs at DISPATCH_LEVEL on whatever thread was interrupted.
+// KDEFERRED_ROUTINE is the routine of a DPC. It runs on whatever thread was interrupted.
+//
+// IRQL: DISPATCH_LEVEL.
+// Ownership: the DPC is out of its queue and may be queued again.
+// Rules: IRQL-006, IRQL-007, IRQL-011, LOCK-008.
+// Not modelled: the watchdog.
+// Reference: wdk-ddi-src/content/wdm/nc-wdm-kdeferred_routine.md
 type KDEFERRED_ROUTINE func(k *K, dpc *KDPC, deferredContext, systemArgument1, systemArgument2 any)
 
 // KDPC_IMPORTANCE says where in its queue a DPC is put, and whether queueing starts the queue.
@@ -69,8 +75,8 @@ func (p *KDPC) misuse(k *K, headline string, sub uint32, fix string) {
 		Places: []verify.Place{{Label: "initialised", Seq: p.initSeq}}, Fix: fix})
 }
 
-// KeInitializeDpc sets the routine of a DPC and the context handed to it. A nil routine is accepted here and
-// fatal when the DPC is queued.
+// KeInitializeDpc sets the routine of a DPC and the context handed to it. A nil routine is accepted here
+// and fatal when the DPC is queued.
 //
 // IRQL: any.
 // Ownership: the DPC is the driver's; its memory must be nonpaged and outlive every run of the routine.
@@ -85,7 +91,8 @@ func KeInitializeDpc(k *K, dpc *KDPC, deferredRoutine KDEFERRED_ROUTINE, deferre
 	}
 	first := !dpc.run.Of(k)
 	on := dpc.onStack
-	*dpc = KDPC{resident: dpc.resident, routine: deferredRoutine, context: deferredContext, image: ke.Acting(k)}
+	*dpc = KDPC{resident: dpc.resident, routine: deferredRoutine, context: deferredContext,
+		image: ke.Acting(k)}
 	dpc.onStack = on
 	dpc.born(k, ddi.KeInitializeDpc, trace.DPC)
 	if deferredRoutine != nil {

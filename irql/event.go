@@ -88,8 +88,8 @@ func KeInitializeEvent(k *K, event *KEVENT, eventType EVENT_TYPE, initial bool) 
 	event.initialise(k, ddi.KeInitializeEvent, trace.KEvent, kind, signal)
 }
 
-// KeSetEvent signals an event and wakes who waits for it: all of them, or one for a synchronization event. It
-// returns the state before.
+// KeSetEvent signals an event and wakes who waits for it: all of them, or one for a synchronization event.
+// It returns the state before.
 //
 // IRQL: <= DISPATCH_LEVEL, <= APC_LEVEL when wait is TRUE.
 // Ownership: once a waiter runs it may free the event.
@@ -120,7 +120,8 @@ func checkSetLevel(k *K, event *KEVENT, wait bool) {
 		Also:     []verify.RuleID{verify.IRQL_001},
 		Headline: fmt.Sprintf("KeSetEvent at %v", KIRQL(now)),
 		Args: [4]verify.Arg{{Value: "0x80", Meaning: "KeSetEvent at a wrong IRQL"},
-			{Value: fmt.Sprint(now), Meaning: "current IRQL"}, {Value: event.id.String(), Meaning: "the event"}}}
+			{Value: fmt.Sprint(now), Meaning: "current IRQL"}, {Value: event.id.String(),
+				Meaning: "the event"}}}
 	if wait {
 		f.Headline = fmt.Sprintf("KeSetEvent with Wait = TRUE at %v", KIRQL(now))
 		f.Fix = "pass FALSE for Wait."

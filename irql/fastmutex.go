@@ -31,18 +31,19 @@ func ExInitializeFastMutex(k *K, mutex *FAST_MUTEX) {
 //
 // IRQL: <= APC_LEVEL.
 // Ownership: none.
-// Rules: LOCK-007, LOCK-016.
+// Rules: LOCK-003, LOCK-007, LOCK-016.
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquirefastmutex.md
 func ExAcquireFastMutex(k *K, mutex *FAST_MUTEX) {
 	mutex.acquire(k, ddi.ExAcquireFastMutex, fastMutex, false)
 }
 
-// ExTryToAcquireFastMutex acquires the mutex if it is free and says whether it did; if not, the level stays.
+// ExTryToAcquireFastMutex acquires the mutex if it is free and says whether it did; if not, the level
+// stays.
 //
 // IRQL: <= APC_LEVEL.
 // Ownership: none.
-// Rules: LOCK-007, LOCK-016.
+// Rules: LOCK-003, LOCK-007, LOCK-016.
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-extrytoacquirefastmutex.md
 func ExTryToAcquireFastMutex(k *K, mutex *FAST_MUTEX) bool {
@@ -60,12 +61,12 @@ func ExReleaseFastMutex(k *K, mutex *FAST_MUTEX) {
 	mutex.release(k, ddi.ExReleaseFastMutex, fastMutex)
 }
 
-// ExAcquireFastMutexUnsafe acquires without a raise, for callers at APC_LEVEL or in a region that keeps APCs
-// off.
+// ExAcquireFastMutexUnsafe acquires without a raise, for callers at APC_LEVEL or in a region that keeps
+// APCs off.
 //
 // IRQL: <= APC_LEVEL.
 // Ownership: none.
-// Rules: LOCK-007, LOCK-016.
+// Rules: LOCK-003, LOCK-007, LOCK-016.
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquirefastmutexunsafe.md
 func ExAcquireFastMutexUnsafe(k *K, mutex *FAST_MUTEX) {
@@ -98,7 +99,7 @@ func KeInitializeGuardedMutex(k *K, mutex *KGUARDED_MUTEX) {
 //
 // IRQL: <= APC_LEVEL.
 // Ownership: none.
-// Rules: LOCK-007, LOCK-016.
+// Rules: LOCK-003, LOCK-007, LOCK-016.
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquireguardedmutex.md
 func KeAcquireGuardedMutex(k *K, mutex *KGUARDED_MUTEX) {
@@ -110,7 +111,7 @@ func KeAcquireGuardedMutex(k *K, mutex *KGUARDED_MUTEX) {
 //
 // IRQL: <= APC_LEVEL.
 // Ownership: none.
-// Rules: LOCK-007, LOCK-016.
+// Rules: LOCK-003, LOCK-007, LOCK-016.
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-ketrytoacquireguardedmutex.md
 func KeTryToAcquireGuardedMutex(k *K, mutex *KGUARDED_MUTEX) bool {
@@ -132,7 +133,7 @@ func KeReleaseGuardedMutex(k *K, mutex *KGUARDED_MUTEX) {
 //
 // IRQL: <= APC_LEVEL.
 // Ownership: none.
-// Rules: LOCK-007, LOCK-016.
+// Rules: LOCK-003, LOCK-007, LOCK-016.
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquireguardedmutexunsafe.md
 func KeAcquireGuardedMutexUnsafe(k *K, fastMutex *KGUARDED_MUTEX) {
@@ -183,8 +184,9 @@ func (m *ownedMutex) initialiseLock(k *K, d ddi.ID, id trace.Kind) {
 // misuse is LOCK-016 with the sub-code that the verifier has for the routine.
 func (m *ownedMutex) misuse(k *K, headline, sub, fix string, also ...verify.RuleID) {
 	kernel, special := ke.APCState(k)
-	ke.Report(k, verify.Finding{Rule: verify.LOCK_016, Obj: m.id.String(), BugCheck: 0xC4, AllowedIRQL: ke.APC,
-		Headline: headline, Also: also, Fix: fix,
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_016, Obj: m.id.String(), BugCheck: 0xC4,
+		AllowedIRQL: ke.APC,
+		Headline:    headline, Also: also, Fix: fix,
 		Args: [4]verify.Arg{{Value: sub, Meaning: "fast or guarded mutex misused"},
 			{Value: fmt.Sprint(ke.IRQL(k)), Meaning: "current IRQL"},
 			{Value: fmt.Sprint(kernel + special), Meaning: "APC disable count"},
@@ -199,7 +201,8 @@ func (m *ownedMutex) checkAcquire(k *K, d ddi.ID, kind uint8) {
 			"use a spin lock, or acquire before the level is raised.", verify.IRQL_001)
 	}
 	if m.o.Owner == ke.ThreadOf(k) {
-		m.misuse(k, fmt.Sprintf("%v on %v, which this thread owns: it would wait for itself", d, m.id), "0x33",
+		m.misuse(k, fmt.Sprintf("%v on %v, which this thread owns: it would wait for itself", d, m.id),
+			"0x33",
 			"split the helper into a version that locks and one that expects the lock.")
 	}
 	if unsafeKind(kind) && !apcsKeptOff(k) {
@@ -224,6 +227,9 @@ func (m *ownedMutex) acquire(k *K, d ddi.ID, kind uint8, try bool) bool {
 	ke.Point(k, ke.Use{Obj: m.id, How: ke.Acq})
 	if try && m.o.Signal == 0 {
 		return false
+	}
+	if !try {
+		noteOrder(k, d, m.id)
 	}
 	saved := ke.IRQL(k)
 	switch kind {
@@ -253,7 +259,8 @@ func (m *ownedMutex) release(k *K, d ddi.ID, kind uint8) {
 		m.reportStranger(k, d, owner)
 	}
 	if kind == fastMutex && ke.IRQL(k) != ke.APC || ke.IRQL(k) > ke.APC {
-		m.misuse(k, fmt.Sprintf("%v on %v at %v, its owner is at APC_LEVEL", d, m.id, KIRQL(ke.IRQL(k))), "0x34",
+		m.misuse(k, fmt.Sprintf("%v on %v at %v, its owner is at APC_LEVEL", d, m.id, KIRQL(ke.IRQL(k))),
+			"0x34",
 			"leave the level alone while the mutex is owned.", verify.IRQL_002)
 	}
 	if unsafeKind(kind) && !apcsKeptOff(k) {
@@ -283,8 +290,9 @@ func (m *ownedMutex) release(k *K, d ddi.ID, kind uint8) {
 
 func (m *ownedMutex) reportStranger(k *K, d ddi.ID, owner *ke.Thread) {
 	ke.Report(k, verify.Finding{Rule: verify.LOCK_004, Obj: m.id.String(), BugCheck: 0xC4,
-		Also:     []verify.RuleID{verify.LOCK_016},
-		Headline: fmt.Sprintf("%v on %v by a thread that does not own it; its owner is %s", d, m.id, owner.Name()),
+		Also: []verify.RuleID{verify.LOCK_016},
+		Headline: fmt.Sprintf("%v on %v by a thread that does not own it; its owner is %s", d, m.id,
+			owner.Name()),
 		Args: [4]verify.Arg{{Value: "0x1004", Meaning: "released by another thread"},
 			{Value: m.id.String(), Meaning: "the mutex"}, {Value: owner.ID.String(), Meaning: "owner"},
 			{Value: ke.ThreadOf(k).ID.String(), Meaning: "current thread"}},

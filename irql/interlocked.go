@@ -7,8 +7,8 @@ import (
 )
 
 // Var is memory that several contexts share without a lock: a flag, a counter, a pointer. Every access is a
-// scheduling point, so that the orders a plain field could be seen in are tried. The zero Var holds the zero
-// T. Windows has no counterpart; in C it is a volatile variable.
+// scheduling point, so that the orders a plain field could be seen in are tried. The zero Var holds the
+// zero T. Windows has no counterpart; in C it is a volatile variable.
 type Var[T any] struct {
 	v   T
 	id  trace.ID
@@ -127,7 +127,8 @@ func InterlockedExchangeAdd[P Interlocked32](k *K, addend P, value int32) int32 
 	return old
 }
 
-// InterlockedCompareExchange stores exchange if the variable equals comperand, and returns the value before.
+// InterlockedCompareExchange stores exchange if the variable equals comperand, and returns the value
+// before.
 //
 // IRQL: any.
 // Ownership: none.
@@ -262,8 +263,8 @@ func InterlockedExchangePointer[T any](k *K, target **T, value *T) *T {
 	return old
 }
 
-// InterlockedCompareExchangePointer stores exchange if the variable equals comperand, and returns the pointer
-// before.
+// InterlockedCompareExchangePointer stores exchange if the variable equals comperand, and returns the
+// pointer before.
 //
 // IRQL: any.
 // Ownership: none.

@@ -36,7 +36,8 @@ const (
 	UserMode   KPROCESSOR_MODE = 1
 )
 
-// KPRIORITY is a priority or an increment of one. Priorities are not modelled, so increments have no effect.
+// KPRIORITY is a priority or an increment of one. Priorities are not modelled, so increments have no
+// effect.
 type KPRIORITY int32
 
 // machine is what this package keeps per machine.
@@ -45,16 +46,13 @@ type machine struct {
 	timers  []*KTIMER
 	dpcs    []*KDPC
 	threads []*KTHREAD
+	order   []nesting
 }
 
-var state = ke.NewSlot(func(m *ke.Machine) *machine {
-	m.AtEnd((*ke.Machine).CheckDeadlock)
-	return &machine{}
-})
+var state = ke.NewSlot(func(*ke.Machine) *machine { return &machine{} })
 
-// resident is what every object in driver memory has: which run it was initialised in, and what became of its
-// memory.
-// Invariant: an object whose run is not the current one counts as never initialised.
+// resident is what every object in driver memory has: which run it was initialised in, and what became of
+// its memory. Invariant: an object whose run is not the current one counts as never initialised.
 type resident struct {
 	id       trace.ID
 	run      ke.Stamp
@@ -63,6 +61,9 @@ type resident struct {
 	goneRule verify.RuleID
 	onStack  bool
 }
+
+// ID returns the object's id; the zero ID when it was never initialised.
+func (r *resident) ID() trace.ID { return r.id }
 
 // fresh reports whether the object can be used: initialised in this run, memory there.
 func (r *resident) fresh(k *K) bool { return r.goneRule == verify.NoRule && r.run.Of(k) }
@@ -102,7 +103,8 @@ func (r *resident) reportGone(k *K, d ddi.ID) {
 		Fix: "wait for the last user before the routine returns, or allocate the object."})
 }
 
-// Gone tells the object that its memory is no more; later uses are findings of rule. Pool and stack call it.
+// Gone tells the object that its memory is no more; later uses are findings of rule. Pool and stack call
+// it.
 func (r *resident) Gone(rule verify.RuleID, seq uint64) { r.goneRule, r.goneSeq = rule, seq }
 
 // stackGone is Gone for an object in the frame of a routine that returns.
@@ -112,8 +114,8 @@ func (r *resident) stackGone(k *K) {
 	}
 }
 
-// OnStack makes an object that lies, as far as the simulator is concerned, on the kernel stack of the routine
-// that runs now: it dies when that routine returns. In C it is a local variable.
+// OnStack makes an object that lies, as far as the simulator is concerned, on the kernel stack of the
+// routine that runs now: it dies when that routine returns. In C it is a local variable.
 func OnStack[T any, P interface {
 	*T
 	ke.Dier

@@ -100,6 +100,9 @@ func KeLowerIrql(k *K, newIrql KIRQL) {
 func checkLower(k *K, level KIRQL) {
 	now := ke.IRQL(k)
 	saved, raised := ke.Raised(k)
+	if raised && uint8(level) == saved && saved <= now && !drops(k, level, nil) {
+		return
+	}
 	f := verify.Finding{Obj: "KeLowerIrql", BugCheck: 0xC4, Args: levelArgs("0x31", now, level),
 		Headline: fmt.Sprintf("KeLowerIrql to %v at %v", level, KIRQL(now)),
 		Fix:      "pass the level that the matching KeRaiseIrql stored."}
@@ -108,45 +111,55 @@ func checkLower(k *K, level KIRQL) {
 		f.Rule = verify.IRQL_016
 	case uint8(level) > now:
 		f.Rule = verify.IRQL_004
-	case dropsContext(k, level, nil, &f):
+	case drops(k, level, nil):
 		f.Rule = verify.IRQL_006
+		describeDrop(k, level, nil, &f)
 	case !raised:
 		f.Rule = verify.IRQL_004
 		f.Headline += ": nothing was raised here"
-	case uint8(level) != saved:
+	default:
 		f.Rule, f.BugCheck, f.Args = verify.IRQL_005, 0, [4]verify.Arg{}
 		f.Headline += fmt.Sprintf(", but the matching raise saved %v", KIRQL(saved))
-	default:
-		return
 	}
 	ke.Report(k, f)
 }
 
-// dropsContext reports whether going to level would bring a DPC, or the holder of a spin lock other than the
-// one being released, below DISPATCH_LEVEL. Rule: IRQL-006.
-func dropsContext(k *K, level KIRQL, released any, f *verify.Finding) bool {
+// drops reports whether going to level would bring a DPC, or the holder of a spin lock other than the one
+// being released, below DISPATCH_LEVEL. Rule: IRQL-006.
+func drops(k *K, level KIRQL, released *KSPIN_LOCK) bool {
 	if level >= DISPATCH_LEVEL || ke.IRQL(k) < ke.Dispatch {
 		return false
 	}
+	return ke.IsDPC(k) || otherSpin(k, released) != nil
+}
+
+// otherSpin is what k notes about a spin lock it holds other than released.
+func otherSpin(k *K, released *KSPIN_LOCK) *ke.Held {
+	locks := ke.Locks(k)
+	for i := range locks {
+		if locks[i].Spin && locks[i].Lock != released {
+			return &locks[i]
+		}
+	}
+	return nil
+}
+
+func describeDrop(k *K, level KIRQL, released *KSPIN_LOCK, f *verify.Finding) {
 	if ke.IsDPC(k) {
 		f.Headline = fmt.Sprintf("a DPC lowers its processor to %v", level)
 		f.Fix = "queue a work item for what needs a lower level."
-		return true
+		return
 	}
-	for _, h := range ke.Locks(k) {
-		if h.Spin && h.Lock != released {
-			f.Headline = fmt.Sprintf("the level drops to %v while %v is held", level, h.ID)
-			f.Places = append(f.Places, verify.Place{Label: "acquired", Seq: h.Seq})
-			f.Fix = "release nested locks in reverse order."
-			return true
-		}
-	}
-	return false
+	h := otherSpin(k, released)
+	f.Headline = fmt.Sprintf("the level drops to %v while %v is held", level, h.ID)
+	f.Places = append(f.Places, verify.Place{Label: "acquired", Seq: h.Seq})
+	f.Fix = "release nested locks in reverse order."
 }
 
 func levelArgs(sub string, now uint8, level KIRQL) [4]verify.Arg {
 	return [4]verify.Arg{{Value: sub, Meaning: "what was done"},
-		{Value: fmt.Sprint(now), Meaning: "current IRQL"}, {Value: fmt.Sprint(uint8(level)), Meaning: "new IRQL"}}
+		{Value: fmt.Sprint(now), Meaning: "current IRQL"}, {Value: fmt.Sprint(uint8(level)),
+			Meaning: "new IRQL"}}
 }
 
 // KeGetCurrentProcessorNumber returns the number of the processor the caller runs on.
@@ -161,8 +174,8 @@ func KeGetCurrentProcessorNumber(k *K) uint32 {
 	return uint32(ke.Processor(k))
 }
 
-// KeQueryActiveProcessorCount returns the number of processors of the machine. activeProcessors, if not nil,
-// receives a bit for each.
+// KeQueryActiveProcessorCount returns the number of processors of the machine. activeProcessors, if not
+// nil, receives a bit for each.
 //
 // IRQL: any.
 // Ownership: none.

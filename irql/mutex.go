@@ -10,8 +10,8 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// KMUTEX is a mutex: a wait acquires it, also again by its owner, and normal kernel APCs are disabled for the
-// owner.
+// KMUTEX is a mutex: a wait acquires it, also again by its owner, and normal kernel APCs are disabled for
+// the owner.
 type KMUTEX struct{ header }
 
 // Busy says what keeps the mutex's memory in use, "" when nothing does.
@@ -45,8 +45,9 @@ func KeInitializeMutex(k *K, mutex *KMUTEX, level uint32) {
 	mutex.initialise(k, ddi.KeInitializeMutex, trace.Mutex, ke.MutexObject, 1)
 }
 
-// KeReleaseMutex gives back one acquisition and returns the state before: 0 means that the mutex is free now.
-// For a caller that does not own the mutex it raises STATUS_MUTANT_NOT_OWNED, here a panic with an Exception.
+// KeReleaseMutex gives back one acquisition and returns the state before: 0 means that the mutex is free
+// now. For a caller that does not own the mutex it raises STATUS_MUTANT_NOT_OWNED, here a panic with an
+// Exception.
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: only the owner may release.

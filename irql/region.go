@@ -8,8 +8,8 @@ import (
 	"calloutsim/internal/verify"
 )
 
-// KeEnterCriticalRegion keeps normal kernel APCs, and with them suspension, from the calling thread. Regions
-// nest.
+// KeEnterCriticalRegion keeps normal kernel APCs, and with them suspension, from the calling thread.
+// Regions nest.
 //
 // IRQL: <= APC_LEVEL.
 // Ownership: none.
@@ -27,7 +27,8 @@ func KeEnterCriticalRegion(k *K) { enterRegion(k, ddi.KeEnterCriticalRegion, fal
 // Reference: wdk-ddi-src/content/ntddk/nf-ntddk-keleavecriticalregion.md
 func KeLeaveCriticalRegion(k *K) { leaveRegion(k, ddi.KeLeaveCriticalRegion, false) }
 
-// KeEnterGuardedRegion keeps all APCs from the calling thread, those that end its IRPs as well. Regions nest.
+// KeEnterGuardedRegion keeps all APCs from the calling thread, those that end its IRPs as well. Regions
+// nest.
 //
 // IRQL: <= APC_LEVEL.
 // Ownership: none.

@@ -9,9 +9,9 @@ import (
 	"calloutsim/internal/verify"
 )
 
-// EX_RUNDOWN_REF protects an object while it is used: users acquire and release, and who wants to delete the
-// object waits until the last one is gone and lets no new one in. It lies in driver memory and is initialised
-// once.
+// EX_RUNDOWN_REF protects an object while it is used: users acquire and release, and who wants to delete
+// the object waits until the last one is gone and lets no new one in. It lies in driver memory and is
+// initialised once.
 type EX_RUNDOWN_REF struct {
 	header
 	count int32
@@ -135,7 +135,8 @@ func ExWaitForRundownProtectionRelease(k *K, runRef *EX_RUNDOWN_REF) {
 	}
 	for _, u := range runRef.users {
 		if u == ke.ThreadOf(k) {
-			runRef.misuse(k, fmt.Sprintf("%v on %v by one of its users: it would wait for itself", d, runRef.id),
+			runRef.misuse(k, fmt.Sprintf("%v on %v by one of its users: it would wait for itself", d,
+				runRef.id),
 				"release first.")
 			break
 		}

@@ -23,7 +23,8 @@ const (
 )
 
 var kindNames = [...]string{"", "KeAcquireSpinLock", "KeAcquireSpinLockAtDpcLevel",
-	"KeAcquireInStackQueuedSpinLock", "KeAcquireInStackQueuedSpinLockAtDpcLevel", "KeWaitForSingleObject", "ExAcquireFastMutex",
+	"KeAcquireInStackQueuedSpinLock", "KeAcquireInStackQueuedSpinLockAtDpcLevel", "KeWaitForSingleObject",
+	"ExAcquireFastMutex",
 	"ExAcquireFastMutexUnsafe", "KeAcquireGuardedMutex", "KeAcquireGuardedMutexUnsafe"}
 
 // KSPIN_LOCK is a spin lock. It lies in driver memory and is initialised once.
@@ -100,7 +101,7 @@ func reportLockAgain(k *K, d ddi.ID, r *resident, held bool) {
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: oldIrql is written once the lock is taken.
-// Rules: LOCK-001, LOCK-007, LOCK-012.
+// Rules: LOCK-001, LOCK-003, LOCK-007, LOCK-012.
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquirespinlock.md
 func KeAcquireSpinLock(k *K, spinLock *KSPIN_LOCK, oldIrql *KIRQL) {
@@ -111,7 +112,7 @@ func KeAcquireSpinLock(k *K, spinLock *KSPIN_LOCK, oldIrql *KIRQL) {
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: none.
-// Rules: LOCK-001, LOCK-007, LOCK-012.
+// Rules: LOCK-001, LOCK-003, LOCK-007, LOCK-012.
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquirespinlockraisetodpc.md
 func KeAcquireSpinLockRaiseToDpc(k *K, spinLock *KSPIN_LOCK) KIRQL {
@@ -133,7 +134,7 @@ func KeReleaseSpinLock(k *K, spinLock *KSPIN_LOCK, newIrql KIRQL) {
 //
 // IRQL: <= HIGH_LEVEL, >= DISPATCH_LEVEL.
 // Ownership: none.
-// Rules: LOCK-001, LOCK-007, LOCK-011.
+// Rules: LOCK-001, LOCK-003, LOCK-007, LOCK-011.
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquirespinlockatdpclevel.md
 func KeAcquireSpinLockAtDpcLevel(k *K, spinLock *KSPIN_LOCK) {
@@ -151,8 +152,8 @@ func KeReleaseSpinLockFromDpcLevel(k *K, spinLock *KSPIN_LOCK) {
 	releaseSpin(k, spinLock, ddi.KeReleaseSpinLockFromDpcLevel, spinAtDpc, 0, nil)
 }
 
-// KeTryToAcquireSpinLockAtDpcLevel takes the lock if it is free and says whether it did. A caller that holds
-// it already gets FALSE.
+// KeTryToAcquireSpinLockAtDpcLevel takes the lock if it is free and says whether it did. A caller that
+// holds it already gets FALSE.
 //
 // IRQL: DISPATCH_LEVEL.
 // Ownership: none.
@@ -190,7 +191,7 @@ func KeTestSpinLock(k *K, spinLock *KSPIN_LOCK) bool {
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: lockHandle belongs to this acquisition until the release.
-// Rules: LOCK-001, LOCK-007, LOCK-012, LOCK-028.
+// Rules: LOCK-001, LOCK-003, LOCK-007, LOCK-012, LOCK-028.
 // Not modelled: the queue: who of several waiters comes first is a choice.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquireinstackqueuedspinlock.md
 func KeAcquireInStackQueuedSpinLock(k *K, spinLock *KSPIN_LOCK, lockHandle *KLOCK_QUEUE_HANDLE) {
@@ -207,7 +208,8 @@ func KeAcquireInStackQueuedSpinLock(k *K, spinLock *KSPIN_LOCK, lockHandle *KLOC
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleaseinstackqueuedspinlock.md
 func KeReleaseInStackQueuedSpinLock(k *K, lockHandle *KLOCK_QUEUE_HANDLE) {
-	releaseSpin(k, lockHandle.lock, ddi.KeReleaseInStackQueuedSpinLock, spinQueued, lockHandle.old, lockHandle)
+	releaseSpin(k, lockHandle.lock, ddi.KeReleaseInStackQueuedSpinLock, spinQueued, lockHandle.old,
+		lockHandle)
 	*lockHandle = KLOCK_QUEUE_HANDLE{}
 }
 
@@ -215,7 +217,7 @@ func KeReleaseInStackQueuedSpinLock(k *K, lockHandle *KLOCK_QUEUE_HANDLE) {
 //
 // IRQL: <= HIGH_LEVEL, >= DISPATCH_LEVEL.
 // Ownership: lockHandle belongs to this acquisition until the release.
-// Rules: LOCK-001, LOCK-007, LOCK-011, LOCK-028.
+// Rules: LOCK-001, LOCK-003, LOCK-007, LOCK-011, LOCK-028.
 // Not modelled: the queue: who of several waiters comes first is a choice.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel.md
 func KeAcquireInStackQueuedSpinLockAtDpcLevel(k *K, spinLock *KSPIN_LOCK, lockHandle *KLOCK_QUEUE_HANDLE) {
@@ -274,6 +276,7 @@ func checkAcquire(k *K, l *KSPIN_LOCK, d ddi.ID) {
 	l.usable(k, d, verify.LOCK_007)
 	h, ok := ke.FindHeld(k, l)
 	if !ok {
+		noteOrder(k, d, l.id)
 		return
 	}
 	ke.Report(k, verify.Finding{Rule: verify.LOCK_001, Obj: l.id.String(), BugCheck: 0xF,
@@ -305,6 +308,7 @@ func checkHandle(k *K, d ddi.ID, h *KLOCK_QUEUE_HANDLE) {
 		return
 	}
 	ke.Report(k, verify.Finding{Rule: verify.LOCK_028, Obj: h.lock.id.String(),
-		Headline: fmt.Sprintf("%v with a lock queue handle that stands for an acquisition of %v", d, h.lock.id),
-		Fix:      "use a local handle for each acquisition."})
+		Headline: fmt.Sprintf("%v with a lock queue handle that stands for an acquisition of %v", d,
+			h.lock.id),
+		Fix: "use a local handle for each acquisition."})
 }

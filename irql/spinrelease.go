@@ -8,8 +8,8 @@ import (
 	"calloutsim/internal/verify"
 )
 
-// releaseSpin is every release of a spin lock. level is the new IRQL for the forms that lower it, handle that
-// of a queued form.
+// releaseSpin is every release of a spin lock. level is the new IRQL for the forms that lower it, handle
+// that of a queued form.
 func releaseSpin(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8, level KIRQL, handle *KLOCK_QUEUE_HANDLE) {
 	ke.EnterAnyLevel(k, d)
 	if l == nil {
@@ -78,6 +78,9 @@ func checkReleaseLevel(k *K, l *KSPIN_LOCK, d ddi.ID, lowers bool) {
 // checkNewIrql looks at the level a release goes to: LOCK-010, IRQL-016, and IRQL-006 when it is the right
 // one for this lock but another spin lock is still held.
 func checkNewIrql(k *K, l *KSPIN_LOCK, d ddi.ID, level KIRQL, h *ke.Held) {
+	if uint8(level) == h.Saved && !drops(k, level, l) {
+		return
+	}
 	f := verify.Finding{Obj: l.id.String(), BugCheck: 0xC4,
 		Places: []verify.Place{{Label: "acquired", Seq: h.Seq}},
 		Args:   [4]verify.Arg{{Value: "0x20015", Meaning: "spin lock released to another IRQL"}},
@@ -90,10 +93,9 @@ func checkNewIrql(k *K, l *KSPIN_LOCK, d ddi.ID, level KIRQL, h *ke.Held) {
 		f.Headline = fmt.Sprintf("%v with the level %d, which is none", d, uint8(level))
 	case uint8(level) != h.Saved:
 		f.Rule = verify.LOCK_010
-	case dropsContext(k, level, l, &f):
-		f.Rule = verify.IRQL_006
 	default:
-		return
+		f.Rule = verify.IRQL_006
+		describeDrop(k, level, l, &f)
 	}
 	ke.Report(k, f)
 }

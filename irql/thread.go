@@ -11,6 +11,12 @@ import (
 )
 
 // KSTART_ROUTINE is the routine of a system thread.
+//
+// IRQL: PASSIVE_LEVEL.
+// Ownership: the thread object stays until the last reference to it is gone.
+// Rules: IRQL-007, IRQL-020, LOCK-008, LOCK-015.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nc-wdm-kstart_routine.md
 type KSTART_ROUTINE func(k *K, startContext any)
 
 // CLIENT_ID names a thread and its process.
@@ -19,8 +25,8 @@ type CLIENT_ID struct{ UniqueProcess, UniqueThread HANDLE }
 // THREAD_ALL_ACCESS is the access right that drivers ask for.
 const THREAD_ALL_ACCESS = 0x1FFFFF
 
-// KTHREAD is a thread object; PETHREAD and PKTHREAD of Windows are both pointers to it. It can be waited for
-// and is signalled when the thread has ended.
+// KTHREAD is a thread object; PETHREAD and PKTHREAD of Windows are both pointers to it. It can be waited
+// for and is signalled when the thread has ended.
 type KTHREAD struct {
 	t        *ke.Thread
 	image    *ke.Image
@@ -38,8 +44,8 @@ func (t *KTHREAD) Header() *ke.Object { return &t.t.Object }
 // Thread gives the thread as the mechanism sees it.
 func (t *KTHREAD) Thread() *ke.Thread { return t.t }
 
-// Reference and Dereference count the references to the thread object; the counts before the first and after
-// the last one are 0.
+// Reference and Dereference count the references to the thread object; the counts before the first and
+// after the last one are 0.
 func (t *KTHREAD) Reference() int { t.refs++; return t.refs }
 
 // Dereference is the counterpart of Reference.
@@ -68,7 +74,8 @@ var siteThread = ke.Site{Name: "fault/PsCreateSystemThread", Alts: []string{"suc
 // Not modelled: threads of other processes, objectAttributes.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-pscreatesystemthread.md
 func PsCreateSystemThread(k *K, threadHandle *HANDLE, desiredAccess uint32, objectAttributes any,
-	processHandle HANDLE, clientId *CLIENT_ID, startRoutine KSTART_ROUTINE, startContext any) ntstatus.NTSTATUS {
+	processHandle HANDLE, clientId *CLIENT_ID, startRoutine KSTART_ROUTINE,
+	startContext any) ntstatus.NTSTATUS {
 	const d = ddi.PsCreateSystemThread
 	ke.Enter(k, d)
 	if ke.Fails(k, &siteThread) {

@@ -18,8 +18,8 @@ const (
 	SynchronizationTimer
 )
 
-// KTIMER is a timer: when it expires it is signalled and its DPC, if it has one, is queued. It lies in driver
-// memory and is initialised once.
+// KTIMER is a timer: when it expires it is signalled and its DPC, if it has one, is queued. It lies in
+// driver memory and is initialised once.
 type KTIMER struct {
 	resident
 	t      ke.Timer
@@ -125,8 +125,8 @@ func (t *KTIMER) checkAgain(k *K, d ddi.ID) {
 	}
 }
 
-// KeSetTimer sets a timer to expire at dueTime: negative is relative, positive absolute, in units of 100 ns.
-// A timer that is set already is set anew. It returns whether it was.
+// KeSetTimer sets a timer to expire at dueTime: negative is relative, positive absolute, in units of 100
+// ns. A timer that is set already is set anew. It returns whether it was.
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: the timer and the DPC must stay until the timer is cancelled and the DPC has run.
@@ -165,9 +165,9 @@ func (t *KTIMER) set(k *K, d ddi.ID, due int64, period int32, dpc *KDPC) bool {
 	return ke.SetTimer(k, &t.t, due, int64(period)*ke.Millisecond, kd)
 }
 
-// KeCancelTimer takes a timer out of the timer queue, and its DPC out of the DPC queue. FALSE means that the
-// timer was not set or has expired: its DPC may be queued or running. For a periodic timer TRUE does not say
-// that no DPC runs.
+// KeCancelTimer takes a timer out of the timer queue, and its DPC out of the DPC queue. FALSE means that
+// the timer was not set or has expired: its DPC may be queued or running. For a periodic timer TRUE does
+// not say that no DPC runs.
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: the memory may go only when no DPC of the timer can be running: KeFlushQueuedDpcs.

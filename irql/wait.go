@@ -51,12 +51,13 @@ type checked interface {
 
 func (r *resident) stackObject() bool { return r.onStack }
 
-// KeWaitForSingleObject waits until an object is signalled or the time-out has passed: nil waits for ever, 0
-// not at all, negative is relative, positive absolute, in units of 100 ns. STATUS_TIMEOUT is a success code.
+// KeWaitForSingleObject waits until an object is signalled or the time-out has passed: nil waits for ever,
+// 0 not at all, negative is relative, positive absolute, in units of 100 ns. STATUS_TIMEOUT is a success
+// code.
 //
 // IRQL: <= DISPATCH_LEVEL, <= APC_LEVEL unless timeout points to zero.
 // Ownership: the object must stay until the wait is over.
-// Rules: IRQL-011, IRQL-021, LOCK-007, OBJ-001, OBJ-007, POOL-026.
+// Rules: IRQL-011, IRQL-021, LOCK-003, LOCK-007, OBJ-001, OBJ-007, POOL-026.
 // Not modelled: alertable waits and user APCs; abandoned mutexes.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kewaitforsingleobject.md
 func KeWaitForSingleObject(k *K, object any, waitReason KWAIT_REASON, waitMode KPROCESSOR_MODE,
@@ -66,12 +67,16 @@ func KeWaitForSingleObject(k *K, object any, waitReason KWAIT_REASON, waitMode K
 	w := waitFor(k, d, object, waitMode)
 	o := w.Header()
 	checkWaitLevel(k, d, timeout, o.ID)
-	ke.Point(k, ke.Use{Obj: o.ID, How: ke.Wait_})
+	mutex, _ := object.(*KMUTEX)
+	if mutex != nil && mutex.o.Owner != ke.ThreadOf(k) && (timeout == nil || *timeout != 0) {
+		noteOrder(k, d, o.ID)
+	}
+	ke.Point(k, ke.Use{Obj: o.ID, How: ke.Waits})
 	objs := [1]*ke.Object{o}
 	s := ke.Wait(k, objs[:], false, timeout, "KeWaitForSingleObject")
 	ke.CallStatus(k, d, o.ID, uint32(s))
-	if m, ok := object.(*KMUTEX); ok && s == ntstatus.STATUS_SUCCESS {
-		m.acquired(k)
+	if mutex != nil && s == ntstatus.STATUS_SUCCESS {
+		mutex.acquired(k)
 	}
 	return s
 }
@@ -85,7 +90,8 @@ func KeWaitForSingleObject(k *K, object any, waitReason KWAIT_REASON, waitMode K
 // Not modelled: alertable waits and user APCs; abandoned mutexes.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kewaitformultipleobjects.md
 func KeWaitForMultipleObjects(k *K, count uint32, objects []any, waitType WAIT_TYPE, waitReason KWAIT_REASON,
-	waitMode KPROCESSOR_MODE, alertable bool, timeout *int64, waitBlockArray []KWAIT_BLOCK) ntstatus.NTSTATUS {
+	waitMode KPROCESSOR_MODE, alertable bool, timeout *int64,
+	waitBlockArray []KWAIT_BLOCK) ntstatus.NTSTATUS {
 	const d = ddi.KeWaitForMultipleObjects
 	ke.EnterAnyLevel(k, d)
 	checkWaitCount(k, count, waitBlockArray)
@@ -97,7 +103,7 @@ func KeWaitForMultipleObjects(k *K, count uint32, objects []any, waitType WAIT_T
 	for i := range waitBlockArray {
 		waitBlockArray[i].by = k
 	}
-	ke.Point(k, ke.Use{Obj: objs[0].ID, How: ke.Wait_})
+	ke.Point(k, ke.Use{Obj: objs[0].ID, How: ke.Waits})
 	s := ke.Wait(k, objs, waitType == WaitAll, timeout, "KeWaitForMultipleObjects")
 	for i := range waitBlockArray {
 		waitBlockArray[i].by = nil
@@ -117,8 +123,8 @@ func KeWaitForMultipleObjects(k *K, count uint32, objects []any, waitType WAIT_T
 func waitFor(k *K, d ddi.ID, object any, mode KPROCESSOR_MODE) waitable {
 	w, ok := object.(waitable)
 	if !ok {
-		panic(ke.Misuse(fmt.Sprintf("%v: a %T is no dispatcher object; pass the address of a KEVENT, KMUTEX, "+
-			"KSEMAPHORE, KTIMER or a KTHREAD", d, object)))
+		panic(ke.Misuse(fmt.Sprintf("%v: a %T is no dispatcher object; pass the address of a KEVENT, "+
+			"KMUTEX, KSEMAPHORE, KTIMER or a KTHREAD", d, object)))
 	}
 	c, ok := object.(checked)
 	if !ok {
@@ -149,12 +155,16 @@ func checkWaitLevel(k *K, d ddi.ID, timeout *int64, id trace.ID) {
 	if now <= ke.APC && !ke.IsDPC(k) || now == ke.Dispatch && poll {
 		return
 	}
-	f := verify.Finding{Rule: verify.IRQL_011, Obj: id.String(), BugCheck: 0xC4, AllowedIRQL: ke.APC,
+	obj := id.String()
+	if id == 0 {
+		obj = d.String()
+	}
+	f := verify.Finding{Rule: verify.IRQL_011, Obj: obj, BugCheck: 0xC4, AllowedIRQL: ke.APC,
 		Also: []verify.RuleID{verify.IRQL_001},
 		Headline: fmt.Sprintf("%v at %v: no other thread can run on this processor until the level drops", d,
 			KIRQL(now)),
 		Args: [4]verify.Arg{{Value: "0x3b", Meaning: "wait at DISPATCH_LEVEL or above"},
-			{Value: fmt.Sprint(now), Meaning: "current IRQL"}, {Value: id.String(), Meaning: "the object"}},
+			{Value: fmt.Sprint(now), Meaning: "current IRQL"}, {Value: obj, Meaning: "the object"}},
 		Fix: "wait in a work item, or let a completion routine or DPC carry on."}
 	if ke.IsDPC(k) {
 		f.Headline = fmt.Sprintf("%v in a DPC", d)
@@ -163,6 +173,9 @@ func checkWaitLevel(k *K, d ddi.ID, timeout *int64, id trace.ID) {
 }
 
 func checkWaitCount(k *K, count uint32, blocks []KWAIT_BLOCK) {
+	if count == 0 {
+		panic(ke.Misuse("KeWaitForMultipleObjects for no object"))
+	}
 	f := verify.Finding{Rule: verify.IRQL_022, Obj: "KeWaitForMultipleObjects", BugCheck: 0xC}
 	switch {
 	case count > MAXIMUM_WAIT_OBJECTS:

@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 )
 
-// artifacts leaves report.txt and trace.jsonl behind for a test that failed, if `go test -artifacts` asked for that.
+// artifacts leaves report.txt and trace.jsonl behind for a test that failed, if `go test -artifacts` asked
+// for that.
 func (m *Machine) artifacts() {
 	t, ok := m.tb.(interface{ ArtifactDir() string })
 	f := flag.Lookup("test.artifacts")

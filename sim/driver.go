@@ -1,17 +1,19 @@
 package sim
 
 import (
+	"calloutsim/fwps"
 	"calloutsim/internal/verify"
 	"calloutsim/irp"
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
+	"calloutsim/wsk"
 )
 
 // drivers are the drivers that were loaded, in order.
 type drivers []*irp.DRIVER_OBJECT
 
-// Load loads a driver: its DriverEntry runs in a system thread, and the machine until it has returned. A DriverEntry that
-// fails fails the test.
+// Load loads a driver: its DriverEntry runs in a system thread, and the machine until it has returned. A
+// DriverEntry that fails fails the test.
 func (m *Machine) Load(name string, entry irp.DRIVER_INITIALIZE) *irp.DRIVER_OBJECT {
 	m.tb.Helper()
 	drv, s := m.LoadStatus(name, entry)
@@ -21,11 +23,12 @@ func (m *Machine) Load(name string, entry irp.DRIVER_INITIALIZE) *irp.DRIVER_OBJ
 	return drv
 }
 
-// LoadStatus is Load for a DriverEntry that may fail: it gives what DriverEntry returned, STATUS_PENDING where a
-// violation ended the run before it did.
-func (m *Machine) LoadStatus(name string, entry irp.DRIVER_INITIALIZE) (*irp.DRIVER_OBJECT, ntstatus.NTSTATUS) {
+// LoadStatus is Load for a DriverEntry that may fail: it gives what DriverEntry returned, STATUS_PENDING
+// where a violation ended the run before it did.
+func (m *Machine) LoadStatus(name string, entry irp.DRIVER_INITIALIZE) (drv *irp.DRIVER_OBJECT,
+	status ntstatus.NTSTATUS) {
 	m.tb.Helper()
-	drv := irp.LoadDriver(m.ke, name, entry)
+	drv = irp.LoadDriver(m.ke, name, entry)
 	m.drivers = append(m.drivers, drv)
 	done := func() bool { _, done := drv.EntryStatus(); return done }
 	if !m.RunUntil(done) && !done() {
@@ -36,8 +39,8 @@ func (m *Machine) LoadStatus(name string, entry irp.DRIVER_INITIALIZE) (*irp.DRI
 	return drv, s
 }
 
-// Unload calls the unload routine of a driver in a system thread, runs the machine until it has returned, and makes the
-// checks of the UNLOAD family; what they find is reported at the end of the run.
+// Unload calls the unload routine of a driver in a system thread, runs the machine until it has returned,
+// and makes the checks of the UNLOAD family; what they find is reported at the end of the run.
 func (m *Machine) Unload(name string) {
 	m.tb.Helper()
 	drv := m.Driver(name)
@@ -79,4 +82,6 @@ func (m *Machine) stuck(routine string) {
 }
 
 // recordLists are the rules of all packages that have some.
-func recordLists() [][]verify.Record { return [][]verify.Record{irql.Rules, irp.Rules} }
+func recordLists() [][]verify.Record {
+	return [][]verify.Record{irql.Rules, irp.Rules, wsk.Rules, fwps.Rules}
+}

@@ -13,7 +13,8 @@ import (
 	simtrace "calloutsim/sim/trace"
 )
 
-// defaultRuns is how many runs Explore makes unless somebody says otherwise: a second or less for a small scenario.
+// defaultRuns is how many runs Explore makes unless somebody says otherwise: a second or less for a small
+// scenario.
 const defaultRuns = 200
 
 // ExploreOptions say how many runs are made and how. The zero value is 200 runs by one worker.
@@ -23,7 +24,7 @@ type ExploreOptions struct {
 	Seed0     uint64 // number of the first run, 0 means 1; -sim.seed makes that one run only
 	Strategy  string // "" or "random": run 1 is the boring one, every other a random walk
 	Workers   int    // machines running side by side; 0 means 1
-	KeepGoing bool   // do not stop at the first violation; one run per finding signature is reported (-sim.keepgoing)
+	KeepGoing bool   // go on after a violation; one run per finding signature is reported (-sim.keepgoing)
 }
 
 // Failure is one run of Explore that failed.
@@ -47,11 +48,11 @@ type Result struct {
 	Hazards  []Finding // one of each signature, from the lowest run that had it
 }
 
-// Explore runs a scenario again and again, each time on a machine as new, with other choices. scenario sets up the
-// machine it is given and runs it; what it checks afterwards it checks with require or assert on the machine itself
-// (require.Equal(m, …)) or on t. The first violation, by run number, is repeated with all events and stacks recorded,
-// compared with the run it repeats, and fails the test with the report. With Options.Collect the test looks at the
-// Result itself.
+// Explore runs a scenario again and again, each time on a machine as new, with other choices. scenario sets
+// up the machine it is given and runs it; what it checks afterwards it checks with require or assert on the
+// machine itself (require.Equal(m, …)) or on t. The first violation, by run number, is repeated with all
+// events and stacks recorded, compared with the run it repeats, and fails the test with the report. With
+// Options.Collect the test looks at the Result itself.
 func Explore(t testing.TB, o ExploreOptions, scenario func(m *Machine)) Result {
 	t.Helper()
 	number := nextMachine(t)
@@ -67,7 +68,12 @@ func Explore(t testing.TB, o ExploreOptions, scenario func(m *Machine)) Result {
 	if token = tokenFor(t, token, t.Name(), number); token != nil {
 		return e.repeatOnly(token)
 	}
+	before := t.Failed()
 	r := e.explore()
+	if t.Failed() && !before && len(r.Failures) == 0 {
+		t.Log("sim: some run failed the test. To know which, let the scenario check through its machine, as in " +
+			"require.Equal(m, …), or use one worker")
+	}
 	if len(r.Failures) > 0 && !o.Collect {
 		for _, f := range r.Failures {
 			attr(t, "sim.seed", fmt.Sprint(f.Run))
@@ -159,7 +165,8 @@ func (e *explorer) explore() Result {
 		hs = append(hs, h)
 	}
 	slices.SortFunc(hs, func(a, b hazard) int {
-		return cmp.Or(cmp.Compare(a.run, b.run), cmp.Compare(a.f.Seq, b.f.Seq), strings.Compare(a.f.Headline, b.f.Headline))
+		return cmp.Or(cmp.Compare(a.run, b.run), cmp.Compare(a.f.Seq, b.f.Seq),
+			strings.Compare(a.f.Headline, b.f.Headline))
 	})
 	for _, h := range hs {
 		r.Hazards = append(r.Hazards, h.f)
@@ -194,9 +201,11 @@ type worker struct {
 	run    uint64
 	ended  bool // the current run has been judged
 	before bool // the test had failed before the current run
+	exits  bool // the current run has ended the goroutine
 }
 
-// loop makes runs until there are none left. A run that ends this goroutine (FailNow) costs no more than a new one.
+// loop makes runs until there are none left. A run that ends this goroutine (FailNow) costs no more than a
+// new one.
 func (w *worker) loop() {
 	w.ended = true
 	finished := false
@@ -205,7 +214,7 @@ func (w *worker) loop() {
 			return
 		}
 		defer w.goOn(recover()) // also if what is left of the run ends the goroutine again
-		if !w.ended {
+		if w.exits = true; !w.ended {
 			w.finish()
 		}
 	}()
@@ -241,7 +250,7 @@ func (w *worker) begin(run uint64) {
 	o := w.e.o.Options
 	o.Seed, o.Collect = run, false
 	w.tb = &runTB{name: w.e.name}
-	w.run, w.ended, w.before = run, false, w.e.tb.Failed()
+	w.run, w.ended, w.exits, w.before = run, false, false, w.e.tb.Failed()
 	w.m = start(w.ke, w.tb, o, w.e.name, w.e.scenario, nil, true)
 	w.m.pooled, w.m.repeat = true, w.e.repeat
 }
@@ -255,7 +264,9 @@ func (w *worker) finish() {
 func (w *worker) judge() {
 	w.ended = true
 	m, e := w.m, w.e
-	failed := w.tb.failed || !w.before && e.tb.Failed()
+	// What a run says through the test itself and not through its machine can be told from what others say
+	// at the same time only if it ends the run.
+	failed := w.tb.failed || e.tb.Failed() && (w.exits || !w.before && e.o.Workers == 1)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.result.Runs++
@@ -273,8 +284,8 @@ func (w *worker) judge() {
 		return
 	}
 	f := Failure{Run: w.run, Token: m.Token(), Headline: m.headline()}
+	f.Rules = numbers(m.failures())
 	for _, x := range m.failures() {
-		f.Rules = append(f.Rules, x.Rule.String())
 		f.signature += x.Signature() + "\n"
 	}
 	if f.Headline == "" {
@@ -330,8 +341,8 @@ func (e *explorer) repeatOnly(t *Token) Result {
 	return Result{Runs: 1, Steps: m.Steps(), Traces: 1}
 }
 
-// runToken makes one run with everything recorded, on a goroutine of its own. compare says that the machine itself is to
-// complain when the run is not the one of the token.
+// runToken makes one run with everything recorded, on a goroutine of its own. compare says that the machine
+// itself is to complain when the run is not the one of the token.
 func (e *explorer) runToken(t *Token, compare bool) (*Machine, *runTB) {
 	tb := &runTB{name: e.name}
 	o := e.o.Options
@@ -351,8 +362,8 @@ func (e *explorer) runToken(t *Token, compare bool) (*Machine, *runTB) {
 	return m, tb
 }
 
-// apart runs fn, and then what was registered with tb, on a goroutine of its own, which both may end with FailNow. It
-// returns what was panicked with, and where.
+// apart runs fn, and then what was registered with tb, on a goroutine of its own, which both may end with
+// FailNow. It returns what was panicked with, and where.
 func apart(tb *runTB, fn func()) (fault any) {
 	var wg sync.WaitGroup
 	protected := func(f func()) {
@@ -389,11 +400,12 @@ func (e *explorer) difference(one *Machine, t *Token) string {
 			lb = simtrace.Full(seq, eb, nb)
 		}
 		if la != lb {
-			return fmt.Sprintf("The driver or the test is not deterministic (map order, time, a goroutine?); two repeats differ "+
-				"first at event %d:\n  %s\n  %s", seq, la, lb)
+			return fmt.Sprintf("The driver or the test is not deterministic (map order, time, a "+
+				"goroutine?); two repeats differ first at event %d:\n  %s\n  %s", seq, la, lb)
 		}
 	}
-	return fmt.Sprintf("Two repeats agree with each other in all their %d events, but not with the run itself (trace hash %016x, "+
-		"repeated %016x): something is left over from one run to the next, for instance in a package variable.",
+	return fmt.Sprintf("Two repeats agree with each other in all their %d events, but not with the run "+
+		"itself (trace hash %016x, repeated %016x): something is left over from one run to the next, for "+
+		"instance in a package variable.",
 		a.Len(), t.Trace, one.Hash())
 }

@@ -56,7 +56,10 @@ func TestExplore_CleanScenarioMakesAllRuns(t *testing.T) {
 func violates(m *Machine) {
 	rule := verify.IRP_001
 	m.Thread("a.sys", func(k *ke.K) { touch(k, 0); rule = verify.IRP_002 })
-	m.Thread("b.sys", func(k *ke.K) { touch(k, 0); ke.Report(k, verify.Finding{Rule: rule, Headline: "broken"}) })
+	m.Thread("b.sys", func(k *ke.K) {
+		touch(k, 0)
+		ke.Report(k, verify.Finding{Rule: rule, Headline: "broken"})
+	})
 	m.Run()
 }
 

@@ -6,12 +6,12 @@ import (
 	"calloutsim/internal/verify"
 )
 
-// settle is how long, in virtual time, a machine that was stopped early may go on before the checks at its end: enough
-// for what is under way, not for ever, since a periodic timer never stops.
+// settle is how long, in virtual time, a machine that was stopped early may go on before the checks at its
+// end: enough for what is under way, not for ever, since a periodic timer never stops.
 const settle = 10 * time.Second
 
-// Finish ends the run: it makes the checks of the end of a run and gives the verdict. The end of the test does the same;
-// a test that looks at findings of these checks calls it before.
+// Finish ends the run: it makes the checks of the end of a run and gives the verdict. The end of the test
+// does the same; a test that looks at findings of these checks calls it before.
 func (m *Machine) Finish() {
 	m.tb.Helper()
 	if m.over {
@@ -126,8 +126,8 @@ func (m *Machine) headline() string {
 	return ""
 }
 
-// afterword lists hazards, says how to repeat a run that an assertion of the test ended, and compares a repeated run
-// with the recorded one if no report has done so.
+// afterword lists hazards, says how to repeat a run that an assertion of the test ended, and compares a
+// repeated run with the recorded one if no report has done so.
 func (m *Machine) afterword() {
 	m.tb.Helper()
 	if m.quick {

@@ -51,7 +51,8 @@ func (v *flagValue) Set(s string) error {
 func init() {
 	for _, f := range flagTable {
 		if flag.Lookup("sim."+f.name) == nil {
-			flag.Var(&flagValue{flag: f.flag, list: f.name == "fix"}, "sim."+f.name, f.help+" (or "+envName(f.name)+")")
+			v := &flagValue{flag: f.flag, list: f.name == "fix"}
+			flag.Var(v, "sim."+f.name, f.help+" (or "+envName(f.name)+")")
 		}
 	}
 }

@@ -3,11 +3,14 @@ package sim
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"calloutsim/internal/ke"
 )
 
 // TestFlagsChild runs only as a child process of the tests below; a part of its tests fails on purpose.
@@ -25,6 +28,17 @@ func TestFlagsChild(t *testing.T) {
 		hazardous(New(t))
 	case "pin":
 		lostUpdate(New(t))
+	case "outer": // checks through the test instead of the machine
+		Explore(t, ExploreOptions{Workers: 2, Runs: 500}, func(m *Machine) {
+			n := 0
+			for range 2 {
+				m.Thread("one", func(k *ke.K) { touch(k, 0); v := n; touch(k, 0); n = v + 1 })
+			}
+			m.Run()
+			require.Equal(t, 2, n, "updates")
+		})
+	case "violation":
+		breaks(New(t))
 	default:
 		t.Skip("not a test of its own")
 	}
@@ -131,4 +145,34 @@ func TestFlags_MistakesAreNamed(t *testing.T) {
 	out, ok := runChild(t, "explore", nil, "-sim.runs=0")
 	assert.False(t, ok)
 	assert.Contains(t, out, "-sim.runs=0 is no number from 1 on")
+}
+
+func TestFlags_ArtifactsAreKeptOnRequest(t *testing.T) {
+	dir := t.TempDir()
+	out, ok := runChild(t, "violation", nil, "-test.artifacts", "-test.outputdir="+dir)
+	assert.False(t, ok)
+	assert.Contains(t, out, "report.txt and trace.jsonl are in ")
+	for _, name := range []string{"report.txt", "trace.jsonl"} {
+		found, err := filepath.Glob(filepath.Join(dir, "_artifacts", "*", name))
+		require.NoError(t, err)
+		if len(found) == 0 {
+			found, err = filepath.Glob(filepath.Join(dir, "_artifacts", "*", "*", name))
+			require.NoError(t, err)
+		}
+		require.NotEmpty(t, found, name)
+		b, err := os.ReadFile(found[0])
+		require.NoError(t, err)
+		assert.Contains(t, string(b), "IRP-001")
+	}
+}
+
+func TestExplore_FatalThroughTheTestItself(t *testing.T) {
+	out, ok := runChild(t, "outer", nil)
+	assert.False(t, ok)
+	found := tokenRE.FindStringSubmatch(out)
+	require.NotNil(t, found, out)
+	assert.Regexp(t, `run \d+ of 500 failed: the scenario failed the test`, out)
+	out, ok = runChild(t, "outer", nil, "-sim.replay="+found[1])
+	assert.False(t, ok)
+	assert.Contains(t, out, "updates")
 }

@@ -1,8 +1,10 @@
-// Package sim is the harness: it makes a machine, loads drivers, starts programs, lets everything run, and judges and
-// prints what happened. It is the only package a test imports besides those of the DDIs; drivers never import it.
+// Package sim is the harness: it makes a machine, loads drivers, starts programs, lets everything run, and
+// judges and prints what happened. It is the only package a test imports besides those of the DDIs; drivers
+// never import it.
 //
-// Modelled: one machine per call of New, driven by the test; many machines under Explore; runs that are repeated from a
-// token; the checks at unload and at the end of a run; reports. Not modelled: anything Windows does; that is below.
+// Modelled: one machine per call of New, driven by the test; many machines under Explore; runs that are
+// repeated from a token; the checks at unload and at the end of a run; reports. Not modelled: anything
+// Windows does; that is below.
 //
 // A machine belongs to the goroutine that made it. Different machines share nothing but the flags.
 package sim
@@ -11,18 +13,20 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 )
 
 // Finding is one broken rule at one place of one run.
 type Finding = verify.Finding
 
-// Machine is one simulated computer and what the test knows about it. It has the methods Errorf and FailNow, so that
-// require and assert of testify take it for a test.
+// Machine is one simulated computer and what the test knows about it. It has the methods Errorf and
+// FailNow, so that require and assert of testify take it for a test.
 type Machine struct {
 	ke       *ke.Machine
 	tb       TB
@@ -41,6 +45,7 @@ type Machine struct {
 	tester   *ke.Image // acts for threads of the test
 	hosts    []netip.Addr
 	local    []netip.Addr
+	entered  map[string]*trace.Event // by routine: a callback that was entered; filled by names
 }
 
 // New makes a machine for a test; it is closed when the test ends. At most one Options may be given.
@@ -77,8 +82,8 @@ func New(t testing.TB, opts ...Options) *Machine {
 // maxMachines is how many machines of one test a token is compared with.
 const maxMachines = 64
 
-// tokenFor checks that the token given from outside is one of this test. Where it belongs to another machine of the
-// same test, this one runs as without it.
+// tokenFor checks that the token given from outside is one of this test. Where it belongs to another
+// machine of the same test, this one runs as without it.
 func tokenFor(tb TB, t *Token, name string, number int) *Token {
 	tb.Helper()
 	if t == nil || t.Scenario == hashName(name, number) {
@@ -103,8 +108,10 @@ func goTest(test, token string) []string {
 	return []string{fmt.Sprintf("go test -run '%s' -sim.replay=%s", strings.Join(parts, "/"), token)}
 }
 
-// start makes a run of mechanism k. replay, when it is not nil, says what to choose and which options to take.
-func start(k *ke.Machine, tb TB, o Options, name string, scenario uint32, replay *Token, quick bool) *Machine {
+// start makes a run of mechanism k. replay, when it is not nil, says what to choose and which options to
+// take.
+func start(k *ke.Machine, tb TB, o Options, name string, scenario uint32, replay *Token,
+	quick bool) *Machine {
 	src := o.source()
 	if replay != nil {
 		o.setBits(replay.Options)
@@ -124,15 +131,15 @@ func (m *Machine) describe() string {
 	return m.opt.String()
 }
 
-// Run lets the machine go on until nothing can run any more or a violation ends the run. A violation fails the test
-// with the full report, unless Options.Collect is set.
+// Run lets the machine go on until nothing can run any more or a violation ends the run. A violation fails
+// the test with the full report, unless Options.Collect is set.
 func (m *Machine) Run() {
 	m.tb.Helper()
 	m.run(nil)
 }
 
-// RunUntil lets the machine go on until cond holds, asked whenever a context gives up its processor. It reports whether
-// cond holds; if not, nothing can run any more or the run has ended.
+// RunUntil lets the machine go on until cond holds, asked whenever a context gives up its processor. It
+// reports whether cond holds; if not, nothing can run any more or the run has ended.
 func (m *Machine) RunUntil(cond func() bool) bool {
 	m.tb.Helper()
 	m.run(cond)
@@ -180,7 +187,8 @@ func (m *Machine) drive(until func() bool) (crash any) {
 	return nil
 }
 
-// Thread starts a system thread that runs code of the test as if it were a driver called name, for the next Run.
+// Thread starts a system thread that runs code of the test as if it were a driver called name, for the next
+// Run.
 func (m *Machine) Thread(name string, fn func(k *ke.K)) *Thread {
 	if m.tester == nil {
 		m.tester = m.ke.NewImage(name)
@@ -211,11 +219,16 @@ func (m *Machine) Findings() []Finding {
 	return out
 }
 
-// Rules gives the numbers of the rules that were broken, in order: what a test of a broken driver compares.
-func (m *Machine) Rules() []string {
+// Rules gives the numbers of the rules that were broken, each once, in order: what a test of a broken
+// driver compares.
+func (m *Machine) Rules() []string { return numbers(m.Findings()) }
+
+func numbers(findings []Finding) []string {
 	var out []string
-	for _, f := range m.Findings() {
-		out = append(out, f.Rule.String())
+	for _, f := range findings {
+		if r := f.Rule.String(); !slices.Contains(out, r) {
+			out = append(out, r)
+		}
 	}
 	return out
 }

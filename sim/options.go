@@ -10,19 +10,19 @@ import (
 	"calloutsim/internal/verify"
 )
 
-// Options say how a machine behaves. The zero Options is what most tests want. A flag or an environment variable
-// wins over the field it stands for.
+// Options say how a machine behaves. The zero Options is what most tests want. A flag or an environment
+// variable wins over the field it stands for.
 type Options struct {
 	Name       string        // tells several machines of one test apart in tokens; normally their order does
 	Processors int           // 0 means 2
-	Seed       uint64        // run number; 0 means 1, the boring run: nothing fails and nobody is interrupted (-sim.seed)
+	Seed       uint64        // run number; 0 means 1, the boring run: nothing fails or interrupts (-sim.seed)
 	Master     uint64        // other runs under the same numbers (-sim.master)
 	Pins       []Pin         // choices fixed beforehand (-sim.fix)
 	Continue   bool          // collect violations that leave a state to go on from, and go on as Windows does
 	Continues  []string      // the same for some rules only: numbers such as "IRP-011"
 	Collect    bool          // findings do not fail the test: it looks at Findings itself
 	Notes      bool          // report notes too (-sim.notes)
-	FailOn     string        // "warning" or "note": hazards fail as well (-sim.failon); "" or "error" is the default
+	FailOn     string        // "warning" or "note": hazards fail as well (-sim.failon); "" means "error"
 	Memory     bool          // accesses to pool, IRPs and MDLs are scheduling points too
 	Events     int           // events kept: 0 all, n > 0 the last n
 	NoStacks   bool          // record no call stack with each event
@@ -152,8 +152,8 @@ const (
 	bitsKnown      = bitsProcessors | bitMemory | bitContinue
 )
 
-// bits packs the options that change a run and that a token has to carry. Pins are choices like any other, and
-// Continues, MaxSteps and MaxTime are part of the scenario.
+// bits packs the options that change a run and that a token has to carry. Pins are choices like any other,
+// and Continues, MaxSteps and MaxTime are part of the scenario.
 func (o *Options) bits() uint32 {
 	var b uint32
 	if o.processors() != 2 {

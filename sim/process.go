@@ -3,6 +3,7 @@ package sim
 import (
 	"net/netip"
 	"reflect"
+	"runtime"
 	"time"
 
 	"calloutsim/internal/ke"
@@ -36,8 +37,8 @@ func (p *Process) PID() uint32 { return p.p.PID }
 // Image gives the image's name.
 func (p *Process) Image() string { return p.p.Image }
 
-// User is a thread of a process, seen from inside: what the program can do. It is valid only in the function that
-// received it.
+// User is a thread of a process, seen from inside: what the program can do. It is valid only in the
+// function that received it.
 type User struct {
 	k *ke.K
 	p *Process
@@ -54,14 +55,17 @@ func (p *Process) Go(name string, fn func(u *User)) *Thread {
 	return &Thread{t}
 }
 
-// here stops the test when a User is used by another thread than its own.
+// here stops the test when a User is used by another thread than its own. Deferred calls of a run that has
+// ended do nothing, like those of drivers.
 func (u *User) here(call string) {
 	switch m := u.p.m.ke; {
+	case ke.Unwinds(u.k):
+		runtime.Goexit()
 	case m.Current() == u.k:
 	case m.Current() == nil:
-		panic(ke.Misuse(call + " called outside of the run: a User is valid only in the function that received it"))
+		panic(ke.Misuse(call + " called outside of the run: a User is valid only in its own function"))
 	default:
-		panic(ke.Misuse(call + " called with the User of another thread: every thread uses the one it received"))
+		panic(ke.Misuse(call + " called with the User of another thread: every thread uses the one it got"))
 	}
 }
 
@@ -101,14 +105,15 @@ func Shut() Handler { return tcpip.Shut() }
 // Silent is a host that never answers.
 func Silent() Handler { return tcpip.Silent() }
 
-// Host declares a host. Addresses that are neither declared nor the machine's own are unreachable, but for those that
-// Dial is asked for, which it declares.
+// Host declares a host. Addresses that are neither declared nor the machine's own are unreachable, but for
+// those that Dial is asked for, which it declares.
 func (m *Machine) Host(addr netip.Addr, h Handler) *Host {
 	m.hosts = append(m.hosts, addr)
 	return tcpip.On(m.ke).AddHost(addr, h)
 }
 
-// LocalAddrs sets the addresses the machine has beside loopback. Without it they are 192.0.2.10 and 2001:db8::10.
+// LocalAddrs sets the addresses the machine has beside loopback. Without it they are 192.0.2.10 and
+// 2001:db8::10.
 func (m *Machine) LocalAddrs(addrs ...netip.Addr) {
 	m.local = append(m.local, addrs...)
 	tcpip.On(m.ke).SetLocal(addrs...)

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -69,11 +70,14 @@ func (m *Machine) writeFinding(w io.Writer, f Finding) {
 		if e := log.At(p.Seq); e != nil {
 			p.Ctx = cmp.Or(p.Ctx, n.Context(e.Ctx))
 			p.Event = cmp.Or(p.Event, simtrace.Full(p.Seq, e, n))
+			p.Stack = m.attribute(p.Stack, n)
 		}
 	}
 	if len(f.Events) == 0 {
 		f.Events = m.lastEvents(&f, n)
 	}
+	f.Stack = m.locate(f.Stack, f.Seq)
+	f.Blocked = m.lastTouched(f.Blocked, n)
 	opt := report.Options{}
 	if m.opt.fails(f.Rule.Severity()) {
 		opt.Replay = m.repeatLines()
@@ -84,24 +88,25 @@ func (m *Machine) writeFinding(w io.Writer, f Finding) {
 // repeatLines is the command that repeats the run.
 func (m *Machine) repeatLines() []string { return m.repeat(m.Token().String()) }
 
-// lastEvents are the lines that lead to a finding: those about its object, those it refers to, and the last ones of its
-// own context.
+// lastEvents are the lines that lead to a finding: those about its object, those it refers to, and, unless
+// it was made when no driver code ran, the last ones of its own context.
 func (m *Machine) lastEvents(f *Finding, n *simtrace.Names) []string {
 	log := m.ke.Log()
-	self := log.At(f.Seq)
+	at := m.eventOf(f)
+	self := log.At(at)
 	if self == nil || len(f.Blocked) > 0 {
 		return nil
 	}
-	cited := map[uint64]bool{f.Seq: true}
+	cited := map[uint64]bool{at: true}
 	for _, p := range f.Places {
 		cited[p.Seq] = true
 	}
 	var picked []uint64
 	own := 0
-	for seq := f.Seq; seq >= log.First() && seq > 0; seq-- {
+	for seq := at; seq >= log.First() && seq > 0; seq-- {
 		e := log.At(seq)
 		about := f.Obj != "" && (e.Obj.String() == f.Obj || e.Obj2.String() == f.Obj)
-		mine := e.Ctx == self.Ctx && e.What != trace.Switch && own < 4
+		mine := self.Ctx != 0 && e.Ctx == self.Ctx && own < 4 && !silent(e)
 		if mine {
 			own++
 		}
@@ -113,7 +118,7 @@ func (m *Machine) lastEvents(f *Finding, n *simtrace.Names) []string {
 	for i := len(picked) - 1; i >= 0; i-- {
 		seq := picked[i]
 		line := simtrace.Full(seq, log.At(seq), n)
-		if seq == f.Seq {
+		if seq == at {
 			line += "   <-- " + word(f.Rule.Severity())
 		}
 		lines = append(lines, line)
@@ -121,11 +126,94 @@ func (m *Machine) lastEvents(f *Finding, n *simtrace.Names) []string {
 	return lines
 }
 
+// silent events say nothing about what a context does.
+func silent(e *trace.Event) bool {
+	return e.What == trace.Switch || (e.What == trace.Start || e.What == trace.End) && e.Obj == 0
+}
+
+// eventOf gives the event of a finding. One made when no driver code ran carries the number of the event
+// before it.
+func (m *Machine) eventOf(f *Finding) uint64 {
+	log := m.ke.Log()
+	for seq := f.Seq; seq > 0 && seq <= log.Len(); seq++ {
+		e := log.At(seq)
+		if e == nil {
+			break
+		}
+		if e.What == trace.Finding && verify.RuleID(e.A) == f.Rule {
+			return seq
+		}
+	}
+	return f.Seq
+}
+
 func word(s verify.Severity) string {
 	if s == verify.Error {
 		return "violation"
 	}
 	return "hazard"
+}
+
+// objectID finds the ids in a line of a deadlock report.
+var objectID = regexp.MustCompile(`\b[a-z]+#[0-9]+\b`)
+
+// lastTouched adds to each line of a deadlock report the last event about the objects it names.
+func (m *Machine) lastTouched(lines []string, n *simtrace.Names) []string {
+	var out []string
+	log := m.ke.Log()
+	for _, l := range lines {
+		out = append(out, l)
+		for _, id := range objectID.FindAllString(l, -1) {
+			for seq := log.Len(); seq >= log.First() && seq > 0; seq-- {
+				e := log.At(seq)
+				if e.What != trace.Wake && (e.Obj.String() == id || e.Obj2.String() == id) {
+					out = append(out, "    last about "+id+": "+simtrace.Full(seq, e, n))
+					break
+				}
+			}
+		}
+	}
+	return out
+}
+
+// locate gives a frame without a position, that of a routine that has returned, the last place it was seen
+// at.
+func (m *Machine) locate(st []verify.Frame, before uint64) []verify.Frame {
+	if len(st) == 0 || st[0].File != "" {
+		return st
+	}
+	st = append([]verify.Frame(nil), st...)
+	for seq := before; seq >= m.ke.Log().First() && seq > 0; seq-- {
+		for _, f := range ke.Frames2(m.ke.Stack(seq)) {
+			if f.Func == st[0].Func {
+				st[0].File, st[0].Line = f.File, f.Line
+				return st
+			}
+		}
+	}
+	return st
+}
+
+// attribute says whose code the frames of a recorded stack are: a routine that was entered as a callback of
+// a driver, and what it called. The stack of a DPC ends with the DPC; what lies below is the thread it
+// interrupted.
+func (m *Machine) attribute(st []verify.Frame, n *simtrace.Names) []verify.Frame {
+	out := make([]verify.Frame, 0, len(st))
+	done := 0
+	for _, f := range st {
+		out = append(out, f)
+		e := m.entered[f.Func]
+		if e == nil {
+			continue
+		}
+		for ; done < len(out); done++ {
+			out[done].Driver = cmp.Or(out[done].Driver, n.Driver(e.Driver))
+		}
+		if e.IRQL >= ke.Dispatch && strings.HasSuffix(e.Text, ke.FrameDPC.String()) {
+			break
+		}
+	}
+	return out
 }
 
 // writePanic prints a panic of simulated code in the shape of a bug check.
@@ -144,7 +232,8 @@ func (m *Machine) writePanic(b *bytes.Buffer) {
 	stars := strings.Repeat("*", 79)
 	fmt.Fprintf(b, "%s\n*%s*\n%s\n\n", stars, center("Bugcheck Analysis (simulated)", 77), stars)
 	fmt.Fprintf(b, "%s (1e)\n", verify.BugCheckName(0x1E))
-	b.WriteString("Code in the kernel raised an exception that nobody handles. Here it is a Go panic.\nArguments:\n")
+	b.WriteString("Code in the kernel raised an exception that nobody handles. Here it is a Go panic.\n")
+	b.WriteString("Arguments:\n")
 	code, meaning := exception(p.Value)
 	fmt.Fprintf(b, "Arg1: %s, %s\nArg2: %s, where it was raised\nArg3: 0\nArg4: 0\n\n", code, meaning, at)
 	fmt.Fprintf(b, "%-16s%v\n", "PANIC:", p.Value)
@@ -152,8 +241,9 @@ func (m *Machine) writePanic(b *bytes.Buffer) {
 		fmt.Fprintf(b, "%-16s%s\n", "DRIVER:", p.Driver)
 	}
 	fmt.Fprintf(b, "%-16s%d (%s)\n", "CURRENT_IRQL:", p.IRQL, ke.LevelName(p.IRQL))
-	fmt.Fprintf(b, "%-16s%-9dCONTEXT: %s        TIME: %s (event %d)\n\nSTACK_TEXT:\n", "PROCESSOR:", p.CPU, p.Ctx,
+	fmt.Fprintf(b, "%-16s%-9dCONTEXT: %s        TIME: %s (event %d)\n\n", "PROCESSOR:", p.CPU, p.Ctx,
 		simtrace.When(p.Time), p.Seq)
+	b.WriteString("STACK_TEXT:\n")
 	for _, f := range p.Stack {
 		fmt.Fprintf(b, "  %-14s %-32s %s:%d\n", f.Driver, f.Func, f.File, f.Line)
 	}
@@ -188,9 +278,13 @@ func exception(v any) (code, meaning string) {
 func (m *Machine) names() *simtrace.Names {
 	log := m.ke.Log()
 	started := map[uint16]string{}
+	m.entered = map[string]*trace.Event{}
 	for seq := log.First(); seq <= log.Len(); seq++ {
-		if e := log.At(seq); e.What == trace.Start {
+		switch e := log.At(seq); {
+		case e.What == trace.Start && e.Obj != 0: // an idle processor has no id
 			started[e.Ctx] = e.Text
+		case e.What == trace.Enter && e.Fn != 0:
+			m.entered[ke.FuncName(e.Fn)] = e
 		}
 	}
 	remarks := map[uint64]string{}
@@ -204,7 +298,7 @@ func (m *Machine) names() *simtrace.Names {
 		for _, p := range f.Places {
 			marks[p.Seq] = strings.ToLower(strings.ReplaceAll(p.Label, "_", " "))
 		}
-		marks[f.Seq] = word(f.Rule.Severity())
+		marks[m.eventOf(&f)] = word(f.Rule.Severity())
 	}
 	return &simtrace.Names{
 		Start: -ke.Since(0),
@@ -241,7 +335,8 @@ func (m *Machine) WriteTimeline(w io.Writer, width int, color bool) error {
 
 // WriteTrace writes the events of the run as trace.jsonl.
 func (m *Machine) WriteTrace(w io.Writer) error {
-	h := simtrace.Header{Scenario: m.name, Seed: max(m.opt.Seed, 1), Token: m.Token().String(), Options: m.opt.header()}
+	h := simtrace.Header{Scenario: m.name, Seed: max(m.opt.Seed, 1), Token: m.Token().String(),
+		Options: m.opt.header()}
 	for _, img := range m.ke.Images() {
 		h.Drivers = append(h.Drivers, img.Name)
 	}
@@ -275,7 +370,10 @@ func (o *Options) header() map[string]any {
 
 // divergence says in words that a repeated run is not the recorded one.
 func (m *Machine) divergence() string {
-	return fmt.Sprintf("this run did not repeat the recorded one: its trace hash is %016x, that of the token %016x. The "+
-		"driver, the test or the simulator changed since, or something outside the machine has influence (map order, "+
-		"time, goroutines, leftover state). To make a new token run the test without -sim.replay.", m.Hash(), m.replay.Trace)
+	return fmt.Sprintf("this run did not repeat the recorded one: its trace hash is %016x, that of the "+
+		"token %016x. "+divergenceHint, m.Hash(), m.replay.Trace)
 }
+
+// divergenceHint says what the reason may be.
+const divergenceHint = "The driver, the test or the simulator changed since, or something outside the machine " +
+	"has influence (map order, time, goroutines, leftover state)."

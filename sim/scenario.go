@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"calloutsim/internal/ke"
@@ -39,15 +40,17 @@ func RunScenario(s Scenario, o RunOptions) (Outcome, error) {
 	}
 	hash := hashName("scenario/"+s.Name, 1)
 	if o.Replay != nil && o.Replay.Scenario != hash {
-		return Outcome{}, fmt.Errorf("the token is of another test or scenario (%08x), not of %s (%08x)", o.Replay.Scenario,
-			s.Name, hash)
+		return Outcome{}, fmt.Errorf("the token is of another test or scenario (%08x), not of %s (%08x)",
+			o.Replay.Scenario, s.Name, hash)
 	}
 	tb := &runTB{name: s.Name}
 	out := Outcome{}
 	out.Fault = apart(tb, func() {
 		m := start(&ke.Machine{}, tb, o.Options, s.Name, hash, o.Replay, false)
 		m.pooled = true
-		m.repeat = func(token string) []string { return []string{"ksim run " + s.Name + " --replay " + token} }
+		m.repeat = func(token string) []string {
+			return []string{"ksim run " + s.Name + " --replay " + token}
+		}
 		out.Machine = m
 		s.Run(m)
 	})
@@ -62,38 +65,25 @@ func (o *Outcome) Close() {
 	}
 }
 
-// AsExpected reports whether the run broke exactly the rules the scenario is there to break, each at least once, and
-// says in words what is different.
+// AsExpected reports whether the run broke exactly the rules the scenario is there to break, each at least
+// once, and says in words what is different.
 func (s *Scenario) AsExpected(o *Outcome) (difference string) {
-	var got []string
-	for _, f := range o.Machine.failures() {
-		if r := f.Rule.String(); !contains(got, r) {
-			got = append(got, r)
-		}
-	}
+	got := numbers(o.Machine.failures())
 	for _, r := range s.Expect {
-		if !contains(got, r) {
+		if !slices.Contains(got, r) {
 			return fmt.Sprintf("%s should break %s and does not (found: %s)", s.Name, r, orNone(got))
 		}
 	}
 	for _, r := range got {
-		if !contains(s.Expect, r) {
-			return fmt.Sprintf("%s breaks %s, which is not expected (expected: %s)", s.Name, r, orNone(s.Expect))
+		if !slices.Contains(s.Expect, r) {
+			return fmt.Sprintf("%s breaks %s, which is not expected (expected: %s)", s.Name, r,
+				orNone(s.Expect))
 		}
 	}
 	if o.Failed && len(s.Expect) == 0 {
 		return s.Name + " fails: " + strings.Join(o.Messages, "\n")
 	}
 	return ""
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 func orNone(list []string) string {
@@ -112,7 +102,8 @@ func (m *Machine) Describe() string { return m.describe() }
 // Verdict says in one line what came of the run.
 func (o *Outcome) Verdict() string {
 	m := o.Machine
-	run := fmt.Sprintf("%d events, %d scheduling points, %s", m.ke.Log().Len(), m.Steps(), simtrace.When(m.ke.Uptime()))
+	run := fmt.Sprintf("%d events, %d scheduling points, %s", m.ke.Log().Len(), m.Steps(),
+		simtrace.When(m.ke.Uptime()))
 	switch n := len(m.failures()); {
 	case o.Fault != nil:
 		return "fault of the simulator; " + run

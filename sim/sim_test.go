@@ -40,7 +40,8 @@ func lostUpdate(m *Machine) {
 func breaks(m *Machine) {
 	m.Thread("breaker", func(k *ke.K) {
 		ke.Note(k, "before", 0)
-		ke.Report(k, verify.Finding{Rule: verify.IRP_001, Headline: "irp#7 completed a second time", Obj: "irp#7", BugCheck: 0x44})
+		ke.Report(k, verify.Finding{Rule: verify.IRP_001, Headline: "irp#7 completed a second time",
+			Obj: "irp#7", BugCheck: 0x44})
 		ke.Note(k, "never", 0)
 	})
 	m.Run()
@@ -139,7 +140,9 @@ func TestRun_HazardsAreListedAndDoNotFail(t *testing.T) {
 func TestRun_NotesAreOff(t *testing.T) {
 	require.Equal(t, verify.Note, verify.POOL_019.Severity())
 	fn := func(m *Machine) {
-		m.Thread("pool.sys", func(k *ke.K) { ke.Report(k, verify.Finding{Rule: verify.POOL_019, Headline: "executable"}) })
+		m.Thread("pool.sys", func(k *ke.K) {
+			ke.Report(k, verify.Finding{Rule: verify.POOL_019, Headline: "executable"})
+		})
 		m.Run()
 	}
 	out := attempt(t, Options{}, fn)
@@ -176,8 +179,8 @@ func TestRun_DriverPanicLooksLikeABugCheck(t *testing.T) {
 	assert.True(t, out.Failed)
 	require.Len(t, out.Messages, 1)
 	text := out.Messages[0]
-	for _, want := range []string{"KMODE_EXCEPTION_NOT_HANDLED (1e)", "Arg1: 0xc0000005", "sim_test.go:", "oops.sys",
-		"the last thing it did", "REPLAY:", "CONTEXT: oops.sys"} {
+	for _, want := range []string{"KMODE_EXCEPTION_NOT_HANDLED (1e)", "Arg1: 0xc0000005", "sim_test.go:",
+		"oops.sys", "the last thing it did", "REPLAY:", "CONTEXT: oops.sys"} {
 		assert.Contains(t, text, want)
 	}
 	assert.NotContains(t, text, "goroutine")
@@ -231,7 +234,9 @@ func TestRunUntil_StopsWhenTheConditionHolds(t *testing.T) {
 
 func TestFinish_MakesTheChecksAtTheEnd(t *testing.T) {
 	m := New(t, Options{Collect: true})
-	m.Kernel().AtEnd(func(k *ke.Machine) { k.ReportEnd(verify.Finding{Rule: verify.IRP_040, Headline: "irp#1 is left"}) })
+	m.Kernel().AtEnd(func(k *ke.Machine) {
+		k.ReportEnd(verify.Finding{Rule: verify.IRP_040, Headline: "irp#1 is left"})
+	})
 	m.Run()
 	assert.Empty(t, m.Findings())
 	m.Finish()

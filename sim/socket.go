@@ -9,8 +9,9 @@ import (
 	"calloutsim/wsk/ws2def"
 )
 
-// Socket is a stream socket of a process, Winsock-shaped. Its calls block the thread that makes them; the connections
-// it makes and accepts are classified like everybody's. Not modelled: datagrams, overlapped calls.
+// Socket is a stream socket of a process, Winsock-shaped. Its calls block the thread that makes them; the
+// connections it makes and accepts are classified like everybody's. Not modelled: datagrams, overlapped
+// calls.
 type Socket struct {
 	u *User
 	s *tcpip.Socket
@@ -153,7 +154,8 @@ func (s *Socket) Send(b []byte) (int, error) {
 	return n, failed("send", st)
 }
 
-// Recv is recv(): it blocks until there is data. No bytes and no error mean that the peer has finished sending.
+// Recv is recv(): it blocks until there is data. No bytes and no error mean that the peer has finished
+// sending.
 func (s *Socket) Recv(b []byte) (int, error) {
 	s.u.here("recv")
 	n, st := s.s.Recv(s.u.k, b)
@@ -185,7 +187,8 @@ func (s *Socket) Abort() error {
 	return failed("closesocket", s.s.Abort(s.u.k))
 }
 
-// Ioctl is WSAIoctl with one of the SIO_*_WFP_CONNECTION_REDIRECT_* codes. It returns the bytes written to out or needed.
+// Ioctl is WSAIoctl with one of the SIO_*_WFP_CONNECTION_REDIRECT_* codes. It returns the bytes written to
+// out or needed.
 func (s *Socket) Ioctl(code uint32, in, out []byte) (int, error) {
 	s.u.here("WSAIoctl")
 	n, st := s.s.Ioctl(s.u.k, code, in, out)
@@ -198,8 +201,8 @@ func (s *Socket) LocalAddr() netip.AddrPort { return s.s.LocalAddr() }
 // PeerAddr is getpeername(): the address the program asked for, whatever became of the connection.
 func (s *Socket) PeerAddr() netip.AddrPort { return s.s.PeerAddr() }
 
-// Dial starts a thread that connects to addr. A remote address that nobody has declared is declared as a host that
-// accepts and echoes.
+// Dial starts a thread that connects to addr. A remote address that nobody has declared is declared as a
+// host that accepts and echoes.
 func (p *Process) Dial(addr netip.AddrPort) *Connection {
 	p.m.reachable(addr.Addr())
 	c := &Connection{status: ntstatus.STATUS_PENDING}
@@ -233,8 +236,8 @@ func statusOf(err error) ntstatus.NTSTATUS {
 	return ntstatus.STATUS_SUCCESS
 }
 
-// Serve starts a thread that listens on addr and a thread for each connection it accepts, which runs handle; without
-// one, what arrives is sent back until the peer has finished.
+// Serve starts a thread that listens on addr and a thread for each connection it accepts, which runs
+// handle; without one, what arrives is sent back until the peer has finished.
 func (p *Process) Serve(addr netip.AddrPort, handle ...func(u *User, s *Socket)) *Server {
 	srv := &Server{status: ntstatus.STATUS_PENDING}
 	serve := echo

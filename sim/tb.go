@@ -31,7 +31,8 @@ func attr(tb TB, key, value string) {
 	}
 }
 
-// runTB is the TB of a run that no test function stands for. FailNow ends the goroutine, as that of a test does.
+// runTB is the TB of a run that no test function stands for. FailNow ends the goroutine, as that of a test
+// does.
 type runTB struct {
 	name     string
 	failed   bool
@@ -62,8 +63,8 @@ func (r *runTB) cleanup() {
 	}
 }
 
-// machineCount numbers the machines of each test, so that every one of them has tokens of its own. It is the one thing
-// here that outlives a machine: a test has no other place where two calls of New could meet.
+// machineCount numbers the machines of each test, so that every one of them has tokens of its own. It is
+// the one thing here that outlives a machine: a test has no other place where two calls of New could meet.
 var machineCount = struct {
 	sync.Mutex
 	of map[TB]int

@@ -11,9 +11,9 @@ import (
 	"calloutsim/internal/ke"
 )
 
-// Token is a run that can be repeated: kcs1:<scenario hash>:<option bits>:<deviations>:<trace hash>, numbers in
-// hexadecimal (scheduling.md 7.3). Deviations are the choices that were not the boring one, as index.value,…; more than
-// 200 characters of them are packed instead, which a leading '@' says.
+// Token is a run that can be repeated: kcs1:<scenario hash>:<option bits>:<deviations>:<trace hash>,
+// numbers in hexadecimal (scheduling.md 7.3). Deviations are the choices that were not the boring one, as
+// index.value,…; more than 200 characters of them are packed instead, which a leading '@' says.
 type Token struct {
 	Scenario   uint32 // hash of the full name of the test or scenario
 	Options    uint32 // option bits
@@ -21,7 +21,8 @@ type Token struct {
 	Trace      uint64 // hash over the events of the run
 }
 
-// Deviation is one choice that was not alternative 0: its position among the choices of the run, and what was picked.
+// Deviation is one choice that was not alternative 0: its position among the choices of the run, and what
+// was picked.
 type Deviation struct{ Index, Pick int }
 
 const (
@@ -32,7 +33,8 @@ const (
 
 // String prints the token.
 func (t Token) String() string {
-	return fmt.Sprintf("%s:%08x:%x:%s:%016x", tokenVersion, t.Scenario, t.Options, printDeviations(t.Deviations), t.Trace)
+	return fmt.Sprintf("%s:%08x:%x:%s:%016x", tokenVersion, t.Scenario, t.Options,
+		printDeviations(t.Deviations), t.Trace)
 }
 
 func printDeviations(ds []Deviation) string {
@@ -51,8 +53,8 @@ func printDeviations(ds []Deviation) string {
 	return b.String()
 }
 
-// pack writes each deviation as a varint of gap<<3 | pick-1, where gap counts the boring choices since the one before;
-// picks of 8 and more have 7 there and the rest in a second varint.
+// pack writes each deviation as a varint of gap<<3 | pick-1, where gap counts the boring choices since the
+// one before; picks of 8 and more have 7 there and the rest in a second varint.
 func pack(ds []Deviation) []byte {
 	var b []byte
 	next := 0
@@ -102,7 +104,8 @@ func ParseToken(s string) (Token, error) {
 	s = strings.TrimSpace(s)
 	version, rest, ok := strings.Cut(s, ":")
 	if !ok || !strings.HasPrefix(version, "kcs") {
-		return t, fmt.Errorf("%q is no token: a token begins with %s: and is printed by a report behind REPLAY", s, tokenVersion)
+		return t, fmt.Errorf("%q is no token: a token begins with %s: and stands behind REPLAY in a report",
+			s, tokenVersion)
 	}
 	if version != tokenVersion {
 		return t, fmt.Errorf("token version %s is not known here, only %s", version, tokenVersion)
@@ -145,7 +148,7 @@ func parseDeviations(s string) ([]Deviation, error) {
 	if packed, ok := strings.CutPrefix(s, packedMark); ok {
 		b, err := base64.RawURLEncoding.DecodeString(packed)
 		if err != nil {
-			return nil, errors.New("token: the packed deviations are no base64url: was the token copied whole?")
+			return nil, errors.New("token: the packed deviations are no base64url: was it copied whole?")
 		}
 		ds, err := unpack(b)
 		if err != nil {

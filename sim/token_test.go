@@ -10,15 +10,18 @@ import (
 )
 
 func TestToken_LooksAsDocumented(t *testing.T) {
-	tok := Token{Scenario: 0x9d41c07e, Deviations: []Deviation{{4, 2}, {9, 1}, {31, 17}}, Trace: 0x5f1c2a77e0b3d846}
+	tok := Token{Scenario: 0x9d41c07e, Deviations: []Deviation{{4, 2}, {9, 1}, {31, 17}},
+		Trace: 0x5f1c2a77e0b3d846}
 	assert.Equal(t, "kcs1:9d41c07e:0:4.2,9.1,1f.11:5f1c2a77e0b3d846", tok.String())
-	assert.Equal(t, "kcs1:0000000a:201::0000000000000001", Token{Scenario: 10, Options: 0x201, Trace: 1}.String())
+	tok = Token{Scenario: 10, Options: 0x201, Trace: 1}
+	assert.Equal(t, "kcs1:0000000a:201::0000000000000001", tok.String())
 }
 
 func TestToken_ComesBackFromItsText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
+		options := []uint32{0, 1, 8, bitMemory, bitContinue | 4, bitMemory | bitContinue}
 		tok := Token{Scenario: rapid.Uint32().Draw(t, "scenario"), Trace: rapid.Uint64().Draw(t, "trace"),
-			Options: rapid.SampledFrom([]uint32{0, 1, 8, bitMemory, bitContinue | 4, bitMemory | bitContinue}).Draw(t, "options")}
+			Options: rapid.SampledFrom(options).Draw(t, "options")}
 		index := -1
 		for range rapid.IntRange(0, 120).Draw(t, "n") {
 			index += rapid.IntRange(1, 300).Draw(t, "gap")

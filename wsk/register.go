@@ -90,7 +90,8 @@ func WskRegister(k *irql.K, wskClientNpi *WSK_CLIENT_NPI, wskRegistration *WSK_R
 	return ntstatus.STATUS_SUCCESS
 }
 
-// lend keeps memory that Windows keeps a pointer to. Go memory that no driver allocated by a routine is not tracked.
+// lend keeps memory that Windows keeps a pointer to. Go memory that no driver allocated by a routine is not
+// tracked.
 func (c *client) lend(k *irql.K, p unsafe.Pointer, rule verify.RuleID, what string) {
 	v := pool.Containing(ke.Of(k), p)
 	if v == nil {
@@ -125,8 +126,8 @@ func registered(k *irql.K, name string, block *WSK_REGISTRATION, dead verify.Rul
 	return c
 }
 
-// WskCaptureProviderNPI waits for the provider and gives the client its function table. Every success needs one
-// WskReleaseProviderNPI.
+// WskCaptureProviderNPI waits for the provider and gives the client its function table. Every success needs
+// one WskReleaseProviderNPI.
 //
 // IRQL: <= DISPATCH_LEVEL with WSK_NO_WAIT, else PASSIVE_LEVEL.
 // Ownership: what wskProviderNpi holds may be used until the release.
@@ -250,8 +251,8 @@ func WskQueryProviderCharacteristics(k *irql.K, wskRegistration *WSK_REGISTRATIO
 	return ntstatus.STATUS_SUCCESS
 }
 
-// WskDeregister ends a registration. It blocks until every capture is released, every socket closed and every request for
-// a new one completed.
+// WskDeregister ends a registration. It blocks until every capture is released, every socket closed and
+// every request for a new one completed.
 //
 // IRQL: PASSIVE_LEVEL.
 // Ownership: the block and the dispatch table are the client's again.

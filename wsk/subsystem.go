@@ -13,7 +13,8 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// inlineBudget is how many completion routines may be nested by inline completions before it counts as unbounded.
+// inlineBudget is how many completion routines may be nested by inline completions before it counts as
+// unbounded.
 const inlineBudget = 16
 
 var siteIRQL = ke.Site{Name: "env/Wsk/completion/irql", Alts: []string{"dispatch", "passive"}, Spec: "wsk.md 26"}
@@ -27,12 +28,12 @@ type subsystem struct {
 	clients []*client          // in order of registration
 	sockets []*socket          // not yet closed, in order of creation
 	used    []trace.ID         // IRPs that were given to a WSK function before
+	given   [][]byte           // redirect records that queries have returned
 	tables  tables
 }
 
 func newSubsystem(m *ke.Machine) *subsystem {
 	s := &subsystem{m: m}
-	s.tables = makeTables()
 	m.AtUnload(s.checkUnload)
 	m.AtEnd(s.checkEnd)
 	m.Refine = append(m.Refine, s.refine)
@@ -43,6 +44,7 @@ func newSubsystem(m *ke.Machine) *subsystem {
 func (s *subsystem) device(k *irql.K) *irp.DEVICE_OBJECT {
 	if s.dev == nil {
 		s.dev = irp.SystemDriver(k, "afd.sys", s.dispatch, &irpRules)
+		s.tables = makeTables()
 	}
 	return s.dev
 }
@@ -85,6 +87,7 @@ type request struct {
 	fill   func(k *irql.K)      // stores results in the client's memory, just before the IRP is completed
 	after  func(k *irql.K)      // when the IRP has been completed
 
+	context    any // of the completion routine
 	status     ntstatus.NTSTATUS
 	info       uint64
 	pointer    any
@@ -97,8 +100,8 @@ type request struct {
 	mdls       []*irp.MDL
 }
 
-// enter is the beginning of every function: context, level, and whether the caller is a completion routine. Rules:
-// WSK-090, WSK-077, WSK-078.
+// enter is the beginning of every function: context, level, and whether the caller is a completion routine.
+// Rules: WSK-090, WSK-077, WSK-078.
 func enter(k *irql.K, d ddi.ID, name string, limit uint8, rule verify.RuleID) {
 	ke.EnterAnyLevel(k, d)
 	if ke.IRQL(k) > limit {
@@ -128,8 +131,8 @@ func enter(k *irql.K, d ddi.ID, name string, limit uint8, rule verify.RuleID) {
 	}
 }
 
-// socketCall is enter for functions of a socket. false means that the call returns status at once. Rules: WSK-060 or the
-// one given for a missing IRP, WSK-241, WSK-242.
+// socketCall is enter for functions of a socket. false means that the call returns status at once. Rules:
+// WSK-060 or the one given for a missing IRP, WSK-241, WSK-242.
 func socketCall(k *irql.K, d ddi.ID, name string, ws *WSK_SOCKET, p *irp.IRP, noIRP verify.RuleID) (*socket, bool) {
 	enter(k, d, name, ke.Dispatch, verify.WSK_090)
 	s := ws.s
@@ -163,15 +166,16 @@ func argument(k *irql.K, rule verify.RuleID, obj fmt.Stringer, format string, ar
 	ke.Report(k, verify.Finding{Rule: rule, Obj: obj.String(), Headline: fmt.Sprintf(format, args...)})
 }
 
-// wrongState collects a call that the socket's state does not allow; it is answered with STATUS_INVALID_DEVICE_STATE.
+// wrongState collects a call that the socket's state does not allow; it is answered with
+// STATUS_INVALID_DEVICE_STATE.
 func (r *request) wrongState(k *irql.K, rule verify.RuleID, why string) {
 	ke.Collect(k, verify.Finding{Rule: rule, Obj: r.sock.id.String(),
 		Headline: fmt.Sprintf("%s on %v, which %s", r.name, r.sock.id, why)})
 	r.refuse(k, ntstatus.STATUS_INVALID_DEVICE_STATE)
 }
 
-// submit gives the IRP to the subsystem as IoCallDriver does. Rules: WSK-064, WSK-067, WSK-068, WSK-069 and those in
-// irpRules.
+// submit gives the IRP to the subsystem as IoCallDriver does. Rules: WSK-064, WSK-067, WSK-068, WSK-069 and
+// those in irpRules.
 func (s *subsystem) submit(k *irql.K, r *request) ntstatus.NTSTATUS {
 	r.sub = s
 	dev := s.device(k)
@@ -179,7 +183,10 @@ func (s *subsystem) submit(k *irql.K, r *request) ntstatus.NTSTATUS {
 		l := irp.IoGetNextIrpStackLocation(k, r.p)
 		l.SetMajorFunction(irp.IRP_MJ_INTERNAL_DEVICE_CONTROL)
 		l.Parameters().Others.Argument1 = r
-		s.used = append(s.used, r.p.ID())
+		r.context = l.Context()
+		if !s.hadIRP(r.p.ID()) {
+			s.used = append(s.used, r.p.ID())
+		}
 	}
 	if r.sock != nil {
 		r.sock.begin(k, r)
@@ -211,10 +218,7 @@ func (s *subsystem) prepare(k *irql.K, r *request) bool {
 	if !irp.Own(p) {
 		return true
 	}
-	before := false
-	for _, id := range s.used {
-		before = before || id == p.ID()
-	}
+	before := s.hadIRP(p.ID())
 	if !irp.Fresh(p) {
 		ke.Report(k, verify.Finding{Rule: verify.WSK_068, Obj: p.ID().String(),
 			Headline: fmt.Sprintf("%s: %v has been completed and was not made new with IoReuseIrp", r.name, p.ID()),
@@ -228,8 +232,8 @@ func (s *subsystem) prepare(k *irql.K, r *request) bool {
 	return true
 }
 
-// dispatch is the subsystem's dispatch routine: it starts the operation and answers STATUS_PENDING, unless the request was
-// refused or the site says that an operation which is over already is answered inline.
+// dispatch is the subsystem's dispatch routine: it starts the operation and answers STATUS_PENDING, unless
+// the request was refused or the site says that an operation which is over already is answered inline.
 func (s *subsystem) dispatch(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus.NTSTATUS {
 	r := irp.IoGetCurrentIrpStackLocation(k, p).Parameters().Others.Argument1.(*request)
 	r.run(k, r)
@@ -260,8 +264,8 @@ func (r *request) refuse(k *irql.K, st ntstatus.NTSTATUS) {
 	r.finish(k, st, 0, nil)
 }
 
-// finish keeps the result of a request. The IRP is completed at once when the transport delivers the result, else from a
-// delivery of the socket: never inside a call of the client.
+// finish keeps the result of a request. The IRP is completed at once when the transport delivers the
+// result, else from a delivery of the socket: never inside a call of the client.
 func (r *request) finish(k *irql.K, st ntstatus.NTSTATUS, info uint64, pointer any) {
 	if r.done {
 		return
@@ -347,4 +351,53 @@ func (r *request) lend(k *irql.K, v *irp.Buffer, rule verify.RuleID, what string
 	pool.LendAs(k, v, pool.Loan{Owner: r.p.ID(), Rule: rule, What: what + " of " + r.name, Writable: writable,
 		Fix: "release it in the completion routine, not before."})
 	r.loans = append(r.loans, v)
+}
+
+// refine replaces general rules where WSK has a more specific one (rules.md 12). Rules: WSK-095, WSK-097.
+func (s *subsystem) refine(k *irql.K, f *verify.Finding) {
+	rule := verify.NoRule
+	switch {
+	case k == nil:
+	case f.Rule == verify.IRQL_008 && s.inCompletion(k):
+		rule = verify.WSK_095
+	case f.Rule == verify.IRQL_011 && (s.inCompletion(k) || s.awaited(f.Obj)):
+		rule = verify.WSK_097
+	}
+	if rule != verify.NoRule {
+		f.Also = append([]verify.RuleID{f.Rule}, f.Also...)
+		f.Rule = rule
+	}
+}
+
+// inCompletion reports whether k is in the completion routine of an IRP that was given to WSK.
+func (s *subsystem) inCompletion(k *irql.K) bool {
+	for _, fr := range ke.Frames(k) {
+		if fr.Kind == ke.FrameCompletion && s.hadIRP(fr.Obj) {
+			return true
+		}
+	}
+	return false
+}
+
+// awaited reports whether the object is the completion event of a pending request: the context of its
+// routine.
+func (s *subsystem) awaited(obj string) bool {
+	for _, o := range s.sockets {
+		for _, r := range o.pending {
+			if w, ok := r.context.(interface{ Header() *ke.Object }); ok && w.Header().ID.String() == obj {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hadIRP reports whether an IRP was given to a WSK function.
+func (s *subsystem) hadIRP(id trace.ID) bool {
+	for _, u := range s.used {
+		if u == id {
+			return true
+		}
+	}
+	return false
 }

@@ -1,15 +1,16 @@
-// Package wsk is Winsock Kernel as a driver sees it: registration, the provider's function tables, listening, connection
-// and stream sockets over the simulated transport, control requests and the three codes of WFP connection redirection.
+// Package wsk is Winsock Kernel as a driver sees it: registration, the provider's function tables,
+// listening, connection and stream sockets over the simulated transport, control requests and the three
+// codes of WFP connection redirection.
 //
-// Modelled: every function takes the client's IRP as IoCallDriver would, with the subsystem as the lowest driver, and
-// completes it exactly once, by default later and at DISPATCH_LEVEL; buffers, addresses, contexts and tables are on loan
-// until the end the documentation names. Not modelled, and therefore absent from the tables: name resolution, client
-// control codes and security descriptors, datagram sockets, event callbacks with their indications, conditional accept,
-// extension interfaces, attachment through the NMR. Asking for one of them at run time is refused with
-// STATUS_NOT_SUPPORTED.
+// Modelled: every function takes the client's IRP as IoCallDriver would, with the subsystem as the lowest
+// driver, and completes it exactly once, by default later and at DISPATCH_LEVEL; buffers, addresses,
+// contexts and tables are on loan until the end the documentation names. Not modelled, and therefore absent
+// from the tables: name resolution, client control codes and security descriptors, datagram sockets, event
+// callbacks with their indications, conditional accept, extension interfaces, attachment through the NMR.
+// Asking for one of them at run time is refused with STATUS_NOT_SUPPORTED.
 //
-// Order of things inside: a call makes a request, submit sends its IRP to the subsystem's device, dispatch starts the
-// transport's operation, finish keeps its result, complete gives it to the IRP from a delivery.
+// Order of things inside: a call makes a request, submit sends its IRP to the subsystem's device, dispatch
+// starts the transport's operation, finish keeps its result, complete gives it to the IRP from a delivery.
 package wsk
 
 import (
@@ -45,8 +46,8 @@ const (
 	WSK_INFINITE_WAIT uint32 = 0xFFFFFFFF
 )
 
-// SocketFlags, SendFlags, ReceiveFlags and DisconnectFlags are distinct types, because their bits collide: on Windows the
-// wrong constant compiles and changes what is done (WSK-142).
+// SocketFlags, SendFlags, ReceiveFlags and DisconnectFlags are distinct types, because their bits collide:
+// on Windows the wrong constant compiles and changes what is done (WSK-142).
 type (
 	SocketFlags     uint32
 	SendFlags       uint32
@@ -98,7 +99,8 @@ type WSK_CLIENT_NPI struct {
 	Dispatch      *WSK_CLIENT_DISPATCH
 }
 
-// WSK_REGISTRATION is the block of one registration. The client gives the memory and never touches what is in it.
+// WSK_REGISTRATION is the block of one registration. The client gives the memory and never touches what is
+// in it.
 type WSK_REGISTRATION struct {
 	ReservedRegistrationState   uint64
 	ReservedRegistrationContext any
@@ -117,8 +119,9 @@ type WSK_PROVIDER_CHARACTERISTICS struct {
 	LowestVersion  uint16
 }
 
-// WSK_SOCKET is a socket object. Dispatch points to the table of the socket's category; a Go type assertion to the wrong
-// table fails at once, where the C cast calls the wrong function. The memory is the subsystem's and goes with the socket.
+// WSK_SOCKET is a socket object. Dispatch points to the table of the socket's category; a Go type assertion
+// to the wrong table fails at once, where the C cast calls the wrong function. The memory is the
+// subsystem's and goes with the socket.
 type WSK_SOCKET struct {
 	Dispatch any
 	s        *socket
@@ -127,8 +130,8 @@ type WSK_SOCKET struct {
 // ID names the socket in traces and reports.
 func (s *WSK_SOCKET) ID() trace.ID { return s.s.id }
 
-// WSK_BUF describes data for sending or room for receiving. The descriptor itself may be gone when the call returns, what
-// it describes must stay until the IRP is completed.
+// WSK_BUF describes data for sending or room for receiving. The descriptor itself may be gone when the call
+// returns, what it describes must stay until the IRP is completed.
 type WSK_BUF struct {
 	Mdl    *irp.MDL
 	Offset uint32 // into the first MDL of the chain
@@ -169,8 +172,8 @@ type WSK_PROVIDER_CONNECTION_DISPATCH struct {
 	WskDisconnect       PFN_WSK_DISCONNECT
 }
 
-// WSK_PROVIDER_STREAM_DISPATCH is the table of stream sockets, which become listening or connection sockets by what is
-// called first.
+// WSK_PROVIDER_STREAM_DISPATCH is the table of stream sockets, which become listening or connection sockets
+// by what is called first.
 type WSK_PROVIDER_STREAM_DISPATCH struct {
 	WSK_PROVIDER_BASIC_DISPATCH
 	WskBind             PFN_WSK_BIND
@@ -184,9 +187,9 @@ type WSK_PROVIDER_STREAM_DISPATCH struct {
 	WskGetRemoteAddress PFN_WSK_GET_REMOTE_ADDRESS
 }
 
-// WSK_CLIENT_LISTEN_DISPATCH, WSK_CLIENT_CONNECTION_DISPATCH and WSK_CLIENT_STREAM_DISPATCH are the tables of a socket's
-// event callbacks. Callbacks cannot be enabled here, so the tables have no members yet to be called; a socket may be given
-// one all the same, and its memory stays until the socket is closed.
+// WSK_CLIENT_LISTEN_DISPATCH, WSK_CLIENT_CONNECTION_DISPATCH and WSK_CLIENT_STREAM_DISPATCH are the tables
+// of a socket's event callbacks. Callbacks cannot be enabled here, so the tables have no members yet to be
+// called; a socket may be given one all the same, and its memory stays until the socket is closed.
 type (
 	WSK_CLIENT_LISTEN_DISPATCH     struct{ Reserved any }
 	WSK_CLIENT_CONNECTION_DISPATCH struct{ Reserved any }
@@ -198,7 +201,8 @@ type (
 
 // Functions behind pointers. Each comment stands for the function of that type in the tables.
 type (
-	// PFN_WSK_CLIENT_EVENT is the client's callback for events that concern it as a whole. None is raised here.
+	// PFN_WSK_CLIENT_EVENT is the client's callback for events that concern it as a whole. None is raised
+	// here.
 	PFN_WSK_CLIENT_EVENT func(k *irql.K, clientContext any, eventType uint32, information any,
 		informationLength uint64) ntstatus.NTSTATUS
 
@@ -207,7 +211,8 @@ type (
 		protocol uint32, flags SocketFlags, socketContext, dispatch any, owningProcess *ke.Process,
 		owningThread *irql.KTHREAD, securityDescriptor any, p *irp.IRP) ntstatus.NTSTATUS
 
-	// PFN_WSK_SOCKET_CONNECT makes a connection socket, binds it and connects it. See provider.wskSocketConnect.
+	// PFN_WSK_SOCKET_CONNECT makes a connection socket, binds it and connects it. See
+	// provider.wskSocketConnect.
 	PFN_WSK_SOCKET_CONNECT func(k *irql.K, client *WSK_CLIENT, socketType uint16, protocol uint32,
 		localAddress, remoteAddress ws2def.SOCKADDR, flags uint32, socketContext any,
 		dispatch *WSK_CLIENT_CONNECTION_DISPATCH, owningProcess *ke.Process, owningThread *irql.KTHREAD,
@@ -253,7 +258,8 @@ type (
 	PFN_WSK_RECEIVE func(k *irql.K, socket *WSK_SOCKET, buffer *WSK_BUF, flags ReceiveFlags,
 		p *irp.IRP) ntstatus.NTSTATUS
 
-	// PFN_WSK_DISCONNECT ends the sending direction, or with WSK_FLAG_ABORTIVE the connection. See wskDisconnect.
+	// PFN_WSK_DISCONNECT ends the sending direction, or with WSK_FLAG_ABORTIVE the connection. See
+	// wskDisconnect.
 	PFN_WSK_DISCONNECT func(k *irql.K, socket *WSK_SOCKET, buffer *WSK_BUF, flags DisconnectFlags,
 		p *irp.IRP) ntstatus.NTSTATUS
 )

@@ -2,25 +2,53 @@ package ke
 
 import "calloutsim/internal/verify"
 
-// attribute says for each frame of a call stack whose code it is, and cuts the stack where k's own callbacks
-// begin: what lies below belongs to the thread that a DPC interrupted. Each callback of k is found again by
-// the name of its routine.
+// attribute says for each frame of a call stack whose code it is, and cuts the stack where k's own
+// callbacks begin: what lies below belongs to the thread that a DPC interrupted. Each callback of k is
+// found again by the name of its routine; one that has returned already, and is being judged, is put on top
+// without a position.
 func attribute(k *K, st []verify.Frame) []verify.Frame {
-	at := len(k.frames) - 1
-	for i := range st {
-		for at >= 0 && k.frames[at].Kind == FrameSystem {
-			at--
+	top := len(k.frames) - 1
+	at, done := top, 0
+	for i := 0; i < len(st) && at >= 0; i++ {
+		j := at
+		for j >= 0 && (k.frames[j].Fn == 0 || st[i].Func != FuncName(k.frames[j].Fn)) {
+			j--
 		}
-		if at < 0 {
-			return st[:i]
+		if j < 0 {
+			continue
 		}
-		f := &k.frames[at]
-		st[i].Driver = owner(k, f)
-		if f.Fn != 0 && st[i].Func == FuncName(f.Fn) {
-			at--
+		for ; done <= i; done++ {
+			st[done].Driver = owner(k, &k.frames[j])
+		}
+		if at == top && j < top && k.frames[top].Fn != 0 {
+			st = append(returned(k, &k.frames[top]), st...)
+			i, done = i+1, done+1
+		}
+		if at = j - 1; !below(k, at) {
+			return st[:done]
+		}
+	}
+	if done == 0 {
+		for i := range st {
+			st[i].Driver = owner(k, &k.frames[top])
 		}
 	}
 	return st
+}
+
+// returned is the frame of a callback that is not on the stack any more.
+func returned(k *K, f *Frame) []verify.Frame {
+	return []verify.Frame{{Driver: owner(k, f), Func: FuncName(f.Fn)}}
+}
+
+// below reports whether frame at or one outside of it is of a driver or program whose routine is known.
+func below(k *K, at int) bool {
+	for ; at >= 0; at-- {
+		if f := &k.frames[at]; f.Kind != FrameSystem {
+			return true
+		}
+	}
+	return false
 }
 
 // owner names the driver or program whose callback f is.

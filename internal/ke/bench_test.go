@@ -21,7 +21,8 @@ type flip struct{}
 
 func (flip) Choose(_ *Site, n int) int { return n - 1 }
 
-// BenchmarkStepSwitch is one scheduling point that goes to the other of two threads (goal: 200 ns).
+// BenchmarkStepSwitch is one scheduling point that goes to the other of two threads, with its event (goal:
+// 200 ns).
 func BenchmarkStepSwitch(b *testing.B) {
 	m := bench(b, Config{Source: flip{}})
 	n := 0
@@ -29,7 +30,6 @@ func BenchmarkStepSwitch(b *testing.B) {
 		for n < b.N {
 			n++
 			Point(k, Use{trace.MakeID(trace.Var, 1), W})
-			Note(k, "step", 0)
 			m.choices = m.choices[:0]
 		}
 	}
@@ -39,7 +39,7 @@ func BenchmarkStepSwitch(b *testing.B) {
 	m.Run(nil)
 }
 
-// BenchmarkPointSame is a scheduling point that asks and goes on (goal: 60 ns).
+// BenchmarkPointSame is a scheduling point that asks and goes on, and one event (goal: 60 ns).
 func BenchmarkPointSame(b *testing.B) {
 	m := bench(b, Config{})
 	n := 0
@@ -69,7 +69,6 @@ func schedule(m *Machine, cfg Config) {
 func fivePoints(k *K) {
 	for range 5 {
 		Point(k, Use{trace.MakeID(trace.Var, 1), W})
-		Note(k, "step", 0)
 	}
 }
 
@@ -109,7 +108,8 @@ func BenchmarkSetEventWait(b *testing.B) {
 	m.Run(nil)
 }
 
-// BenchmarkTwoWorlds is Schedule3x5 on as many machines at once as there are processors (goal: 1.8 times one of them).
+// BenchmarkTwoWorlds is Schedule3x5 on as many machines at once as there are processors (goal: 1.8 times
+// one of them).
 func BenchmarkTwoWorlds(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {

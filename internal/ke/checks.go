@@ -40,4 +40,5 @@ func (m *Machine) RunEndChecks() {
 	for _, check := range checkState.On(m).end {
 		check(m)
 	}
+	m.CheckDeadlock()
 }

@@ -60,7 +60,8 @@ func (p *Pin) of(s *Site) int {
 			return i
 		}
 	}
-	panic(Misuse("site " + s.Name + " has no alternative " + p.Name + "; it has " + strings.Join(s.Alts, ", ")))
+	panic(Misuse("site " + s.Name + " has no alternative " + p.Name + "; it has " + strings.Join(s.Alts,
+		", ")))
 }
 
 // Boring answers 0 to everything.

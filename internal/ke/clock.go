@@ -112,7 +112,8 @@ func (m *Machine) advance() bool {
 	at := m.clock.heap[0].at
 	if at-epoch > m.cfg.MaxTime {
 		panic(Misuse("time limit reached (" + strconv.FormatInt(m.cfg.MaxTime/Second, 10) +
-			" s of virtual time): a timer keeps the machine from coming to rest; Options.MaxTime sets the limit"))
+			" s of virtual time): a timer keeps the machine from coming to rest; " +
+			"Options.MaxTime sets the limit"))
 	}
 	if at > m.now {
 		m.now = at

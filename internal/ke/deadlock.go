@@ -31,12 +31,15 @@ func (m *Machine) CheckDeadlock() {
 		return
 	}
 	for _, t := range m.all {
-		if t.state == stWaiting && t.timer.index == 0 && !t.serves() {
+		if t.state == stWaiting && t.timer.index == 0 && !t.explained && !t.serves() {
 			m.deadlock(t, "nothing can run any more, and a callback waits without time limit")
 			return
 		}
 	}
 }
+
+// Explain tells CheckDeadlock that a more specific rule has reported why t waits for ever (rules.md 12).
+func (t *Thread) Explain() { t.explained = true }
 
 func (t *Thread) serves() bool {
 	f := Top(&t.K)

@@ -29,8 +29,8 @@ func wrongContext(k *K, d ddi.ID) {
 		die()
 	}
 	if k.m.cur == nil {
-		panic(Misuse(fmt.Sprintf("%v called with the K of %q outside of the run: a K is valid only inside its "+
-			"callback", d, k.name)))
+		panic(Misuse(fmt.Sprintf("%v called with the K of %q outside of the run: a K is valid only inside "+
+			"its callback", d, k.name)))
 	}
 	panic(Misuse(fmt.Sprintf("K of %q used inside %q (%v): every callback must use the k it received", k.name,
 		k.m.cur.name, d)))
@@ -67,60 +67,6 @@ func irqlWrong(k *K, d ddi.ID) {
 	Report(k, f)
 }
 
-// returnState reports what a callback left changed.
-func returnState(k *K, f *Frame) {
-	fn := FuncName(f.Fn)
-	if len(k.locks) > f.locks && f.Kind != FrameUser {
-		h := k.locks[len(k.locks)-1]
-		rule := h.AtReturn
-		switch {
-		case f.Kind == FrameThread && h.AtEnd != verify.NoRule:
-			rule = h.AtEnd
-		case rule == verify.NoRule:
-			rule = verify.LOCK_008
-		}
-		Report(k, verify.Finding{Rule: rule, Obj: h.ID.String(),
-			Headline: fmt.Sprintf("%v routine %s returns holding %v", f.Kind, fn, h.ID),
-			Places:   []verify.Place{{Label: "acquired", Seq: h.Seq}},
-			Fix:      "release it on every path."})
-		return // level and APC state differ because of the lock
-	}
-	if k.irql != f.irql {
-		rule := verify.IRQL_007
-		switch f.Kind {
-		case FrameDispatch:
-			rule = verify.IRP_057
-		case FrameCompletion:
-			rule = verify.IRP_052
-		case FrameCancel:
-			rule = verify.IRP_025
-		}
-		Report(k, verify.Finding{Rule: rule, Obj: f.Obj.String(), AllowedIRQL: f.irql,
-			Headline: fmt.Sprintf("%v routine %s was entered at %s and returns at %s", f.Kind, fn,
-				LevelName(f.irql), LevelName(k.irql))})
-	}
-	if k.kernelAPC != f.kernel && !mayLeave(k, f) || k.specialAPC != f.special {
-		rule := verify.LOCK_019
-		switch f.Kind {
-		case FrameDispatch:
-			rule = verify.IRP_058
-		case FrameCompletion:
-			rule = verify.IRP_052
-		case FrameThread, FrameWorkItem, FrameEntry, FrameUnload, FrameUser:
-			rule = verify.IRQL_020
-		}
-		Report(k, verify.Finding{Rule: rule, Obj: f.Obj.String(),
-			Headline: fmt.Sprintf("%v routine %s changes the APC state: kernel %d -> %d, special %d -> %d", f.Kind, fn,
-				f.kernel, k.kernelAPC, f.special, k.specialAPC)})
-	}
-}
-
-// mayLeave allows the one change of the APC state that is none: a system thread starts inside one critical
-// region, and may end inside or outside of it (irp.md 16).
-func mayLeave(k *K, f *Frame) bool {
-	return f.Kind == FrameThread && f.kernel == -1 && k.kernelAPC == 0
-}
-
 // Report tells the machine that a rule is broken by the code that runs in k. It fills in where and when. For
 // a violation it does not return unless the machine collects (rules.md 1.2): the caller then does what
 // Windows does without a verifier.
@@ -138,6 +84,11 @@ func goesOn(m *Machine, f *verify.Finding) bool {
 	r := f.Rule
 	if f.Severity() != verify.Error {
 		return true
+	}
+	for _, more := range f.Also {
+		if more.Fatal() {
+			return false // the more specific name does not make the act survivable
+		}
 	}
 	return !r.Fatal() && (m.cfg.Continue || m.cfg.Continues != nil && m.cfg.Continues(r))
 }
@@ -245,8 +196,10 @@ func shortFunc(name string) string {
 
 // corePackages are those whose frames a report leaves out: the kernel and the harness, not the driver.
 var corePackages = [...]string{
-	"runtime.", "iter.", "testing.", "calloutsim/internal/", "calloutsim/irql.", "calloutsim/irp.", "calloutsim/wsk.",
-	"calloutsim/fwps.", "calloutsim/fwps/fwpm.", "calloutsim/sim.", "calloutsim/ntstatus.", "calloutsim/wsk/ws2def.",
+	"runtime.", "iter.", "testing.", "calloutsim/internal/", "calloutsim/irql.", "calloutsim/irp.",
+	"calloutsim/wsk.", "calloutsim/wsk/ws2def.", "calloutsim/fwps.", "calloutsim/fwps/fwpm.",
+	"calloutsim/sim.",
+	"calloutsim/ntstatus.",
 }
 
 // Frames2 turns program counters into the frames of drivers and programs, innermost first.

@@ -34,7 +34,8 @@ const (
 )
 
 var frameNames = [...]string{
-	"", "DriverEntry", "DriverUnload", "dispatch", "completion", "cancel", "DPC", "timer DPC", "work item", "thread",
+	"", "DriverEntry", "DriverUnload", "dispatch", "completion", "cancel", "DPC", "timer DPC", "work item",
+	"thread",
 	"user", "classifyFn", "notifyFn", "flowDeleteFn", "WSK event", "APC", "queue callback", "system",
 }
 
@@ -82,13 +83,30 @@ type Frame struct {
 
 // Push enters a callback. What must be as before when it returns is remembered.
 func Push(k *K, f Frame) *Frame {
+	top := NewFrame(k)
+	*top = f
+	Begin(k, top)
+	return top
+}
+
+// NewFrame and Begin are the two halves of Push, for callbacks so frequent that copying frames shows. NewFrame makes
+// room for a frame, with old values: the caller sets every exported member but Serial and hands it to Begin at once.
+func NewFrame(k *K) *Frame {
+	n := len(k.frames)
+	if n == cap(k.frames) {
+		k.frames = append(k.frames, Frame{})
+	}
+	k.frames = k.frames[:n+1]
+	return &k.frames[n]
+}
+
+// Begin enters the callback of the frame that NewFrame made.
+func Begin(k *K, f *Frame) {
 	m := k.m
 	m.frameNo++
 	f.Serial = m.frameNo
 	f.irql, f.kernel, f.special = k.irql, k.kernelAPC, k.specialAPC
 	f.locks, f.stack, f.raises = len(k.locks), len(k.stack), len(k.raises)
-	k.frames = append(k.frames, f)
-	top := &k.frames[len(k.frames)-1]
 	if len(k.frames) > maxFrames {
 		panic(Misuse("more than " + strconv.Itoa(maxFrames) + " callbacks are nested in " + k.name +
 			": a completion routine that resends its IRP, or a loop between two drivers"))
@@ -97,8 +115,23 @@ func Push(k *K, f Frame) *Frame {
 		Report(k, verify.Finding{Rule: verify.UNLOAD_012, Obj: f.Image.ID.String(), BugCheck: 0xCE,
 			Headline: "code of " + f.Image.Name + ", which is unloaded, is called"})
 	}
-	Log(k, trace.Event{What: trace.Enter, Text: frameNames[f.Kind], Obj: f.Obj, Fn: f.Fn})
-	return top
+	callback(k, f, trace.Enter, 0, 0)
+}
+
+// callback records that f, the innermost frame, is entered or left.
+func callback(k *K, f *Frame, w trace.What, status uint32, has trace.Flags) {
+	m := k.m
+	e := m.log.Slot()
+	e.Time, e.Ctx, e.CPU, e.IRQL, e.Driver = m.now, k.num, k.cpu.num, k.irql, 0
+	if f.Image != nil {
+		e.Driver = f.Image.Num
+	}
+	e.What, e.Code, e.Flags, e.Status = w, 0, has, status
+	e.Obj, e.Obj2, e.A, e.B, e.Fn, e.Text = f.Obj, 0, 0, 0, f.Fn, frameNames[f.Kind]
+	seq := m.log.Mix(trace.Where(w, 0, k.num, k.cpu.num, k.irql), trace.About(f.Obj, 0, status, 0, 0))
+	if m.cfg.Stacks {
+		m.recordStack(seq)
+	}
 }
 
 // maxFrames is the limit of nested callbacks in one context.
@@ -107,13 +140,13 @@ const maxFrames = 1000
 // Pop leaves the innermost callback and checks what the caller is owed: IRQL, APC state, locks, stack memory.
 // The rules depend on the role of the callback: IRQL-007, IRP-052, IRP-057, IRP-058, IRQL-020, LOCK-008.
 func Pop(k *K) {
-	popChecked(k, 0, false)
+	popChecked(k, 0, 0)
 }
 
 // PopStatus is Pop for a callback that returned a status.
-func PopStatus(k *K, s ntstatus.NTSTATUS) { popChecked(k, uint32(s), true) }
+func PopStatus(k *K, s ntstatus.NTSTATUS) { popChecked(k, uint32(s), trace.HasStatus) }
 
-func popChecked(k *K, status uint32, has bool) {
+func popChecked(k *K, status uint32, has trace.Flags) {
 	n := len(k.frames) - 1
 	f := &k.frames[n]
 	if k.m.cur != k {
@@ -128,13 +161,8 @@ func popChecked(k *K, status uint32, has bool) {
 	if len(k.raises) > f.raises && f.Kind != FrameQueue {
 		k.raises = k.raises[:f.raises]
 	}
-	e := trace.Event{What: trace.Leave, Text: frameNames[f.Kind], Obj: f.Obj, Fn: f.Fn, Status: status}
-	if has {
-		e.Flags = trace.HasStatus
-	}
-	Log(k, e)
-	k.frames[n] = Frame{}
-	k.frames = k.frames[:n]
+	callback(k, f, trace.Leave, status, has)
+	k.frames = k.frames[:n] // what the frame refers to stays until the next one is pushed
 }
 
 // Top returns the innermost frame, or nil.

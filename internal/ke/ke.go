@@ -76,6 +76,7 @@ type Machine struct {
 	chans   []*Channel
 	queued  int // DPCs in queues
 	next    alternative
+	in      *stack // which the hub has resumed
 	alts    []alternative
 	spare   []alternative
 	last    *Thread // who ran last, for trace switches
@@ -102,7 +103,9 @@ type Machine struct {
 	OnStackDeath []func(k *K, obj any) // told about frame-scoped objects that die
 	// Refine may replace the rule of a finding by a more specific one (rules.md 12) before anything is done
 	// about it.
-	Refine   []func(k *K, f *verify.Finding)
+	Refine []func(k *K, f *verify.Finding)
+	// Explain may know the rule that a panic of simulated code breaks; the panic is then a finding.
+	Explain  []func(k *K, value any) (verify.Finding, bool)
 	Describe func(k *K, f *verify.Finding) // fills dumps into a finding before it is kept
 }
 
@@ -134,7 +137,7 @@ func (m *Machine) Reset(cfg Config) {
 	}
 	m.cfg = cfg
 	m.log.Reset(events)
-	m.cur, m.dead, m.running, m.last, m.crash = nil, false, false, nil, nil
+	m.cur, m.dead, m.running, m.last, m.crash, m.in = nil, false, false, nil, nil, nil
 	m.resetCPUs(cfg.Processors)
 	m.threads, m.all, m.chans = m.threads[:0], m.all[:0], m.chans[:0]
 	m.queued, m.next = 0, alternative{}
@@ -146,7 +149,7 @@ func (m *Machine) Reset(cfg Config) {
 	m.choices, m.find, m.seen = m.choices[:0], nil, m.seen[:0]
 	clear(m.slots)
 	m.images = m.images[:0]
-	m.OnStackDeath, m.Refine, m.Describe = m.OnStackDeath[:0], m.Refine[:0], nil
+	m.OnStackDeath, m.Refine, m.Explain, m.Describe = m.OnStackDeath[:0], m.Refine[:0], m.Explain[:0], nil
 	m.chanNo = 0
 	m.serial++
 	if m.cfg.Source == nil {
@@ -228,11 +231,31 @@ func (s *Stamp) Of(k *K) bool { return s.m == k.m && s.serial == k.m.serial }
 // Log records an event with the place of k filled in, and returns its sequence number.
 func Log(k *K, e trace.Event) uint64 {
 	m := k.m
-	e.Time, e.Ctx, e.CPU, e.IRQL = m.now, k.num, k.cpu.num, k.irql
-	if n := len(k.frames); n > 0 && k.frames[n-1].Image != nil {
-		e.Driver = k.frames[n-1].Image.Num
+	e.Time, e.Ctx, e.CPU, e.IRQL, e.Driver = m.now, k.num, k.cpu.num, k.irql, driverNum(k)
+	*m.log.Slot() = e
+	seq := m.log.Commit(&e)
+	if m.cfg.Stacks {
+		m.recordStack(seq)
 	}
-	seq := m.log.Add(&e)
+	return seq
+}
+
+// driverNum is the number of the image whose code runs in k.
+func driverNum(k *K) uint16 {
+	if n := len(k.frames); n > 0 && k.frames[n-1].Image != nil {
+		return k.frames[n-1].Image.Num
+	}
+	return 0
+}
+
+// called is Log for a DDI, the most frequent event; it writes the event where it stays.
+func called(k *K, d ddi.ID, obj, obj2 trace.ID, a uint64, status uint32, has trace.Flags) uint64 {
+	m := k.m
+	e := m.log.Slot()
+	e.Time, e.Ctx, e.CPU, e.IRQL, e.Driver = m.now, k.num, k.cpu.num, k.irql, driverNum(k)
+	e.What, e.Code, e.Flags, e.Status = trace.Call, d, has, status
+	e.Obj, e.Obj2, e.A, e.B, e.Fn, e.Text = obj, obj2, a, 0, 0, ""
+	seq := m.log.Mix(trace.Where(trace.Call, d, k.num, k.cpu.num, k.irql), trace.About(obj, obj2, status, a, 0))
 	if m.cfg.Stacks {
 		m.recordStack(seq)
 	}
@@ -240,13 +263,19 @@ func Log(k *K, e trace.Event) uint64 {
 }
 
 // Call records that a DDI acts on an object.
-func Call(k *K, d ddi.ID, obj trace.ID) uint64 {
-	return Log(k, trace.Event{What: trace.Call, Code: d, Obj: obj})
+func Call(k *K, d ddi.ID, obj trace.ID) uint64 { return called(k, d, obj, 0, 0, 0, 0) }
+
+// CallOn records that a DDI acts on an object together with a second one.
+func CallOn(k *K, d ddi.ID, obj, second trace.ID) uint64 { return called(k, d, obj, second, 0, 0, 0) }
+
+// CallArg records a DDI on an object together with a number.
+func CallArg(k *K, d ddi.ID, obj trace.ID, a uint64) uint64 {
+	return called(k, d, obj, 0, a, 0, trace.HasA)
 }
 
 // CallStatus records a DDI on an object together with the status it returns.
 func CallStatus(k *K, d ddi.ID, obj trace.ID, status uint32) uint64 {
-	return Log(k, trace.Event{What: trace.Call, Code: d, Obj: obj, Status: status, Flags: trace.HasStatus})
+	return called(k, d, obj, 0, 0, status, trace.HasStatus)
 }
 
 // Note records a line of constant text about an object.

@@ -17,8 +17,8 @@ type DriverPanic struct {
 	IRQL   uint8
 	Time   int64  // virtual time since the start, 100 ns units
 	Seq    uint64 // events before it
-	// Stack holds the frames from the place of the panic outwards: those of the simulator up to the first of
-	// a driver, and from there on those of drivers and programs.
+	// Stack holds the frames from the place of the panic outwards: those of the simulator up to the first
+	// of a driver, and from there on those of drivers and programs.
 	Stack []verify.Frame
 }
 
@@ -27,6 +27,10 @@ func (p DriverPanic) Error() string { return fmt.Sprintf("panic in %s: %v", p.Ct
 // driverPanicked turns a panic that left a context into what it is: a fault of ours, of the harness, or of
 // the driver. It is called while the frames that panicked are still on the stack.
 func (m *Machine) driverPanicked(v any, stack []byte) {
+	if m.explained(v) {
+		m.dead, m.cur = true, nil
+		return
+	}
 	var pcs [64]uintptr
 	st, ours := panicFrames(pcs[:runtime.Callers(3, pcs[:])])
 	p := DriverPanic{Value: v, Time: m.Uptime(), Seq: m.log.Len(), Stack: st}
@@ -52,6 +56,20 @@ func (m *Machine) driverPanicked(v any, stack []byte) {
 		}
 	}
 	m.dead, m.cur = true, nil
+}
+
+// explained keeps the finding that a package above makes of a panic.
+func (m *Machine) explained(v any) bool {
+	if m.cur == nil {
+		return false
+	}
+	for _, fn := range m.Explain {
+		if f, ok := fn(m.cur, v); ok {
+			keep(m.cur, &f)
+			return true
+		}
+	}
+	return false
 }
 
 // simulator stands for the driver in frames of our own code, shown where a panic happened inside it.
@@ -88,7 +106,8 @@ func panicFrames(pcs []uintptr) (out []verify.Frame, ours int) {
 				name = f.Function[strings.LastIndexByte(f.Function, '/')+1:]
 				ours++
 			}
-			out = append(out, verify.Frame{Func: name, File: f.File[strings.LastIndexByte(f.File, '/')+1:], Line: f.Line})
+			file := f.File[strings.LastIndexByte(f.File, '/')+1:]
+			out = append(out, verify.Frame{Func: name, File: file, Line: f.Line})
 		}
 		if !more {
 			break

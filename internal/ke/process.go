@@ -5,8 +5,8 @@ import "calloutsim/internal/trace"
 // SystemPID is the process that owns the system's threads and every socket made without an owner.
 const SystemPID = 4
 
-// NewProcess makes a process. Like threads, processes get multiples of 4 in order of creation, and no number
-// twice.
+// NewProcess makes a process. Like threads, processes get multiples of 4 in order of creation, and no
+// number twice.
 func (m *Machine) NewProcess(image string, admin bool) *Process {
 	m.made++
 	return &Process{ID: m.NewID(trace.Process), PID: uint32(4 * (2 + m.made)), Image: image, Admin: admin}
@@ -24,3 +24,7 @@ func (m *Machine) ContextNameOf(num uint16) string {
 	}
 	return ""
 }
+
+// Unwinds reports whether k's context is being unwound: its run has ended, and only deferred functions
+// still run in it. Whatever they call ends at once (scheduling.md 3.4).
+func Unwinds(k *K) bool { return k.m.dead && (k.m.running || k.m.killing) || k.t.exiting }

@@ -89,7 +89,7 @@ const (
 	Rel
 	Set
 	Clear
-	Wait_
+	Waits
 	Enq
 	Deq
 	Free
@@ -240,6 +240,24 @@ func (m *Machine) Run(until func() bool) {
 	}
 	m.running = true
 	defer func() { m.running = false }()
+	for !m.hub(until) {
+		m.drop(m.in) // the thread ended by being unwound
+		m.in = nil
+	}
+	m.cur = nil
+	if m.dead {
+		m.kill()
+	}
+	if c := m.crash; c != nil {
+		m.crash = nil
+		panic(c)
+	}
+}
+
+// hub gives the baton away and takes it back until there is nothing more to do. It returns false when a
+// thread was unwound, which leaves it by a panic; one deferred call for all switches keeps a switch cheap.
+func (m *Machine) hub(until func() bool) (done bool) {
+	defer catchKilled(&m.in)
 	for !m.dead {
 		if until != nil && until() {
 			break
@@ -258,14 +276,7 @@ func (m *Machine) Run(until func() bool) {
 		}
 		m.apply(a)
 	}
-	m.cur = nil
-	if m.dead {
-		m.kill()
-	}
-	if c := m.crash; c != nil {
-		m.crash = nil
-		panic(c)
-	}
+	return true
 }
 
 // apply makes the alternative happen: one resume of one coroutine.
@@ -322,7 +333,8 @@ func (m *Machine) host(c *cpu) *Thread {
 	}
 	if c.idle == nil {
 		c.idle = &Thread{idle: true}
-		c.idle.K = K{m: m, t: c.idle, cpu: c, name: "Idle processor " + utoa(uint64(c.num)), num: uint16(c.num) + 1}
+		c.idle.K = K{m: m, t: c.idle, cpu: c, name: "Idle processor " + utoa(uint64(c.num)),
+			num: uint16(c.num) + 1}
 		c.idle.body = func(k *K) { m.runNested(k.t, k) }
 	}
 	t := c.idle
@@ -335,7 +347,7 @@ func (m *Machine) resume(t *Thread) {
 	if t.coro == nil {
 		t.coro = m.getStack()
 		t.active = &t.K
-		t.coro.t = t
+		t.coro.t, t.coro.owner = t, t
 	}
 	m.cur = t.active
 	if t != m.last {
@@ -345,11 +357,18 @@ func (m *Machine) resume(t *Thread) {
 		}
 	}
 	s := t.coro
+	m.in = s
 	if !s.switchTo() {
-		t.coro = nil
-		m.putStack(s)
+		m.drop(s)
 	}
+	m.in = nil
 	m.cur = nil
+}
+
+// drop takes the coroutine from a thread that has ended.
+func (m *Machine) drop(s *stack) {
+	s.owner.coro, s.owner = nil, nil
+	m.putStack(s)
 }
 
 // kill unwinds every context that still has a stack.
@@ -369,10 +388,13 @@ func (m *Machine) kill() {
 
 func (m *Machine) unwind(t *Thread) {
 	for t.coro != nil {
-		s := t.coro
-		if !s.switchTo() {
-			t.coro = nil
-			m.putStack(s)
+		if s := t.coro; !unwindStep(s) {
+			m.drop(s)
 		}
 	}
+}
+
+func unwindStep(s *stack) (alive bool) {
+	defer catchKilled(&s)
+	return s.switchTo()
 }

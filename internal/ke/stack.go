@@ -11,6 +11,7 @@ type stack struct {
 	baton
 	m     *Machine
 	t     *Thread // what it runs; nil between two threads
+	owner *Thread // t, until the hub has noticed that it ended
 	dead  bool
 	exits bool // the body ended its thread and unwinds
 }
@@ -56,24 +57,28 @@ func (s *stack) loop() {
 func (s *stack) top(value any) {
 	s.dead = true
 	switch {
-	case value == nil && (s.m.dead || s.exits):
-		panic(killed{})
+	case s.m.dead, value == nil && s.exits:
+		panic(killed{}) // also where a deferred function panicked while it was unwound: only a consequence
 	case value != nil:
 		s.m.driverPanicked(value, debug.Stack())
 	}
 }
 
-// switchTo resumes s and reports whether its body is still there to be resumed again. Hub side.
-func (s *stack) switchTo() (alive bool) {
-	defer func() {
-		if v := recover(); v != nil {
-			if _, ok := v.(killed); !ok {
-				panic(v)
-			}
-			s.dead, alive = true, false
+// switchTo resumes s and reports whether its body is still there to be resumed again. Hub side; the caller
+// catches killed.
+func (s *stack) switchTo() (alive bool) { return s.resume() && s.t != nil }
+
+// catchKilled is deferred around switches to s: one that ends with the sentinel means that s was unwound.
+func catchKilled(s **stack) {
+	if *s == nil {
+		return
+	}
+	if v := recover(); v != nil {
+		if _, ok := v.(killed); !ok {
+			panic(v)
 		}
-	}()
-	return s.resume() && s.t != nil
+		(*s).dead = true
+	}
 }
 
 // close lets the coroutine end. Hub side; the coroutine must be without a body.

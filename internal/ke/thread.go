@@ -31,23 +31,24 @@ type Thread struct {
 	Process *Process
 	Data    any // for the package above
 
-	state   threadState
-	onCPU   *cpu
-	spin    *SpinLock
-	coro    *stack
-	body    func(k *K)
-	active  *K       // the K to go on with: the thread's own or that of a DPC on its stack
-	nest    *Channel // a delivery to make on this stack before going on
-	nestDPC bool     // run the DPC queue of onCPU before going on
-	worker  bool
-	exiting bool // has ended, unwinds what is left of its stack
-	idle    bool // stands for an idle processor, exists only to run DPCs and deliveries there
-	waitAll bool
-	blocks  []waitBlock
-	timer   timeout
-	result  ntstatus.NTSTATUS
-	since   int64
-	why     string
+	state     threadState
+	onCPU     *cpu
+	spin      *SpinLock
+	coro      *stack
+	body      func(k *K)
+	active    *K       // the K to go on with: the thread's own or that of a DPC on its stack
+	nest      *Channel // a delivery to make on this stack before going on
+	nestDPC   bool     // run the DPC queue of onCPU before going on
+	worker    bool
+	exiting   bool // has ended, unwinds what is left of its stack
+	idle      bool // stands for an idle processor, exists only to run DPCs and deliveries there
+	waitAll   bool
+	explained bool
+	blocks    []waitBlock
+	timer     timeout
+	result    ntstatus.NTSTATUS
+	since     int64
+	why       string
 }
 
 // maxContexts is the limit of threads, workers and processors of one run, dead ones included.

@@ -52,7 +52,8 @@ func BenchmarkAllocFree(b *testing.B) {
 func BenchmarkAccess(b *testing.B) {
 	inKernel(b, ke.Config{MaxSteps: 1 << 60}, func(k *ke.K) {
 		buf := pool.Alloc(k, &pool.Request{DDI: ddi.ExAllocatePool2, Size: 1500, Tag: testTag})
-		paged := pool.Alloc(k, &pool.Request{DDI: ddi.ExAllocatePool2, Kind: pool.Paged, Size: 1500, Tag: testTag})
+		paged := pool.Alloc(k, &pool.Request{DDI: ddi.ExAllocatePool2, Kind: pool.Paged, Size: 1500,
+			Tag: testTag})
 		v := pool.New[[4]uint64](k, &pool.Request{DDI: ddi.ExAllocatePool2, Tag: testTag})
 		var sum uint64
 		b.Run("Load32", func(b *testing.B) {

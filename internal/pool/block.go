@@ -139,8 +139,8 @@ func (h *heap) putChunk(c *chunk) {
 	}
 }
 
-// slabSize is how many blocks level 0 makes at once. At level 1 each is made alone, so that checkLost can tell whether
-// anybody still has it.
+// slabSize is how many blocks level 0 makes at once. At level 1 each is made alone, so that checkLost can
+// tell whether anybody still has it.
 const slabSize = 32
 
 func (h *heap) newBlock() *block {
@@ -165,8 +165,8 @@ type Request struct {
 	System        bool // the system's own, not the acting driver's
 }
 
-// Alloc makes a block. It checks nothing: what a routine allows is its own business. It returns nil when there is no memory
-// for a block of that size.
+// Alloc makes a block. It checks nothing: what a routine allows is its own business. It returns nil when
+// there is no memory for a block of that size.
 func Alloc(k *ke.K, r *Request) *Buffer {
 	if r.Size < 0 || r.Size > maxBlock {
 		return nil
@@ -200,7 +200,8 @@ func (h *heap) enter(k *ke.K, b *block, r *Request) {
 	if f := ke.Top(k); f != nil {
 		b.fn = f.Fn
 	}
-	b.allocSeq = ke.Log(k, trace.Event{What: trace.Call, Code: r.DDI, Obj: b.id, A: uint64(r.Size), Flags: trace.HasA})
+	b.allocSeq = ke.Log(k, trace.Event{What: trace.Call, Code: r.DDI, Obj: b.id, A: uint64(r.Size),
+		Flags: trace.HasA})
 }
 
 func (h *heap) giveBytes(b *block, r *Request) {
@@ -238,7 +239,8 @@ func (h *heap) unlist(b *block) {
 	h.live = h.live[:n]
 }
 
-// wholePoison is the size up to which a freed block is poisoned from end to end at level 0; of a larger one the ends are.
+// wholePoison is the size up to which a freed block is poisoned from end to end at level 0; of a larger one
+// the ends are.
 const (
 	wholePoison = 4096
 	endPoison   = 64

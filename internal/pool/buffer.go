@@ -8,26 +8,30 @@ import (
 	"calloutsim/internal/verify"
 )
 
-// Buffer is an address of memory that may be read and written: a view of a block, from an offset on and of a length. Windows
-// has no name for it; where C has a PVOID that is dereferenced, here is a *Buffer, and nil is NULL.
+// Buffer is an address of memory that may be read and written: a view of a block, from an offset on and of
+// a length. Windows has no name for it; where C has a PVOID that is dereferenced, here is a *Buffer, and
+// nil is NULL.
 //
-// Its methods check who touches what: memory freed or gone, outside of the view, pageable at DISPATCH_LEVEL, read-only, lent.
-// They take no k, because the machine knows who is running; between runs and after the last one everything may be read.
-// Values are little-endian, as on x64.
+// Its methods check who touches what: memory freed or gone, outside of the view, pageable at
+// DISPATCH_LEVEL, read-only, lent. They take no k, because the machine knows who is running; between runs
+// and after the last one everything may be read. Values are little-endian, as on x64.
 type Buffer struct {
 	blk   *block
 	data  []byte // the bytes of the view; nil for typed allocations
 	alias *Alias
 	off   int32 // of the view in its block
 	guard guard // gAlias, gReadOnly
+	open  bool  // the system lends memory it took: it may be read
 }
 
-// Alias is a second address of memory: the mapping of an MDL. When it ends, views made of it must not be used any more.
+// Alias is a second address of memory: the mapping of an MDL. When it ends, views made of it must not be
+// used any more.
 type Alias struct {
 	Obj   trace.ID // whose mapping it is
 	Addr  uint64   // simulated address of offset 0 of the memory described
 	Start int      // offset in the block where the mapping begins
-	Own   bool     // an address range of its own: pageable memory does not page here, and it ends with the mapping
+	// an address range of its own: pageable memory does not page here, and it ends with the mapping
+	Own   bool
 	Rule  verify.RuleID
 	Ended uint64 // event that ended the mapping, 0 while it lasts
 }
@@ -56,8 +60,8 @@ func (b *Buffer) Address() uint64 {
 	return b.blk.addr + uint64(b.off)
 }
 
-// Bytes is the memory itself, for use at once: the slice must not be kept beyond the next call of a routine. Through a
-// read-only view it is a copy. Rules: POOL-013, POOL-026, IRQL-008.
+// Bytes is the memory itself, for use at once: the slice must not be kept beyond the next call of a
+// routine. Through a read-only view it is a copy. Rules: POOL-013, POOL-026, IRQL-008.
 func (b *Buffer) Bytes() []byte {
 	if (b.blk.guard|b.guard)&(onLoad|gReadOnly) != 0 {
 		d := b.slow(0, len(b.data), false)
@@ -69,12 +73,14 @@ func (b *Buffer) Bytes() []byte {
 	return b.data
 }
 
-// Slice is the view of n bytes from off on, as an address inside the memory. Rules: POOL-011, POOL-012, POOL-013.
+// Slice is the view of n bytes from off on, as an address inside the memory. Rules: POOL-011, POOL-012,
+// POOL-013.
 func (b *Buffer) Slice(off, n int) *Buffer {
 	if b.blk.guard&gGone != 0 || off < 0 || n < 0 || off > len(b.data)-n {
 		b.slow(off, n, false)
 	}
-	return &Buffer{blk: b.blk, data: b.data[off : off+n : off+n], off: b.off + int32(off), guard: b.guard, alias: b.alias}
+	return &Buffer{blk: b.blk, data: b.data[off : off+n : off+n], off: b.off + int32(off), guard: b.guard,
+		alias: b.alias, open: b.open}
 }
 
 // Load8 reads one byte. Rules: POOL-011, POOL-012, POOL-013, POOL-026, MDL-019, IRQL-008.
@@ -189,8 +195,9 @@ func (b *Buffer) slow(off, n int, write bool) []byte {
 	g := b.blk.guard | b.guard
 	if g&gGone != 0 {
 		b.touchGone(k, off, write)
+		return poisoned(n)
 	}
-	if g&gTaken != 0 && ke.Acting(k) != nil {
+	if g&gTaken != 0 && !b.open && ke.Acting(k) != nil {
 		b.blk.touchTaken(k)
 	}
 	if g&gAlias != 0 && b.alias.Ended != 0 {
@@ -212,20 +219,28 @@ func (b *Buffer) slow(off, n int, write bool) []byte {
 	return b.data[off : off+n]
 }
 
-// unwatched serves the test, which may look at everything when nobody runs. Memory that is gone shows poison.
+// unwatched serves the test, which may look at everything when nobody runs. Memory that is gone shows
+// poison.
 func (b *Buffer) unwatched(off, n int) []byte {
-	if off < 0 || n < 0 || off > b.Len()-n {
+	outside := off < 0 || n < 0 || off > b.Len()-n
+	if outside && !b.blk.h.m.Dead() {
 		panic(ke.Misuse("access outside of " + b.blk.id.String() + " from the test"))
 	}
-	if b.blk.guard&gGone != 0 {
-		d := make([]byte, n)
-		fill(d, poison)
-		return d
+	if outside || b.blk.guard&gGone != 0 {
+		return poisoned(n) // for deferred driver code in a dead machine as well
 	}
 	return b.data[off : off+n]
 }
 
-// Raw is the memory for code that models the system, wherever it runs: only memory that is gone is reported.
+// poisoned is what memory that is gone looks like.
+func poisoned(n int) []byte {
+	d := make([]byte, max(n, 0))
+	fill(d, poison)
+	return d
+}
+
+// Raw is the memory for code that models the system, wherever it runs: only memory that is gone is
+// reported.
 func Raw(k *ke.K, b *Buffer) []byte {
 	if b.blk.guard&gGone != 0 {
 		b.touchGone(k, 0, false)
@@ -238,6 +253,13 @@ func ReadOnly(b *Buffer) *Buffer {
 	v := *b
 	v.guard |= gReadOnly
 	return &v
+}
+
+// Opened is a read-only view of memory the system took, lent to a driver that may look at it.
+func Opened(b *Buffer) *Buffer {
+	v := ReadOnly(b)
+	v.open = true
+	return v
 }
 
 // Mapped is a view of b through a mapping.

@@ -164,6 +164,8 @@ func activeSub(why string) string {
 		return "0x15"
 	case "is held":
 		return "0x100b"
+	case "is a lookaside list that was not deleted":
+		return "0xcc"
 	}
 	return "0x17"
 }
@@ -171,12 +173,13 @@ func activeSub(why string) string {
 func (b *block) holdsActive(k *ke.K, name, why string) {
 	b.report(k, verify.Finding{Rule: verify.POOL_018, BugCheck: 0xC4,
 		Headline: fmt.Sprintf("%s is freed and contains %s, which %s", b.describe(), name, why),
-		Args:     [4]verify.Arg{arg(activeSub(why), "active object in freed memory"), arg(name, "the object"), arg(b.id, "the block")},
-		Fix:      "cancel, remove, release or wait for it before the memory goes."})
+		Args: [4]verify.Arg{arg(activeSub(why), "active object in freed memory"), arg(name, "the object"),
+			arg(b.id, "the block")},
+		Fix: "cancel, remove, release or wait for it before the memory goes."})
 }
 
-// trashValue overwrites what a freed value held, so that a kept pointer to it is useless: numbers become poison, references
-// nil. Objects of the kernel keep their fields; they are marked as gone.
+// trashValue overwrites what a freed value held, so that a kept pointer to it is useless: numbers become
+// poison, references nil. Objects of the kernel keep their fields; they are marked as gone.
 func trashValue[T any](v *T) { trash(reflect.TypeFor[T](), unsafe.Pointer(v)) }
 
 // kernelPackages are those whose structures trash leaves alone.

@@ -67,7 +67,8 @@ func (b *block) freeLevel(k *ke.K, d ddi.ID) {
 	}
 	b.report(k, verify.Finding{Rule: rule, BugCheck: 0xC4, AllowedIRQL: allowed,
 		Headline: fmt.Sprintf("%v: %s is freed at %s", d, b.describe(), ke.LevelName(ke.IRQL(k))),
-		Args: [4]verify.Arg{arg(sub, "pool is freed at a wrong IRQL"), arg(ke.IRQL(k), "IRQL"), arg(b.kind, "pool type"),
+		Args: [4]verify.Arg{arg(sub, "pool is freed at a wrong IRQL"), arg(ke.IRQL(k), "IRQL"), arg(b.kind,
+			"pool type"),
 			arg(b.id, "the block")}})
 }
 
@@ -94,7 +95,8 @@ func (b *block) notABlock(k *ke.K, d ddi.ID, v *Buffer) {
 
 func (b *block) wrongTag(k *ke.K, d ddi.ID, tag uint32) {
 	b.report(k, verify.Finding{Rule: verify.POOL_009, BugCheck: 0xC2,
-		Headline: fmt.Sprintf("%v: %v was allocated with tag '%s' and is freed with '%s'", d, b.id, TagName(b.tag), TagName(tag)),
+		Headline: fmt.Sprintf("%v: %v was allocated with tag '%s' and is freed with '%s'", d, b.id,
+			TagName(b.tag), TagName(tag)),
 		Args: [4]verify.Arg{arg("0xa", "freed with a wrong tag"), arg(b.id, "the block"),
 			arg("'"+TagName(b.tag)+"'", "tag of the allocation"), arg("'"+TagName(tag)+"'", "tag given")},
 		Fix: "use one constant for both."})
@@ -120,7 +122,8 @@ func (b *block) end(k *ke.K, d ddi.ID) {
 	b.h.bury(b)
 }
 
-// checkCanaries looks for what was written beside the block by way of unsafe; everything else is caught at the access.
+// checkCanaries looks for what was written beside the block by way of unsafe; everything else is caught at
+// the access.
 func (b *block) checkCanaries(k *ke.K) {
 	if !b.intact() {
 		b.report(k, b.canaryFinding())
@@ -134,9 +137,11 @@ func (b *block) intact() bool {
 
 func (b *block) canaryFinding() verify.Finding {
 	if !canaryOK(b.c.mem) {
-		return verify.Finding{Rule: verify.POOL_012, BugCheck: 0xC1, Headline: "bytes before " + b.describe() + " were overwritten",
-			Args: [4]verify.Arg{arg(b.id, "the block"), {}, {}, arg("0x23", "bytes before the block")}}
+		return verify.Finding{Rule: verify.POOL_012, BugCheck: 0xC1,
+			Headline: "bytes before " + b.describe() + " were overwritten",
+			Args:     [4]verify.Arg{arg(b.id, "the block"), {}, {}, arg("0x23", "bytes before the block")}}
 	}
-	return verify.Finding{Rule: verify.POOL_011, BugCheck: 0xC1, Headline: "bytes behind " + b.describe() + " were overwritten",
-		Args: [4]verify.Arg{arg(b.id, "the block"), {}, {}, arg("0x24", "bytes behind the block")}}
+	return verify.Finding{Rule: verify.POOL_011, BugCheck: 0xC1,
+		Headline: "bytes behind " + b.describe() + " were overwritten",
+		Args:     [4]verify.Arg{arg(b.id, "the block"), {}, {}, arg("0x24", "bytes behind the block")}}
 }

@@ -39,12 +39,14 @@ func (h *heap) sorted(want func(*block) bool) []*block {
 	return out
 }
 
-// leakOf reports whether b counts as a block of image: pool memory it allocated and did not give to the system.
+// leakOf reports whether b counts as a block of image: pool memory it allocated and did not give to the
+// system.
 func (b *block) leakOf(image *ke.Image) bool {
 	return b.owner == image && b.kind.Pool() && (b.ext == nil || b.ext.taken == nil)
 }
 
-// Leaks lists the live blocks that image allocated, oldest first. Blocks the system took are not the driver's any more.
+// Leaks lists the live blocks that image allocated, oldest first. Blocks the system took are not the
+// driver's any more.
 func Leaks(m *ke.Machine, image *ke.Image) []Leak { return state.On(m).leaks(image) }
 
 func (h *heap) leaks(image *ke.Image) []Leak {
@@ -61,14 +63,17 @@ func (h *heap) checkUnload(m *ke.Machine, image *ke.Image) {
 	if len(leaks) == 0 {
 		return
 	}
-	reportLeaks(m, image, leaks, verify.Finding{Rule: verify.UNLOAD_001, BugCheck: 0xC4, Ctx: "unload of " + image.Name,
-		Args: [4]verify.Arg{arg("0x62", "pool left at unload"), arg(image.Name, "the driver"), arg("0x0", "reserved"),
+	reportLeaks(m, image, leaks, verify.Finding{Rule: verify.UNLOAD_001, BugCheck: 0xC4,
+		Ctx: "unload of " + image.Name,
+		Args: [4]verify.Arg{arg("0x62", "pool left at unload"), arg(image.Name, "the driver"), arg("0x0",
+			"reserved"),
 			arg(len(leaks), "blocks left")}}, "is unloaded and leaves")
 }
 
-// checkLost reports, at the end of a run, the blocks of drivers still loaded that nobody has a pointer to any more. A block
-// that a driver keeps in its own data is none: it may free it when it is unloaded. Pointers are found by the garbage
-// collector, which makes this the one expensive check; the machine's pool cannot be used afterwards. Rules: POOL-016.
+// checkLost reports, at the end of a run, the blocks of drivers still loaded that nobody has a pointer to
+// any more. A block that a driver keeps in its own data is none: it may free it when it is unloaded.
+// Pointers are found by the garbage collector, which makes this the one expensive check; the machine's pool
+// cannot be used afterwards. Rules: POOL-016.
 func (h *heap) checkLost(m *ke.Machine) {
 	h.slab = nil
 	for _, image := range m.Images() {
@@ -77,7 +82,8 @@ func (h *heap) checkLost(m *ke.Machine) {
 		}
 		var lost []Leak
 		var left []weak.Pointer[block]
-		for _, b := range h.sorted(func(b *block) bool { return b.leakOf(image) && (b.ext == nil || len(b.ext.loans) == 0) }) {
+		unused := func(b *block) bool { return b.leakOf(image) && (b.ext == nil || len(b.ext.loans) == 0) }
+		for _, b := range h.sorted(unused) {
 			lost = append(lost, b.leak())
 			left = append(left, weak.Make(b))
 			h.unlist(b)
@@ -94,7 +100,8 @@ func (h *heap) checkLost(m *ke.Machine) {
 			}
 		}
 		if n > 0 {
-			reportLeaks(m, image, lost[:n], verify.Finding{Rule: verify.POOL_016, Ctx: "end of run"}, "has lost every pointer to")
+			reportLeaks(m, image, lost[:n], verify.Finding{Rule: verify.POOL_016, Ctx: "end of run"},
+				"has lost every pointer to")
 		}
 	}
 }
@@ -128,7 +135,8 @@ func reportLeaks(m *ke.Machine, image *ke.Image, leaks []Leak, f verify.Finding,
 		f.Places = append(f.Places, verify.Place{Label: "ALLOCATED", Seq: g.first.Seq})
 	}
 	f.Obj, f.Driver = leaks[0].ID.String(), image.Name
-	f.Headline = fmt.Sprintf("%s %s %d pool blocks: %s", image.Name, act, len(leaks), strings.Join(parts, ", "))
+	f.Headline = fmt.Sprintf("%s %s %d pool blocks: %s", image.Name, act, len(leaks), strings.Join(parts,
+		", "))
 	m.ReportEnd(f)
 }
 

@@ -35,7 +35,8 @@ func (b *block) extra() *extra {
 	return b.ext
 }
 
-// Lend marks memory as in use by owner: it must not be freed, and unless writable not be changed, before Return.
+// Lend marks memory as in use by owner: it must not be freed, and unless writable not be changed, before
+// Return.
 func Lend(k *ke.K, v *Buffer, owner trace.ID, writable bool) {
 	LendAs(k, v, Loan{Owner: owner, Writable: writable})
 }
@@ -45,6 +46,7 @@ func LendAs(k *ke.K, v *Buffer, l Loan) {
 	b := v.blk
 	if b.guard&gGone != 0 {
 		v.touchGone(k, 0, false)
+		return
 	}
 	if l.Seq == 0 {
 		l.Seq = b.h.m.Log().Len()
@@ -60,8 +62,8 @@ func LendAs(k *ke.K, v *Buffer, l Loan) {
 	x.loans = append(x.loans, rec)
 }
 
-// Return ends the loan of the view to owner, and checks that what was lent unchanged is unchanged. It does nothing when
-// there is no such loan, as after a continued violation.
+// Return ends the loan of the view to owner, and checks that what was lent unchanged is unchanged. It does
+// nothing when there is no such loan, as after a continued violation.
 func Return(k *ke.K, v *Buffer, owner trace.ID) {
 	b := v.blk
 	if b.ext == nil {
@@ -104,7 +106,8 @@ func (l *Loan) use() string {
 	return l.What + " (" + l.Owner.String() + ")"
 }
 
-// gravest is the loan to report when the memory goes: that of an operation before that of an MDL that only describes it.
+// gravest is the loan to report when the memory goes: that of an operation before that of an MDL that only
+// describes it.
 func (x *extra) gravest() *loan {
 	for i := range x.loans {
 		if x.loans[i].Rule != verify.MDL_018 {
@@ -120,10 +123,19 @@ func (b *block) goneWhileLent(k *ke.K, act string) {
 	f := verify.Finding{Rule: l.Rule, BugCheck: l.BugCheck, Fix: l.Fix,
 		Headline: fmt.Sprintf("%s %s while it is in use: %s", b.describe(), act, l.use()),
 		Places:   []verify.Place{{Label: "LENT", Seq: l.Seq}}}
+	general := verify.POOL_025
+	if b.kind == Stack {
+		general = verify.POOL_026
+	}
 	if f.Rule == verify.NoRule {
-		f.Rule = verify.POOL_025
-		if b.kind == Stack {
-			f.Rule = verify.POOL_026
+		f.Rule = general
+	} else {
+		f.Also = append(f.Also, general)
+	}
+	for i := range b.ext.loans {
+		if r := b.ext.loans[i].Rule; r == verify.MDL_018 && f.Rule != r {
+			f.Also = append(f.Also, r)
+			break
 		}
 	}
 	if f.Fix == "" {
@@ -163,12 +175,13 @@ func (b *block) changedWhileLent(k *ke.K, l *loan, act string) {
 	b.report(k, f)
 }
 
-// Take makes a block the system's: it is no leak of its driver any more, and the driver's touching or freeing it breaks
-// l.Rule (POOL-025 if none is given). The system frees it with FreeTaken.
+// Take makes a block the system's: it is no leak of its driver any more, and the driver's touching or
+// freeing it breaks l.Rule (POOL-025 if none is given). The system frees it with FreeTaken.
 func Take(k *ke.K, v *Buffer, l Loan) {
 	b := v.blk
 	if b.guard&gGone != 0 {
 		v.touchGone(k, 0, false)
+		return
 	}
 	if l.Seq == 0 {
 		l.Seq = b.h.m.Log().Len()
@@ -193,7 +206,8 @@ func Taken(v *Buffer) (trace.ID, bool) {
 	return 0, false
 }
 
-// FreeTaken frees a block the system took; no tag is checked. A block that was not taken, or is gone, is left alone.
+// FreeTaken frees a block the system took; no tag is checked. A block that was not taken, or is gone, is
+// left alone.
 func FreeTaken(k *ke.K, v *Buffer) {
 	b := v.blk
 	if b.ext == nil || b.ext.taken == nil || b.guard&gGone != 0 {
@@ -209,6 +223,8 @@ func (b *block) touchTaken(k *ke.K) {
 		Places:   []verify.Place{{Label: "GIVEN_AWAY", Seq: l.Seq}}}
 	if f.Rule == verify.NoRule {
 		f.Rule = verify.POOL_025
+	} else {
+		f.Also = []verify.RuleID{verify.POOL_006, verify.POOL_013}
 	}
 	b.report(k, f)
 }

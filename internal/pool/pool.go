@@ -1,14 +1,15 @@
-// Package pool is the memory of drivers: tagged blocks with an identity of their own, views of them, typed allocations,
-// memory that dies with a routine, and the books about who uses a block for what.
+// Package pool is the memory of drivers: tagged blocks with an identity of their own, views of them, typed
+// allocations, memory that dies with a routine, and the books about who uses a block for what.
 //
-// Modelled: state, type, tag, owner and history of every block; exact checks at every access through a view; canaries,
-// poison and a quarantine for what is done through slices kept from Bytes; loans to operations that are under way; blocks
-// that were given to the system. Not modelled: the page file (a pageable block never faults, it is only checked), session
-// pool, quotas, and the address space beyond simulated addresses.
+// Modelled: state, type, tag, owner and history of every block; exact checks at every access through a
+// view; canaries, poison and a quarantine for what is done through slices kept from Bytes; loans to
+// operations that are under way; blocks that were given to the system. Not modelled: the page file (a
+// pageable block never faults, it is only checked), session pool, quotas, and the address space beyond
+// simulated addresses.
 //
-// Identity and bytes are different things: an id is never used twice in a run, the bytes of a freed block may serve another
-// one. Layers: a Buffer is a view of a block; a block has a chunk of bytes, unless it is a typed allocation. Rules are
-// recorded in package irp, which publishes this package.
+// Identity and bytes are different things: an id is never used twice in a run, the bytes of a freed block
+// may serve another one. Layers: a Buffer is a view of a block; a block has a chunk of bytes, unless it is
+// a typed allocation. Rules are recorded in package irp, which publishes this package.
 package pool
 
 import (
@@ -27,7 +28,8 @@ const (
 	User                        // a process's memory
 )
 
-var kindNames = [...]string{"nonpaged pool", "executable nonpaged pool", "paged pool", "stack memory", "user memory"}
+var kindNames = [...]string{"nonpaged pool", "executable nonpaged pool", "paged pool", "stack memory",
+	"user memory"}
 
 // String names the type as reports do.
 func (k Kind) String() string { return kindNames[k] }
@@ -44,11 +46,13 @@ const PageSize = 4096
 // maxBlock is the largest block there is memory for; a larger request fails as it would on Windows.
 const maxBlock = 1 << 30
 
-// Options say how much is checked. The zero value is level 1 of scheduling.md 11; a machine's options go when it is reset.
+// Options say how much is checked. The zero value is level 1 of scheduling.md 11; a machine's options go
+// when it is reset.
 type Options struct {
 	NoQuarantine bool // level 0: freed bytes serve again at once, and poison is never looked at
 	NoChecksum   bool // do not compare lent read-only memory when it comes back
-	FindLost     bool // at the end of a run, ask the garbage collector for blocks nobody has a pointer to (POOL-016)
+	// at the end of a run, ask the garbage collector for blocks nobody has a pointer to (POOL-016)
+	FindLost bool
 }
 
 // OptionsOf returns the options of a machine, to be changed before the first allocation.
@@ -83,7 +87,8 @@ func newHeap(m *ke.Machine) *heap {
 	return h
 }
 
-// Regions of simulated addresses. The values mean nothing; they differ so that a reader sees what an address is.
+// Regions of simulated addresses. The values mean nothing; they differ so that a reader sees what an
+// address is.
 const (
 	regionNonPaged = iota
 	regionPaged
@@ -93,7 +98,8 @@ const (
 	numRegions
 )
 
-var regionBase = [numRegions]uint64{0xffff_a000_0000_0000, 0xffff_c000_0000_0000, 0xffff_f000_0000_0000, 0x0000_0100_0000_0000,
+var regionBase = [numRegions]uint64{0xffff_a000_0000_0000, 0xffff_c000_0000_0000, 0xffff_f000_0000_0000,
+	0x0000_0100_0000_0000,
 	0xffff_8000_0000_0000}
 
 func (k Kind) region() int {
@@ -111,13 +117,13 @@ func (k Kind) region() int {
 // header is the room Windows keeps before a small block.
 const header = 16
 
-// address gives the next block its simulated address: 16-byte aligned, page-aligned from PAGE_SIZE on, and a small block
-// crosses no page (irp.md 19).
+// address gives the next block its simulated address: 16-byte aligned, page-aligned from PAGE_SIZE on, and
+// a small block crosses no page (irp.md 19).
 func (h *heap) address(k Kind, size int) uint64 {
 	next := &h.next[k.region()]
 	n := uint64(max(size, 1)+15) &^ 15
 	a := *next + header
-	if size >= PageSize {
+	if n+header > PageSize {
 		a = (*next + PageSize - 1) &^ (PageSize - 1)
 	} else if a/PageSize != (a+n-1)/PageSize {
 		a = (a+PageSize-1)&^(PageSize-1) + header
@@ -126,8 +132,8 @@ func (h *heap) address(k Kind, size int) uint64 {
 	return a
 }
 
-// MapAddress gives a simulated address in the system's own range for a mapping of the view's bytes: another page, the same
-// place in it.
+// MapAddress gives a simulated address in the system's own range for a mapping of the view's bytes: another
+// page, the same place in it.
 func MapAddress(m *ke.Machine, v *Buffer) uint64 {
 	next := &state.On(m).next[regionMapping]
 	a := *next + (v.blk.addr+uint64(v.off))%PageSize

@@ -42,8 +42,9 @@ func (h *heap) inspect(q quarantined) {
 		return
 	}
 	f := verify.Finding{Rule: verify.POOL_013, BugCheck: 0xD5, Obj: q.b.id.String(),
-		Headline: q.b.describe() + " was written after it was freed, through a slice kept from Bytes: first at offset " + itoa(at),
-		Ctx:      "found when the quarantine was checked", Places: q.b.story(),
+		Headline: q.b.describe() + " was written after it was freed, through a slice kept from Bytes: " +
+			"first at offset " + itoa(at),
+		Ctx: "found when the quarantine was checked", Places: q.b.story(),
 		Fix: "do not keep what Bytes returns; the handle's own methods find the place."}
 	if q.b.owner != nil {
 		f.Driver = q.b.owner.Name
@@ -67,8 +68,8 @@ func changedAt(mem []byte) int {
 	return -1
 }
 
-// checkEnd makes the checks of the end of a run: freed memory unchanged, canaries of live blocks intact, and if asked for,
-// lost blocks. Rules: POOL-011, POOL-012, POOL-013, POOL-016.
+// checkEnd makes the checks of the end of a run: freed memory unchanged, canaries of live blocks intact,
+// and if asked for, lost blocks. Rules: POOL-011, POOL-012, POOL-013, POOL-016.
 func (h *heap) checkEnd(m *ke.Machine) {
 	for _, q := range h.quarantine[h.oldest:] {
 		h.inspect(q)

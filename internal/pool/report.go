@@ -64,16 +64,18 @@ func access(write bool) (verb string, code int) {
 // touchGone reports an access to memory that is freed or was on the stack of a routine that has returned.
 func (b *Buffer) touchGone(k *ke.K, off int, write bool) {
 	if b.blk.ext != nil && b.blk.ext.taken != nil && ke.Acting(k) != nil {
-		b.blk.touchTaken(k)
-		gone()
+		b.blk.touchTaken(k) // may be collected
+		return
 	}
 	verb, code := access(write)
 	where := fmt.Sprintf("%v+%#x", b.blk.id, int(b.off)+off)
 	if b.blk.kind == Stack {
 		b.blk.report(k, verify.Finding{Rule: verify.POOL_026, BugCheck: 0xDC,
-			Headline: fmt.Sprintf("%s is %s, but the routine whose stack it was on has returned", where, verb),
-			Args:     [4]verify.Arg{arg(where, "address below the stack pointer")},
-			Fix:      "allocate what must outlive the routine, or wait in the routine until nobody uses it any more."})
+			Headline: fmt.Sprintf("%s is %s, but the routine whose stack it was on has returned", where,
+				verb),
+			Args: [4]verify.Arg{arg(where, "address below the stack pointer")},
+			Fix: "allocate what must outlive the routine, or wait in the routine until nobody uses it any " +
+				"more."})
 		gone()
 	}
 	b.blk.report(k, verify.Finding{Rule: verify.POOL_013, BugCheck: 0xD5,
@@ -88,9 +90,11 @@ func gone() { panic("internal error: a run went on after touching memory that is
 
 func (b *Buffer) mappingEnded(k *ke.K) {
 	b.blk.report(k, verify.Finding{Rule: b.alias.endedRule(), BugCheck: 0xD5,
-		Headline: fmt.Sprintf("%v is touched through the mapping of %v, which has ended", b.blk.id, b.alias.Obj),
-		Places:   []verify.Place{{Label: "UNMAPPED", Seq: b.alias.Ended}},
-		Fix:      "do not keep the address MmGetSystemAddressForMdlSafe returned beyond MmUnlockPages or IoFreeMdl."})
+		Headline: fmt.Sprintf("%v is touched through the mapping of %v, which has ended", b.blk.id,
+			b.alias.Obj),
+		Places: []verify.Place{{Label: "UNMAPPED", Seq: b.alias.Ended}},
+		Fix: "do not keep the address MmGetSystemAddressForMdlSafe returned beyond MmUnlockPages or " +
+			"IoFreeMdl."})
 	gone()
 }
 
@@ -115,9 +119,11 @@ func (b *Buffer) outside(k *ke.K, off, n int, write bool) {
 	if b.off == 0 && len(b.data) == int(b.blk.size) && b.alias == nil {
 		what = "the block"
 	}
-	f.Headline = fmt.Sprintf("%d bytes at offset %d of %v are %s, but %s ends at %d", n, off, b.blk.id, verb, what, len(b.data))
+	f.Headline = fmt.Sprintf("%d bytes at offset %d of %v are %s, but %s ends at %d", n, off, b.blk.id, verb,
+		what, len(b.data))
 	if off < 0 {
-		f.Headline = fmt.Sprintf("%d bytes at offset %d of %v are %s: that is before the start of %s", n, off, b.blk.id, verb, what)
+		f.Headline = fmt.Sprintf("%d bytes at offset %d of %v are %s: that is before the start of %s", n, off,
+			b.blk.id, verb, what)
 	}
 	f.Args[0] = arg(fmt.Sprintf("%v%+#x", b.blk.id, int(b.off)+off), "memory referenced")
 	f.Args[1] = arg(code, "0 read, 1 write")
@@ -133,7 +139,8 @@ func (b *block) touchPaged(k *ke.K, off int, write bool) {
 	}
 	b.report(k, verify.Finding{Rule: verify.IRQL_008, BugCheck: 0xD1, AllowedIRQL: ke.APC,
 		Headline: fmt.Sprintf("%s is touched at %s", b.describe(), ke.LevelName(ke.IRQL(k))),
-		Args: [4]verify.Arg{arg(fmt.Sprintf("%v+%#x", b.id, off), "memory referenced"), arg(ke.IRQL(k), "IRQL"),
+		Args: [4]verify.Arg{arg(fmt.Sprintf("%v+%#x", b.id, off), "memory referenced"), arg(ke.IRQL(k),
+			"IRQL"),
 			arg(code, "0 read, 1 write")},
 		Fix: fix})
 }

@@ -10,8 +10,8 @@ import (
 	"calloutsim/internal/verify"
 )
 
-// Typed is a block that holds one Go value: a driver's own structure, tracked and tagged like bytes. Its simulated size is
-// that of the Go value.
+// Typed is a block that holds one Go value: a driver's own structure, tracked and tagged like bytes. Its
+// simulated size is that of the Go value.
 type Typed[T any] struct {
 	blk block
 	ext extra
@@ -117,8 +117,8 @@ func (s StackMemory) Contains(p unsafe.Pointer) bool { return s.b.contains(p) }
 // ID returns the id of the memory.
 func (s StackMemory) ID() trace.ID { return s.b.id }
 
-// StackGone ends stack memory: first the objects in it are told, in the ways in which objects made alone on the stack are.
-// Rules: POOL-026 and those of loans; what the objects themselves report.
+// StackGone ends stack memory: first the objects in it are told, in the ways in which objects made alone on
+// the stack are. Rules: POOL-026 and those of loans; what the objects themselves report.
 func (s StackMemory) StackGone(k *ke.K) {
 	b := s.b
 	typed := b.typed()
@@ -142,8 +142,8 @@ func (s StackMemory) StackGone(k *ke.K) {
 	b.h.bury(b)
 }
 
-// Containing finds the live block that p points into: a typed value, or bytes. Routines that are handed a Go pointer use it
-// to learn whose memory it is.
+// Containing finds the live block that p points into: a typed value, or bytes. Routines that are handed a
+// Go pointer use it to learn whose memory it is.
 func Containing(m *ke.Machine, p unsafe.Pointer) *Buffer {
 	for _, b := range state.On(m).live {
 		if b.contains(p) {

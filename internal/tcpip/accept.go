@@ -84,7 +84,7 @@ func (s *Stack) syn(k *ke.K, op *ConnectOp, addr netip.AddrPort) {
 	}
 	c := op.conn
 	a := s.NewEndpoint(l.Process, l.V6)
-	a.parent, a.V6Only, a.Window, a.Owner = l.ID, l.V6Only, l.Window, l.Owner
+	a.parent, a.V6Only, a.Window, a.KeepAlive = l.ID, l.V6Only, l.Window, l.KeepAlive
 	a.st, a.local, a.remote, a.halfOf = Connecting, addr, op.e.local, l
 	l.half++
 	q := s.inbound(a, c, AuthRecvAccept)

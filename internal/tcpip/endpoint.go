@@ -14,14 +14,15 @@ import (
 // Every operation takes a callback that is called exactly once, either before the operation returns or
 // later from a delivery. Calls are refused with STATUS_INVALID_DEVICE_STATE where Next says so.
 type Endpoint struct {
-	ID       trace.ID
-	Protocol uint8
-	V6       bool
-	Process  *ke.Process // nil is the System process
-	Share    Sharing
-	V6Only   bool
-	Window   int // bytes taken before the owner reads
-	Owner    any // for the package above
+	ID        trace.ID
+	Protocol  uint8
+	V6        bool
+	Process   *ke.Process // nil is the System process
+	Share     Sharing
+	V6Only    bool
+	Window    int  // bytes taken before the owner reads
+	KeepAlive bool // kept for its owner to read back; connections here do not go stale
+	Owner     any  // for the package above
 
 	stack    *Stack
 	ch       *ke.Channel // what completes without the network

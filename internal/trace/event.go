@@ -64,6 +64,8 @@ type Log struct {
 	all  bool
 	n    uint64 // events so far; the sequence number of the next one
 	hash uint64
+
+	scratch Event // slot of a log that keeps none
 }
 
 // Reset forgets the run. size is the number of last events to keep, rounded up to a power of two; 0 keeps none, negative
@@ -88,18 +90,45 @@ func (l *Log) Reset(size int) {
 	}
 }
 
+// Slot gives the place of the next event, with whatever an older event left there. The caller sets every field and calls
+// Commit before anything else is recorded.
+func (l *Log) Slot() *Event {
+	switch {
+	case l.all:
+		l.ring = append(l.ring, Event{})
+		return &l.ring[l.n]
+	case len(l.ring) == 0:
+		return &l.scratch
+	}
+	return &l.ring[l.n&l.mask]
+}
+
 // Add records e and returns its sequence number, counted from 1.
 func (l *Log) Add(e *Event) uint64 {
-	h := l.hash
-	h = (h ^ (uint64(e.What) | uint64(e.Code)<<8 | uint64(e.Ctx)<<24 | uint64(e.CPU)<<40 | uint64(e.IRQL)<<48)) * hashPrime
-	h ^= h >> 29
-	h = (h ^ uint64(e.Obj) ^ uint64(e.Obj2)<<20 ^ uint64(e.Status)<<7 ^ e.A<<13 ^ e.B<<33) * hashPrime
+	*l.Slot() = *e
+	return l.Commit(e)
+}
+
+// Commit records the event that was written to Slot and returns its sequence number, counted from 1.
+func (l *Log) Commit(e *Event) uint64 {
+	return l.Mix(Where(e.What, e.Code, e.Ctx, e.CPU, e.IRQL), About(e.Obj, e.Obj2, e.Status, e.A, e.B))
+}
+
+// Where and About pack what the hash takes of an event: what happened where, and to what.
+func Where(w What, code ddi.ID, ctx uint16, cpu, irql uint8) uint64 {
+	return uint64(w) | uint64(code)<<8 | uint64(ctx)<<24 | uint64(cpu)<<40 | uint64(irql)<<48
+}
+
+// About is the second half; see Where.
+func About(obj, obj2 ID, status uint32, a, b uint64) uint64 {
+	return uint64(obj) ^ uint64(obj2)<<20 ^ uint64(status)<<7 ^ a<<13 ^ b<<33
+}
+
+// Mix is Commit for a caller that still has the fields of the event at hand: it packs them with Where and About.
+func (l *Log) Mix(where, about uint64) uint64 {
+	h := (l.hash ^ where) * hashPrime
+	h = (h ^ h>>29 ^ about) * hashPrime
 	l.hash = h ^ h>>32
-	if l.all {
-		l.ring = append(l.ring, *e)
-	} else if l.ring != nil {
-		l.ring[l.n&l.mask] = *e
-	}
 	l.n++
 	return l.n
 }

@@ -63,6 +63,9 @@ func Start(groups []Group, values []Value, opts Options) *Run {
 // Current returns the decision so far.
 func (r *Run) Current() Decision { return r.cur }
 
+// Groups returns the sublayers of the arbitration, heaviest first.
+func (r *Run) Groups() []Group { return r.groups }
+
 // Visits returns the filters that matched so far, in order.
 func (r *Run) Visits() []Visit { return r.visits }
 

@@ -45,9 +45,9 @@ type record struct {
 }
 
 // kinds are the words for the sorts of events.
-var kinds = [...]string{trace.Call: "call", trace.Return: "return", trace.Enter: "enter", trace.Leave: "leave",
-	trace.Switch: "switch", trace.Start: "start", trace.End: "end", trace.Wake: "wake", trace.Deliver: "deliver",
-	trace.Clock: "clock", trace.Note: "note", trace.Finding: "finding"}
+var kinds = [...]string{trace.Call: "call", trace.Return: "return", trace.Enter: "enter",
+	trace.Leave: "leave", trace.Switch: "switch", trace.Start: "start", trace.End: "end", trace.Wake: "wake",
+	trace.Deliver: "deliver", trace.Clock: "clock", trace.Note: "note", trace.Finding: "finding"}
 
 // WriteJSONL writes the header and one object per event. The same run gives the same bytes.
 func WriteJSONL(w io.Writer, h Header, log *trace.Log, n *Names) error {

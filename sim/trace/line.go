@@ -1,9 +1,9 @@
-// Package trace turns the events of a run into text: one line per event, a timeline with one lane per context, and one
-// JSON object per line for programs.
+// Package trace turns the events of a run into text: one line per event, a timeline with one lane per
+// context, and one JSON object per line for programs.
 //
-// Modelled: the line forms of ux.md 3, the lanes of scheduling.md 15, trace.jsonl of ux.md 5. Everything is made from what
-// the run recorded, afterwards, so that printing cannot change a run. Not modelled: where the names of contexts, drivers
-// and routines come from; whoever has the machine supplies them as Names.
+// Modelled: the line forms of ux.md 3, the lanes of scheduling.md 15, trace.jsonl of ux.md 5. Everything is
+// made from what the run recorded, afterwards, so that printing cannot change a run. Not modelled: where
+// the names of contexts, drivers and routines come from; whoever has the machine supplies them as Names.
 package trace
 
 import (
@@ -15,7 +15,8 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// Names tells what the numbers in events stand for. The zero Names prints numbers; a nil function is not asked.
+// Names tells what the numbers in events stand for. The zero Names prints numbers; a nil function is not
+// asked.
 type Names struct {
 	Start   int64                   // virtual time of the start of the run; times are printed relative to it
 	Context func(num uint16) string // name of a context
@@ -27,8 +28,11 @@ type Names struct {
 	Marks   func(seq uint64) string // behind an event a finding refers to: "first completion"
 }
 
-// context names context num, or prints its number.
+// context names context num, or prints its number. What happens between contexts is the machine's own.
 func (n *Names) context(num uint16) string {
+	if num == 0 {
+		return "machine"
+	}
 	if n.Context != nil {
 		if s := n.Context(num); s != "" {
 			return s
@@ -160,8 +164,8 @@ func status(e *trace.Event) string {
 	return " " + ntstatus.NTSTATUS(e.Status).String()
 }
 
-// When prints virtual time since the start of the run in milliseconds: "+1.250ms", with a fourth digit only for odd
-// hundreds of nanoseconds.
+// When prints virtual time since the start of the run in milliseconds: "+1.250ms", with a fourth digit only
+// for odd hundreds of nanoseconds.
 func When(ticks int64) string {
 	if ticks%10 != 0 {
 		return fmt.Sprintf("+%d.%04dms", ticks/10_000, ticks%10_000)

@@ -22,7 +22,8 @@ type Timeline struct {
 	From  uint64 // first event to print; 0 is the first
 }
 
-// UseColor says whether output to f should be coloured: only on a terminal, and never with NO_COLOR in the environment.
+// UseColor says whether output to f should be coloured: only on a terminal, and never with NO_COLOR in the
+// environment.
 func UseColor(f *os.File) bool {
 	if os.Getenv("NO_COLOR") != "" {
 		return false
@@ -37,12 +38,14 @@ const (
 	minStep = 3
 )
 
-// lane is the column of one context.
+// lane is where one context is printed. Contexts that live one after the other share a column.
 type lane struct {
-	ctx   uint16
-	name  string
-	depth int
-	live  bool
+	ctx         uint16
+	col         int
+	name        string
+	first, last uint64 // first and last event
+	depth       int
+	live        bool // has begun and has events left
 }
 
 // layout is a timeline while it is printed.
@@ -51,12 +54,14 @@ type layout struct {
 	t      *Timeline
 	names  *Names
 	lanes  []lane
-	left   int // columns before the first lane
+	titled bool // all lanes are named in the heading; otherwise each is where it begins
+	left   int  // columns before the first lane
 	step   int
 	width  int
 	seqLen int
 	timLen int
 	last   uint16 // context of the line before
+	idle   bool   // time has passed since
 }
 
 // Print writes the timeline of everything the log still has.
@@ -87,14 +92,43 @@ func (p *layout) measure(log *trace.Log, first uint64) {
 	for seq := first; seq <= log.Len(); seq++ {
 		e := log.At(seq)
 		p.timLen = max(p.timLen, len(When(e.Time-p.names.Start)))
-		if quiet(e) || p.find(e.Ctx) != nil {
+		if quiet(e) || unseen(e) {
 			continue
 		}
-		p.lanes = append(p.lanes, lane{ctx: e.Ctx, name: p.names.context(e.Ctx)})
+		l := p.find(e.Ctx)
+		if l == nil {
+			p.lanes = append(p.lanes, lane{ctx: e.Ctx, name: p.names.context(e.Ctx), first: seq})
+			l = &p.lanes[len(p.lanes)-1]
+		}
+		l.last = seq
 	}
+	n := p.columns()
 	p.left = p.seqLen + 1 + p.timLen + 1 + len("cpu irql  ")
-	n := max(len(p.lanes)-1, 1)
-	p.step = min(max((p.width-p.left-minText)/n, minStep), maxStep)
+	p.step = min(max((p.width-p.left-minText)/max(n-1, 1), minStep), maxStep)
+	p.titled = n == len(p.lanes)
+	for _, l := range p.lanes {
+		p.titled = p.titled && (l.col == n-1 || len(l.name) < p.step)
+	}
+}
+
+// columns gives every lane the leftmost column that is free while it lives, and returns how many there are.
+func (p *layout) columns() int {
+	var until []uint64 // last event of the lane that has the column
+	for i := range p.lanes {
+		l := &p.lanes[i]
+		for l.col = 0; l.col < len(until) && until[l.col] > l.first; l.col++ {
+		}
+		if l.col == len(until) {
+			until = append(until, 0)
+		}
+		until[l.col] = l.last
+	}
+	return len(until)
+}
+
+// unseen events say that an idle processor begins or ends to serve a DPC, which its own lines show.
+func unseen(e *trace.Event) bool {
+	return (e.What == trace.Start || e.What == trace.End) && e.Obj == 0
 }
 
 // quiet events have no lane of their own to stand in.
@@ -112,26 +146,15 @@ func (p *layout) find(ctx uint16) *lane {
 	return nil
 }
 
-// header prints the titles: in one line if they fit between the lanes, else one line for each lane.
+// header prints the titles of the columns.
 func (p *layout) header() {
 	title := fmt.Sprintf("%*s %-*s cpu irql  ", p.seqLen, "#", p.timLen, "time")
-	fit := true
-	for i, l := range p.lanes {
-		fit = fit && (i == len(p.lanes)-1 || len(l.name) < p.step)
-	}
-	if fit {
+	if p.titled {
 		for _, l := range p.lanes {
 			title += fmt.Sprintf("%-*s", p.step, l.name)
 		}
-		p.line(title)
-		return
 	}
-	for i, l := range p.lanes {
-		if i > 0 {
-			title = strings.Repeat(" ", p.left)
-		}
-		p.line(title + strings.Repeat("|"+strings.Repeat(" ", p.step-1), i) + l.name)
-	}
+	p.line(title)
 }
 
 // event prints one event in the lane of its context.
@@ -140,28 +163,41 @@ func (p *layout) event(seq uint64, e *trace.Event) {
 	case e.What == trace.Switch:
 		p.switched(seq, e)
 		return
+	case unseen(e):
+		return
+	case e.What == trace.Wake && !p.idle && p.last != 0:
+		p.row(p.prefix(seq, e), p.find(p.last), p.find(p.last).indent()+Line(e, p.names), "", false)
+		return
 	case quiet(e):
-		p.across(fmt.Sprintf("%s %s", When(e.Time-p.names.Start), Line(e, p.names)), "-")
+		p.idle = p.idle || e.What == trace.Clock
+		mark := strings.TrimPrefix(p.mark(seq, e), "  ")
+		p.across(When(e.Time-p.names.Start)+" "+Line(e, p.names)+mark, e.What == trace.Finding)
 		return
 	}
 	l := p.find(e.Ctx)
-	p.last = e.Ctx
+	p.last, p.idle = e.Ctx, false
+	if !l.live && !p.titled {
+		p.row("", l, "["+l.name+"]", "", false)
+	}
 	l.live = true
 	if e.What == trace.Leave && l.depth > 0 {
 		l.depth--
 	}
-	text := strings.Repeat("  ", l.depth) + Line(e, p.names)
+	text := l.indent() + Line(e, p.names)
 	if e.What == trace.Enter {
 		l.depth++
 	}
-	prefix := fmt.Sprintf("%*s %*s %3d %-4s  ", p.seqLen, "#"+strconv.FormatUint(seq, 10), p.timLen,
-		When(e.Time-p.names.Start), e.CPU, Level(e.IRQL))
-	mark := p.mark(seq, e)
-	p.row(prefix, l, text, mark, e.What == trace.Finding)
-	if e.What == trace.End {
-		l.live = false
-	}
+	p.row(p.prefix(seq, e), l, text, p.mark(seq, e), e.What == trace.Finding)
+	l.live = seq < l.last
 }
+
+// prefix is what stands left of the lanes.
+func (p *layout) prefix(seq uint64, e *trace.Event) string {
+	return fmt.Sprintf("%*s %*s %3d %-4s  ", p.seqLen, "#"+strconv.FormatUint(seq, 10), p.timLen,
+		When(e.Time-p.names.Start), e.CPU, Level(e.IRQL))
+}
+
+func (l *lane) indent() string { return strings.Repeat("  ", l.depth) }
 
 func (p *layout) mark(seq uint64, e *trace.Event) string {
 	m := ask(p.names.Marks, seq)
@@ -179,44 +215,61 @@ func (p *layout) switched(seq uint64, e *trace.Event) {
 	if p.last == 0 || p.last == e.Ctx {
 		return
 	}
+	r := ask(p.names.Remark, seq)
+	if l := p.find(e.Ctx); r == "" && !p.titled && l != nil && !l.live {
+		return // its title says that it begins
+	}
 	text := p.names.context(e.Ctx) + " goes on"
-	if r := ask(p.names.Remark, seq); r != "" {
+	if r != "" {
 		text += " (" + r + ")"
 	}
-	p.across(text, "-")
+	p.across(text, false)
 }
 
 // across prints a line over all lanes.
-func (p *layout) across(text, fill string) {
-	s := strings.Repeat(" ", p.left) + strings.Repeat(fill, 6) + " " + text + " "
+func (p *layout) across(text string, bad bool) {
+	s := strings.Repeat(" ", p.left) + "------ " + text + " "
 	if n := min(p.width, p.left+72) - len(s); n > 0 {
-		s += strings.Repeat(fill, n)
+		s += strings.Repeat("-", n)
+	}
+	if bad {
+		p.coloured("\x1b[31m", s)
+		return
 	}
 	p.coloured("\x1b[2m", s)
 }
 
-// row prints one event: bars for the lanes left of it, its text, bars for the lanes that the text does not reach.
+// row prints a text in its lane: bars for the live lanes left of it, the text, bars for the live lanes it
+// does not reach.
 func (p *layout) row(prefix string, at *lane, text, mark string, bad bool) {
 	b := []byte(prefix)
-	done := false
-	for i := range p.lanes {
-		l := &p.lanes[i]
-		col := p.left + i*p.step
+	for col := 0; ; col++ {
+		x := p.left + col*p.step
+		live, more := p.at(col)
 		switch {
-		case l == at:
-			b = append(pad(b, col), p.fit(text, mark, col)...)
-			done = true
-		case l.live && !done:
-			b = append(pad(b, col), '|')
-		case l.live && len(b) < col:
-			b = append(pad(b, col), '|')
+		case !more && col > at.col:
+			if bad {
+				p.coloured("\x1b[31m", string(b))
+			} else {
+				p.line(string(b))
+			}
+			return
+		case col == at.col:
+			b = append(pad(b, x), p.fit(text, mark, x)...)
+		case live && len(b) <= x:
+			b = append(pad(b, x), '|')
 		}
 	}
-	if bad {
-		p.coloured("\x1b[31m", string(b))
-		return
+}
+
+// at reports whether a column has a live lane, and whether there are columns from it on.
+func (p *layout) at(col int) (live, more bool) {
+	for i := range p.lanes {
+		l := &p.lanes[i]
+		live = live || l.col == col && l.live
+		more = more || l.col >= col
 	}
-	p.line(string(b))
+	return live, more
 }
 
 // fit cuts a text so that it ends at the right edge; the mark behind it always stays.

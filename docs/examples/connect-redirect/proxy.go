@@ -26,10 +26,10 @@ type Proxy struct {
 	local        ws2def.SOCKADDR_IN // where the listener is bound
 
 	lock     irql.KSPIN_LOCK // guards what follows
-	stopping bool
 	outbound []outbound
 	threads  []*irql.KTHREAD
 	rundown  irql.EX_RUNDOWN_REF // held by every request of redirect.sys
+	accepts  irql.EX_RUNDOWN_REF // held by every call of WskAccept
 }
 
 // outbound is a connection to an original destination that waits for its other side.
@@ -37,6 +37,10 @@ type outbound struct {
 	id     uint64
 	socket *wsk.WSK_SOCKET
 }
+
+// captureWait is how long DriverEntry waits for the provider, in milliseconds. It must not wait for ever: drivers that the
+// provider needs may not be loaded yet.
+const captureWait = 100
 
 var clientDispatch = wsk.WSK_CLIENT_DISPATCH{Version: wsk.MAKE_WSK_VERSION(1, 0)}
 
@@ -46,6 +50,7 @@ func (d *Proxy) DriverEntry(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatu
 	drv.DriverUnload = d.unload
 	irql.KeInitializeSpinLock(k, &d.lock)
 	irql.ExInitializeRundownProtection(k, &d.rundown)
+	irql.ExInitializeRundownProtection(k, &d.accepts)
 	s := irp.IoCreateDevice(k, drv, 0, `\Device\Proxy`, irp.FILE_DEVICE_NETWORK, 0, false, &d.Device)
 	if !ntstatus.NT_SUCCESS(s) {
 		return s
@@ -55,7 +60,7 @@ func (d *Proxy) DriverEntry(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatu
 		irp.IoDeleteDevice(k, d.Device)
 		return s
 	}
-	if s = wsk.WskCaptureProviderNPI(k, &d.registration, wsk.WSK_INFINITE_WAIT, &d.npi); !ntstatus.NT_SUCCESS(s) {
+	if s = wsk.WskCaptureProviderNPI(k, &d.registration, captureWait, &d.npi); !ntstatus.NT_SUCCESS(s) {
 		wsk.WskDeregister(k, &d.registration)
 		irp.IoDeleteDevice(k, d.Device)
 		return s
@@ -71,13 +76,11 @@ func (d *Proxy) DriverEntry(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatu
 
 func (d *Proxy) unload(k *irql.K, _ *irp.DRIVER_OBJECT) { d.stop(k) }
 
-// stop takes everything down: no new work, the listener first, then the threads, the sockets nobody fetched, WSK itself.
+// stop takes everything down: no new requests and no new accepts, the listener, the threads, the sockets nobody fetched,
+// WSK itself. The order matters: a WskAccept that comes after WskCloseSocket would use a socket that is gone.
 func (d *Proxy) stop(k *irql.K) {
-	var old irql.KIRQL
-	irql.KeAcquireSpinLock(k, &d.lock, &old)
-	d.stopping = true
-	irql.KeReleaseSpinLock(k, &d.lock, old)
 	irql.ExWaitForRundownProtectionRelease(k, &d.rundown)
+	irql.ExWaitForRundownProtectionRelease(k, &d.accepts)
 	if d.listener != nil {
 		d.closeSocket(k, d.listener) // completes the accept that is pending
 	}
@@ -123,19 +126,19 @@ func (d *Proxy) takeThread(k *irql.K) *irql.KTHREAD {
 	return t
 }
 
-// accept takes one connection after the other until the listener is closed.
+// accept takes one connection after the other until no more may be accepted.
 func (d *Proxy) accept(k *irql.K, _ any) {
 	for {
-		r := d.call(k, func(p *irp.IRP) ntstatus.NTSTATUS {
+		r := d.guarded(k, &d.accepts, func(p *irp.IRP) ntstatus.NTSTATUS {
 			return listening(d.listener).WskAccept(k, d.listener, 0, nil, nil, nil, nil, p)
 		})
-		if !ntstatus.NT_SUCCESS(r.Status) {
-			if d.isStopping(k) || r.Status != ntstatus.STATUS_INSUFFICIENT_RESOURCES {
-				return
-			}
+		switch {
+		case r.Status == ntstatus.STATUS_INSUFFICIENT_RESOURCES:
 			pause := int64(-10_000)
 			irql.KeDelayExecutionThread(k, irql.KernelMode, false, &pause)
 			continue
+		case !ntstatus.NT_SUCCESS(r.Status):
+			return
 		}
 		accepted := r.Pointer.(*wsk.WSK_SOCKET)
 		if s := d.start(k, d.serve, accepted); !ntstatus.NT_SUCCESS(s) {
@@ -144,80 +147,98 @@ func (d *Proxy) accept(k *irql.K, _ any) {
 	}
 }
 
-func (d *Proxy) isStopping(k *irql.K) bool {
-	var old irql.KIRQL
-	irql.KeAcquireSpinLock(k, &d.lock, &old)
-	defer irql.KeReleaseSpinLock(k, &d.lock, old)
-	return d.stopping
-}
-
-// direction is one half of a proxied connection.
-type direction struct {
-	from, to *wsk.WSK_SOCKET
+// pair is a proxied connection: both its sides.
+type pair struct {
+	client, server *wsk.WSK_SOCKET
+	calls          irql.EX_RUNDOWN_REF // held by every call for one of the sockets; run down when the connection is lost
+	lost           int32
 }
 
 // serve finds the other side of an accepted connection and carries bytes both ways until both have ended.
 func (d *Proxy) serve(k *irql.K, context any) {
-	client := context.(*wsk.WSK_SOCKET)
-	defer d.closeSocket(k, client)
-	id, s := d.redirectContext(k, client)
+	x := &pair{client: context.(*wsk.WSK_SOCKET)}
+	irql.ExInitializeRundownProtection(k, &x.calls)
+	defer d.closeSocket(k, x.client)
+	id, s := d.redirectContext(k, x.client)
 	if !ntstatus.NT_SUCCESS(s) {
 		return
 	}
-	server := d.take(k, id)
-	if server == nil {
+	if x.server = d.take(k, id); x.server == nil {
 		return
 	}
-	defer d.closeSocket(k, server)
+	defer d.closeSocket(k, x.server)
 	var h irql.HANDLE
-	back := &direction{server, client}
-	s = irql.PsCreateSystemThread(k, &h, 0, nil, 0, nil, d.carryThread, back)
-	if !ntstatus.NT_SUCCESS(s) {
+	if s = irql.PsCreateSystemThread(k, &h, 0, nil, 0, nil, d.answers, x); !ntstatus.NT_SUCCESS(s) {
 		return
 	}
 	var t any
 	irp.ObReferenceObjectByHandle(k, h, 0, irp.PsThreadType, irql.KernelMode, &t, nil)
 	irp.ZwClose(k, h)
-	d.carry(k, &direction{client, server})
+	d.carry(k, x, x.client, x.server)
 	irql.KeWaitForSingleObject(k, t, irql.Executive, irql.KernelMode, false, nil)
 	irp.ObDereferenceObject(k, t)
 }
 
-func (d *Proxy) carryThread(k *irql.K, context any) { d.carry(k, context.(*direction)) }
+// answers carries what the server says.
+func (d *Proxy) answers(k *irql.K, context any) {
+	x := context.(*pair)
+	d.carry(k, x, x.server, x.client)
+}
 
-// carry copies until the sender has ended its half, and passes that end on. When a side is lost the other is, too.
-func (d *Proxy) carry(k *irql.K, x *direction) {
-	flags := wsk.WSK_FLAG_ABORTIVE
-	defer func() { d.disconnect(k, x.to, flags) }()
+// carry copies until the sender has ended its half, and passes that end on. When one side is lost, the other is, too.
+func (d *Proxy) carry(k *irql.K, x *pair, from, to *wsk.WSK_SOCKET) {
+	if d.copy(k, x, from, to) {
+		r := d.guarded(k, &x.calls, func(p *irp.IRP) ntstatus.NTSTATUS {
+			return connected(to).WskDisconnect(k, to, nil, 0, p)
+		})
+		if ntstatus.NT_SUCCESS(r.Status) {
+			return
+		}
+	}
+	d.abort(k, x)
+}
+
+// copy reports whether it got to the end of what from sends.
+func (d *Proxy) copy(k *irql.K, x *pair, from, to *wsk.WSK_SOCKET) bool {
 	const size = 2048
 	room := irp.ExAllocatePool2(k, irp.POOL_FLAG_NON_PAGED, size, tagData)
 	if room == nil {
-		return
+		return false
 	}
 	defer irp.ExFreePoolWithTag(k, room, tagData)
 	mdl := irp.IoAllocateMdl(k, room, size, false, false, nil)
 	if mdl == nil {
-		return
+		return false
 	}
 	defer irp.IoFreeMdl(k, mdl)
 	irp.MmBuildMdlForNonPagedPool(k, mdl)
 	for {
-		got := d.call(k, func(p *irp.IRP) ntstatus.NTSTATUS {
-			return connected(x.from).WskReceive(k, x.from, &wsk.WSK_BUF{Mdl: mdl, Length: size}, 0, p)
+		got := d.guarded(k, &x.calls, func(p *irp.IRP) ntstatus.NTSTATUS {
+			return connected(from).WskReceive(k, from, &wsk.WSK_BUF{Mdl: mdl, Length: size}, 0, p)
 		})
-		if !ntstatus.NT_SUCCESS(got.Status) {
-			return
+		if !ntstatus.NT_SUCCESS(got.Status) || got.Information == 0 {
+			return ntstatus.NT_SUCCESS(got.Status)
 		}
-		if got.Information == 0 {
-			flags = 0
-			return
-		}
-		sent := d.call(k, func(p *irp.IRP) ntstatus.NTSTATUS {
-			return connected(x.to).WskSend(k, x.to, &wsk.WSK_BUF{Mdl: mdl, Length: got.Information}, 0, p)
+		sent := d.guarded(k, &x.calls, func(p *irp.IRP) ntstatus.NTSTATUS {
+			return connected(to).WskSend(k, to, &wsk.WSK_BUF{Mdl: mdl, Length: got.Information}, 0, p)
 		})
 		if !ntstatus.NT_SUCCESS(sent.Status) {
-			return
+			return false
 		}
+	}
+}
+
+// abort ends both sides at once. First it keeps the other direction from making further calls: after an abortive disconnect
+// there must be none. What that direction waits for is completed by the disconnect.
+func (d *Proxy) abort(k *irql.K, x *pair) {
+	if irql.InterlockedExchange(k, &x.lost, 1) != 0 {
+		return // the other direction is at it
+	}
+	irql.ExWaitForRundownProtectionRelease(k, &x.calls)
+	for _, sock := range []*wsk.WSK_SOCKET{x.client, x.server} {
+		d.insist(k, func(p *irp.IRP) ntstatus.NTSTATUS {
+			return connected(sock).WskDisconnect(k, sock, nil, wsk.WSK_FLAG_ABORTIVE, p)
+		})
 	}
 }
 

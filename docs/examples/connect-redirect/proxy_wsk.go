@@ -34,6 +34,18 @@ func (d *Proxy) call(k *irql.K, request func(p *irp.IRP) ntstatus.NTSTATUS) irp.
 	return result
 }
 
+// guarded is call for a socket that somebody may take away: the call, not the wait for its end, holds the protection.
+func (d *Proxy) guarded(k *irql.K, r *irql.EX_RUNDOWN_REF, request func(p *irp.IRP) ntstatus.NTSTATUS) irp.IO_STATUS_BLOCK {
+	return d.call(k, func(p *irp.IRP) ntstatus.NTSTATUS {
+		if !irql.ExAcquireRundownProtection(k, r) {
+			p.IoStatus().Status = ntstatus.STATUS_DELETE_PENDING // the IRP was given to nobody
+			return ntstatus.STATUS_DELETE_PENDING
+		}
+		defer irql.ExReleaseRundownProtection(k, r)
+		return request(p)
+	})
+}
+
 // requestDone ends the climb: the IRP is the caller's own and the I/O manager must not see it.
 func requestDone(k *irql.K, _ *irp.DEVICE_OBJECT, _ *irp.IRP, context any) ntstatus.NTSTATUS {
 	irql.KeSetEvent(k, context.(*irql.KEVENT), irp.IO_NETWORK_INCREMENT, false)
@@ -51,45 +63,36 @@ func (d *Proxy) socket(k *irql.K, category wsk.SocketFlags) (*wsk.WSK_SOCKET, nt
 	return r.Pointer.(*wsk.WSK_SOCKET), r.Status
 }
 
-// listen opens the listener on a port of the stack's choice and remembers where.
+// listen opens the listener.
 func (d *Proxy) listen(k *irql.K) ntstatus.NTSTATUS {
 	sock, s := d.socket(k, wsk.WSK_FLAG_LISTEN_SOCKET)
 	if !ntstatus.NT_SUCCESS(s) {
 		return s
 	}
 	d.listener = sock
-	d.local = address(0x7F000001, ProxyPort)
+	d.local = address(0, ProxyPort) // every local address: the callout keeps that of the connection
 	r := d.call(k, func(p *irp.IRP) ntstatus.NTSTATUS {
 		return listening(sock).WskBind(k, sock, &d.local, 0, p)
 	})
 	return r.Status
 }
 
-// disconnect ends the sending half of a connection, or all of it with WSK_FLAG_ABORTIVE.
-func (d *Proxy) disconnect(k *irql.K, sock *wsk.WSK_SOCKET, flags wsk.DisconnectFlags) {
-	d.call(k, func(p *irp.IRP) ntstatus.NTSTATUS {
-		return connected(sock).WskDisconnect(k, sock, nil, flags, p)
-	})
-}
-
-// closeSocket closes a socket and waits until everything that was pending on it has completed. It must not fail, so it
-// tries again while there is no memory for an IRP.
-func (d *Proxy) closeSocket(k *irql.K, sock *wsk.WSK_SOCKET) {
-	for {
-		r := d.call(k, func(p *irp.IRP) ntstatus.NTSTATUS {
-			switch f := sock.Dispatch.(type) {
-			case *wsk.WSK_PROVIDER_LISTEN_DISPATCH:
-				return f.WskCloseSocket(k, sock, p)
-			default:
-				return connected(sock).WskCloseSocket(k, sock, p)
-			}
-		})
-		if r.Status != ntstatus.STATUS_INSUFFICIENT_RESOURCES {
-			return
-		}
+// insist is call for what must not be left undone: it tries again while there is no memory for an IRP.
+func (d *Proxy) insist(k *irql.K, request func(p *irp.IRP) ntstatus.NTSTATUS) {
+	for d.call(k, request).Status == ntstatus.STATUS_INSUFFICIENT_RESOURCES {
 		pause := int64(-10_000)
 		irql.KeDelayExecutionThread(k, irql.KernelMode, false, &pause)
 	}
+}
+
+// closeSocket closes a socket and waits until everything that was pending on it has completed.
+func (d *Proxy) closeSocket(k *irql.K, sock *wsk.WSK_SOCKET) {
+	d.insist(k, func(p *irp.IRP) ntstatus.NTSTATUS {
+		if f, ok := sock.Dispatch.(*wsk.WSK_PROVIDER_LISTEN_DISPATCH); ok {
+			return f.WskCloseSocket(k, sock, p)
+		}
+		return connected(sock).WskCloseSocket(k, sock, p)
+	})
 }
 
 // firstTry is how much room the first query for a redirect context offers: enough for most.
@@ -128,4 +131,31 @@ func (d *Proxy) redirectContext(k *irql.K, sock *wsk.WSK_SOCKET) (id uint64, s n
 		d.remember(k, int(r.Information))
 		return id, r.Status
 	}
+}
+
+// remember notes the size of a context for the tests.
+func (d *Proxy) remember(k *irql.K, size int) {
+	var old irql.KIRQL
+	irql.KeAcquireSpinLock(k, &d.lock, &old)
+	d.Contexts = append(d.Contexts, size)
+	irql.KeReleaseSpinLock(k, &d.lock, old)
+}
+
+// queryContext issues SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT with an IRP of its own. The buffer must stay until the IRP
+// is completed, so the completion routine gets it through its context and the caller waits.
+func (d *Proxy) queryContext(k *irql.K, sock *wsk.WSK_SOCKET, size uint64, buf *irp.Buffer) irp.IO_STATUS_BLOCK {
+	var old irql.KIRQL
+	if d.Defect == QueryAtDispatch {
+		irql.KeRaiseIrql(k, irql.DISPATCH_LEVEL, &old)
+		defer irql.KeLowerIrql(k, old)
+	}
+	needed := uint64(0)
+	return d.call(k, func(p *irp.IRP) ntstatus.NTSTATUS {
+		s := connected(sock).WskControlSocket(k, sock, wsk.WskIoctl, wsk.SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT, 0,
+			0, nil, size, buf, &needed, p)
+		if d.Defect == ContextFreedEarly && s == ntstatus.STATUS_PENDING {
+			irp.ExFreePoolWithTag(k, buf, tagProxy)
+		}
+		return s
+	})
 }

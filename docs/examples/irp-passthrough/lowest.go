@@ -9,30 +9,28 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// Lowest is lowest.sys: it keeps read requests in a queue of its own until a timer's DPC completes them.
+// Lowest is lowest.sys: it keeps read requests in a queue of its own until a DPC completes them. The DPC has low importance,
+// so the system may let it wait.
 type Lowest struct {
+	Defect Defect
 	Device *irp.DEVICE_OBJECT
 
 	lock  irql.KSPIN_LOCK // guards queue
 	queue []*irp.IRP
-	timer irql.KTIMER
 	dpc   irql.KDPC
 }
-
-const answerAfter = -20_000 // 2 ms, relative
 
 // DriverEntry creates the device other drivers attach to.
 func (d *Lowest) DriverEntry(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
 	drv.MajorFunction[irp.IRP_MJ_READ] = d.read
 	drv.DriverUnload = d.unload
 	irql.KeInitializeSpinLock(k, &d.lock)
-	irql.KeInitializeTimer(k, &d.timer)
 	irql.KeInitializeDpc(k, &d.dpc, d.answer, nil)
+	irql.KeSetImportanceDpc(k, &d.dpc, irql.LowImportance)
 	return irp.IoCreateDevice(k, drv, 0, `\Device\Lowest`, irp.FILE_DEVICE_UNKNOWN, 0, false, &d.Device)
 }
 
 func (d *Lowest) unload(k *irql.K, _ *irp.DRIVER_OBJECT) {
-	irql.KeCancelTimer(k, &d.timer)
 	irql.KeFlushQueuedDpcs(k)
 	irp.IoDeleteDevice(k, d.Device)
 }
@@ -52,16 +50,16 @@ func (d *Lowest) read(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus.NTST
 		return ntstatus.STATUS_PENDING
 	}
 	irql.KeReleaseSpinLock(k, &d.lock, old)
-	irql.KeSetTimer(k, &d.timer, answerAfter, &d.dpc)
+	irql.KeInsertQueueDpc(k, &d.dpc, nil, nil) // if it is queued already, it will find this request too
 	return ntstatus.STATUS_PENDING
 }
 
-// answer is the timer's DPC: it completes what is in the queue, but for requests whose cancel routine is on its way.
+// answer is the DPC: it completes what is in the queue, but for requests whose cancel routine is on its way.
 func (d *Lowest) answer(k *irql.K, _ *irql.KDPC, _, _, _ any) {
 	var done []*irp.IRP
 	irql.KeAcquireSpinLockAtDpcLevel(k, &d.lock)
 	for _, p := range d.queue {
-		if irp.IoSetCancelRoutine(k, p, nil) != nil {
+		if irp.IoSetCancelRoutine(k, p, nil) != nil || d.Defect == DoubleCompletion {
 			done = append(done, p)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 // Middle is middle.sys: it passes every request on and looks at it on its way back.
 type Middle struct {
+	Defect Defect
 	Below  *irp.DEVICE_OBJECT // the device to attach to; on Windows the PnP manager hands it to AddDevice
 	Device *irp.DEVICE_OBJECT
 	Seen   int // requests that came back
@@ -48,7 +49,7 @@ func (d *Middle) pass(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus.NTST
 
 // back runs wherever the lower driver completed the request. It carries the pending mark on and lets the climb continue.
 func (d *Middle) back(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP, _ any) ntstatus.NTSTATUS {
-	if p.PendingReturned() {
+	if p.PendingReturned() && d.Defect != MarkNotCarriedOn {
 		irp.IoMarkIrpPending(k, p)
 	}
 	var old irql.KIRQL

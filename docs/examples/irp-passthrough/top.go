@@ -9,6 +9,7 @@ import (
 // Top is top.sys: it makes read requests of its own and sends them down the stack, one at a time, from a system thread.
 // Every second one it cancels.
 type Top struct {
+	Defect   Defect
 	Below    *irp.DEVICE_OBJECT // a device of the stack to talk to
 	Requests int
 	Results  []ntstatus.NTSTATUS // one per request; read it after the thread has ended
@@ -78,6 +79,9 @@ func (d *Top) one(k *irql.K, cancel bool) ntstatus.NTSTATUS {
 	next.Parameters().Read.Length = 512
 	irp.IoSetCompletionRoutine(k, p, d.ended, r, true, true, true)
 	s := irp.IoCallDriver(k, d.target, p)
+	if d.Defect == TouchedAfterSend {
+		return p.IoStatus().Status
+	}
 	if cancel && s == ntstatus.STATUS_PENDING {
 		d.cancel(k, p, r)
 	}

@@ -118,7 +118,7 @@ func (pl *player) params(k *irql.K, a *activation, buffers bool) {
 		f.add("major", int(major))
 		switch major {
 		case irp.IRP_MJ_DEVICE_CONTROL, irp.IRP_MJ_INTERNAL_DEVICE_CONTROL:
-			pl.ioctlParams(f, a.p, l, buffers)
+			pl.ioctlParams(k, f, a.p, l, buffers)
 		case irp.IRP_MJ_READ:
 			f.add("length", l.Parameters().Read.Length)
 			f.add("offset", l.Parameters().Read.ByteOffset)
@@ -130,7 +130,7 @@ func (pl *player) params(k *irql.K, a *activation, buffers bool) {
 	pl.emit(f)
 }
 
-func (pl *player) ioctlParams(f *fields, p *irp.IRP, l *irp.IO_STACK_LOCATION, buffers bool) {
+func (pl *player) ioctlParams(k *irql.K, f *fields, p *irp.IRP, l *irp.IO_STACK_LOCATION, buffers bool) {
 	d := l.Parameters().DeviceIoControl
 	f.add("code", hex(d.IoControlCode))
 	f.add("in_len", d.InputBufferLength)
@@ -148,7 +148,7 @@ func (pl *player) ioctlParams(f *fields, p *irp.IRP, l *irp.IO_STACK_LOCATION, b
 		return
 	}
 	if mdl != nil {
-		f.add("mdl_bytes", irp.MdlBytes(mdl))
+		f.add("mdl_bytes", irp.MmGetMdlByteCount(k, mdl))
 	}
 	if sys != nil && d.InputBufferLength > 0 {
 		sum := 0

@@ -54,9 +54,9 @@ func (pl *player) holds(k *irql.K, a *activation, o *op) (yes bool) {
 	return yes
 }
 
-func (o *op) num(i int) int              { return int(o.args[i].(int64)) }
-func (o *op) hex(i int) uint32           { return o.args[i].(uint32) }
-func (o *op) str(i int) string           { return o.args[i].(string) }
+func (o *op) num(i int) int                  { return int(o.args[i].(int64)) }
+func (o *op) hex(i int) uint32               { return o.args[i].(uint32) }
+func (o *op) str(i int) string               { return o.args[i].(string) }
 func (o *op) status(i int) ntstatus.NTSTATUS { return ntstatus.NTSTATUS(o.hex(i)) }
 
 func (pl *player) dev(name string) *irp.DEVICE_OBJECT {

@@ -1,8 +1,8 @@
 // Package kevec plays the recorded behaviour of dispatcher objects (ke_vectors.jsonl): a list of operations
 // that one thread performs at PASSIVE_LEVEL, and the events an independent implementation produced for it.
 //
-// Modelled: every family but the remove lock, whose routines lie above this package; a Player is given them.
-// Not modelled: what a record does not contain, that is IRQL and timing.
+// Modelled: every family but the remove lock, whose routines lie above this package; a Player is given
+// them. Not modelled: what a record does not contain, that is IRQL and timing.
 package kevec
 
 import (
@@ -26,8 +26,8 @@ type Event map[string]any
 // Player plays records. The zero Player plays those without a remove lock.
 type Player struct {
 	// RemoveLock performs an operation on a remove lock (op[0] names it, op[1], if any, is "and_wait") and
-	// returns what it logs, or nil for nothing. It is called for the operations of one record in order, with
-	// first set for the first.
+	// returns what it logs, or nil for nothing. It is called for the operations of one record in order,
+	// with first set for the first.
 	RemoveLock func(k *irql.K, first bool, op []string) Event
 }
 
@@ -42,8 +42,8 @@ type record struct {
 // Run plays one record with the zero Player.
 func Run(line []byte) (mismatch string, err error) { return (&Player{}).Run(line) }
 
-// Run plays one record on a machine of its own. mismatch is "" when the events are those recorded, otherwise
-// a line for each difference; err says that the record cannot be played.
+// Run plays one record on a machine of its own. mismatch is "" when the events are those recorded,
+// otherwise a line for each difference; err says that the record cannot be played.
 func (p *Player) Run(line []byte) (mismatch string, err error) {
 	var rec record
 	if err := json.Unmarshal(line, &rec); err != nil {
@@ -165,7 +165,9 @@ func (g *game) onObject(k *irql.K, name string, o int, op []json.RawMessage) err
 	case "event", "semaphore", "mutex", "timer":
 		return g.make(k, name, o, op)
 	case "set":
-		return with(g, o, func(e *irql.KEVENT) { g.emit(name, o, "previous", irql.KeSetEvent(k, e, 0, false) != 0) })
+		return with(g, o, func(e *irql.KEVENT) {
+			g.emit(name, o, "previous", irql.KeSetEvent(k, e, 0, false) != 0)
+		})
 	case "reset":
 		return with(g, o, func(e *irql.KEVENT) { g.emit(name, o, "previous", irql.KeResetEvent(k, e) != 0) })
 	case "clear":
@@ -179,7 +181,9 @@ func (g *game) onObject(k *irql.K, name string, o int, op []json.RawMessage) err
 			g.emit(name, o, "previous", irql.KeReleaseSemaphore(k, s, 0, n, false))
 		})
 	case "release_mutex":
-		return with(g, o, func(m *irql.KMUTEX) { g.emit(name, o, "previous", irql.KeReleaseMutex(k, m, false)) })
+		return with(g, o, func(m *irql.KMUTEX) {
+			g.emit(name, o, "previous", irql.KeReleaseMutex(k, m, false))
+		})
 	case "read":
 		return g.read(k, o)
 	case "wait":
@@ -283,8 +287,8 @@ func (g *game) waitMultiple(k *irql.K, op []json.RawMessage) error {
 		objs = append(objs, g.objs[o])
 	}
 	zero := int64(0)
-	s := irql.KeWaitForMultipleObjects(k, uint32(len(objs)), objs, t, irql.Executive, irql.KernelMode, false, &zero,
-		make([]irql.KWAIT_BLOCK, len(objs)))
+	s := irql.KeWaitForMultipleObjects(k, uint32(len(objs)), objs, t, irql.Executive, irql.KernelMode, false,
+		&zero, make([]irql.KWAIT_BLOCK, len(objs)))
 	g.log = append(g.log, Event{"ev": "wait_" + how, "ret": hex(s)})
 	return nil
 }

@@ -68,8 +68,9 @@ func TestPlayer_RemoveLockHookIsCalled(t *testing.T) {
 		}
 		return Event{"ev": op[0]}
 	}}
-	mismatch, err := p.Run([]byte(`{"id":"x","setup":{"ops":[["remove_lock_init"],["release_remove_lock","and_wait"]]},` +
-		`"trace":[{"ev":"release_remove_lock"}]}`))
+	mismatch, err := p.Run([]byte(
+		`{"id":"x","setup":{"ops":[["remove_lock_init"],["release_remove_lock","and_wait"]]},` +
+			`"trace":[{"ev":"release_remove_lock"}]}`))
 	require.NoError(t, err)
 	assert.Empty(t, mismatch)
 	assert.Equal(t, []string{"remove_lock_init", "release_remove_lock and_wait"}, seen)

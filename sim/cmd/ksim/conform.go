@@ -95,7 +95,7 @@ func (t *tally) record(w io.Writer, line []byte) error {
 	}
 	mismatch, err := play(line)
 	if err != nil {
-		return fmt.Errorf("record %s: %w", s.ID, err)
+		return err
 	}
 	if mismatch == "" {
 		t.passed++

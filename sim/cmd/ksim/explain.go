@@ -51,8 +51,8 @@ func findRule(s string) (verify.RuleID, verify.Record, error) {
 	case len(found) == 1:
 		return found[0].ID, found[0], nil
 	case len(found) > 1:
-		return 0, verify.Record{}, usagef("explain: %q is a rule of several packages: %s and %s", s, found[0].FullName(),
-			found[1].FullName())
+		return 0, verify.Record{}, usagef("explain: %q is a rule of several packages: %s and %s", s,
+			found[0].FullName(), found[1].FullName())
 	}
 	return 0, verify.Record{}, usagef("explain: there is no rule %q (ksim rules -q WORD searches)", s)
 }

@@ -1,5 +1,5 @@
-// Command ksim runs built-in scenarios, replays recorded vectors, and prints what the simulator knows: its rules, and
-// the driver interfaces it models.
+// Command ksim runs built-in scenarios, replays recorded vectors, and prints what the simulator knows: its
+// rules, and the driver interfaces it models.
 //
 // Exit codes: 0 clean, 1 findings that fail a test, 2 usage, 3 a fault of the simulator itself.
 package main
@@ -67,8 +67,8 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ksim",
 		Short: "Simulated Windows kernel for IRP, WSK and WFP callout drivers",
-		Long: "ksim runs drivers written in Go against a simulated I/O manager, Winsock Kernel and filter engine,\n" +
-			"checks every rule on the way, and explains what was broken.",
+		Long: "ksim runs drivers written in Go against a simulated I/O manager, Winsock Kernel and filter\n" +
+			"engine, checks every rule on the way, and explains what was broken.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(_ *cobra.Command, args []string) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"calloutsim/internal/conform/irpvec"
+	"calloutsim/internal/conform/kevec"
 )
 
 // player tells the kinds of records apart by their shape; nil for none that is known.
@@ -9,6 +10,8 @@ func (s *shape) player() player {
 	switch {
 	case s.Setup.Programs != nil:
 		return irpvec.Run
+	case s.Setup.Ops != nil && s.Certainty == "":
+		return kevec.Run
 	}
 	return nil
 }

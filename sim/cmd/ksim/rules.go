@@ -59,7 +59,8 @@ func ruleRows(query string) []ruleRow {
 	for _, id := range verify.Rules() {
 		row := verify.Rule(id)
 		rec, ok := recs[id]
-		text := strings.ToLower(row.Number + " " + rec.FullName() + " " + row.Claim + " " + row.Detect + " " + row.Source)
+		text := strings.Join([]string{row.Number, rec.FullName(), row.Claim, row.Detect, row.Source}, " ")
+		text = strings.ToLower(text)
 		if !strings.Contains(text, query) {
 			continue
 		}
@@ -79,7 +80,8 @@ func printRules(w io.Writer, rows []ruleRow) error {
 		} else {
 			name = "-"
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", r.Number, r.Severity, name, clip(r.Claim, 64), clip(r.Source, 60))
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", r.Number, r.Severity, name, clip(r.Claim, 64),
+			clip(r.Source, 60))
 	}
 	if err := tw.Flush(); err != nil {
 		return err

@@ -106,7 +106,7 @@ func (f *runFlags) pick(args []string) (sim.Scenario, error) {
 		}
 	}
 	if len(args) == 0 {
-		return sim.Scenario{}, usagef("run: the token is of no built-in scenario; the report it comes from names its test")
+		return sim.Scenario{}, usagef("run: the token is of no built-in scenario; its report names its test")
 	}
 	hint := ""
 	for _, s := range scenarios() {

@@ -16,6 +16,3 @@ func scenarios() []sim.Scenario {
 	slices.SortFunc(all, func(a, b sim.Scenario) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }
-
-// registry holds the scenario packages of docs/examples; a new example adds its line.
-var registry = []func() []sim.Scenario{}

@@ -1,0 +1,9 @@
+package fwps_test
+
+import (
+	"net/netip"
+
+	"calloutsim/wsk/ws2def"
+)
+
+func addrPort(a *ws2def.SOCKADDR_STORAGE) netip.AddrPort { return ws2def.AddrPort(a) }

@@ -1,0 +1,183 @@
+package fwps
+
+import (
+	"fmt"
+	"strings"
+
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/wfp"
+	"calloutsim/wsk/ws2def"
+)
+
+// Dump prints the last n classifications of a machine, oldest first, as "!wfp classify" shows them (ux.md 4): one line per
+// step, never only the verdict. With n <= 0 it prints all that are remembered.
+func Dump(m *ke.Machine, n int) []string {
+	h := state.On(m).history
+	if n > 0 && n < len(h) {
+		h = h[len(h)-n:]
+	}
+	var out []string
+	for _, c := range h {
+		out = append(out, c.dump()...)
+	}
+	return out
+}
+
+// DumpClassify prints one classification; nothing when it is not remembered.
+func DumpClassify(m *ke.Machine, id trace.ID) []string {
+	for _, c := range state.On(m).history {
+		if c.id == id {
+			return c.dump()
+		}
+	}
+	return nil
+}
+
+func (c *classification) dump() []string {
+	q := c.q
+	out := []string{fmt.Sprintf("%v  %s  %v -> %v  pid %d %s  flags %s", c.id, c.info.name, q.Local, q.Remote,
+		pidOf(q.Process), imageName(q.Process), flagNames(conditionFlags(q.Flags, c.reauthorize)))}
+	out = append(out, fmt.Sprintf("  %-16s %-7s %-13s %-30s %-32s %s", "sublayer", "weight", "filter", "conditions", "action",
+		"rights before -> after"))
+	if c.run == nil {
+		return append(out, "  waits for PASSIVE_LEVEL")
+	}
+	visits := c.run.Visits()
+	for _, g := range c.run.Groups() {
+		n := 0
+		for i := range visits {
+			if visits[i].Filter.Sublayer == g.Sublayer {
+				out = append(out, c.dumpVisit(&visits[i])...)
+				n++
+			}
+		}
+		if n == 0 {
+			out = append(out, fmt.Sprintf("  %-16s %-#7x (no match)", g.Sublayer.Name, g.Sublayer.Weight))
+		}
+	}
+	return append(out, "  result "+c.verdict())
+}
+
+// dumpVisit prints a filter that matched, and what its callout did to the request.
+func (c *classification) dumpVisit(v *wfp.Visit) []string {
+	f := v.Filter
+	action := f.Action.String()
+	after := wfp.Decision{Write: v.WriteAfter}
+	cl := c.callFor(f)
+	switch {
+	case v.Implicit:
+		action = fmt.Sprintf("CALLOUT not registered -> %v", v.Answered)
+	case f.Action.Calls() && v.Unanswered:
+		action = fmt.Sprintf("CALLOUT %s pended", calloutOwner(cl))
+	case f.Action.Calls():
+		action = fmt.Sprintf("CALLOUT %s -> %v", calloutOwner(cl), v.Answered)
+	}
+	out := []string{fmt.Sprintf("  %-16s %-#7x filter %-6d %-30s %-32s %s -> %s", f.Sublayer.Name, f.Sublayer.Weight, f.ID,
+		c.conditionText(f), action, rightText(v.Before.Write), rightText(after.Write))}
+	if cl != nil {
+		for ver := c.current; ver != nil && ver.filter != 0; ver = ver.prev {
+			if ver.filter == f.ID {
+				out = append(out, "     layer data: "+ver.text())
+			}
+		}
+	}
+	return out
+}
+
+// callFor is the last call that was made for a filter.
+func (c *classification) callFor(f *wfp.Filter) *call {
+	for i := len(c.calls) - 1; i >= 0; i-- {
+		if c.calls[i].f == f {
+			return c.calls[i]
+		}
+	}
+	return nil
+}
+
+func calloutOwner(cl *call) string {
+	if cl == nil {
+		return "?"
+	}
+	return imageNameOf(cl.reg.owner)
+}
+
+func rightText(write bool) string {
+	if write {
+		return "WRITE"
+	}
+	return "none"
+}
+
+func (c *classification) conditionText(f *wfp.Filter) string {
+	if len(f.Conditions) == 0 {
+		return "(always)"
+	}
+	infos := fieldsOf(c.layer)
+	var parts []string
+	for i := range f.Conditions {
+		d := &f.Conditions[i]
+		value := fmt.Sprint(d.Value.Num)
+		if len(d.Value.Bytes) > 0 {
+			value = fmt.Sprintf("%d bytes", len(d.Value.Bytes))
+		}
+		parts = append(parts, strings.ToLower(strings.TrimPrefix(infos[d.Field].name, "IP_"))+"="+value)
+	}
+	return strings.Join(parts, " ") + " ok"
+}
+
+// text says what a version changed; (*) marks what is missing for a redirection to this machine.
+func (v *version) text() string {
+	var parts []string
+	if v.req.LocalAddressAndPort != v.prev.req.LocalAddressAndPort {
+		parts = append(parts, fmt.Sprintf("local -> %v", ws2def.AddrPort(&v.req.LocalAddressAndPort)))
+	}
+	if v.req.RemoteAddressAndPort != v.prev.req.RemoteAddressAndPort {
+		parts = append(parts, fmt.Sprintf("remote -> %v", ws2def.AddrPort(&v.req.RemoteAddressAndPort)))
+	}
+	star := func(missing bool) string {
+		if missing && v.missing() != "" {
+			return " (*)"
+		}
+		return ""
+	}
+	handle := "0"
+	if v.record != nil {
+		handle = v.record.handle.id.String()
+	}
+	return strings.Join(append(parts, fmt.Sprintf("localRedirectTargetPID %d%s", v.req.LocalRedirectTargetPID,
+		star(v.req.LocalRedirectTargetPID == 0)), "localRedirectHandle "+handle+star(v.req.LocalRedirectHandle == 0)), ", ")
+}
+
+func (c *classification) verdict() string {
+	switch {
+	case c.phase != phDecided:
+		return phaseNames[c.phase]
+	case c.note != "":
+		return c.result.Action.String() + ", " + c.note
+	case c.result.Vetoed:
+		return "BLOCK, a veto"
+	}
+	return c.result.Action.String()
+}
+
+// flagNames prints the bits of the FLAGS value that the modelled layers know.
+func flagNames(f uint32) string {
+	var out []string
+	for _, n := range [...]struct {
+		bit  uint32
+		name string
+	}{{FWP_CONDITION_FLAG_IS_LOOPBACK, "LOOPBACK"}, {FWP_CONDITION_FLAG_IS_REAUTHORIZE, "REAUTHORIZE"},
+		{FWP_CONDITION_FLAG_IS_WILDCARD_BIND, "WILDCARD_BIND"}, {FWP_CONDITION_FLAG_IS_IMPLICIT_BIND, "IMPLICIT_BIND"},
+		{FWP_CONDITION_FLAG_IS_CONNECTION_REDIRECTED, "CONNECTION_REDIRECTED"},
+		{FWP_CONDITION_FLAG_IS_PROXY_CONNECTION, "PROXY_CONNECTION"},
+		{FWP_CONDITION_FLAG_IS_HONORING_POLICY_AUTHORIZE, "HONORING_POLICY_AUTHORIZE"}} {
+		if f&n.bit != 0 {
+			out = append(out, n.name)
+		}
+	}
+	if len(out) == 0 {
+		return "none"
+	}
+	return strings.Join(out, " ")
+}

@@ -1,0 +1,160 @@
+package fwps
+
+import (
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/internal/wfp"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+// This file is what package fwpm builds on. Drivers have no use for it.
+
+// management is the state of the management functions.
+type management struct {
+	sessions []any // open ones, in order
+	owners   []image
+	seqs     []uint64
+}
+
+// PolicyID names the policy in footprints.
+func PolicyID(k *ke.K) trace.ID { return state.Of(k).id }
+
+// Policy returns the management objects in force.
+func Policy(k *ke.K) *wfp.Policy { return state.Of(k).policy }
+
+// SetPolicy puts a policy in force.
+func SetPolicy(k *ke.K, p *wfp.Policy) { state.Of(k).policy = p }
+
+// NewHandle gives a number to an object of package fwpm.
+func NewHandle(k *ke.K, obj any) irql.HANDLE { return irql.HANDLE(state.Of(k).handles.add(obj)) }
+
+// FindHandle returns what a number names.
+func FindHandle(k *ke.K, h irql.HANDLE) any { return state.Of(k).handles.find(uint64(h)) }
+
+// SessionOpened notes a session for the checks at unload.
+func SessionOpened(k *ke.K, session any, seq uint64) {
+	g := &state.Of(k).mgmt
+	g.sessions, g.owners, g.seqs = append(g.sessions, session), append(g.owners, ke.Acting(k)), append(g.seqs, seq)
+}
+
+// SessionClosed forgets a session.
+func SessionClosed(k *ke.K, session any) {
+	g := &state.Of(k).mgmt
+	for i, s := range g.sessions {
+		if s == session {
+			g.sessions = append(g.sessions[:i], g.sessions[i+1:]...)
+			g.owners = append(g.owners[:i], g.owners[i+1:]...)
+			g.seqs = append(g.seqs[:i], g.seqs[i+1:]...)
+			return
+		}
+	}
+}
+
+// NextCalloutID gives a management callout its run-time number: that of the registration, if there is one already.
+func NextCalloutID(k *ke.K, key GUID) uint32 {
+	e := state.Of(k)
+	if r := e.registered(key); r != nil {
+		return r.id
+	}
+	e.nextCallout++
+	return e.nextCallout
+}
+
+// NextFilterID gives a filter its run-time number.
+func NextFilterID(k *ke.K) uint64 {
+	e := state.Of(k)
+	e.nextFilter++
+	return e.nextFilter - 1
+}
+
+// NotifyAdded tells the callout of a filter that the filter is being added. A failure vetoes the addition. Without
+// registered code nobody is told.
+func NotifyAdded(k *ke.K, f *wfp.Filter) ntstatus.NTSTATUS {
+	e := state.Of(k)
+	e.checkSublayer(k, f)
+	if f.Callout == nil {
+		return ntstatus.STATUS_SUCCESS
+	}
+	r := e.registered(f.Callout.Key)
+	if r == nil {
+		return ntstatus.STATUS_SUCCESS
+	}
+	key := f.Key
+	return e.notify(k, r, FWPS_CALLOUT_NOTIFY_ADD_FILTER, &key, f)
+}
+
+// NotifyCommitted tells callouts that asked for it that a filter is in force.
+func NotifyCommitted(k *ke.K, f *wfp.Filter) {
+	e := state.Of(k)
+	if f.Callout == nil {
+		return
+	}
+	if r := e.registered(f.Callout.Key); r != nil && r.flags&FWP_CALLOUT_FLAG_ENABLE_COMMIT_ADD_NOTIFY != 0 {
+		key := f.Key
+		e.notify(k, r, FWPS_CALLOUT_NOTIFY_ADD_FILTER_POST_COMMIT, &key, f)
+	}
+}
+
+// NotifyDeleted tells the callout of a filter that the filter is gone. The key is NULL then, and the callout may never have
+// heard of the filter (wfp.md 2.4).
+func NotifyDeleted(k *ke.K, f *wfp.Filter) {
+	e := state.Of(k)
+	f.Deleted = true
+	if f.Callout == nil {
+		return
+	}
+	r := e.registered(f.Callout.Key)
+	for _, c := range e.open {
+		for _, cl := range c.calls {
+			if cl.f == f && cl.pend == pendPending {
+				ke.Report(k, verify.Finding{Rule: verify.WFP_081, Obj: c.id.String(), Places: cl.places(),
+					Headline: "a filter is deleted while a classification it pended has not been completed",
+					Fix:      "complete what is pended for the filter first."})
+			}
+		}
+	}
+	if r != nil {
+		e.notify(k, r, FWPS_CALLOUT_NOTIFY_DELETE_FILTER, nil, f)
+	}
+}
+
+// notify calls notifyFn in the driver's name. What it stored in Context is kept.
+func (e *engine) notify(k *ke.K, r *registration, t FWPS_CALLOUT_NOTIFY_TYPE, key *GUID, f *wfp.Filter) ntstatus.NTSTATUS {
+	old := ke.IRQL(k)
+	if old < ke.Dispatch && ke.Choose(k, &siteNotify, 2) == 1 {
+		ke.SetIRQL(k, ke.Dispatch)
+	}
+	r.enter()
+	rf := runtimeFilter(f)
+	rf.Action.CalloutId = r.id
+	ke.Push(k, ke.Frame{Kind: ke.FrameNotify, Image: r.owner, Device: r.device, Object: r, Obj: r.tid, Fn: codeOf(r.fn.NotifyFn)})
+	s := r.fn.NotifyFn(k, t, key, rf)
+	ke.PopStatus(k, s)
+	if t == FWPS_CALLOUT_NOTIFY_ADD_FILTER {
+		f.Context = rf.Context
+	}
+	*rf = FWPS_FILTER1{FilterId: poisonWord, SubLayerWeight: poisonWord & 0xffff, Context: poisonWord}
+	r.leave(k)
+	if ke.IRQL(k) != old {
+		ke.SetIRQL(k, old)
+	}
+	return s
+}
+
+// checkSublayer warns about a second callout filter in a sublayer: the first one to decide ends the sublayer.
+func (e *engine) checkSublayer(k *ke.K, f *wfp.Filter) {
+	if f.Callout == nil || f.Action == wfp.CalloutInspection {
+		return
+	}
+	for _, o := range e.policy.Filters {
+		if o.Callout != nil && o.Callout != f.Callout && o.Layer == f.Layer && o.Sublayer == f.Sublayer &&
+			o.Action != wfp.CalloutInspection && o.Overlaps(f) {
+			ke.Report(k, verify.Finding{Rule: verify.WFP_030, Obj: filterID(f).String(),
+				Headline: "two callouts share a sublayer at " + layerName(f.Layer) + ": the lighter one is skipped when the other decides",
+				Fix:      "add a sublayer of its own for each callout."})
+			return
+		}
+	}
+}

@@ -1,0 +1,5 @@
+//go:build race
+
+package ke
+
+const raceBuild = true

@@ -1,0 +1,101 @@
+package ke
+
+import (
+	"fmt"
+	"strconv"
+
+	"calloutsim/internal/verify"
+)
+
+// returnState reports what a callback left changed.
+func returnState(k *K, f *Frame) {
+	if len(k.locks) > f.locks && f.Kind != FrameUser {
+		lockLeft(k, f)
+		return // level and APC state differ because of the lock
+	}
+	if k.irql != f.irql {
+		levelLeft(k, f)
+	}
+	if k.kernelAPC != f.kernel && !mayLeave(k, f) || k.specialAPC != f.special {
+		apcStateLeft(k, f)
+	}
+}
+
+func lockLeft(k *K, f *Frame) {
+	h := k.locks[len(k.locks)-1]
+	rule := h.AtReturn
+	switch {
+	case f.Kind == FrameThread && h.AtEnd != verify.NoRule:
+		rule = h.AtEnd
+	case rule == verify.NoRule:
+		rule = verify.LOCK_008
+	}
+	Report(k, verify.Finding{Rule: rule, Obj: h.ID.String(),
+		Headline: fmt.Sprintf("%v routine %s returns holding %v", f.Kind, FuncName(f.Fn), h.ID),
+		Places:   []verify.Place{{Label: "acquired", Seq: h.Seq}},
+		Fix:      "release it on every path."})
+}
+
+// levelLeft reports IRQL-007 or the rule of the role.
+func levelLeft(k *K, f *Frame) {
+	fn := FuncName(f.Fn)
+	v := verify.Finding{Rule: verify.IRQL_007, BugCheck: 0xC8, Obj: f.Obj.String(), AllowedIRQL: f.irql,
+		Headline: fmt.Sprintf("%v routine %s was entered at %s and returns at %s", f.Kind, fn,
+			LevelName(f.irql), LevelName(k.irql)),
+		Fix: "restore the level on every path."}
+	before := verify.Arg{Value: strconv.Itoa(int(f.irql)), Meaning: "IRQL before"}
+	now := verify.Arg{Value: strconv.Itoa(int(k.irql)), Meaning: "IRQL now"}
+	routine := verify.Arg{Value: fn, Meaning: "the routine"}
+	switch f.Kind {
+	case FrameDispatch:
+		v.Rule, v.BugCheck = verify.IRP_057, 0xC9
+		v.Args = [4]verify.Arg{{Value: "0x12", Meaning: "a dispatch routine changed the IRQL"},
+			routine, before, now}
+	case FrameCompletion:
+		v.Rule, v.BugCheck = verify.IRP_052, 0xC4
+		v.Args = [4]verify.Arg{{Value: "0xfa", Meaning: "a completion routine changed the IRQL"},
+			routine, before, now}
+	case FrameCancel:
+		v.Rule, v.BugCheck = verify.IRP_025, 0x20
+	}
+	Report(k, v)
+}
+
+// apcStateLeft reports LOCK-019 or the rule of the role.
+func apcStateLeft(k *K, f *Frame) {
+	fn := FuncName(f.Fn)
+	v := verify.Finding{Rule: verify.LOCK_019, BugCheck: 0xC4, Obj: f.Obj.String(),
+		Headline: fmt.Sprintf("%v routine %s changes the APC state: kernel %d -> %d, special %d -> %d",
+			f.Kind, fn,
+			f.kernel, k.kernelAPC, f.special, k.specialAPC),
+		Args: [4]verify.Arg{{Value: "0x3e", Meaning: "a critical or guarded region is not balanced"}}}
+	// Windows keeps both counts in one word: the kernel count in the low half, the special one in the high
+	// half.
+	before := verify.Arg{Value: apcWord(f.kernel, f.special), Meaning: "APC disable count before"}
+	now := verify.Arg{Value: apcWord(k.kernelAPC, k.specialAPC), Meaning: "APC disable count now"}
+	routine := verify.Arg{Value: fn, Meaning: "the routine"}
+	switch f.Kind {
+	case FrameDispatch:
+		v.Rule = verify.IRP_058
+		v.Args = [4]verify.Arg{{Value: "0xc5", Meaning: "a dispatch routine changed the APC disable count"},
+			routine, now, before}
+	case FrameCompletion:
+		v.Rule = verify.IRP_052
+		v.Args = [4]verify.Arg{{Value: "0xfb", Meaning: "a completion routine changed the APC disable count"},
+			routine, now, before}
+	case FrameThread, FrameWorkItem, FrameEntry, FrameUnload, FrameUser:
+		v.Rule, v.BugCheck, v.Args = verify.IRQL_020, 0x1, [4]verify.Arg{routine, {}, now}
+	}
+	Report(k, v)
+}
+
+// apcWord is CombinedApcDisable.
+func apcWord(kernel, special int) string {
+	return fmt.Sprintf("0x%x", uint32(uint16(special))<<16|uint32(uint16(kernel)))
+}
+
+// mayLeave allows the one change of the APC state that is none: a system thread starts inside one critical
+// region, and may end inside or outside of it (irp.md 16).
+func mayLeave(k *K, f *Frame) bool {
+	return f.Kind == FrameThread && f.kernel == -1 && k.kernelAPC == 0
+}

@@ -1,0 +1,101 @@
+package irql
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"calloutsim/internal/ke"
+	"calloutsim/internal/verify"
+)
+
+const ms = int64(ke.Millisecond)
+
+func rel(d int64) *int64 { d = -d; return &d }
+
+// forever and atOnce are time-outs.
+var forever *int64
+
+func atOnce() *int64 { return new(int64) }
+
+func wait(k *K, object any) { KeWaitForSingleObject(k, object, Executive, KernelMode, false, forever) }
+
+// play runs each body as a callback of test.sys in a system thread of its own and returns the machine.
+func play(t *testing.T, cfg ke.Config, bodies ...func(k *K)) *ke.Machine {
+	t.Helper()
+	return playIn(t, cfg, ke.FrameWorkItem, bodies...)
+}
+
+func playIn(t *testing.T, cfg ke.Config, kind ke.FrameKind, bodies ...func(k *K)) *ke.Machine {
+	t.Helper()
+	if cfg.Events == 0 {
+		cfg.Events = -1
+	}
+	if cfg.Pins == nil {
+		cfg.Pins = []ke.Pin{{Site: siteThread.Name, Alt: 0}} // spawn must not fail under a random source
+	}
+	m := ke.New(cfg)
+	t.Cleanup(m.Close)
+	img := m.NewImage("test.sys")
+	for i, body := range bodies {
+		m.NewThread("driver "+string(rune('a'+i)), nil, func(k *K) {
+			ke.Push(k, ke.Frame{Kind: kind, Image: img, Fn: codeOf(body)})
+			body(k)
+			ke.Pop(k)
+		})
+	}
+	m.Run(nil)
+	m.RunEndChecks()
+	return m
+}
+
+// trips asserts that the bodies break exactly one rule, once.
+func trips(t *testing.T, rule verify.RuleID, bodies ...func(k *K)) verify.Finding {
+	t.Helper()
+	return found(t, play(t, ke.Config{}, bodies...), rule)
+}
+
+func found(t *testing.T, m *ke.Machine, rule verify.RuleID) verify.Finding {
+	t.Helper()
+	f := m.Findings()
+	require.Len(t, f, 1, "one act, one finding: %v", f)
+	require.Equal(t, rule.String(), f[0].Rule.String(), f[0].Headline)
+	return f[0]
+}
+
+// clean asserts that the bodies break no rule and that all of them end.
+func clean(t *testing.T, bodies ...func(k *K)) *ke.Machine {
+	t.Helper()
+	m := play(t, ke.Config{}, bodies...)
+	assert.Empty(t, m.Findings())
+	assert.Empty(t, m.Threads())
+	return m
+}
+
+// dpc runs fn in a DPC of the driver and returns when it has run.
+func dpc(k *K, fn func(k *K)) {
+	d := &KDPC{}
+	KeInitializeDpc(k, d, func(k *K, _ *KDPC, _, _, _ any) { fn(k) }, nil)
+	KeInsertQueueDpc(k, d, nil, nil)
+}
+
+func lock(k *K) *KSPIN_LOCK {
+	l := &KSPIN_LOCK{}
+	KeInitializeSpinLock(k, l)
+	return l
+}
+
+func event(k *K, kind EVENT_TYPE) *KEVENT {
+	e := &KEVENT{}
+	KeInitializeEvent(k, e, kind, false)
+	return e
+}
+
+// spawn starts a system thread and returns its object.
+func spawn(k *K, fn func(k *K)) *KTHREAD {
+	var h HANDLE
+	PsCreateSystemThread(k, &h, THREAD_ALL_ACCESS, nil, 0, nil, func(k *K, _ any) { fn(k) }, nil)
+	o, _ := Handles(k).Lookup(h)
+	return o.(*KTHREAD)
+}

@@ -1,0 +1,96 @@
+package irql
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+)
+
+// nesting says that a lock was acquired while another was held.
+type nesting struct {
+	held, taken trace.ID
+	heldSeq     uint64 // acquisition of held
+	seq         uint64 // event before the acquisition of taken
+	ctx         string
+}
+
+// noteOrder remembers that k, which may hold other locks, is about to take id for as long as it needs, and
+// reports LOCK-003 if some other context took them the other way round. It asks before the acquisition, so
+// that the cause is reported and not the deadlock that may follow.
+func noteOrder(k *K, d ddi.ID, id trace.ID) {
+	held := ke.Locks(k)
+	if len(held) == 0 {
+		return
+	}
+	s := state.Of(k)
+	for i := range held {
+		h := &held[i]
+		if h.ID == id || s.nested(h.ID, id) != nil {
+			continue
+		}
+		if back := s.path(id, h.ID); back != nil {
+			reportCycle(k, d, h, id, back)
+		}
+		s.order = append(s.order, nesting{h.ID, id, h.Seq, ke.Of(k).Log().Len(), ke.ContextName(k)})
+	}
+}
+
+// nested returns the note that taken was acquired under held.
+func (s *machine) nested(held, taken trace.ID) *nesting {
+	for i := range s.order {
+		if s.order[i].held == held && s.order[i].taken == taken {
+			return &s.order[i]
+		}
+	}
+	return nil
+}
+
+// path returns the first step of a way from one lock to another over the notes made so far, nil when there
+// is none.
+func (s *machine) path(from, to trace.ID) *nesting {
+	first := make([]*nesting, 0, 8) // the first step by which reached[i] was found
+	reached := append(make([]trace.ID, 0, 8), from)
+	first = append(first, nil)
+	for at := 0; at < len(reached); at++ {
+		for i := range s.order {
+			n := &s.order[i]
+			if n.held != reached[at] || contains(reached, n.taken) {
+				continue
+			}
+			step := first[at]
+			if step == nil {
+				step = n
+			}
+			if n.taken == to {
+				return step
+			}
+			reached, first = append(reached, n.taken), append(first, step)
+		}
+	}
+	return nil
+}
+
+func contains(ids []trace.ID, id trace.ID) bool {
+	for _, x := range ids {
+		if x == id {
+			return true
+		}
+	}
+	return false
+}
+
+func reportCycle(k *K, d ddi.ID, h *ke.Held, id trace.ID, back *nesting) {
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_003, Obj: id.String(), BugCheck: 0xC4,
+		Headline: fmt.Sprintf("%v takes %v while %v is held; %s took %v while it held %v", d, id, h.ID,
+			back.ctx,
+			back.taken, back.held),
+		Args: [4]verify.Arg{{Value: "0x1001", Meaning: "deadlock: locks are taken in different orders"},
+			{Value: id.String(), Meaning: "the lock"}},
+		Places: []verify.Place{{Label: "held here", Seq: h.Seq}, {Label: "other order, outer lock",
+			Seq: back.heldSeq},
+			{Label: "other order, inner lock", Seq: back.seq}},
+		Fix: "give the locks one order and take them in it everywhere."})
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/verify"
+	"calloutsim/sim"
+	"calloutsim/sim/cmd/ksim/ddigen"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"ksim": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata/scripts", RequireUniqueNames: true})
+}
+
+// Every scenario is clean, or breaks exactly the rules it is there to break, and its token repeats it.
+func TestScenarios_BreakWhatTheySay(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range scenarios() {
+		t.Run(s.Name, func(t *testing.T) {
+			assert.False(t, seen[s.Name], "the name is taken twice")
+			seen[s.Name] = true
+			assert.NotEmpty(t, s.Title)
+			out, err := sim.RunScenario(s, sim.RunOptions{})
+			require.NoError(t, err)
+			defer out.Close()
+			require.Nil(t, out.Fault)
+			assert.Empty(t, s.AsExpected(&out))
+
+			token := out.Machine.Token()
+			again, err := sim.RunScenario(s, sim.RunOptions{Replay: &token})
+			require.NoError(t, err)
+			defer again.Close()
+			assert.Equal(t, token, again.Machine.Token())
+			assert.Equal(t, out.Messages, again.Messages)
+		})
+	}
+}
+
+func TestScenarios_ExpectRulesThatExist(t *testing.T) {
+	for _, s := range scenarios() {
+		for _, r := range s.Expect {
+			_, ok := verify.ByNumber(r)
+			assert.True(t, ok, "%s expects %s", s.Name, r)
+		}
+	}
+}
+
+// What ksim ddi lists is what the source declares.
+func TestDDIs_AreThoseOfTheSource(t *testing.T) {
+	want, err := ddigen.Generate("../../..")
+	require.NoError(t, err)
+	have, err := os.ReadFile("ddis.tsv")
+	require.NoError(t, err)
+	if string(want) != string(have) {
+		t.Error("the list of driver interfaces is not that of the source: run go generate ./sim/cmd/ksim")
+	}
+}
+
+func TestDDIs_AreInTheTable(t *testing.T) {
+	for _, i := range ddigen.Parse(ddisTSV) {
+		_, ok := ddi.Lookup(i.Name)
+		assert.True(t, ok, i.Name)
+		assert.NotEmpty(t, i.Doc, "%s has no comment", i.Name)
+	}
+}
+
+func TestRecords_AreUniqueAndKnown(t *testing.T) {
+	numbers, names := map[verify.RuleID]bool{}, map[string]bool{}
+	for _, r := range sim.Records() {
+		assert.NotEmpty(t, r.ID.String())
+		assert.False(t, numbers[r.ID], "%s has two records", r.ID)
+		assert.False(t, names[r.FullName()], "%s is the name of two rules", r.FullName())
+		numbers[r.ID], names[r.FullName()] = true, true
+	}
+}
+
+func TestFindRule_ByAnyName(t *testing.T) {
+	for _, s := range []string{"IRP-001", "irp-001", "irp/DoubleCompletion", "IRP/doublecompletion",
+		"DoubleCompletion"} {
+		id, rec, err := findRule(s)
+		require.NoError(t, err, s)
+		assert.Equal(t, verify.IRP_001, id)
+		assert.Equal(t, "DoubleCompletion", rec.Name)
+	}
+}

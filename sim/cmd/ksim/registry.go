@@ -1,0 +1,15 @@
+package main
+
+import (
+	connectredirect "calloutsim/docs/examples/connect-redirect/scenario"
+	hellodpc "calloutsim/docs/examples/hello-dpc/scenario"
+	irppassthrough "calloutsim/docs/examples/irp-passthrough/scenario"
+	"calloutsim/sim"
+)
+
+// registry holds the scenario packages of docs/examples; a new example adds its line.
+var registry = []func() []sim.Scenario{
+	connectredirect.Scenarios,
+	hellodpc.Scenarios,
+	irppassthrough.Scenarios,
+}

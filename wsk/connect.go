@@ -1,0 +1,291 @@
+package wsk
+
+import (
+	"fmt"
+	"net/netip"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/tcpip"
+	"calloutsim/internal/verify"
+	"calloutsim/irp"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+	"calloutsim/wsk/ws2def"
+)
+
+var (
+	siteConnect       = answer("WskConnect")
+	siteSocketConnect = answer("WskSocketConnect")
+	siteAccept        = answer("WskAccept")
+	siteDisconnect    = answer("WskDisconnect")
+)
+
+// wskConnect is WskConnect. The socket must be bound.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the address may go when the call returns.
+// Rules: WSK-042, WSK-060 to WSK-069, WSK-075, WSK-077, WSK-090, WSK-102, WSK-107, WSK-139, WSK-230, WSK-241.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_connect.md
+func wskConnect(k *irql.K, ws *WSK_SOCKET, remoteAddress ws2def.SOCKADDR, flags uint32, p *irp.IRP) ntstatus.NTSTATUS {
+	const d, name = ddi.PFN_WSK_CONNECT, "WskConnect"
+	o, ok := socketCall(k, d, name, ws, p, verify.WSK_060)
+	if !ok {
+		return ntstatus.STATUS_INVALID_PARAMETER
+	}
+	addr, good := inputAddress(k, name, o.ep.Family(), remoteAddress)
+	good = reserved(k, name, flags) && good
+	r := &request{name: name, fn: d, sock: o, p: p, site: &siteConnect}
+	r.run = func(k *irql.K, r *request) {
+		switch st := o.ep.State(); {
+		case !good:
+			r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
+		case st == tcpip.Created && o.waitsFor("WskBind"):
+			r.wrongState(k, verify.WSK_075, "is not bound yet: its WskBind is pending")
+		case st == tcpip.Created:
+			r.wrongState(k, verify.WSK_102, "is not bound")
+		case st == tcpip.Listening:
+			r.wrongState(k, verify.WSK_107, "is a listening socket")
+		case st != tcpip.Bound:
+			r.refuse(k, ntstatus.STATUS_INVALID_DEVICE_STATE)
+		default:
+			o.connect(k, r, addr)
+		}
+	}
+	return o.sub.submit(k, r)
+}
+
+// waitsFor reports whether a request of the function is pending on the socket.
+func (o *socket) waitsFor(name string) bool {
+	for _, r := range o.pending {
+		if r.name == name && !r.completed {
+			return true
+		}
+	}
+	return false
+}
+
+func (o *socket) connect(k *irql.K, r *request, addr netip.AddrPort) {
+	if o.ep.WantsRecords(addr) {
+		ke.Report(k, verify.Finding{Rule: verify.WSK_230, Also: []verify.RuleID{verify.WFP_120}, Obj: o.id.String(),
+			Headline: fmt.Sprintf("%v connects to %v for a redirected connection without its redirect records", o.id, addr),
+			Fix: "query the records on the accepted socket and set them with SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS " +
+				"before WskConnect; otherwise the callout redirects this connection as well."})
+	}
+	op := o.ep.Connect(k, addr, false, ke.ThreadOf(k), func(k *irql.K, s ntstatus.NTSTATUS) { r.finish(k, s, 0, nil) })
+	if op != nil {
+		r.cancel = op.Cancel
+	}
+}
+
+// wskSocketConnect is WskSocketConnect: socket, bind and connect in one. When a step fails there is no
+// socket.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: as WskSocket.
+// Rules: as WskSocket and WskConnect; later WSK-043.
+// Not modelled: as WskSocket.
+// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_socket_connect.md
+func wskSocketConnect(k *irql.K, cl *WSK_CLIENT, socketType uint16, protocol uint32,
+	localAddress, remoteAddress ws2def.SOCKADDR, flags uint32, socketContext any,
+	dispatch *WSK_CLIENT_CONNECTION_DISPATCH, owningProcess *ke.Process, owningThread *irql.KTHREAD,
+	securityDescriptor any, p *irp.IRP) ntstatus.NTSTATUS {
+	const d, name = ddi.PFN_WSK_SOCKET_CONNECT, "WskSocketConnect"
+	c, st := clientCall(k, d, name, cl, p)
+	if c == nil {
+		return st
+	}
+	family := ws2def.AF_UNSPEC
+	if localAddress != nil {
+		family = localAddress.Family()
+	}
+	remote, good := inputAddress(k, name, family, remoteAddress)
+	good = reserved(k, name, flags) && good
+	local := ws2def.AddrPort(localAddress)
+	var table any
+	if dispatch != nil {
+		table = dispatch
+	}
+	c.making++
+	r := &request{name: name, fn: d, cl: c, p: p, site: &siteSocketConnect}
+	r.after = func(k *irql.K) { r.sub.mayLeave(k, c) }
+	r.run = func(k *irql.K, r *request) {
+		if !good {
+			r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
+			return
+		}
+		if !goodSocket(k, r, family, socketType, protocol, WSK_FLAG_CONNECTION_SOCKET, socketContext, table,
+			securityDescriptor) {
+			return
+		}
+		o := &joiner{r: r, c: c, context: socketContext, table: table, thread: ke.ThreadOf(k)}
+		o.ep = tcpip.Of(k).NewEndpoint(owner(owningProcess), family == ws2def.AF_INET6)
+		r.cancel = o.cancel
+		o.ep.Bind(k, local, o.thread, func(k *irql.K, s ntstatus.NTSTATUS) { o.bound(k, s, remote) })
+	}
+	return state.Of(k).submit(k, r)
+}
+
+// joiner is a WskSocketConnect under way.
+type joiner struct {
+	r              *request
+	c              *client
+	ep             *tcpip.Endpoint
+	context, table any
+	thread         *ke.Thread
+	op             *tcpip.ConnectOp
+	cancelled      bool
+}
+
+func (j *joiner) bound(k *irql.K, s ntstatus.NTSTATUS, remote netip.AddrPort) {
+	if s != ntstatus.STATUS_SUCCESS || j.cancelled {
+		j.fail(k, s)
+		return
+	}
+	j.op = j.ep.Connect(k, remote, false, j.thread, func(k *irql.K, s ntstatus.NTSTATUS) {
+		if s != ntstatus.STATUS_SUCCESS {
+			j.fail(k, s)
+			return
+		}
+		o := j.r.sub.newSocket(j.c, WSK_FLAG_CONNECTION_SOCKET)
+		o.ep, o.joined = j.ep, true
+		o.ep.Owner = o
+		o.keep(k, j.context, j.table)
+		j.r.finish(k, s, o.information(), o.public)
+	})
+}
+
+// fail closes the endpoint, which the client never sees.
+func (j *joiner) fail(k *irql.K, s ntstatus.NTSTATUS) {
+	if j.cancelled {
+		s = ntstatus.STATUS_CANCELLED
+	}
+	j.ep.Close(k, false, func(k *irql.K) { j.r.finish(k, s, 0, nil) })
+}
+
+func (j *joiner) cancel(k *irql.K) bool {
+	j.cancelled = true
+	return j.op != nil && j.op.Cancel(k)
+}
+
+// wskAccept is WskAccept: it waits for a connection. The accepted socket is a connection socket with the
+// given context.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the address buffers are nonpaged and the subsystem's until the IRP is completed; context and
+// table stay with the accepted socket.
+// Rules: WSK-042, WSK-060 to WSK-069, WSK-077, WSK-090, WSK-103, WSK-107, WSK-117, WSK-136 to WSK-138,
+// WSK-241.
+// Not modelled: conditional accept, WskAcceptEvent.
+// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_accept.md
+func wskAccept(k *irql.K, ws *WSK_SOCKET, flags uint32, acceptSocketContext any,
+	acceptSocketDispatch *WSK_CLIENT_CONNECTION_DISPATCH, localAddress, remoteAddress ws2def.SOCKADDR,
+	p *irp.IRP) ntstatus.NTSTATUS {
+	const d, name = ddi.PFN_WSK_ACCEPT, "WskAccept"
+	o, ok := socketCall(k, d, name, ws, p, verify.WSK_060)
+	if !ok {
+		return ntstatus.STATUS_INVALID_PARAMETER
+	}
+	good := reserved(k, name, flags)
+	r := &request{name: name, fn: d, sock: o, p: p, site: &siteAccept}
+	r.run = func(k *irql.K, r *request) {
+		st := o.ep.State()
+		switch {
+		case !good:
+			r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
+			return
+		case st >= tcpip.Connecting:
+			r.wrongState(k, verify.WSK_107, "is a connection")
+			return
+		case st != tcpip.Listening:
+			r.wrongState(k, verify.WSK_103, "does not listen")
+			return
+		case !r.outputAddress(k, localAddress, o.ep.Family()) || !r.outputAddress(k, remoteAddress, o.ep.Family()):
+			r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
+			return
+		}
+		o.accept(k, r, acceptSocketContext, acceptSocketDispatch, localAddress, remoteAddress)
+	}
+	return o.sub.submit(k, r)
+}
+
+func (o *socket) accept(k *irql.K, r *request, context any, dispatch *WSK_CLIENT_CONNECTION_DISPATCH,
+	local, remote ws2def.SOCKADDR) {
+	for _, x := range o.pending {
+		if x != r && x.name == r.name {
+			ke.Report(k, verify.Finding{Rule: verify.WSK_117, Obj: o.id.String(),
+				Headline: fmt.Sprintf("a second WskAccept is pending on %v: one system was seen to hang", o.id)})
+			break
+		}
+	}
+	op := o.ep.Accept(k, func(k *irql.K, e *tcpip.Endpoint, s ntstatus.NTSTATUS) {
+		if e == nil {
+			r.finish(k, s, 0, nil)
+			return
+		}
+		a := o.sub.newSocket(o.cl, WSK_FLAG_CONNECTION_SOCKET)
+		a.ep = e
+		e.Owner = a
+		var table any
+		if dispatch != nil {
+			table = dispatch
+		}
+		a.keep(k, context, table)
+		r.fill = func(*irql.K) {
+			if local != nil {
+				ws2def.Put(local, e.Local())
+			}
+			if remote != nil {
+				ws2def.Put(remote, e.Remote())
+			}
+		}
+		r.finish(k, s, a.information(), a.public)
+	})
+	if op != nil {
+		r.cancel = op.Cancel
+	}
+}
+
+// wskDisconnect is WskDisconnect: graceful behind everything queued and an optional last buffer, or
+// abortive at once.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the buffer's MDL chain and memory are the subsystem's until the IRP is completed.
+// Rules: WSK-060 to WSK-069, WSK-077, WSK-090, WSK-104, WSK-109, WSK-130 to WSK-134, WSK-143, WSK-241.
+// Not modelled: a peer that never acknowledges (WSK-119).
+// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_disconnect.md
+func wskDisconnect(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags DisconnectFlags, p *irp.IRP) ntstatus.NTSTATUS {
+	const d, name = ddi.PFN_WSK_DISCONNECT, "WskDisconnect"
+	o, ok := socketCall(k, d, name, ws, p, verify.WSK_060)
+	if !ok {
+		return ntstatus.STATUS_INVALID_PARAMETER
+	}
+	abort := flags&WSK_FLAG_ABORTIVE != 0
+	good := true
+	if abort && buffer != nil {
+		ke.Report(k, verify.Finding{Rule: verify.WSK_143, Obj: o.id.String(),
+			Headline: "WskDisconnect: an abortive disconnect sends no last buffer"})
+		good = false
+	}
+	r := &request{name: name, fn: d, sock: o, p: p, site: &siteDisconnect}
+	r.run = func(k *irql.K, r *request) {
+		st := o.ep.State()
+		switch {
+		case !good:
+			r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
+			return
+		case !st.HasPeer():
+			r.wrongState(k, verify.WSK_104, "is not connected")
+			return
+		}
+		var last []byte
+		if buffer != nil {
+			if last, good = r.outgoing(k, buffer); !good {
+				return
+			}
+		}
+		o.ep.Disconnect(k, last, abort, func(k *irql.K, s ntstatus.NTSTATUS) { r.finish(k, s, 0, nil) })
+	}
+	return o.sub.submit(k, r)
+}

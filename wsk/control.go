@@ -1,0 +1,198 @@
+package wsk
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/pool"
+	"calloutsim/internal/tcpip"
+	"calloutsim/internal/verify"
+	"calloutsim/irp"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+	"calloutsim/wsk/ws2def"
+)
+
+// The control codes of WFP redirection; the same numbers are in ws2def for processes.
+const (
+	SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS = ws2def.SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS
+	SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT = ws2def.SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT
+	SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS   = ws2def.SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS
+)
+
+var siteControl = answer("WskControlSocket")
+
+// control is one WskControlSocket.
+type control struct {
+	what     WSK_CONTROL_SOCKET_TYPE
+	code     uint32
+	level    uint32
+	inSize   uint64
+	in       *irp.Buffer
+	outSize  uint64
+	out      *irp.Buffer
+	returned *uint64
+	p        *irp.IRP
+}
+
+// wskControlSocket is WskControlSocket.
+//
+// IRQL: <= DISPATCH_LEVEL; PASSIVE_LEVEL for the redirect codes.
+// Ownership: the input and output buffers and outputSizeReturned are the subsystem's until the IRP is
+// completed.
+// Rules: WSK-060 to WSK-069, WSK-077, WSK-090, WSK-093, WSK-200, WSK-202 to WSK-207, WSK-220 to WSK-223,
+// WSK-226, WSK-229, WSK-231, WSK-232, WSK-234 to WSK-236, WSK-241.
+// Not modelled: options other than SO_REUSEADDR, SO_EXCLUSIVEADDRUSE, SO_KEEPALIVE, SO_RCVBUF, IPV6_V6ONLY;
+// control codes other than the three for redirection. They are answered with STATUS_NOT_SUPPORTED.
+// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_control_socket.md
+func wskControlSocket(k *irql.K, ws *WSK_SOCKET, requestType WSK_CONTROL_SOCKET_TYPE, controlCode, level uint32,
+	inputSize uint64, inputBuffer *irp.Buffer, outputSize uint64, outputBuffer *irp.Buffer, outputSizeReturned *uint64,
+	p *irp.IRP) ntstatus.NTSTATUS {
+	const d, name = ddi.PFN_WSK_CONTROL_SOCKET, "WskControlSocket"
+	c := &control{requestType, controlCode, level, inputSize, inputBuffer, outputSize, outputBuffer, outputSizeReturned, p}
+	redirect := requestType == WskIoctl && isRedirect(controlCode)
+	noIRP := verify.WSK_200
+	if redirect {
+		noIRP = verify.WSK_220
+	}
+	o, ok := socketCall(k, d, name, ws, p, noIRP)
+	if !ok {
+		return ntstatus.STATUS_INVALID_PARAMETER
+	}
+	if redirect {
+		redirectLevel(k, controlCode)
+		routineSet(k, p, controlCode)
+	}
+	r := &request{name: name, fn: d, sock: o, p: p, site: &siteControl}
+	r.run = func(k *irql.K, r *request) {
+		switch {
+		case redirect:
+			o.redirect(k, r, c)
+		case requestType == WskIoctl:
+			unknownCode(k, o, controlCode)
+			r.refuse(k, ntstatus.STATUS_NOT_SUPPORTED)
+		default:
+			o.option(k, r, c)
+		}
+	}
+	return o.sub.submit(k, r)
+}
+
+// lendControl marks the buffers of a control request as in use.
+func (r *request) lendControl(k *irql.K, c *control, rule verify.RuleID) {
+	if c.in != nil && c.inSize > 0 {
+		r.lend(k, c.in, rule, "the input buffer", false)
+	}
+	if c.out != nil && c.outSize > 0 {
+		r.lend(k, c.out, rule, "the output buffer", true)
+	}
+	if v := memoryOf(ke.Of(k), c.returned); c.returned != nil && v != nil {
+		r.lend(k, v, rule, "the size variable", true)
+	}
+}
+
+// option is WskSetOption and WskGetOption.
+type option struct {
+	level uint32
+	code  uint32
+	early bool // must be set before bind
+	flag  bool // 0 or 1
+	where SocketFlags
+	set   func(e *tcpip.Endpoint, v uint32)
+	get   func(e *tcpip.Endpoint) uint32
+}
+
+const bindable = WSK_FLAG_LISTEN_SOCKET | WSK_FLAG_CONNECTION_SOCKET | WSK_FLAG_STREAM_SOCKET
+
+var options = [...]option{
+	{ws2def.SOL_SOCKET, ws2def.SO_REUSEADDR, true, true, bindable, setShare(tcpip.ShareReuse), getShare(tcpip.ShareReuse)},
+	{ws2def.SOL_SOCKET, ws2def.SO_EXCLUSIVEADDRUSE, true, true, bindable, setShare(tcpip.ShareExclusive),
+		getShare(tcpip.ShareExclusive)},
+	{ws2def.SOL_SOCKET, ws2def.SO_KEEPALIVE, false, true, bindable,
+		func(e *tcpip.Endpoint, v uint32) { e.KeepAlive = v != 0 }, func(e *tcpip.Endpoint) uint32 { return word(e.KeepAlive) }},
+	{ws2def.SOL_SOCKET, ws2def.SO_RCVBUF, false, false, bindable,
+		func(e *tcpip.Endpoint, v uint32) { e.Window = int(v) }, func(e *tcpip.Endpoint) uint32 { return uint32(e.Window) }},
+	{ws2def.IPPROTO_IPV6, ws2def.IPV6_V6ONLY, true, true, bindable,
+		func(e *tcpip.Endpoint, v uint32) { e.V6Only = v != 0 }, func(e *tcpip.Endpoint) uint32 { return word(e.V6Only) }},
+}
+
+func word(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func setShare(how tcpip.Sharing) func(*tcpip.Endpoint, uint32) {
+	return func(e *tcpip.Endpoint, v uint32) {
+		e.Share = tcpip.ShareNone
+		if v != 0 {
+			e.Share = how
+		}
+	}
+}
+
+func getShare(how tcpip.Sharing) func(*tcpip.Endpoint) uint32 {
+	return func(e *tcpip.Endpoint) uint32 { return word(e.Share == how) }
+}
+
+// option sets or reads a socket option. Rules: WSK-202 to WSK-206.
+func (o *socket) option(k *irql.K, r *request, c *control) {
+	var opt *option
+	for i := range options {
+		if options[i].code != c.code {
+			continue
+		}
+		if opt = &options[i]; opt.level != c.level {
+			argument(k, verify.WSK_206, o, "WskControlSocket: option 0x%x belongs to level %d, not %d", c.code, opt.level, c.level)
+			r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
+			return
+		}
+	}
+	switch {
+	case opt == nil || c.what > WskGetOption:
+		r.refuse(k, ntstatus.STATUS_NOT_SUPPORTED)
+	case o.ep == nil || opt.where&o.category == 0:
+		argument(k, verify.WSK_205, o, "WskControlSocket: option 0x%x is not for sockets of category 0x%x", c.code, uint32(o.category))
+		r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
+	case c.what == WskSetOption:
+		o.setOption(k, r, c, opt)
+	default:
+		o.getOption(k, r, c, opt)
+	}
+}
+
+func (o *socket) setOption(k *irql.K, r *request, c *control, opt *option) {
+	if c.inSize != 4 || c.in == nil || c.in.Len() < 4 || c.outSize != 0 || c.out != nil {
+		argument(k, verify.WSK_202, o, "WskControlSocket: option 0x%x takes a ULONG, not %d bytes", c.code, c.inSize)
+		r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
+		return
+	}
+	v := c.in.Load32(0)
+	switch {
+	case opt.flag && v > 1:
+		argument(k, verify.WSK_203, o, "WskControlSocket: option 0x%x is 0 or 1, not %d", c.code, v)
+		r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
+	case opt.early && o.ep.State() != tcpip.Created:
+		r.wrongState(k, verify.WSK_204, fmt.Sprintf("is bound already: option 0x%x comes before bind", c.code))
+	default:
+		r.lendControl(k, c, verify.WSK_207)
+		opt.set(o.ep, v)
+		r.finish(k, ntstatus.STATUS_SUCCESS, 0, nil)
+	}
+}
+
+func (o *socket) getOption(k *irql.K, r *request, c *control, opt *option) {
+	if c.outSize != 4 || c.out == nil || c.out.Len() < 4 || c.inSize != 0 || c.in != nil {
+		argument(k, verify.WSK_202, o, "WskControlSocket: option 0x%x gives a ULONG, not %d bytes", c.code, c.outSize)
+		r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
+		return
+	}
+	r.lendControl(k, c, verify.WSK_207)
+	v := opt.get(o.ep)
+	r.fill = func(k *irql.K) {
+		copy(pool.Raw(k, c.out), []byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)})
+	}
+	r.finish(k, ntstatus.STATUS_SUCCESS, 4, nil)
+}

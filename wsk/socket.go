@@ -1,0 +1,366 @@
+package wsk
+
+import (
+	"fmt"
+	"math/bits"
+	"reflect"
+	"unsafe"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/pool"
+	"calloutsim/internal/tcpip"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/irp"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+	"calloutsim/wsk/ws2def"
+)
+
+// socketBase is where the simulated addresses of sockets begin; Information shows them.
+const socketBase = 0xffff_e000_0000_0000
+
+var (
+	siteSocket = answer("WskSocket")
+	siteClose  = answer("WskCloseSocket")
+)
+
+// answer makes the site of one function: may an operation that is over at once be completed before the call
+// returns?
+func answer(fn string) ke.Site {
+	return ke.Site{Name: "env/" + fn + "/answer", Alts: []string{"pended", "inline"}, Spec: "wsk.md 26, 3.7"}
+}
+
+// tables are the provider's function tables of one machine.
+type tables struct {
+	provider   *WSK_PROVIDER_DISPATCH
+	basic      *WSK_PROVIDER_BASIC_DISPATCH
+	listen     *WSK_PROVIDER_LISTEN_DISPATCH
+	connection *WSK_PROVIDER_CONNECTION_DISPATCH
+	stream     *WSK_PROVIDER_STREAM_DISPATCH
+}
+
+func makeTables() tables {
+	basic := WSK_PROVIDER_BASIC_DISPATCH{WskControlSocket: wskControlSocket, WskCloseSocket: wskCloseSocket}
+	return tables{
+		provider: &WSK_PROVIDER_DISPATCH{Version: providerVersion, WskSocket: wskSocket,
+			WskSocketConnect: wskSocketConnect},
+		basic: &basic,
+		listen: &WSK_PROVIDER_LISTEN_DISPATCH{WSK_PROVIDER_BASIC_DISPATCH: basic, WskBind: wskBind,
+			WskAccept: wskAccept, WskGetLocalAddress: wskGetLocalAddress},
+		connection: &WSK_PROVIDER_CONNECTION_DISPATCH{WSK_PROVIDER_BASIC_DISPATCH: basic, WskBind: wskBind,
+			WskConnect: wskConnect, WskGetLocalAddress: wskGetLocalAddress,
+			WskGetRemoteAddress: wskGetRemoteAddress, WskSend: wskSend, WskReceive: wskReceive,
+			WskDisconnect: wskDisconnect},
+		stream: &WSK_PROVIDER_STREAM_DISPATCH{WSK_PROVIDER_BASIC_DISPATCH: basic, WskBind: wskBind,
+			WskAccept: wskAccept, WskConnect: wskConnect, WskListen: wskListen, WskSend: wskSend,
+			WskReceive: wskReceive, WskDisconnect: wskDisconnect, WskGetLocalAddress: wskGetLocalAddress,
+			WskGetRemoteAddress: wskGetRemoteAddress},
+	}
+}
+
+// socket is one socket object.
+type socket struct {
+	id       trace.ID
+	sub      *subsystem
+	cl       *client
+	public   *WSK_SOCKET
+	category SocketFlags
+	udp      bool            // a listening socket of the wrong type: fails at bind (wsk.md 5.1)
+	ep       *tcpip.Endpoint // nil for basic sockets
+	ch       *ke.Channel
+	context  loanedMemory
+	table    loanedMemory
+
+	pending  []*request
+	calls    int // functions of the socket that are running
+	touched  bool
+	joined   bool // made by WskSocketConnect
+	dead     int  // receives posted after the end of the stream
+	closing  bool
+	closeReq *request
+	epClosed bool
+	closeSeq uint64
+	madeSeq  uint64
+	probed   *queried
+}
+
+// loanedMemory is a socket context or dispatch table, if it lies in memory that is tracked.
+type loanedMemory struct{ v *irp.Buffer }
+
+// ID of the socket, for reports.
+func (s *socket) String() string { return s.id.String() }
+
+// newSocket makes the object.
+func (s *subsystem) newSocket(c *client, category SocketFlags) *socket {
+	o := &socket{id: s.m.NewID(trace.Socket), sub: s, cl: c, category: category}
+	o.public = &WSK_SOCKET{s: o}
+	switch category {
+	case WSK_FLAG_BASIC_SOCKET:
+		o.public.Dispatch = s.tables.basic
+	case WSK_FLAG_LISTEN_SOCKET:
+		o.public.Dispatch = s.tables.listen
+	case WSK_FLAG_CONNECTION_SOCKET:
+		o.public.Dispatch = s.tables.connection
+	case WSK_FLAG_STREAM_SOCKET:
+		o.public.Dispatch = s.tables.stream
+	}
+	o.ch = s.m.NewChannel(o.id.String())
+	o.madeSeq = s.m.Log().Len()
+	s.sockets = append(s.sockets, o)
+	return o
+}
+
+func (o *socket) information() uint64 { return socketBase + o.id.Num()*0x40 }
+
+// keep lends the memory of context and table for the life of the socket. Rules: WSK-035, WSK-036, later
+// WSK-243.
+func (o *socket) keep(k *irql.K, context, table any) {
+	o.context.v = memoryOf(ke.Of(k), context)
+	o.table.v = memoryOf(ke.Of(k), table)
+	if v := o.context.v; v != nil && pool.KindOf(v) == pool.Paged {
+		ke.Report(k, verify.Finding{Rule: verify.WSK_035, Obj: o.id.String(),
+			Headline: fmt.Sprintf("the context of %v is paged memory: callbacks run at DISPATCH_LEVEL", o.id),
+			Fix:      "allocate it with POOL_FLAG_NON_PAGED."})
+	}
+	o.lend(k, verify.WSK_035, verify.WSK_036)
+}
+
+func (o *socket) lend(k *irql.K, context, table verify.RuleID) {
+	fix := "release it in the completion routine of WskCloseSocket."
+	if v := o.context.v; v != nil {
+		pool.LendAs(k, v, pool.Loan{Owner: o.id, Rule: context, What: "the socket context", Writable: true, Fix: fix})
+	}
+	if v := o.table.v; v != nil && (o.context.v == nil || !pool.SameBlock(v, o.context.v)) {
+		pool.LendAs(k, v, pool.Loan{Owner: o.id, Rule: table, What: "the client's socket table", Writable: true, Fix: fix})
+	}
+}
+
+func (o *socket) giveBack(k *irql.K) {
+	if o.context.v != nil {
+		pool.Return(k, o.context.v, o.id)
+	}
+	if o.table.v != nil {
+		pool.Return(k, o.table.v, o.id)
+	}
+}
+
+// memoryOf finds the tracked memory that a driver's value points to.
+func memoryOf(m *ke.Machine, x any) *irp.Buffer {
+	switch v := x.(type) {
+	case nil:
+		return nil
+	case *irp.Buffer:
+		return v
+	case interface{ Handle() *irp.Buffer }:
+		return v.Handle()
+	}
+	if v := reflect.ValueOf(x); v.Kind() == reflect.Pointer && !v.IsNil() {
+		return pool.Containing(m, unsafe.Pointer(v.Pointer()))
+	}
+	return nil
+}
+
+// begin notes that a function of the socket runs with a request.
+func (o *socket) begin(k *irql.K, r *request) {
+	o.calls++
+	o.pending = append(o.pending, r)
+}
+
+// over forgets a request whose IRP is about to be completed.
+func (o *socket) over(r *request) {
+	for i, x := range o.pending {
+		if x == r {
+			o.pending = append(o.pending[:i], o.pending[i+1:]...)
+			return
+		}
+	}
+}
+
+// clientCall is the beginning of the two functions that make sockets. Rules: WSK-015, WSK-030, WSK-060. nil
+// means that the call returns status at once, the IRP untouched (wsk.md 25.3).
+func clientCall(k *irql.K, d ddi.ID, name string, cl *WSK_CLIENT, p *irp.IRP) (*client, ntstatus.NTSTATUS) {
+	enter(k, d, name, ke.Dispatch, verify.WSK_090)
+	ke.Point(k, ke.Use{})
+	if cl == nil || cl.c == nil {
+		ke.Collect(k, verify.Finding{Rule: verify.WSK_030, Obj: name,
+			Headline: name + ": Client is not what WskCaptureProviderNPI gave",
+			Fix:      "pass WSK_PROVIDER_NPI.Client."})
+		return nil, ntstatus.STATUS_INVALID_HANDLE
+	}
+	c := cl.c
+	if c.captures == 0 || c.gone {
+		ke.Report(k, verify.Finding{Rule: verify.WSK_015, Obj: c.id.String(),
+			Headline: name + " is called after WskReleaseProviderNPI",
+			Places:   []verify.Place{{Label: "CAPTURED", Seq: c.captureSeq}},
+			Fix:      "capture the NPI again, or release it later."})
+		return nil, ntstatus.STATUS_INVALID_HANDLE
+	}
+	if p == nil {
+		nullIRP(k, name, verify.WSK_060)
+		return nil, ntstatus.STATUS_INVALID_PARAMETER
+	}
+	return c, ntstatus.STATUS_SUCCESS
+}
+
+// wskSocket is WskSocket: it makes a socket of one category.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the IRP is the subsystem's until it completes; context and dispatch stay with the socket until
+// it is closed.
+// Rules: WSK-015, WSK-030 to WSK-037, WSK-060 to WSK-069, WSK-077, WSK-090.
+// Not modelled: datagram sockets (STATUS_NOT_SUPPORTED), security descriptors, the security context of the
+// owner.
+// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_socket.md
+func wskSocket(k *irql.K, cl *WSK_CLIENT, addressFamily ws2def.ADDRESS_FAMILY, socketType uint16, protocol uint32,
+	flags SocketFlags, socketContext, dispatch any, owningProcess *ke.Process, owningThread *irql.KTHREAD,
+	securityDescriptor any, p *irp.IRP) ntstatus.NTSTATUS {
+	const d, name = ddi.PFN_WSK_SOCKET, "WskSocket"
+	c, st := clientCall(k, d, name, cl, p)
+	if c == nil {
+		return st
+	}
+	c.making++
+	r := &request{name: name, fn: d, cl: c, p: p, site: &siteSocket}
+	r.after = func(k *irql.K) { r.sub.mayLeave(k, c) }
+	r.run = func(k *irql.K, r *request) {
+		if !goodSocket(k, r, addressFamily, socketType, protocol, flags, socketContext, dispatch, securityDescriptor) {
+			return
+		}
+		o := r.sub.newSocket(c, flags)
+		o.udp = socketType == ws2def.SOCK_DGRAM
+		if flags != WSK_FLAG_BASIC_SOCKET {
+			o.ep = tcpip.Of(k).NewEndpoint(owner(owningProcess), addressFamily == ws2def.AF_INET6)
+			o.ep.Owner = o
+		}
+		o.keep(k, socketContext, dispatch)
+		r.finish(k, ntstatus.STATUS_SUCCESS, o.information(), o.public)
+	}
+	return state.Of(k).submit(k, r)
+}
+
+// owner is the process a socket belongs to in the eyes of the filter engine: the given one, else System.
+// That NULL means the current process (wsk.md 5.1) concerns the security context of the sharing check only,
+// which is not modelled.
+func owner(p *ke.Process) *ke.Process {
+	if p != nil && p.PID == ke.SystemPID {
+		return nil
+	}
+	return p
+}
+
+// goodSocket judges the arguments of WskSocket; when they are bad it answers the request.
+func goodSocket(k *irql.K, r *request, family ws2def.ADDRESS_FAMILY, typ uint16, protocol uint32, flags SocketFlags,
+	context, dispatch, sd any) bool {
+	bad := func(rule verify.RuleID, why string) {
+		ke.Collect(k, verify.Finding{Rule: rule, Obj: "WskSocket", Headline: "WskSocket: " + why})
+		r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
+	}
+	switch {
+	case bits.OnesCount32(uint32(flags)) > 1 || flags > WSK_FLAG_STREAM_SOCKET:
+		bad(verify.WSK_031, fmt.Sprintf("Flags 0x%x names more than one category", uint32(flags)))
+		return false
+	case flags == WSK_FLAG_BASIC_SOCKET && (context != nil || dispatch != nil):
+		bad(verify.WSK_033, "a basic socket has neither context nor dispatch table")
+		return false
+	case !tableFits(flags, dispatch):
+		bad(verify.WSK_032, fmt.Sprintf("Dispatch is a %T, which is no table for category 0x%x", dispatch, uint32(flags)))
+		return false
+	case sd != nil:
+		bad(verify.WSK_037, "the security descriptor does not come from the cache")
+		return false
+	case flags == WSK_FLAG_DATAGRAM_SOCKET || family != ws2def.AF_INET && family != ws2def.AF_INET6:
+		r.refuse(k, ntstatus.STATUS_NOT_SUPPORTED)
+		return false
+	}
+	if flags == WSK_FLAG_BASIC_SOCKET || typ == ws2def.SOCK_STREAM && protocol == ws2def.IPPROTO_TCP {
+		return true
+	}
+	ke.Report(k, verify.Finding{Rule: verify.WSK_034, Obj: "WskSocket",
+		Headline: fmt.Sprintf("WskSocket: type %d with protocol %d is not for category 0x%x", typ, protocol, uint32(flags)),
+		Fix:      "use SOCK_STREAM with IPPROTO_TCP."})
+	if flags != WSK_FLAG_LISTEN_SOCKET { // a listening one is made all the same and fails at bind (wsk.md 5.1)
+		r.refuse(k, ntstatus.STATUS_NOT_SUPPORTED)
+		return false
+	}
+	return true
+}
+
+func tableFits(flags SocketFlags, dispatch any) bool {
+	switch dispatch.(type) {
+	case nil:
+		return true
+	case *WSK_CLIENT_LISTEN_DISPATCH:
+		return flags == WSK_FLAG_LISTEN_SOCKET
+	case *WSK_CLIENT_CONNECTION_DISPATCH:
+		return flags == WSK_FLAG_CONNECTION_SOCKET
+	case *WSK_CLIENT_STREAM_DISPATCH:
+		return flags == WSK_FLAG_STREAM_SOCKET
+	}
+	return false
+}
+
+// wskCloseSocket is WskCloseSocket: everything pending on the socket is cancelled and completed, then the
+// IRP is. A connection that is not finished in both directions is reset.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: after the call nothing of the socket may be used; context and table are the client's again
+// when the IRP is completed.
+// Rules: WSK-077, WSK-090, WSK-115, WSK-240, WSK-242, WSK-243, WSK-245.
+// Not modelled: a close that never completes.
+// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_close_socket.md
+func wskCloseSocket(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
+	const d, name = ddi.PFN_WSK_CLOSE_SOCKET, "WskCloseSocket"
+	o, ok := socketCall(k, d, name, ws, p, verify.WSK_245)
+	if !ok {
+		return ntstatus.STATUS_INVALID_PARAMETER
+	}
+	if o.calls > 0 {
+		ke.Report(k, verify.Finding{Rule: verify.WSK_240, Obj: o.id.String(),
+			Headline: fmt.Sprintf("%v is closed while another function of it is running", o.id),
+			Fix:      "count the users of the socket, for instance with rundown protection, and close behind the last one."})
+	}
+	if o.ep != nil && o.ep.Unsent() > 0 && o.ep.State() != tcpip.BothFin {
+		ke.Report(k, verify.Finding{Rule: verify.WSK_115, Obj: o.id.String(),
+			Headline: fmt.Sprintf("%v is closed with %d bytes on their way: the peer sees a reset", o.id, o.ep.Unsent()),
+			Fix:      "call WskDisconnect first and wait for it."})
+	}
+	o.closing = true
+	o.closeSeq = ke.Call(k, d, o.id)
+	o.giveBack(k)
+	o.lend(k, verify.WSK_243, verify.WSK_243)
+	r := &request{name: name, fn: d, sock: o, p: p, site: &siteClose}
+	o.closeReq = r
+	r.run = func(k *irql.K, r *request) {
+		closed := func(k *irql.K) {
+			o.epClosed = true
+			o.tryClose(k)
+		}
+		if o.ep == nil {
+			closed(k)
+			return
+		}
+		o.ep.Close(k, false, closed)
+	}
+	return o.sub.submit(k, r)
+}
+
+// tryClose ends the close when nothing else of the socket is left (wsk.md 3.3).
+func (o *socket) tryClose(k *irql.K) {
+	r := o.closeReq
+	if r == nil || !o.epClosed || r.done || len(o.pending) > 1 {
+		return
+	}
+	r.after = func(k *irql.K) { o.sub.mayLeave(k, o.cl) }
+	r.fill = func(k *irql.K) {
+		o.giveBack(k)
+		for i, x := range o.sub.sockets {
+			if x == o {
+				o.sub.sockets = append(o.sub.sockets[:i], o.sub.sockets[i+1:]...)
+				break
+			}
+		}
+	}
+	r.finish(k, ntstatus.STATUS_SUCCESS, 0, nil)
+}
