@@ -37,9 +37,11 @@ const maxCallouts = 100_000
 const knownCalloutFlags = 0x3DF
 
 var (
-	siteRegister = ke.Site{Name: "fault/FwpsCalloutRegister1", Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"},
+	siteRegister = ke.Site{Name: "fault/FwpsCalloutRegister1", Alts: []string{"succeeds",
+		"STATUS_INSUFFICIENT_RESOURCES"},
 		Spec: "wfp.md 19.1"}
-	siteUnregister = ke.Site{Name: "doc/FwpsCalloutUnregister/running", Alts: []string{"waits", "STATUS_DEVICE_BUSY"},
+	siteUnregister = ke.Site{Name: "doc/FwpsCalloutUnregister/running",
+		Alts: []string{"waits", "STATUS_DEVICE_BUSY"},
 		Spec: "wfp.md 2.3"}
 	siteNotify = ke.Site{Name: "doc/FWPS_CALLOUT_NOTIFY_FN1/irql", Alts: []string{"passive", "dispatch"},
 		Spec: "wfp.md 21 #30"}
@@ -47,9 +49,9 @@ var (
 
 // FwpsCalloutRegister1 ties code to a callout key. Filters that name the key call it from now on.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: callout may go away after the call; the device must stay until the callout is
-// unregistered. Rules: WFP-002, WFP-010, WFP-011, WFP-022, WFP-023, WFP-024. Not modelled: boot-time start.
-// Reference: fwpsk/nf-fwpsk-fwpscalloutregister1.
+// IRQL: PASSIVE_LEVEL. Ownership: callout may go away after the call; the device must stay until the callout
+// is unregistered. Rules: WFP-002, WFP-010, WFP-011, WFP-022, WFP-023, WFP-024. Not modelled: boot-time
+// start. Reference: fwpsk/nf-fwpsk-fwpscalloutregister1.
 func FwpsCalloutRegister1(k *irql.K, deviceObject *irp.DEVICE_OBJECT, callout *FWPS_CALLOUT1,
 	calloutId *uint32) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpsCalloutRegister1)
@@ -63,7 +65,8 @@ func FwpsCalloutRegister1(k *irql.K, deviceObject *irp.DEVICE_OBJECT, callout *F
 		ke.CallStatus(k, ddi.FwpsCalloutRegister1, 0, uint32(s))
 		return s
 	}
-	r := &registration{id: e.calloutID(callout.CalloutKey), tid: e.m.NewID(trace.Callout), key: callout.CalloutKey,
+	r := &registration{id: e.calloutID(callout.CalloutKey), tid: e.m.NewID(trace.Callout),
+		key:   callout.CalloutKey,
 		flags: callout.Flags, fn: *callout, device: deviceObject, owner: ownerOf(k, deviceObject)}
 	r.idle = ke.Object{Kind: ke.NotificationEvent, ID: r.tid, Signal: 1}
 	e.regs = append(e.regs, r)
@@ -92,7 +95,8 @@ func (e *engine) mayRegister(k *ke.K, dev *irp.DEVICE_OBJECT, c *FWPS_CALLOUT1) 
 	}
 	if c.Flags&^knownCalloutFlags != 0 {
 		ke.Report(k, verify.Finding{Rule: verify.WFP_023, Obj: c.CalloutKey.String(),
-			Headline: fmt.Sprintf("FwpsCalloutRegister1 with undefined or reserved flags %#x", c.Flags&^knownCalloutFlags)})
+			Headline: fmt.Sprintf("FwpsCalloutRegister1 with undefined or reserved flags %#x",
+				c.Flags&^knownCalloutFlags)})
 	}
 	if old := e.registered(c.CalloutKey); old != nil {
 		e.inOwnCallback(k, old, "FwpsCalloutRegister1")
@@ -132,11 +136,12 @@ func (e *engine) inOwnCallback(k *ke.K, r *registration, what string) bool {
 	return false
 }
 
-// FwpsCalloutUnregisterById0 takes a callout's code away from the filters. When it succeeds no callback of the callout runs
-// or will run. Any other status but STATUS_FWP_CALLOUT_NOT_FOUND means that the callout is still registered.
+// FwpsCalloutUnregisterById0 takes a callout's code away from the filters. When it succeeds no callback of
+// the callout runs or will run. Any other status but STATUS_FWP_CALLOUT_NOT_FOUND means that the callout is
+// still registered.
 //
-// IRQL: PASSIVE_LEVEL. Rules: WFP-002, WFP-014, WFP-015, WFP-016, WFP-020, WFP-024.
-// Reference: fwpsk/nf-fwpsk-fwpscalloutunregisterbyid0.
+// IRQL: PASSIVE_LEVEL. Rules: WFP-002, WFP-014, WFP-015, WFP-016, WFP-020, WFP-024. Reference:
+// fwpsk/nf-fwpsk-fwpscalloutunregisterbyid0.
 func FwpsCalloutUnregisterById0(k *irql.K, calloutId uint32) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpsCalloutUnregisterById0)
 	e := state.Of(k)
@@ -145,7 +150,8 @@ func FwpsCalloutUnregisterById0(k *irql.K, calloutId uint32) ntstatus.NTSTATUS {
 
 // FwpsCalloutUnregisterByKey0 is FwpsCalloutUnregisterById0 for those who remember the key.
 //
-// IRQL: PASSIVE_LEVEL. Rules: as FwpsCalloutUnregisterById0. Reference: fwpsk/nf-fwpsk-fwpscalloutunregisterbykey0.
+// IRQL: PASSIVE_LEVEL. Rules: as FwpsCalloutUnregisterById0. Reference:
+// fwpsk/nf-fwpsk-fwpscalloutunregisterbykey0.
 func FwpsCalloutUnregisterByKey0(k *irql.K, calloutKey *GUID) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpsCalloutUnregisterByKey0)
 	e := state.Of(k)
@@ -174,15 +180,17 @@ func (e *engine) unregisterLive(k *ke.K, r *registration) ntstatus.NTSTATUS {
 	own := e.inOwnCallback(k, r, "FwpsCalloutUnregister")
 	if r.device.Deleted() {
 		ke.Report(k, verify.Finding{Rule: verify.WFP_016, Obj: r.tid.String(),
-			Headline: fmt.Sprintf("%v is unregistered after its device object %v was deleted", r.tid, r.device.ID()),
-			Places:   []verify.Place{{Label: "REGISTERED", Seq: r.seq}},
-			Fix:      "call IoDeleteDevice after FwpsCalloutUnregisterById0 has succeeded."})
+			Headline: fmt.Sprintf("%v is unregistered after its device object %v was deleted", r.tid,
+				r.device.ID()),
+			Places: []verify.Place{{Label: "REGISTERED", Seq: r.seq}},
+			Fix:    "call IoDeleteDevice after FwpsCalloutUnregisterById0 has succeeded."})
 	}
 	if p := e.pendedBy(r); len(p) > 0 {
 		ke.Report(k, verify.Finding{Rule: verify.WFP_020, Obj: r.tid.String(),
-			Headline: fmt.Sprintf("%v is unregistered with %d classifications pended, first %v", r.tid, len(p), p[0].c.id),
-			Places:   []verify.Place{{Label: "PENDED", Seq: p[0].pendSeq}},
-			Fix:      "complete what is pended before unregistering."})
+			Headline: fmt.Sprintf("%v is unregistered with %d classifications pended, first %v", r.tid,
+				len(p), p[0].c.id),
+			Places: []verify.Place{{Label: "PENDED", Seq: p[0].pendSeq}},
+			Fix:    "complete what is pended before unregistering."})
 	}
 	if r.leaving {
 		return ntstatus.STATUS_FWP_IN_USE

@@ -25,7 +25,8 @@ var phaseNames = [...]string{"running", "pended", "decided"}
 // classification is one question of the transport on its way through the filters.
 //
 //	running --classifyFn pends and returns--> parked --completed--> running (deferred or inline) --> decided
-//	running --no filter left--> decided; running --Complete(NULL)--> running from the start, with IS_REAUTHORIZE
+//	running --no filter left--> decided
+//	running --Complete(NULL)--> running from the start, with IS_REAUTHORIZE
 type classification struct {
 	e             *engine
 	id            trace.ID
@@ -99,11 +100,12 @@ func (cl *call) places() []verify.Place {
 // Where Windows is free in an arbitration.
 var (
 	siteOrder = ke.Site{Name: "env/WfpSublayers/order", Spec: "wfp.md 23.4"}
-	siteStop  = ke.Site{Name: "doc/WfpArbitration/block", Alts: []string{"evaluates all", "stops early"}, Spec: "wfp.md 21 #1"}
+	siteStop  = ke.Site{Name: "doc/WfpArbitration/block", Alts: []string{"evaluates all", "stops early"},
+		Spec: "wfp.md 21 #1"}
 )
 
-// Classify answers q: it evaluates the filters of q's layer and calls the callouts they name. q.Done is called before it
-// returns unless a callout pends.
+// Classify answers q: it evaluates the filters of q's layer and calls the callouts they name. q.Done is
+// called before it returns unless a callout pends.
 func (e *engine) Classify(k *ke.K, q *tcpip.Question) {
 	shim := &shimLayers[q.Layer]
 	c := &classification{e: e, q: q, shim: shim, layer: shim.id(q.V6)}
@@ -120,7 +122,8 @@ func (e *engine) Classify(k *ke.K, q *tcpip.Question) {
 			c.recordsHandle = irql.HANDLE(e.handles.add(&recordsRef{c: c, chain: ch}))
 		}
 	}
-	c.original = FWPS_CONNECT_REQUEST0{LocalAddressAndPort: ws2def.Storage(q.Local), RemoteAddressAndPort: ws2def.Storage(q.Remote)}
+	c.original = FWPS_CONNECT_REQUEST0{LocalAddressAndPort: ws2def.Storage(q.Local),
+		RemoteAddressAndPort: ws2def.Storage(q.Remote)}
 	c.current = &version{req: c.original}
 	ke.Point(k, ke.Use{Obj: e.id, How: ke.R})
 	c.seq = ke.Log(k, trace.Event{What: trace.Note, Text: c.info.name, Obj: c.id, Obj2: q.Endpoint})
@@ -168,7 +171,11 @@ func (c *classification) start(k *ke.K) {
 		stop = ke.Choose(k, &siteStop, 2) == 1
 	}
 	c.run = wfp.Start(groups, conditionsInput(c.fields), wfp.Options{StopAtHardBlock: stop,
-		Registered: func(f *wfp.Filter) bool { r := e.registered(f.Callout.Key); return r != nil && !r.leaving }})
+		Registered: func(f *wfp.Filter) bool {
+			r := e.registered(f.Callout.Key)
+			return r != nil &&
+				!r.leaving
+		}})
 	c.phase = phRunning
 }
 
@@ -213,7 +220,8 @@ func (c *classification) answer(k *ke.K, cl *call) {
 		out = cl.completion.out
 		cl.exit = out
 	}
-	c.run.Answer(wfp.Answer{Action: wfp.Action(out.ActionType), Write: out.Rights&FWPS_RIGHT_ACTION_WRITE != 0,
+	c.run.Answer(wfp.Answer{Action: wfp.Action(out.ActionType),
+		Write:  out.Rights&FWPS_RIGHT_ACTION_WRITE != 0,
 		Absorb: out.Flags&FWPS_CLASSIFY_OUT_FLAG_ABSORB != 0})
 }
 
@@ -239,11 +247,13 @@ func (c *classification) post(k *ke.K, run func(k *ke.K)) {
 	if c.channel == nil {
 		c.channel = c.e.m.NewChannel("filter engine " + c.id.String())
 	}
-	c.e.m.Post(c.channel, ke.Delivery{Text: "classification goes on", Obj: c.id, Run: run, IRQL: c.shim.site, Passive: c.shim.passive})
+	c.e.m.Post(c.channel, ke.Delivery{Text: "classification goes on", Obj: c.id, Run: run, IRQL: c.shim.site,
+		Passive: c.shim.passive})
 }
 
 var (
-	siteBlock = ke.Site{Name: "doc/AleRedirect/block", Alts: []string{"proceeds", "fails the operation"}, Spec: "wfp.md 21 #21"}
+	siteBlock = ke.Site{Name: "doc/AleRedirect/block", Alts: []string{"proceeds", "fails the operation"},
+		Spec: "wfp.md 21 #21"}
 )
 
 // finish tells the transport.
@@ -253,7 +263,8 @@ func (c *classification) finish(k *ke.K) {
 	e.forget(c)
 	c.reportImplicit(k)
 	c.pokedAfterApply(k)
-	a := tcpip.Answer{Permit: c.result.Action == wfp.Permit, Target: tcpip.Target{Local: c.q.Local, Remote: c.q.Remote}}
+	a := tcpip.Answer{Permit: c.result.Action == wfp.Permit, Target: tcpip.Target{Local: c.q.Local,
+		Remote: c.q.Remote}}
 	if c.result.Vetoed {
 		ke.Note(k, "veto: a callout blocked what a filter had permitted for good", c.id)
 	}
@@ -277,7 +288,8 @@ func (c *classification) reportImplicit(k *ke.K) {
 		if v.Implicit && v.Answered == wfp.Block {
 			ke.Report(k, verify.Finding{Rule: verify.WFP_033, Obj: filterID(v.Filter).String(),
 				Headline: "a filter blocked at " + c.info.name + " because its callout is not registered",
-				Fix:      "set FWPM_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED, or add the filter after registering the callout."})
+				Fix: "set FWPM_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED, or add the filter after " +
+					"registering the callout."})
 		}
 	}
 }

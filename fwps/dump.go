@@ -10,8 +10,8 @@ import (
 	"calloutsim/wsk/ws2def"
 )
 
-// Dump prints the last n classifications of a machine, oldest first, as "!wfp classify" shows them (ux.md 4): one line per
-// step, never only the verdict. With n <= 0 it prints all that are remembered.
+// Dump prints the last n classifications of a machine, oldest first, as "!wfp classify" shows them (ux.md 4):
+// one line per step, never only the verdict. With n <= 0 it prints all that are remembered.
 func Dump(m *ke.Machine, n int) []string {
 	h := state.On(m).history
 	if n > 0 && n < len(h) {
@@ -38,7 +38,8 @@ func (c *classification) dump() []string {
 	q := c.q
 	out := []string{fmt.Sprintf("%v  %s  %v -> %v  pid %d %s  flags %s", c.id, c.info.name, q.Local, q.Remote,
 		pidOf(q.Process), imageName(q.Process), flagNames(conditionFlags(q.Flags, c.reauthorize)))}
-	out = append(out, fmt.Sprintf("  %-16s %-7s %-13s %-30s %-32s %s", "sublayer", "weight", "filter", "conditions", "action",
+	out = append(out, fmt.Sprintf("  %-16s %-7s %-13s %-30s %-32s %s", "sublayer", "weight", "filter",
+		"conditions", "action",
 		"rights before -> after"))
 	if c.run == nil {
 		return append(out, "  waits for PASSIVE_LEVEL")
@@ -73,7 +74,8 @@ func (c *classification) dumpVisit(v *wfp.Visit) []string {
 	case f.Action.Calls():
 		action = fmt.Sprintf("CALLOUT %s -> %v", calloutOwner(cl), v.Answered)
 	}
-	out := []string{fmt.Sprintf("  %-16s %-#7x filter %-6d %-30s %-32s %s -> %s", f.Sublayer.Name, f.Sublayer.Weight, f.ID,
+	out := []string{fmt.Sprintf("  %-16s %-#7x filter %-6d %-30s %-32s %s -> %s", f.Sublayer.Name,
+		f.Sublayer.Weight, f.ID,
 		c.conditionText(f), action, rightText(v.Before.Write), rightText(after.Write))}
 	if cl != nil {
 		for ver := c.current; ver != nil && ver.filter != 0; ver = ver.prev {
@@ -146,7 +148,8 @@ func (v *version) text() string {
 		handle = v.record.handle.id.String()
 	}
 	return strings.Join(append(parts, fmt.Sprintf("localRedirectTargetPID %d%s", v.req.LocalRedirectTargetPID,
-		star(v.req.LocalRedirectTargetPID == 0)), "localRedirectHandle "+handle+star(v.req.LocalRedirectHandle == 0)), ", ")
+		star(v.req.LocalRedirectTargetPID == 0)),
+		"localRedirectHandle "+handle+star(v.req.LocalRedirectHandle == 0)), ", ")
 }
 
 func (c *classification) verdict() string {
@@ -168,7 +171,8 @@ func flagNames(f uint32) string {
 		bit  uint32
 		name string
 	}{{FWP_CONDITION_FLAG_IS_LOOPBACK, "LOOPBACK"}, {FWP_CONDITION_FLAG_IS_REAUTHORIZE, "REAUTHORIZE"},
-		{FWP_CONDITION_FLAG_IS_WILDCARD_BIND, "WILDCARD_BIND"}, {FWP_CONDITION_FLAG_IS_IMPLICIT_BIND, "IMPLICIT_BIND"},
+		{FWP_CONDITION_FLAG_IS_WILDCARD_BIND, "WILDCARD_BIND"}, {FWP_CONDITION_FLAG_IS_IMPLICIT_BIND,
+			"IMPLICIT_BIND"},
 		{FWP_CONDITION_FLAG_IS_CONNECTION_REDIRECTED, "CONNECTION_REDIRECTED"},
 		{FWP_CONDITION_FLAG_IS_PROXY_CONNECTION, "PROXY_CONNECTION"},
 		{FWP_CONDITION_FLAG_IS_HONORING_POLICY_AUTHORIZE, "HONORING_POLICY_AUTHORIZE"}} {

@@ -13,6 +13,7 @@ func (e *engine) checkUnload(m *ke.Machine, img *ke.Image) {
 	ctx := "unload of " + img.Name
 	report := func(f verify.Finding) {
 		f.Driver, f.Ctx = img.Name, ctx
+		e.describe(&f)
 		m.ReportEnd(f)
 	}
 	for _, r := range e.regs {
@@ -22,9 +23,11 @@ func (e *engine) checkUnload(m *ke.Machine, img *ke.Image) {
 	}
 	for _, h := range e.redirects {
 		if h.owner == img && h.alive {
-			report(verify.Finding{Rule: verify.WFP_098, Also: []verify.RuleID{verify.UNLOAD_008}, Obj: h.id.String(),
+			report(verify.Finding{Rule: verify.WFP_098, Also: []verify.RuleID{verify.UNLOAD_008},
+				Obj:      h.id.String(),
 				Headline: fmt.Sprintf("%s is unloaded and %v is not destroyed", img.Name, h.id),
-				Places:   []verify.Place{{Label: "CREATED", Seq: h.seq}}, Fix: "call FwpsRedirectHandleDestroy0 in the unload routine."})
+				Places:   []verify.Place{{Label: "CREATED", Seq: h.seq}},
+				Fix:      "call FwpsRedirectHandleDestroy0 in the unload routine."})
 		}
 	}
 	for _, c := range e.open {
@@ -41,14 +44,16 @@ func (e *engine) checkUnload(m *ke.Machine, img *ke.Image) {
 		if e.mgmt.owners[i] == img {
 			report(verify.Finding{Rule: verify.WFP_037, Obj: "engine",
 				Headline: fmt.Sprintf("%s is unloaded with a session to the filter engine open", img.Name),
-				Places:   []verify.Place{{Label: "OPENED", Seq: e.mgmt.seqs[i]}}, Fix: "call FwpmEngineClose0."})
+				Places:   []verify.Place{{Label: "OPENED", Seq: e.mgmt.seqs[i]}},
+				Fix:      "call FwpmEngineClose0."})
 		}
 	}
 }
 
 // leftBehind is the finding for a callout that is registered when its driver goes.
 func (r *registration) leftBehind() verify.Finding {
-	f := verify.Finding{Rule: verify.WFP_013, Also: []verify.RuleID{verify.UNLOAD_008}, Obj: r.tid.String(), BugCheck: 0xCE,
+	f := verify.Finding{Rule: verify.WFP_013, Also: []verify.RuleID{verify.UNLOAD_008}, Obj: r.tid.String(),
+		BugCheck: 0xCE,
 		Headline: fmt.Sprintf("%s is unloaded and %v is still registered", imageNameOf(r.owner), r.tid),
 		Places:   []verify.Place{{Label: "REGISTERED", Seq: r.seq}},
 		Fix:      "call FwpsCalloutUnregisterById0 in the unload routine, until it succeeds."}
@@ -67,31 +72,42 @@ func (r *registration) leftBehind() verify.Finding {
 func (e *engine) checkHandles(img *ke.Image, report func(verify.Finding)) {
 	for _, h := range e.acquired {
 		if (img == nil || h.call.reg.owner == img) && h.acquired > h.released && h.call.c.phase == phDecided {
-			report(verify.Finding{Rule: verify.WFP_061, Obj: h.id.String(), Driver: imageNameOf(h.call.reg.owner),
-				Headline: fmt.Sprintf("%v is decided and %v is not released: %d acquired, %d released", h.call.c.id, h.id, h.acquired, h.released),
-				Places:   append(h.call.places(), verify.Place{Label: "ACQUIRED", Seq: h.seq}),
-				Fix:      "call FwpsReleaseClassifyHandle0 once for each successful FwpsAcquireClassifyHandle0."})
+			report(verify.Finding{Rule: verify.WFP_061, Obj: h.id.String(),
+				Driver: imageNameOf(h.call.reg.owner),
+				Headline: fmt.Sprintf("%v is decided and %v is not released: %d acquired, %d released",
+					h.call.c.id, h.id, h.acquired, h.released),
+				Places: append(h.call.places(), verify.Place{Label: "ACQUIRED", Seq: h.seq}),
+				Fix: "call FwpsReleaseClassifyHandle0 once for each successful " +
+					"FwpsAcquireClassifyHandle0."})
 		}
 	}
 }
 
 // checkEnd makes this package's checks when a run is over.
 func (e *engine) checkEnd(m *ke.Machine) {
+	report := func(f verify.Finding) {
+		e.describe(&f)
+		m.ReportEnd(f)
+	}
 	for _, c := range e.open {
 		for _, cl := range c.calls {
 			if cl.pend == pendPending {
-				m.ReportEnd(verify.Finding{Rule: verify.WFP_067, Obj: c.id.String(), Driver: imageNameOf(cl.reg.owner), Places: cl.places(),
-					Headline: fmt.Sprintf("%v was pended and never completed: the operation of %s hangs", c.id, imageName(c.q.Process)),
-					Fix:      "call FwpsCompleteClassify0 on every path, also when a step before it fails."})
+				report(verify.Finding{Rule: verify.WFP_067, Obj: c.id.String(),
+					Driver: imageNameOf(cl.reg.owner), Places: cl.places(),
+					Headline: fmt.Sprintf("%v was pended and never completed: the operation of %s hangs",
+						c.id, imageName(c.q.Process)),
+					Fix: "call FwpsCompleteClassify0 on every path, also when a step before it fails."})
 			}
 		}
 	}
-	e.checkHandles(nil, m.ReportEnd)
+	e.checkHandles(nil, report)
 	for _, r := range e.regs {
 		if d := r.device.DriverObject; d != nil && d.DriverUnload == nil && !r.owner.Unloaded {
-			m.ReportEnd(verify.Finding{Rule: verify.WFP_018, Obj: r.tid.String(), Driver: imageNameOf(r.owner),
-				Headline: fmt.Sprintf("%s registered %v and has no unload routine", imageNameOf(r.owner), r.tid),
-				Places:   []verify.Place{{Label: "REGISTERED", Seq: r.seq}}, Fix: "set DriverUnload in DriverEntry."})
+			report(verify.Finding{Rule: verify.WFP_018, Obj: r.tid.String(), Driver: imageNameOf(r.owner),
+				Headline: fmt.Sprintf("%s registered %v and has no unload routine", imageNameOf(r.owner),
+					r.tid),
+				Places: []verify.Place{{Label: "REGISTERED", Seq: r.seq}},
+				Fix:    "set DriverUnload in DriverEntry."})
 		}
 	}
 }

@@ -1,14 +1,16 @@
-// Package fwps is the filter engine as a callout driver sees it: callout registration, classification with arbitration
-// over sublayers and weights, pended classifications, writable layer data, redirect handles and redirect records.
+// Package fwps is the filter engine as a callout driver sees it: callout registration, classification with
+// arbitration over sublayers and weights, pended classifications, writable layer data, redirect handles and
+// redirect records.
 //
-// Modelled: the ALE layers the transport asks at; the three callout actions, rights and vetoes; classify handles with
-// their references; FwpsPendClassify0 and both forms of completion, resumed inline or later; versions of a connect or bind
-// request; the chain of redirect records of a connection, its opaque form, and the contexts the engine owns. Not modelled:
-// packets, streams, injection, flow contexts, pend-operation, callouts of version 0, tokens, vSwitch. Package fwpm holds
-// the management functions.
+// Modelled: the ALE layers the transport asks at; the three callout actions, rights and vetoes; classify
+// handles with their references; FwpsPendClassify0 and both forms of completion, resumed inline or later;
+// versions of a connect or bind request; the chain of redirect records of a connection, its opaque form, and
+// the contexts the engine owns. Not modelled: packets, streams, injection, flow contexts, pend-operation,
+// callouts of version 0, tokens, vSwitch. Package fwpm holds the management functions.
 //
-// Layers: internal/wfp decides, this package calls and checks, internal/tcpip asks. What the engine lends to classifyFn has
-// methods that notice when they are used too late; what is plain data there is overwritten when classifyFn returns.
+// Layers: internal/wfp decides, this package calls and checks, internal/tcpip asks. What the engine lends to
+// classifyFn has methods that notice when they are used too late; what is plain data there is overwritten
+// when classifyFn returns.
 package fwps
 
 //go:generate go run gen.go
@@ -122,8 +124,8 @@ const (
 	FWP_CONDITION_FLAG_IS_HONORING_POLICY_AUTHORIZE uint32 = 0x2000000
 )
 
-// FWPS_CLASSIFY_FLAG_REAUTHORIZE_IF_MODIFIED_BY_OTHERS is the one flag of FwpsApplyModifiedLayerData0. Its number is not
-// public; 1 is INFERRED from its being the only one.
+// FWPS_CLASSIFY_FLAG_REAUTHORIZE_IF_MODIFIED_BY_OTHERS is the one flag of FwpsApplyModifiedLayerData0. Its
+// number is not public; 1 is INFERRED from its being the only one.
 const FWPS_CLASSIFY_FLAG_REAUTHORIZE_IF_MODIFIED_BY_OTHERS uint32 = 0x1
 
 // FWP_DIRECTION is the direction of a connection.
@@ -158,7 +160,8 @@ const (
 
 // String gives the name without prefix.
 func (s FWPS_CONNECTION_REDIRECT_STATE) String() string {
-	names := [...]string{"NOT_REDIRECTED", "REDIRECTED_BY_SELF", "REDIRECTED_BY_OTHER", "PREVIOUSLY_REDIRECTED_BY_SELF"}
+	names := [...]string{"NOT_REDIRECTED", "REDIRECTED_BY_SELF", "REDIRECTED_BY_OTHER",
+		"PREVIOUSLY_REDIRECTED_BY_SELF"}
 	if int(s) < len(names) {
 		return names[s]
 	}

@@ -65,7 +65,8 @@ func header(pkg, from string) *bytes.Buffer {
 
 func layerConsts(t *table) *bytes.Buffer {
 	b := header("fwps", t.file)
-	b.WriteString("// The run-time layers. Numbers from 82 on differ between Windows versions (wfp.md 21 #32); these are current.\nconst (\n")
+	b.WriteString("// The run-time layers. Numbers from 82 on differ between Windows versions (wfp.md 21 " +
+		"#32); these are current.\nconst (\n")
 	for _, r := range t.rows {
 		fmt.Fprintf(b, "\t%s uint16 = %s\n", t.get(r, "layer"), t.get(r, "fwps_id"))
 	}
@@ -76,7 +77,8 @@ func layerConsts(t *table) *bytes.Buffer {
 // layerTable keeps the columns that decide something.
 func layerTable(t *table) *bytes.Buffer {
 	b := header("fwps", t.file)
-	b.WriteString("// layerTable says what each layer allows, by layer id.\nvar layerTable = [...]layerInfo{\n")
+	b.WriteString("// layerTable says what each layer allows, by layer id.\nvar layerTable = " +
+		"[...]layerInfo{\n")
 	for _, r := range t.rows {
 		var set []string
 		add := func(col, want, name string) {
@@ -107,7 +109,8 @@ func guid(s string) string {
 	for i := 0; i < len(tail); i += 2 {
 		bytes = append(bytes, "0x"+tail[i:i+2])
 	}
-	return fmt.Sprintf("GUID{Data1: 0x%s, Data2: 0x%s, Data3: 0x%s, Data4: [8]byte{%s}}", p[0], p[1], p[2], strings.Join(bytes, ", "))
+	return fmt.Sprintf("GUID{Data1: 0x%s, Data2: 0x%s, Data3: 0x%s, Data4: [8]byte{%s}}", p[0], p[1], p[2],
+		strings.Join(bytes, ", "))
 }
 
 func layerGUIDs(t *table) *bytes.Buffer {
@@ -122,7 +125,8 @@ func layerGUIDs(t *table) *bytes.Buffer {
 	return b
 }
 
-// enumOf gives the enumeration a layer's fields belong to. Two layers of the table share the enumeration of another name.
+// enumOf gives the enumeration a layer's fields belong to. Two layers of the table share the enumeration of
+// another name.
 func enumOf(layer, field string) string {
 	l := strings.TrimPrefix(layer, "FWPS_LAYER_")
 	f := strings.TrimPrefix(field, "FWPS_FIELD_")
@@ -145,9 +149,12 @@ func fieldConsts(t *table) *bytes.Buffer {
 			if last != "" {
 				b.WriteString(")\n\n")
 			}
-			fmt.Fprintf(b, "// FWPS_FIELDS_%s numbers the values of that layer.\ntype FWPS_FIELDS_%s uint16\n\n", e, e)
-			fmt.Fprintf(b, "func (f FWPS_FIELDS_%s) field() (uint16, int) { return %s, int(f) }\n\n", e, layer)
-			fmt.Fprintf(b, "// The values of FWPS_LAYER_%s.\nconst (\n", strings.TrimPrefix(layer, "FWPS_LAYER_"))
+			fmt.Fprintf(b,
+				"// FWPS_FIELDS_%s numbers the values of that layer.\ntype FWPS_FIELDS_%s uint16\n\n", e, e)
+			fmt.Fprintf(b, "func (f FWPS_FIELDS_%s) field() (uint16, int) { return %s, int(f) }\n\n", e,
+				layer)
+			fmt.Fprintf(b, "// The values of FWPS_LAYER_%s.\nconst (\n",
+				strings.TrimPrefix(layer, "FWPS_LAYER_"))
 			last = e
 		}
 		fmt.Fprintf(b, "\t%s FWPS_FIELDS_%s = %s\n", field, e, t.get(r, "index"))
@@ -158,7 +165,8 @@ func fieldConsts(t *table) *bytes.Buffer {
 
 func fieldTable(t, layers *table) *bytes.Buffer {
 	b := header("fwps", t.file)
-	b.WriteString("// fieldTable names the values of each layer and gives their types, by layer id and index. A discard layer has the\n" +
+	b.WriteString("// fieldTable names the values of each layer and gives their types, by layer id and " +
+		"index. A discard layer has the\n" +
 		"// values of the layer it follows.\nvar fieldTable = [...][]fieldInfo{\n")
 	discards := map[string]string{}
 	var order []string

@@ -195,7 +195,8 @@ func sublayerKey(weight uint16) fwps.GUID { return fwps.GUID{Data1: 0x5b, Data2:
 
 // newHook registers a callout without any filter.
 func (d *driver) newHook(k *irql.K, fn func(a *args)) *hook {
-	h := &hook{fn: fn, key: fwps.GUID{Data1: 0xca, Data2: uint16(d.obj.Image().Num), Data3: uint16(len(d.hooks))}}
+	h := &hook{fn: fn, key: fwps.GUID{Data1: 0xca, Data2: uint16(d.obj.Image().Num),
+		Data3: uint16(len(d.hooks))}}
 	d.hooks = append(d.hooks, h)
 	s := fwps.FwpsCalloutRegister1(k, d.dev, d.describe(h), &h.id)
 	require.Equal(d.l.t, ok, s)
@@ -211,7 +212,8 @@ func (d *driver) describe(h *hook) *fwps.FWPS_CALLOUT1 {
 			h.irqls = append(h.irqls, irql.KIRQL(ke.IRQL(k)))
 			h.fn(&args{d, k, in, meta, layerData, ctx, filter, out})
 		},
-		NotifyFn: func(*irql.K, fwps.FWPS_CALLOUT_NOTIFY_TYPE, *fwps.GUID, *fwps.FWPS_FILTER1) ntstatus.NTSTATUS {
+		NotifyFn: func(*irql.K, fwps.FWPS_CALLOUT_NOTIFY_TYPE, *fwps.GUID,
+			*fwps.FWPS_FILTER1) ntstatus.NTSTATUS {
 			return ok
 		},
 	}
@@ -234,7 +236,8 @@ func (d *driver) addObjects(k *irql.K, w where, h *hook) {
 }
 
 func (d *driver) sublayer(k *irql.K, w where) {
-	s := fwpm.FwpmSubLayerAdd0(k, d.engine, &fwpm.FWPM_SUBLAYER0{SubLayerKey: sublayerKey(w.weight), Weight: w.weight,
+	s := fwpm.FwpmSubLayerAdd0(k, d.engine, &fwpm.FWPM_SUBLAYER0{SubLayerKey: sublayerKey(w.weight),
+		Weight:      w.weight,
 		DisplayData: fwpm.FWPM_DISPLAY_DATA0{Name: d.name}}, nil)
 	require.Contains(d.l.t, []ntstatus.NTSTATUS{ok, ntstatus.STATUS_FWP_ALREADY_EXISTS}, s)
 }

@@ -70,15 +70,18 @@ func (cl *call) invoke(k *ke.K) {
 	c, r := cl.c, cl.reg
 	if r.device.Deleted() {
 		ke.Report(k, verify.Finding{Rule: verify.WFP_016, Obj: r.tid.String(), Driver: imageNameOf(r.owner),
-			Headline: fmt.Sprintf("%v is called after its device object %v was deleted", r.tid, r.device.ID())})
+			Headline: fmt.Sprintf("%v is called after its device object %v was deleted", r.tid,
+				r.device.ID())})
 	}
 	r.enter()
 	cl.running = true
 	ke.Point(k, ke.Use{Obj: c.id, How: ke.W})
-	ke.Push(k, ke.Frame{Kind: ke.FrameClassify, Image: r.owner, Device: r.device, Object: cl, Obj: c.id, Fn: codeOf(r.fn.ClassifyFn)})
+	ke.Push(k, ke.Frame{Kind: ke.FrameClassify, Image: r.owner, Device: r.device, Object: cl, Obj: c.id,
+		Fn: codeOf(r.fn.ClassifyFn)})
 	cl.enterSeq = c.e.m.Log().Len()
 	var ctx any
-	if c.info.ale { // INFERRED from S19: a handle can be had where FwpsPendClassify0 then says that it cannot pend
+	// INFERRED from S19 (wfp.md 24): a handle can be had where FwpsPendClassify0 then says that it cannot pend.
+	if c.info.ale {
 		ctx = &classifyContext{cl}
 	}
 	r.fn.ClassifyFn(k, cl.in, cl.meta, cl.layerData(), ctx, cl.filter, 0, cl.out)
@@ -86,12 +89,17 @@ func (cl *call) invoke(k *ke.K) {
 	cl.exit = *cl.out
 	cl.checkReturn(k)
 	cl.poison()
-	*cl.out = FWPS_CLASSIFY_OUT0{ActionType: poisonWord & 0xffff_ffff, OutContext: poisonWord, FilterId: poisonWord,
-		Rights: poisonWord & 0xffff_fffe, Flags: poisonWord & 0xffff_ffff, Reserved: poisonWord & 0xffff_ffff}
+	*cl.out = poisonOut
 	ke.Pop(k)
 	cl.returnSeq = c.e.m.Log().Len()
 	r.leave(k)
 }
+
+const poison32 = poisonWord & 0xffff_ffff
+
+// poisonOut is what a classifyOut shows when classifyFn has returned.
+var poisonOut = FWPS_CLASSIFY_OUT0{ActionType: poison32, OutContext: poisonWord, FilterId: poisonWord,
+	Rights: poison32 &^ FWPS_RIGHT_ACTION_WRITE, Flags: poison32, Reserved: poison32}
 
 func imageNameOf(i image) string {
 	if i == nil {

@@ -54,12 +54,15 @@ func FieldByName(layer uint16, name string) (index int, typ FWP_DATA_TYPE, ok bo
 	return 0, FWP_EMPTY, false
 }
 
-// Where both levels are legal the highest comes first, so that a driver that relies on PASSIVE_LEVEL is caught in the
-// boring run (wfp.md 3.1).
+// Where both levels are legal the highest comes first, so that a driver that relies on PASSIVE_LEVEL is
+// caught in the boring run (wfp.md 3.1).
 var (
-	siteConnectRedirectIRQL = ke.Site{Name: "env/AleConnectRedirect/irql", Alts: []string{"dispatch", "passive"}, Spec: "wfp.md 3.1"}
-	siteAuthConnectIRQL     = ke.Site{Name: "env/AleAuthConnect/irql", Alts: []string{"dispatch", "passive"}, Spec: "wfp.md 3.1"}
-	siteClosureIRQL         = ke.Site{Name: "env/AleEndpointClosure/irql", Alts: []string{"dispatch", "passive"}, Spec: "wfp.md 3.1"}
+	siteConnectRedirectIRQL = ke.Site{Name: "env/AleConnectRedirect/irql",
+		Alts: []string{"dispatch", "passive"}, Spec: "wfp.md 3.1"}
+	siteAuthConnectIRQL = ke.Site{Name: "env/AleAuthConnect/irql", Alts: []string{"dispatch", "passive"},
+		Spec: "wfp.md 3.1"}
+	siteClosureIRQL = ke.Site{Name: "env/AleEndpointClosure/irql",
+		Alts: []string{"dispatch", "passive"}, Spec: "wfp.md 3.1"}
 )
 
 // shimLayer is how the transport's layer is classified.
@@ -70,16 +73,22 @@ type shimLayer struct {
 }
 
 var shimLayers = [...]shimLayer{
-	tcpip.BindRedirect:       {v4: FWPS_LAYER_ALE_BIND_REDIRECT_V4, v6: FWPS_LAYER_ALE_BIND_REDIRECT_V6, passive: true},
-	tcpip.ResourceAssignment: {v4: FWPS_LAYER_ALE_RESOURCE_ASSIGNMENT_V4, v6: FWPS_LAYER_ALE_RESOURCE_ASSIGNMENT_V6, passive: true},
-	tcpip.AuthListen:         {v4: FWPS_LAYER_ALE_AUTH_LISTEN_V4, v6: FWPS_LAYER_ALE_AUTH_LISTEN_V6, passive: true},
+	tcpip.BindRedirect: {v4: FWPS_LAYER_ALE_BIND_REDIRECT_V4, v6: FWPS_LAYER_ALE_BIND_REDIRECT_V6,
+		passive: true},
+	tcpip.ResourceAssignment: {v4: FWPS_LAYER_ALE_RESOURCE_ASSIGNMENT_V4,
+		v6: FWPS_LAYER_ALE_RESOURCE_ASSIGNMENT_V6, passive: true},
+	tcpip.AuthListen: {v4: FWPS_LAYER_ALE_AUTH_LISTEN_V4, v6: FWPS_LAYER_ALE_AUTH_LISTEN_V6,
+		passive: true},
 	tcpip.ConnectRedirect: {v4: FWPS_LAYER_ALE_CONNECT_REDIRECT_V4, v6: FWPS_LAYER_ALE_CONNECT_REDIRECT_V6,
 		site: &siteConnectRedirectIRQL},
-	tcpip.AuthConnect:     {v4: FWPS_LAYER_ALE_AUTH_CONNECT_V4, v6: FWPS_LAYER_ALE_AUTH_CONNECT_V6, site: &siteAuthConnectIRQL},
+	tcpip.AuthConnect: {v4: FWPS_LAYER_ALE_AUTH_CONNECT_V4, v6: FWPS_LAYER_ALE_AUTH_CONNECT_V6,
+		site: &siteAuthConnectIRQL},
 	tcpip.AuthRecvAccept:  {v4: FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4, v6: FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6},
 	tcpip.FlowEstablished: {v4: FWPS_LAYER_ALE_FLOW_ESTABLISHED_V4, v6: FWPS_LAYER_ALE_FLOW_ESTABLISHED_V6},
-	tcpip.EndpointClosure: {v4: FWPS_LAYER_ALE_ENDPOINT_CLOSURE_V4, v6: FWPS_LAYER_ALE_ENDPOINT_CLOSURE_V6, site: &siteClosureIRQL},
-	tcpip.ResourceRelease: {v4: FWPS_LAYER_ALE_RESOURCE_RELEASE_V4, v6: FWPS_LAYER_ALE_RESOURCE_RELEASE_V6, passive: true},
+	tcpip.EndpointClosure: {v4: FWPS_LAYER_ALE_ENDPOINT_CLOSURE_V4, v6: FWPS_LAYER_ALE_ENDPOINT_CLOSURE_V6,
+		site: &siteClosureIRQL},
+	tcpip.ResourceRelease: {v4: FWPS_LAYER_ALE_RESOURCE_RELEASE_V4, v6: FWPS_LAYER_ALE_RESOURCE_RELEASE_V6,
+		passive: true},
 }
 
 // id is the run-time layer.

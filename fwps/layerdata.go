@@ -10,8 +10,8 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// version is one state of a connect or bind request. The first one is the program's; each change a callout applies makes a
-// new one. For bind requests only the first two members of req mean something.
+// version is one state of a connect or bind request. The first one is the program's; each change a callout
+// applies makes a new one. For bind requests only the first two members of req mean something.
 type version struct {
 	req    FWPS_CONNECT_REQUEST0 // without PreviousVersion
 	prev   *version
@@ -42,11 +42,13 @@ func (v *version) lendBindChain() *FWPS_BIND_REQUEST0 {
 	if v.filter == 0 {
 		return nil
 	}
-	return &FWPS_BIND_REQUEST0{v.req.LocalAddressAndPort, v.req.PortReservationToken, v.prev.lendBindChain(), v.filter}
+	return &FWPS_BIND_REQUEST0{v.req.LocalAddressAndPort, v.req.PortReservationToken, v.prev.lendBindChain(),
+		v.filter}
 }
 
 func (v *version) lendBind() *FWPS_BIND_REQUEST0 {
-	return &FWPS_BIND_REQUEST0{v.req.LocalAddressAndPort, v.req.PortReservationToken, v.lendBindChain(), v.filter}
+	return &FWPS_BIND_REQUEST0{v.req.LocalAddressAndPort, v.req.PortReservationToken, v.lendBindChain(),
+		v.filter}
 }
 
 // writable is one copy that FwpsAcquireWritableLayerDataPointer0 gave out.
@@ -83,7 +85,8 @@ func (cl *call) outstanding() int {
 func (cl *call) notApplied(k *ke.K, n int, when string) {
 	f := verify.Finding{Rule: verify.WFP_083, Obj: cl.c.id.String(), Places: cl.places(),
 		Headline: fmt.Sprintf("%s with %d acquired writable copies not applied", when, n),
-		Fix:      "call FwpsApplyModifiedLayerData0 on every path after a successful FwpsAcquireWritableLayerDataPointer0, changed or not."}
+		Fix: "call FwpsApplyModifiedLayerData0 on every path after a successful " +
+			"FwpsAcquireWritableLayerDataPointer0, changed or not."}
 	for _, w := range cl.writables {
 		if !w.applied {
 			f.Places = append(f.Places, verify.Place{Label: "ACQUIRED", Seq: w.seq})
@@ -101,11 +104,13 @@ var (
 		Alts: []string{"applies the acquired copy", "ignores the changes"}, Spec: "wfp.md 21 #24"}
 )
 
-// FwpsAcquireWritableLayerDataPointer0 gives a copy of the connect or bind request that may be changed. Each success needs one
-// FwpsApplyModifiedLayerData0. It also sets classifyOut to FWP_ACTION_BLOCK without the right to change it.
+// FwpsAcquireWritableLayerDataPointer0 gives a copy of the connect or bind request that may be changed. Each
+// success needs one FwpsApplyModifiedLayerData0. It also sets classifyOut to FWP_ACTION_BLOCK without the
+// right to change it.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the copy is the caller's until it is applied. Rules: WFP-001, WFP-063, WFP-073, WFP-074,
-// WFP-083, WFP-086, WFP-093, WFP-094. Reference: fwpsk/nf-fwpsk-fwpsacquirewritablelayerdatapointer0.
+// IRQL: <= DISPATCH_LEVEL. Ownership: the copy is the caller's until it is applied. Rules: WFP-001, WFP-063,
+// WFP-073, WFP-074, WFP-083, WFP-086, WFP-093, WFP-094. Reference:
+// fwpsk/nf-fwpsk-fwpsacquirewritablelayerdatapointer0.
 func FwpsAcquireWritableLayerDataPointer0(k *irql.K, classifyHandle uint64, filterId uint64, flags uint32,
 	writableLayerData *any, classifyOut *FWPS_CLASSIFY_OUT0) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpsAcquireWritableLayerDataPointer0)
@@ -150,24 +155,26 @@ func FwpsAcquireWritableLayerDataPointer0(k *irql.K, classifyHandle uint64, filt
 func (cl *call) mayAcquire(k *ke.K, filterId uint64, flags uint32) ntstatus.NTSTATUS {
 	switch {
 	case !cl.c.info.redirects():
-		cl.found(k, verify.WFP_093, "FwpsAcquireWritableLayerDataPointer0 at "+cl.c.info.name+", whose data cannot be changed", "")
+		cl.found(k, verify.WFP_093,
+			"FwpsAcquireWritableLayerDataPointer0 at "+cl.c.info.name+", whose data cannot be changed", "")
 		return ntstatus.STATUS_FWP_INCOMPATIBLE_LAYER
 	case filterId != cl.f.ID:
 		cl.wrongFilter(k, "FwpsAcquireWritableLayerDataPointer0", filterId)
 		return ntstatus.STATUS_INVALID_PARAMETER
 	case cl.pend == pendCompleted || !cl.running && cl.pend != pendPending:
-		cl.found(k, verify.WFP_086, "FwpsAcquireWritableLayerDataPointer0 after the callout's decision: a change would be lost", "")
+		cl.found(k, verify.WFP_086,
+			"FwpsAcquireWritableLayerDataPointer0 after the callout's decision: a change would be lost", "")
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
 	return flagsZero(k, cl.c.id, "FwpsAcquireWritableLayerDataPointer0", flags)
 }
 
-// FwpsApplyModifiedLayerData0 makes the acquired copy the current version of the request. From here on the redirect context in
-// it is the engine's, and the copy is gone.
+// FwpsApplyModifiedLayerData0 makes the acquired copy the current version of the request. From here on the
+// redirect context in it is the engine's, and the copy is gone.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: modifiedLayerData and the redirect context go to the engine. Rules: WFP-001, WFP-057,
-// WFP-063, WFP-073, WFP-084 to WFP-087, WFP-089 to WFP-091, WFP-095, WFP-096, WFP-099, WFP-101 to WFP-108, WFP-110 to WFP-114,
-// WFP-119. Reference: fwpsk/nf-fwpsk-fwpsapplymodifiedlayerdata0.
+// IRQL: <= DISPATCH_LEVEL. Ownership: modifiedLayerData and the redirect context go to the engine. Rules:
+// WFP-001, WFP-057, WFP-063, WFP-073, WFP-084 to WFP-087, WFP-089 to WFP-091, WFP-095, WFP-096, WFP-099,
+// WFP-101 to WFP-108, WFP-110 to WFP-114, WFP-119. Reference: fwpsk/nf-fwpsk-fwpsapplymodifiedlayerdata0.
 func FwpsApplyModifiedLayerData0(k *irql.K, classifyHandle uint64, modifiedLayerData any, flags uint32) {
 	ke.Enter(k, ddi.FwpsApplyModifiedLayerData0)
 	e := state.Of(k)
@@ -182,7 +189,9 @@ func FwpsApplyModifiedLayerData0(k *irql.K, classifyHandle uint64, modifiedLayer
 		return
 	}
 	if cl.pend == pendCompleted {
-		cl.found(k, verify.WFP_086, "FwpsApplyModifiedLayerData0 after FwpsCompleteClassify0: the change is lost", "apply before completing.")
+		cl.found(k, verify.WFP_086,
+			"FwpsApplyModifiedLayerData0 after FwpsCompleteClassify0: the change is lost",
+			"apply before completing.")
 		take = false
 	}
 	cl.applyFlags(k, flags)
@@ -216,10 +225,12 @@ func (cl *call) toApply(k *ke.K, data any) (w *writable, take bool) {
 		if spent != nil {
 			what = "a second time for one acquired copy"
 		}
-		cl.found(k, verify.WFP_084, "FwpsApplyModifiedLayerData0 is called "+what, "apply exactly once per successful acquire.")
+		cl.found(k, verify.WFP_084, "FwpsApplyModifiedLayerData0 is called "+what,
+			"apply exactly once per successful acquire.")
 		return nil, false
 	}
-	cl.found(k, verify.WFP_085, "FwpsApplyModifiedLayerData0 is given another pointer than the one that was acquired",
+	cl.found(k, verify.WFP_085,
+		"FwpsApplyModifiedLayerData0 is given another pointer than the one that was acquired",
 		"pass the value that FwpsAcquireWritableLayerDataPointer0 stored, not the address of the variable.")
 	return open, ke.Choose(k, &siteApplyPointer, 2) == 0
 }
@@ -232,7 +243,8 @@ func (cl *call) applyFlags(k *ke.K, flags uint32) {
 		return
 	}
 	if cl.pend != pendPending {
-		cl.found(k, verify.WFP_087, "FWPS_CLASSIFY_FLAG_REAUTHORIZE_IF_MODIFIED_BY_OTHERS in a classification that is not pended",
+		cl.found(k, verify.WFP_087,
+			"FWPS_CLASSIFY_FLAG_REAUTHORIZE_IF_MODIFIED_BY_OTHERS in a classification that is not pended",
 			"pass 0 when redirecting inline.")
 		return
 	}
@@ -247,7 +259,8 @@ func (c *classification) apply(k *ke.K, w *writable, seq uint64) {
 	}
 	cl, r := w.call, *w.connect
 	if r.PreviousVersion != w.was.PreviousVersion || r.ModifierFilterId != w.was.ModifierFilterId {
-		cl.found(k, verify.WFP_089, "previousVersion or modifierFilterId of the request was changed", "these members are the engine's.")
+		cl.found(k, verify.WFP_089, "previousVersion or modifierFilterId of the request was changed",
+			"these members are the engine's.")
 	}
 	r.PreviousVersion, r.ModifierFilterId = nil, 0
 	if r == w.base.req {
@@ -263,9 +276,11 @@ func (c *classification) apply(k *ke.K, w *writable, seq uint64) {
 func (c *classification) applyBind(k *ke.K, w *writable, seq uint64) {
 	cl, r := w.call, *w.bind
 	if r.PreviousVersion != w.bindWas.PreviousVersion || r.ModifierFilterId != w.bindWas.ModifierFilterId {
-		cl.found(k, verify.WFP_089, "previousVersion or modifierFilterId of the request was changed", "these members are the engine's.")
+		cl.found(k, verify.WFP_089, "previousVersion or modifierFilterId of the request was changed",
+			"these members are the engine's.")
 	}
-	if r.LocalAddressAndPort == w.base.req.LocalAddressAndPort && r.PortReservationToken == w.base.req.PortReservationToken {
+	if r.LocalAddressAndPort == w.base.req.LocalAddressAndPort &&
+		r.PortReservationToken == w.base.req.PortReservationToken {
 		return
 	}
 	if r.LocalAddressAndPort.Ss_family != c.original.LocalAddressAndPort.Ss_family {
@@ -284,9 +299,11 @@ func (c *classification) pokedAfterApply(k *ke.K) {
 	poisonBind(&cleanBind)
 	for _, cl := range c.calls {
 		for _, w := range cl.writables {
-			if w.applied && (w.connect != nil && *w.connect != clean || w.bind != nil && *w.bind != cleanBind) {
-				ke.Report(k, verify.Finding{Rule: verify.WFP_095, Obj: c.id.String(), Driver: imageNameOf(cl.reg.owner),
-					Also: []verify.RuleID{verify.POOL_013}, Places: cl.places(),
+			if w.applied && (w.connect != nil && *w.connect != clean || w.bind != nil &&
+				*w.bind != cleanBind) {
+				ke.Report(k, verify.Finding{Rule: verify.WFP_095, Obj: c.id.String(),
+					Driver: imageNameOf(cl.reg.owner),
+					Also:   []verify.RuleID{verify.POOL_013}, Places: cl.places(),
 					Headline: "the writable copy of the request was written after it had been applied",
 					Fix:      "do not keep the pointer beyond FwpsApplyModifiedLayerData0."})
 			}

@@ -6,9 +6,9 @@ import (
 	"calloutsim/wsk/ws2def"
 )
 
-// FWPS_INCOMING_METADATA_VALUES0 is what else is known about the event. Which members mean something differs from layer to
-// layer and from event to event: FWPS_IS_METADATA_FIELD_PRESENT tells. The engine lends it to classifyFn for the duration
-// of the call.
+// FWPS_INCOMING_METADATA_VALUES0 is what else is known about the event. Which members mean something differs
+// from layer to layer and from event to event: FWPS_IS_METADATA_FIELD_PRESENT tells. The engine lends it to
+// classifyFn for the duration of the call.
 type FWPS_INCOMING_METADATA_VALUES0 struct {
 	present     uint32
 	flags       uint32
@@ -25,10 +25,12 @@ type FWPS_INCOMING_METADATA_VALUES0 struct {
 	lent        *lent
 }
 
-// FWPS_IS_METADATA_FIELD_PRESENT tells whether the member that a FWPS_METADATA_FIELD_* bit stands for means something.
+// FWPS_IS_METADATA_FIELD_PRESENT tells whether the member that a FWPS_METADATA_FIELD_* bit stands for means
+// something.
 //
 // IRQL: any level. Rules: WFP-054. Reference: fwpsk/ns-fwpsk-fwps_incoming_metadata_values0_.
-func FWPS_IS_METADATA_FIELD_PRESENT(metadataValues *FWPS_INCOMING_METADATA_VALUES0, metadataField uint32) bool {
+func FWPS_IS_METADATA_FIELD_PRESENT(metadataValues *FWPS_INCOMING_METADATA_VALUES0,
+	metadataField uint32) bool {
 	metadataValues.lent.touch()
 	return metadataValues.present&metadataField == metadataField
 }
@@ -38,8 +40,9 @@ func (m *FWPS_INCOMING_METADATA_VALUES0) need(bit uint32, name string) {
 	m.lent.touch()
 	if m.present&bit == 0 {
 		m.lent.report(verify.Finding{Rule: verify.WFP_053, Obj: m.lent.id(),
-			Headline: "metadata member " + name + " is read at " + m.lent.call.c.info.name + ", where it is absent this time",
-			Fix:      "test FWPS_IS_METADATA_FIELD_PRESENT before reading the member."})
+			Headline: "metadata member " + name + " is read at " + m.lent.call.c.info.name +
+				", where it is absent this time",
+			Fix: "test FWPS_IS_METADATA_FIELD_PRESENT before reading the member."})
 	}
 }
 
@@ -109,8 +112,8 @@ func (m *FWPS_INCOMING_METADATA_VALUES0) OriginalDestination() *ws2def.SOCKADDR_
 	return m.original
 }
 
-// RedirectRecords is the handle of the connection's redirect records, valid as long as the classification is not decided.
-// Rules: WFP-053, WFP-054.
+// RedirectRecords is the handle of the connection's redirect records, valid as long as the classification is
+// not decided. Rules: WFP-053, WFP-054.
 func (m *FWPS_INCOMING_METADATA_VALUES0) RedirectRecords() irql.HANDLE {
 	m.need(FWPS_METADATA_FIELD_REDIRECT_RECORD_HANDLE, "redirectRecords")
 	return m.records

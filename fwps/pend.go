@@ -41,25 +41,30 @@ type classifyRef struct {
 	lastSeq  uint64 // of the release that was the last
 }
 
-// pendPatience is how long a classification may stay pended before that is worth a warning (MULL gives up after 10 s).
+// pendPatience is how long a classification may stay pended before that is worth a warning (MULL gives up
+// after 10 s).
 const pendPatience = 60 * ke.Second
 
 // pendLoops is how often Complete(NULL) may lead to the next pend before that is worth a warning.
 const pendLoops = 3
 
 var (
-	siteAcquireHandle = ke.Site{Name: "fault/FwpsAcquireClassifyHandle0", Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"},
+	siteAcquireHandle = ke.Site{Name: "fault/FwpsAcquireClassifyHandle0",
+		Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"},
 		Spec: "wfp.md 8.1"}
-	sitePend   = ke.Site{Name: "fault/FwpsPendClassify0", Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"}, Spec: "wfp.md 8.1"}
-	siteResume = ke.Site{Name: "doc/FwpsCompleteClassify0/resume", Alts: []string{"deferred", "inline"}, Spec: "wfp.md 8.3, 21 #28"}
+	sitePend = ke.Site{Name: "fault/FwpsPendClassify0", Alts: []string{"succeeds",
+		"STATUS_INSUFFICIENT_RESOURCES"}, Spec: "wfp.md 8.1"}
+	siteResume = ke.Site{Name: "doc/FwpsCompleteClassify0/resume", Alts: []string{"deferred", "inline"},
+		Spec: "wfp.md 8.3, 21 #28"}
 )
 
-// FwpsAcquireClassifyHandle0 gives classifyFn a handle by which the classification can be pended, changed and completed. Each
-// acquire needs one release.
+// FwpsAcquireClassifyHandle0 gives classifyFn a handle by which the classification can be pended, changed and
+// completed. Each acquire needs one release.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller has one reference. Rules: WFP-001, WFP-009, WFP-061, WFP-073, WFP-082.
-// Reference: fwpsk/nf-fwpsk-fwpsacquireclassifyhandle0.
-func FwpsAcquireClassifyHandle0(k *irql.K, classifyContext any, flags uint32, classifyHandle *uint64) ntstatus.NTSTATUS {
+// IRQL: <= DISPATCH_LEVEL. Ownership: the caller has one reference. Rules: WFP-001, WFP-009, WFP-061,
+// WFP-073, WFP-082. Reference: fwpsk/nf-fwpsk-fwpsacquireclassifyhandle0.
+func FwpsAcquireClassifyHandle0(k *irql.K, classifyContext any, flags uint32,
+	classifyHandle *uint64) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpsAcquireClassifyHandle0)
 	e := state.Of(k)
 	cl, s := e.contextCall(k, classifyContext)
@@ -93,14 +98,16 @@ func newClassifyRef(e *engine, cl *call) *classifyRef {
 	return h
 }
 
-// contextCall finds the call a classifyContext belongs to and checks that its classifyFn is the one that runs.
+// contextCall finds the call a classifyContext belongs to and checks that its classifyFn is the one that
+// runs.
 func (e *engine) contextCall(k *ke.K, ctx any) (*call, ntstatus.NTSTATUS) {
 	cc, _ := ctx.(*classifyContext)
 	f := verify.Finding{Rule: verify.WFP_009, Obj: "classify"}
 	switch {
 	case cc == nil:
 		f.Headline = "FwpsAcquireClassifyHandle0 without the classifyContext of a classifyFn"
-		f.Fix = "pass on the classifyContext that classifyFn received; it is NULL at layers without classify handles."
+		f.Fix = "pass on the classifyContext that classifyFn received; it is NULL at layers without " +
+			"classify handles."
 	case !cc.call.running:
 		f.Rule, f.Obj, f.BugCheck = verify.WFP_082, cc.call.c.id.String(), 0xD1
 		f.Headline = "FwpsAcquireClassifyHandle0 with the classifyContext of a classifyFn that has returned"
@@ -148,16 +155,18 @@ func (e *engine) handleFor(k *ke.K, num uint64, what string) *classifyRef {
 		f.Obj = h.id.String()
 		f.Headline = fmt.Sprintf("%s with %v, whose last reference is gone", what, h.id)
 		f.Places = append(h.call.places(), verify.Place{Label: "LAST_RELEASE", Seq: h.lastSeq})
-		f.Fix = "release the handle after its last use; a pended classification holds a reference of its own until it is completed."
+		f.Fix = "release the handle after its last use; a pended classification holds a reference of its " +
+			"own until it is completed."
 	}
 	ke.Report(k, f)
 	return nil
 }
 
-// FwpsReleaseClassifyHandle0 gives back one reference that FwpsAcquireClassifyHandle0 gave. A classification that is
-// pended keeps the handle alive until it is completed.
+// FwpsReleaseClassifyHandle0 gives back one reference that FwpsAcquireClassifyHandle0 gave. A classification
+// that is pended keeps the handle alive until it is completed.
 //
-// IRQL: <= DISPATCH_LEVEL. Rules: WFP-001, WFP-062, WFP-063, WFP-083. Reference: fwpsk/nf-fwpsk-fwpsreleaseclassifyhandle0.
+// IRQL: <= DISPATCH_LEVEL. Rules: WFP-001, WFP-062, WFP-063, WFP-083. Reference:
+// fwpsk/nf-fwpsk-fwpsreleaseclassifyhandle0.
 func FwpsReleaseClassifyHandle0(k *irql.K, classifyHandle uint64) {
 	ke.Enter(k, ddi.FwpsReleaseClassifyHandle0)
 	e := state.Of(k)
@@ -167,9 +176,11 @@ func FwpsReleaseClassifyHandle0(k *irql.K, classifyHandle uint64) {
 	}
 	if h != nil && h.acquired == h.released {
 		ke.Report(k, verify.Finding{Rule: verify.WFP_062, Obj: h.id.String(), BugCheck: 0x18,
-			Headline: fmt.Sprintf("FwpsReleaseClassifyHandle0 on %v: %d acquired, %d released already", h.id, h.acquired, h.released),
-			Places:   append(h.call.places(), verify.Place{Label: "LAST_RELEASE", Seq: h.lastSeq}),
-			Fix:      "release once for each successful FwpsAcquireClassifyHandle0; FwpsCompleteClassify0 releases the pend's own reference."})
+			Headline: fmt.Sprintf("FwpsReleaseClassifyHandle0 on %v: %d acquired, %d released already", h.id,
+				h.acquired, h.released),
+			Places: append(h.call.places(), verify.Place{Label: "LAST_RELEASE", Seq: h.lastSeq}),
+			Fix: "release once for each successful FwpsAcquireClassifyHandle0; FwpsCompleteClassify0 " +
+				"releases the pend's own reference."})
 		return
 	}
 	if h = e.handleFor(k, classifyHandle, "FwpsReleaseClassifyHandle0"); h == nil {
@@ -198,11 +209,12 @@ func (e *engine) drop(h *classifyRef, seq uint64) {
 	}
 }
 
-// FwpsPendClassify0 suspends the classification until FwpsCompleteClassify0. classifyFn then returns FWP_ACTION_BLOCK with
-// FWPS_RIGHT_ACTION_WRITE cleared.
+// FwpsPendClassify0 suspends the classification until FwpsCompleteClassify0. classifyFn then returns
+// FWP_ACTION_BLOCK with FWPS_RIGHT_ACTION_WRITE cleared.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the engine takes a reference to the handle until completion. Rules: WFP-001, WFP-009,
-// WFP-041, WFP-063, WFP-064, WFP-066, WFP-067, WFP-073, WFP-074, WFP-075. Reference: fwpsk/nf-fwpsk-fwpspendclassify0.
+// IRQL: <= DISPATCH_LEVEL. Ownership: the engine takes a reference to the handle until completion. Rules:
+// WFP-001, WFP-009, WFP-041, WFP-063, WFP-064, WFP-066, WFP-067, WFP-073, WFP-074, WFP-075. Reference:
+// fwpsk/nf-fwpsk-fwpspendclassify0.
 func FwpsPendClassify0(k *irql.K, classifyHandle uint64, filterId uint64, flags uint32,
 	classifyOut *FWPS_CLASSIFY_OUT0) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpsPendClassify0)
@@ -223,6 +235,7 @@ func FwpsPendClassify0(k *irql.K, classifyHandle uint64, filterId uint64, flags 
 		cl.pend, cl.pendSeq, cl.pendTime = pendPending, seq, e.m.Now()
 		h.refs++
 		cl.loops(k)
+		cl.c.reportClaimedLoop(k)
 	case cl.pend == pendNone:
 		cl.pend = pendFailed
 	}
@@ -233,7 +246,8 @@ func FwpsPendClassify0(k *irql.K, classifyHandle uint64, filterId uint64, flags 
 func (cl *call) mayPend(k *ke.K, filterId uint64, flags uint32, out *FWPS_CLASSIFY_OUT0) ntstatus.NTSTATUS {
 	switch {
 	case !cl.running || !inCall(k, cl):
-		cl.found(k, verify.WFP_009, "FwpsPendClassify0 is called outside of the classifyFn of "+cl.c.id.String(),
+		cl.found(k, verify.WFP_009,
+			"FwpsPendClassify0 is called outside of the classifyFn of "+cl.c.id.String(),
 			"pend inside classifyFn; only completion comes later.")
 		return ntstatus.STATUS_INVALID_PARAMETER
 	case !cl.c.info.pend:
@@ -250,14 +264,16 @@ func (cl *call) mayPend(k *ke.K, filterId uint64, flags uint32, out *FWPS_CLASSI
 		cl.found(k, verify.WFP_075, "FwpsPendClassify0 is called twice for one call of classifyFn", "")
 		return ntstatus.STATUS_INVALID_PARAMETER
 	case cl.entry.Rights&write == 0:
-		cl.found(k, verify.WFP_041, "FwpsPendClassify0 although FWPS_RIGHT_ACTION_WRITE was clear when classifyFn was called",
+		cl.found(k, verify.WFP_041,
+			"FwpsPendClassify0 although FWPS_RIGHT_ACTION_WRITE was clear when classifyFn was called",
 			"test the right first; without it the decision is somebody else's.")
 	}
 	return flagsZero(k, cl.c.id, "FwpsPendClassify0", flags)
 }
 
 func (cl *call) wrongFilter(k *ke.K, what string, filterId uint64) {
-	cl.found(k, verify.WFP_074, fmt.Sprintf("%s with filterId %d; the call is for filter %d", what, filterId, cl.f.ID),
+	cl.found(k, verify.WFP_074, fmt.Sprintf("%s with filterId %d; the call is for filter %d", what, filterId,
+		cl.f.ID),
 		"pass filter->filterId of the current call.")
 }
 
@@ -270,17 +286,18 @@ func (cl *call) loops(k *ke.K) {
 		}
 	}
 	if n >= pendLoops {
-		cl.found(k, verify.WFP_076, fmt.Sprintf("the classification is pended after it was completed with NULL %d times", n),
+		cl.found(k, verify.WFP_076,
+			fmt.Sprintf("the classification is pended after it was completed with NULL %d times", n),
 			"decide when the reason for pending is gone, or complete with a decision.")
 	}
 }
 
-// FwpsCompleteClassify0 ends the pending of a classification: with the final answer of the callout, or with NULL to have
-// everybody asked again. It takes the pend's reference to the handle.
+// FwpsCompleteClassify0 ends the pending of a classification: with the final answer of the callout, or with
+// NULL to have everybody asked again. It takes the pend's reference to the handle.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: classifyOut stays the caller's. Filters may be evaluated, and callouts called, before
-// it returns or later. Rules: WFP-001, WFP-040, WFP-052, WFP-063, WFP-068 to WFP-073, WFP-079, WFP-080, WFP-083.
-// Reference: fwpsk/nf-fwpsk-fwpscompleteclassify0.
+// IRQL: <= DISPATCH_LEVEL. Ownership: classifyOut stays the caller's. Filters may be evaluated, and callouts
+// called, before it returns or later. Rules: WFP-001, WFP-040, WFP-052, WFP-063, WFP-068 to WFP-073, WFP-079,
+// WFP-080, WFP-083. Reference: fwpsk/nf-fwpsk-fwpscompleteclassify0.
 func FwpsCompleteClassify0(k *irql.K, classifyHandle uint64, flags uint32, classifyOut *FWPS_CLASSIFY_OUT0) {
 	ke.Enter(k, ddi.FwpsCompleteClassify0)
 	e := state.Of(k)
@@ -312,7 +329,8 @@ func FwpsCompleteClassify0(k *irql.K, classifyHandle uint64, flags uint32, class
 		cl.notApplied(k, n, "the classification is completed")
 	}
 	if t := e.m.Now() - cl.pendTime; t > pendPatience {
-		cl.found(k, verify.WFP_079, fmt.Sprintf("the classification was pended for %d s of virtual time", t/ke.Second),
+		cl.found(k, verify.WFP_079, fmt.Sprintf("the classification was pended for %d s of virtual time",
+			t/ke.Second),
 			"complete pended classifications after a time-out of the driver's own.")
 	}
 	cl.completion = &completion{again: classifyOut == nil}
@@ -331,11 +349,14 @@ func FwpsCompleteClassify0(k *irql.K, classifyHandle uint64, flags uint32, class
 func (cl *call) completedTwice(k *ke.K) {
 	ke.Report(k, verify.Finding{Rule: verify.WFP_068, Obj: cl.c.id.String(), BugCheck: 0x18,
 		Headline: fmt.Sprintf("%v is completed a second time", cl.c.id),
-		Places:   append(cl.places()[:0:0], verify.Place{Label: "PENDED", Seq: cl.pendSeq}, verify.Place{Label: "FIRST_COMPLETION", Seq: cl.completeSeq}),
-		Fix:      "take the record of the pended classification out of its list under a lock; whoever gets it completes."})
+		Places: append(cl.places()[:0:0], verify.Place{Label: "PENDED", Seq: cl.pendSeq},
+			verify.Place{Label: "FIRST_COMPLETION", Seq: cl.completeSeq}),
+		Fix: "take the record of the pended classification out of its list under a lock; whoever " +
+			"gets it completes."})
 }
 
-// resume goes on with a classification that was parked: later in a context of its own, or now on the completing stack.
+// resume goes on with a classification that was parked: later in a context of its own, or now on the
+// completing stack.
 func (c *classification) resume(k *ke.K, cl *call) {
 	c.parked, c.phase = nil, phRunning
 	on := func(k *ke.K) {

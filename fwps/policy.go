@@ -36,7 +36,8 @@ func FindHandle(k *ke.K, h irql.HANDLE) any { return state.Of(k).handles.find(ui
 // SessionOpened notes a session for the checks at unload.
 func SessionOpened(k *ke.K, session any, seq uint64) {
 	g := &state.Of(k).mgmt
-	g.sessions, g.owners, g.seqs = append(g.sessions, session), append(g.owners, ke.Acting(k)), append(g.seqs, seq)
+	g.sessions, g.owners, g.seqs = append(g.sessions, session), append(g.owners, ke.Acting(k)), append(g.seqs,
+		seq)
 }
 
 // SessionClosed forgets a session.
@@ -52,7 +53,8 @@ func SessionClosed(k *ke.K, session any) {
 	}
 }
 
-// NextCalloutID gives a management callout its run-time number: that of the registration, if there is one already.
+// NextCalloutID gives a management callout its run-time number: that of the registration, if there is one
+// already.
 func NextCalloutID(k *ke.K, key GUID) uint32 {
 	e := state.Of(k)
 	if r := e.registered(key); r != nil {
@@ -69,8 +71,8 @@ func NextFilterID(k *ke.K) uint64 {
 	return e.nextFilter - 1
 }
 
-// NotifyAdded tells the callout of a filter that the filter is being added. A failure vetoes the addition. Without
-// registered code nobody is told.
+// NotifyAdded tells the callout of a filter that the filter is being added. A failure vetoes the addition.
+// Without registered code nobody is told.
 func NotifyAdded(k *ke.K, f *wfp.Filter) ntstatus.NTSTATUS {
 	e := state.Of(k)
 	e.checkSublayer(k, f)
@@ -97,8 +99,8 @@ func NotifyCommitted(k *ke.K, f *wfp.Filter) {
 	}
 }
 
-// NotifyDeleted tells the callout of a filter that the filter is gone. The key is NULL then, and the callout may never have
-// heard of the filter (wfp.md 2.4).
+// NotifyDeleted tells the callout of a filter that the filter is gone. The key is NULL then, and the callout
+// may never have heard of the filter (wfp.md 2.4).
 func NotifyDeleted(k *ke.K, f *wfp.Filter) {
 	e := state.Of(k)
 	f.Deleted = true
@@ -121,7 +123,8 @@ func NotifyDeleted(k *ke.K, f *wfp.Filter) {
 }
 
 // notify calls notifyFn in the driver's name. What it stored in Context is kept.
-func (e *engine) notify(k *ke.K, r *registration, t FWPS_CALLOUT_NOTIFY_TYPE, key *GUID, f *wfp.Filter) ntstatus.NTSTATUS {
+func (e *engine) notify(k *ke.K, r *registration, t FWPS_CALLOUT_NOTIFY_TYPE, key *GUID,
+	f *wfp.Filter) ntstatus.NTSTATUS {
 	old := ke.IRQL(k)
 	if old < ke.Dispatch && ke.Choose(k, &siteNotify, 2) == 1 {
 		ke.SetIRQL(k, ke.Dispatch)
@@ -129,7 +132,8 @@ func (e *engine) notify(k *ke.K, r *registration, t FWPS_CALLOUT_NOTIFY_TYPE, ke
 	r.enter()
 	rf := runtimeFilter(f)
 	rf.Action.CalloutId = r.id
-	ke.Push(k, ke.Frame{Kind: ke.FrameNotify, Image: r.owner, Device: r.device, Object: r, Obj: r.tid, Fn: codeOf(r.fn.NotifyFn)})
+	ke.Push(k, ke.Frame{Kind: ke.FrameNotify, Image: r.owner, Device: r.device, Object: r, Obj: r.tid,
+		Fn: codeOf(r.fn.NotifyFn)})
 	s := r.fn.NotifyFn(k, t, key, rf)
 	ke.PopStatus(k, s)
 	if t == FWPS_CALLOUT_NOTIFY_ADD_FILTER {
@@ -152,8 +156,9 @@ func (e *engine) checkSublayer(k *ke.K, f *wfp.Filter) {
 		if o.Callout != nil && o.Callout != f.Callout && o.Layer == f.Layer && o.Sublayer == f.Sublayer &&
 			o.Action != wfp.CalloutInspection && o.Overlaps(f) {
 			ke.Report(k, verify.Finding{Rule: verify.WFP_030, Obj: filterID(f).String(),
-				Headline: "two callouts share a sublayer at " + layerName(f.Layer) + ": the lighter one is skipped when the other decides",
-				Fix:      "add a sublayer of its own for each callout."})
+				Headline: "two callouts share a sublayer at " + layerName(f.Layer) +
+					": the lighter one is skipped when the other decides",
+				Fix: "add a sublayer of its own for each callout."})
 			return
 		}
 	}

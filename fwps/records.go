@@ -42,7 +42,8 @@ func (r *chain) ID() trace.ID { return r.id }
 // Len counts all records.
 func (r *chain) Len() int { return len(r.all()) }
 
-// all lists the records, oldest first. What is inherited is looked up now, not when the socket was told (wfp.md 10.4).
+// all lists the records, oldest first. What is inherited is looked up now, not when the socket was told
+// (wfp.md 10.4).
 func (r *chain) all() []*record {
 	if r.inherited == nil {
 		return r.own
@@ -50,12 +51,14 @@ func (r *chain) all() []*record {
 	return append(append([]*record(nil), r.inherited.all()...), r.own...)
 }
 
-// claim says that a driver has taken a connection's records while it pended the connection: it is about to redirect it. The
-// proxy connects out before the driver applies the change (wfp.md 10.5), so for connections that inherit the chain the
-// claim counts as the record that is to come. INFERRED: without it the documented order would loop.
+// claim says that a driver has taken a connection's records while it pended the connection: it is about to
+// redirect it. The proxy connects out before the driver applies the change (wfp.md 10.5), so for connections
+// that inherit the chain the claim counts as the record that is to come. INFERRED: without it the documented
+// order would loop.
 type claim struct {
 	by image
 	at int // records there were
+	of *classification
 }
 
 // claimedBy reports whether a driver has claimed an ancestor of the chain and has not redirected it since.
@@ -106,8 +109,8 @@ func (e *engine) NewRecords(_ *ke.K, inherited tcpip.Records) tcpip.Records {
 	return r
 }
 
-// The opaque form of a chain. Real ones are not documented; this one has a size that differs between connections and grows
-// with the chain, looks random, and is recognised by a checksum (wfp.md 21 #15).
+// The opaque form of a chain. Real ones are not documented; this one has a size that differs between
+// connections and grows with the chain, looks random, and is recognised by a checksum (wfp.md 21 #15).
 const (
 	blobHead  = 24
 	blobMin   = 64
@@ -136,7 +139,8 @@ func (e *engine) FormatRecords(r tcpip.Records) []byte {
 
 // ParseRecords finds the chain that serialised bytes stand for, as long as its connection lives.
 func (e *engine) ParseRecords(b []byte) (tcpip.Records, bool) {
-	if len(b) < blobMin || len(b) > blobMax || len(b)%8 != 0 || binary.LittleEndian.Uint64(b[16:]) != blobSum(b) {
+	if len(b) < blobMin || len(b) > blobMax || len(b)%8 != 0 ||
+		binary.LittleEndian.Uint64(b[16:]) != blobSum(b) {
 		return nil, false
 	}
 	n := binary.LittleEndian.Uint64(b[8:]) ^ blobKey
@@ -214,10 +218,13 @@ func (c *classification) takeContext(k *ke.K, w *writable, v *version) {
 		return
 	}
 	n := min(v.req.LocalRedirectContextSize, uint64(b.Len()))
-	x := &redirectContext{id: c.e.m.NewID(trace.RedirectContext), buf: b, data: append([]byte(nil), pool.Raw(k, b)[:n]...)}
-	pool.Take(k, b, pool.Loan{Owner: x.id, Rule: verify.WFP_108, What: "the redirect context of " + c.chain.id.String(),
+	x := &redirectContext{id: c.e.m.NewID(trace.RedirectContext), buf: b,
+		data: append([]byte(nil), pool.Raw(k, b)[:n]...)}
+	pool.Take(k, b, pool.Loan{Owner: x.id, Rule: verify.WFP_108, What: "the redirect context of " +
+		c.chain.id.String(),
 		Seq: v.seq, BugCheck: 0xC2,
-		Fix: "do not touch or free the context after FwpsApplyModifiedLayerData0: the engine frees it when the flow is gone."})
+		Fix: "do not touch or free the context after FwpsApplyModifiedLayerData0: the engine frees it " +
+			"when the flow is gone."})
 	c.chain.contexts = append(c.chain.contexts, x)
 	v.req.LocalRedirectContext = b
 }
@@ -228,7 +235,8 @@ func (c *classification) addRecord(w *writable, v *version) {
 	if !ok || c.chain == nil {
 		return
 	}
-	v.record = &record{handle: h, original: ws2def.AddrPort(&c.original.RemoteAddressAndPort), pid: v.req.LocalRedirectTargetPID, seq: v.seq}
+	v.record = &record{handle: h, original: ws2def.AddrPort(&c.original.RemoteAddressAndPort),
+		pid: v.req.LocalRedirectTargetPID, seq: v.seq}
 	if v.req.LocalRedirectContext != w.base.req.LocalRedirectContext {
 		for _, x := range c.chain.contexts {
 			if x.buf == v.req.LocalRedirectContext {

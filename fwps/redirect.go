@@ -14,17 +14,20 @@ import (
 )
 
 var (
-	siteRedirectHandle = ke.Site{Name: "fault/FwpsRedirectHandleCreate0", Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"},
+	siteRedirectHandle = ke.Site{Name: "fault/FwpsRedirectHandleCreate0",
+		Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"},
 		Spec: "wfp.md 10.1"}
-	siteRecordKey = ke.Site{Name: "doc/FwpsQueryConnectionRedirectState0/key", Alts: []string{"handle", "provider"}, Spec: "wfp.md 21 #41"}
+	siteRecordKey = ke.Site{Name: "doc/FwpsQueryConnectionRedirectState0/key",
+		Alts: []string{"handle", "provider"}, Spec: "wfp.md 21 #41"}
 )
 
-// FwpsRedirectHandleCreate0 makes the handle by which a driver marks the connections it redirects. A driver makes one, keeps it
-// and destroys it at unload.
+// FwpsRedirectHandleCreate0 makes the handle by which a driver marks the connections it redirects. A driver
+// makes one, keeps it and destroys it at unload.
 //
 // IRQL: exactly PASSIVE_LEVEL. Ownership: the driver destroys it. Rules: WFP-003, WFP-073, WFP-097, WFP-098.
 // Reference: fwpsk/nf-fwpsk-fwpsredirecthandlecreate0.
-func FwpsRedirectHandleCreate0(k *irql.K, providerGuid *GUID, flags uint32, redirectHandleOut *irql.HANDLE) ntstatus.NTSTATUS {
+func FwpsRedirectHandleCreate0(k *irql.K, providerGuid *GUID, flags uint32,
+	redirectHandleOut *irql.HANDLE) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpsRedirectHandleCreate0)
 	e := state.Of(k)
 	if redirectHandleOut == nil || providerGuid == nil {
@@ -32,7 +35,8 @@ func FwpsRedirectHandleCreate0(k *irql.K, providerGuid *GUID, flags uint32, redi
 	}
 	for _, f := range ke.Frames(k) {
 		if cl, ok := f.Object.(*call); ok {
-			cl.found(k, verify.WFP_097, "FwpsRedirectHandleCreate0 is called in a classifyFn", "create one handle when the driver starts and keep it.")
+			cl.found(k, verify.WFP_097, "FwpsRedirectHandleCreate0 is called in a classifyFn",
+				"create one handle when the driver starts and keep it.")
 			break
 		}
 	}
@@ -44,7 +48,8 @@ func FwpsRedirectHandleCreate0(k *irql.K, providerGuid *GUID, flags uint32, redi
 		ke.CallStatus(k, ddi.FwpsRedirectHandleCreate0, 0, uint32(s))
 		return s
 	}
-	h := &redirectHandle{id: e.m.NewID(trace.RedirectHandle), provider: *providerGuid, owner: ke.Acting(k), alive: true}
+	h := &redirectHandle{id: e.m.NewID(trace.RedirectHandle), provider: *providerGuid, owner: ke.Acting(k),
+		alive: true}
 	h.num = irql.HANDLE(e.handles.add(h))
 	e.redirects = append(e.redirects, h)
 	*redirectHandleOut = h.num
@@ -54,11 +59,13 @@ func FwpsRedirectHandleCreate0(k *irql.K, providerGuid *GUID, flags uint32, redi
 
 // FwpsRedirectHandleDestroy0 destroys a redirect handle. Records made with it stay.
 //
-// IRQL: exactly PASSIVE_LEVEL. Rules: WFP-003, WFP-099, WFP-100. Reference: fwpsk/nf-fwpsk-fwpsredirecthandledestroy0.
+// IRQL: exactly PASSIVE_LEVEL. Rules: WFP-003, WFP-099, WFP-100. Reference:
+// fwpsk/nf-fwpsk-fwpsredirecthandledestroy0.
 func FwpsRedirectHandleDestroy0(k *irql.K, redirectHandle irql.HANDLE) {
 	ke.Enter(k, ddi.FwpsRedirectHandleDestroy0)
 	e := state.Of(k)
-	h := e.redirectHandleOf(k, "handle", redirectHandle, "FwpsRedirectHandleDestroy0 gets", ke.Acting(k), false)
+	h := e.redirectHandleOf(k, "handle", redirectHandle, "FwpsRedirectHandleDestroy0 gets", ke.Acting(k),
+		false)
 	if h == nil {
 		return
 	}
@@ -67,9 +74,11 @@ func FwpsRedirectHandleDestroy0(k *irql.K, redirectHandle irql.HANDLE) {
 		for _, rec := range c.own {
 			if rec.handle == h {
 				ke.Report(k, verify.Finding{Rule: verify.WFP_100, Obj: h.id.String(),
-					Headline: fmt.Sprintf("%v is destroyed while a connection redirected with it lives (%v)", h.id, c.id),
-					Places:   []verify.Place{{Label: "CREATED", Seq: h.seq}, {Label: "REDIRECTED", Seq: rec.seq}},
-					Fix:      "destroy the handle at unload, after the redirected flows have ended."})
+					Headline: fmt.Sprintf("%v is destroyed while a connection redirected with it lives (%v)",
+						h.id, c.id),
+					Places: []verify.Place{{Label: "CREATED", Seq: h.seq},
+						{Label: "REDIRECTED", Seq: rec.seq}},
+					Fix: "destroy the handle at unload, after the redirected flows have ended."})
 			}
 		}
 	}
@@ -78,9 +87,11 @@ func FwpsRedirectHandleDestroy0(k *irql.K, redirectHandle irql.HANDLE) {
 }
 
 // redirectHandleOf finds a redirect handle that is alive and the driver's own; nil after a report.
-func (e *engine) redirectHandleOf(k *ke.K, obj string, num irql.HANDLE, what string, by image, known bool) *redirectHandle {
+func (e *engine) redirectHandleOf(k *ke.K, obj string, num irql.HANDLE, what string, by image,
+	known bool) *redirectHandle {
 	h, _ := e.handles.find(uint64(num)).(*redirectHandle)
-	f := verify.Finding{Rule: verify.WFP_099, Obj: obj, Fix: "use the handle FwpsRedirectHandleCreate0 gave this driver, until unload."}
+	f := verify.Finding{Rule: verify.WFP_099, Obj: obj,
+		Fix: "use the handle FwpsRedirectHandleCreate0 gave this driver, until unload."}
 	switch {
 	case h == nil:
 		f.Headline = fmt.Sprintf("%s %#x, which is no redirect handle", what, uint64(num))
@@ -97,17 +108,18 @@ func (e *engine) redirectHandleOf(k *ke.K, obj string, num irql.HANDLE, what str
 	return nil
 }
 
-// FwpsQueryConnectionRedirectState0 tells how a connection relates to a redirect handle, and gives the context of the redirection
-// where it was this handle's. The context stays the engine's: it may be read.
+// FwpsQueryConnectionRedirectState0 tells how a connection relates to a redirect handle, and gives the
+// context of the redirection where it was this handle's. The context stays the engine's: it may be read.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: redirectContext is lent. Rules: WFP-001, WFP-054, WFP-099, WFP-101 to WFP-104.
-// Reference: fwpsk/nf-fwpsk-fwpsqueryconnectionredirectstate0.
+// IRQL: <= DISPATCH_LEVEL. Ownership: redirectContext is lent. Rules: WFP-001, WFP-054, WFP-099, WFP-101 to
+// WFP-104. Reference: fwpsk/nf-fwpsk-fwpsqueryconnectionredirectstate0.
 func FwpsQueryConnectionRedirectState0(k *irql.K, redirectRecords irql.HANDLE, redirectHandle irql.HANDLE,
 	redirectContext **irp.Buffer) FWPS_CONNECTION_REDIRECT_STATE {
 	ke.Enter(k, ddi.FwpsQueryConnectionRedirectState0)
 	e := state.Of(k)
 	ref, _ := e.handles.find(uint64(redirectRecords)).(*recordsRef)
-	h := e.redirectHandleOf(k, "handle", redirectHandle, "FwpsQueryConnectionRedirectState0 gets", ke.Acting(k), false)
+	h := e.redirectHandleOf(k, "handle", redirectHandle, "FwpsQueryConnectionRedirectState0 gets",
+		ke.Acting(k), false)
 	if ref == nil {
 		return FWPS_CONNECTION_NOT_REDIRECTED
 	}
@@ -115,8 +127,9 @@ func FwpsQueryConnectionRedirectState0(k *irql.K, redirectRecords irql.HANDLE, r
 	ke.Point(k, ke.Use{Obj: c.id, How: ke.R})
 	if c.phase == phDecided {
 		ke.Report(k, verify.Finding{Rule: verify.WFP_054, Obj: c.id.String(), BugCheck: 0xD5,
-			Headline: "FwpsQueryConnectionRedirectState0 with the redirect records of a classification that is decided",
-			Fix:      "ask inside classifyFn, or while the classification is pended."})
+			Headline: "FwpsQueryConnectionRedirectState0 with the redirect records of a classification " +
+				"that is decided",
+			Fix: "ask inside classifyFn, or while the classification is pended."})
 		return FWPS_CONNECTION_NOT_REDIRECTED
 	}
 	s, rec := FWPS_CONNECTION_NOT_REDIRECTED, (*record)(nil)
@@ -129,13 +142,15 @@ func FwpsQueryConnectionRedirectState0(k *irql.K, redirectRecords irql.HANDLE, r
 			*redirectContext = pool.Opened(rec.ctx.buf)
 		}
 	}
-	seq := ke.Log(k, trace.Event{What: trace.Call, Code: ddi.FwpsQueryConnectionRedirectState0, Obj: c.id, A: uint64(s), Flags: trace.HasA})
+	seq := ke.Log(k, trace.Event{What: trace.Call, Code: ddi.FwpsQueryConnectionRedirectState0, Obj: c.id,
+		A: uint64(s), Flags: trace.HasA})
 	c.queries = append(c.queries, stateQuery{by: ke.Acting(k), state: s, seq: seq})
 	return s
 }
 
 // redirectState compares a chain with a handle (wfp.md 10.3).
-func (e *engine) redirectState(k *ke.K, c *chain, h *redirectHandle) (FWPS_CONNECTION_REDIRECT_STATE, *record) {
+func (e *engine) redirectState(k *ke.K, c *chain, h *redirectHandle) (FWPS_CONNECTION_REDIRECT_STATE,
+	*record) {
 	all := c.all()
 	if c.claimedBy(h.owner) {
 		return FWPS_CONNECTION_REDIRECTED_BY_SELF, nil
@@ -163,12 +178,14 @@ type sioProbe struct {
 	need uint64
 }
 
-// FwpsQueryConnectionSioFormatRedirectRecords0 copies the redirect records of a connection in the opaque form a local proxy sets
-// on its outbound socket. With a buffer that is too small, or none, it tells the size.
+// FwpsQueryConnectionSioFormatRedirectRecords0 copies the redirect records of a connection in the opaque form
+// a local proxy sets on its outbound socket. With a buffer that is too small, or none, it tells the size.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: nothing is kept. Rules: WFP-001, WFP-115, WFP-116, WFP-117. Not modelled: proxies on
-// other machines. Reference: fwpsk/nf-fwpsk-fwpsqueryconnectionsioformatredirectrecords0.
-func FwpsQueryConnectionSioFormatRedirectRecords0(k *irql.K, redirectRecords irql.HANDLE, outputBuffer *irp.Buffer,
+// IRQL: <= DISPATCH_LEVEL. Ownership: nothing is kept. Rules: WFP-001, WFP-115, WFP-116, WFP-117. Not
+// modelled: proxies on other machines. Reference:
+// fwpsk/nf-fwpsk-fwpsqueryconnectionsioformatredirectrecords0.
+func FwpsQueryConnectionSioFormatRedirectRecords0(k *irql.K, redirectRecords irql.HANDLE,
+	outputBuffer *irp.Buffer,
 	outputBufferLength uint64, bytesTransferred *uint64) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpsQueryConnectionSioFormatRedirectRecords0)
 	e := state.Of(k)
@@ -183,7 +200,8 @@ func FwpsQueryConnectionSioFormatRedirectRecords0(k *irql.K, redirectRecords irq
 	return s
 }
 
-func (e *engine) sioFormat(k *ke.K, ref *recordsRef, out *irp.Buffer, length uint64, bytes *uint64) ntstatus.NTSTATUS {
+func (e *engine) sioFormat(k *ke.K, ref *recordsRef, out *irp.Buffer, length uint64,
+	bytes *uint64) ntstatus.NTSTATUS {
 	if ref == nil {
 		return ntstatus.STATUS_NOT_FOUND
 	}
@@ -196,8 +214,9 @@ func (e *engine) sioFormat(k *ke.K, ref *recordsRef, out *irp.Buffer, length uin
 	}
 	if c.phase == phDecided {
 		ke.Report(k, verify.Finding{Rule: verify.WFP_116, Obj: c.id.String(),
-			Headline: "FwpsQueryConnectionSioFormatRedirectRecords0 with the redirect records of a classification that is decided",
-			Fix:      "ask inside classifyFn, or while the classification is pended."})
+			Headline: "FwpsQueryConnectionSioFormatRedirectRecords0 with the redirect records of a " +
+				"classification that is decided",
+			Fix: "ask inside classifyFn, or while the classification is pended."})
 	}
 	blob := e.FormatRecords(ref.chain)
 	need := uint64(len(blob))
@@ -210,7 +229,7 @@ func (e *engine) sioFormat(k *ke.K, ref *recordsRef, out *irp.Buffer, length uin
 	}
 	out.CopyFrom(0, blob)
 	if c.phase != phDecided {
-		ref.chain.claims = append(ref.chain.claims, claim{ke.Acting(k), len(ref.chain.own)})
+		ref.chain.claims = append(ref.chain.claims, claim{ke.Acting(k), len(ref.chain.own), c})
 	}
 	return ntstatus.STATUS_SUCCESS
 }
@@ -238,8 +257,9 @@ func (c *classification) probed(k *ke.K, need, length uint64) {
 		}
 		if length < p.need {
 			ke.Report(k, verify.Finding{Rule: verify.WFP_117, Obj: c.id.String(),
-				Headline: fmt.Sprintf("the buffer is %d bytes again although %d were asked for", length, p.need),
-				Fix:      "repeat the call with the size that *BytesTransferred gave."})
+				Headline: fmt.Sprintf("the buffer is %d bytes again although %d were asked for", length,
+					p.need),
+				Fix: "repeat the call with the size that *BytesTransferred gave."})
 		}
 		p.need = need
 		return

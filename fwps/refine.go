@@ -9,7 +9,8 @@ import (
 	"calloutsim/internal/verify"
 )
 
-// refine replaces general rules by those of this package where the act has to do with the filter engine (rules.md 12).
+// refine replaces general rules by those of this package where the act has to do with the filter engine
+// (rules.md 12).
 func (e *engine) refine(k *ke.K, f *verify.Finding) {
 	general := f.Rule
 	switch f.Rule {
@@ -76,7 +77,8 @@ func levelRule(name string) verify.RuleID {
 	return verify.NoRule
 }
 
-// heldAcrossCompletion reports whether the lock was held when a completion on this stack entered the innermost classifyFn.
+// heldAcrossCompletion reports whether the lock was held when a completion on this stack entered the
+// innermost classifyFn.
 func (e *engine) heldAcrossCompletion(k *ke.K, lock string) bool {
 	t := ke.Top(k)
 	if t == nil || t.Kind != ke.FrameClassify {

@@ -46,11 +46,13 @@ func (c *classification) checkRequest(k *ke.K, w *writable, r *FWPS_CONNECT_REQU
 		c.wrongFamily(k, cl, "local")
 	}
 	if r.LocalAddressAndPort != w.base.req.LocalAddressAndPort {
-		cl.found(k, verify.WFP_090, "localAddressAndPort is changed at "+c.info.name+", which the documentation does not support",
+		cl.found(k, verify.WFP_090,
+			"localAddressAndPort is changed at "+c.info.name+", which the documentation does not support",
 			"change the local address at ALE_BIND_REDIRECT.")
 	}
 	c.checkHandle(k, cl, r)
-	if b := &w.base.req; r.RemoteAddressAndPort == b.RemoteAddressAndPort && r.LocalRedirectTargetPID == b.LocalRedirectTargetPID &&
+	if b := &w.base.req; r.RemoteAddressAndPort == b.RemoteAddressAndPort &&
+		r.LocalRedirectTargetPID == b.LocalRedirectTargetPID &&
 		r.LocalRedirectHandle == b.LocalRedirectHandle {
 		return // a change of the local side only
 	}
@@ -58,17 +60,20 @@ func (c *classification) checkRequest(k *ke.K, w *writable, r *FWPS_CONNECT_REQU
 	remote, local := ws2def.AddrPort(&r.RemoteAddressAndPort), ws2def.AddrPort(&r.LocalAddressAndPort)
 	c.checkTarget(k, cl, r, remote, local)
 	if c.q.Protocol != 6 && c.q.Protocol != 17 && c.q.Protocol != 1 && c.q.Protocol != 58 {
-		cl.found(k, verify.WFP_114, fmt.Sprintf("traffic of protocol %d is redirected", c.q.Protocol), "redirect TCP, UDP and ICMP only.")
+		cl.found(k, verify.WFP_114, fmt.Sprintf("traffic of protocol %d is redirected", c.q.Protocol),
+			"redirect TCP, UDP and ICMP only.")
 	}
 	c.checkByteOrder(k, cl, remote)
 	if !c.e.watchesAuthConnect(cl.reg.owner) {
-		cl.found(k, verify.WFP_119, imageNameOf(cl.reg.owner)+" redirects connections and has no callout at ALE_AUTH_CONNECT",
+		cl.found(k, verify.WFP_119,
+			imageNameOf(cl.reg.owner)+" redirects connections and has no callout at ALE_AUTH_CONNECT",
 			"register there too and look for FWP_CONDITION_FLAG_IS_CONNECTION_REDIRECTED.")
 	}
 }
 
 func (c *classification) wrongFamily(k *ke.K, cl *call, which string) {
-	cl.found(k, verify.WFP_091, "the family of the "+which+" address does not fit "+c.info.name, "keep the family of the layer.")
+	cl.found(k, verify.WFP_091, "the family of the "+which+" address does not fit "+c.info.name,
+		"keep the family of the layer.")
 }
 
 // checkHandle judges localRedirectHandle.
@@ -76,7 +81,8 @@ func (c *classification) checkHandle(k *ke.K, cl *call, r *FWPS_CONNECT_REQUEST0
 	if r.LocalRedirectHandle == 0 {
 		return
 	}
-	c.e.redirectHandleOf(k, cl.c.id.String(), r.LocalRedirectHandle, "the request carries", cl.reg.owner, r.LocalRedirectHandle == c.current.req.LocalRedirectHandle)
+	c.e.redirectHandleOf(k, cl.c.id.String(), r.LocalRedirectHandle, "the request carries", cl.reg.owner,
+		r.LocalRedirectHandle == c.current.req.LocalRedirectHandle)
 }
 
 // checkState judges a redirection by what the driver knows about the connection.
@@ -85,19 +91,23 @@ func (c *classification) checkState(k *ke.K, w *writable) {
 	q, asked := c.queried(cl.reg.owner)
 	switch {
 	case !asked:
-		cl.found(k, verify.WFP_101, "the connection is redirected without asking for its redirect state first",
+		cl.found(k, verify.WFP_101,
+			"the connection is redirected without asking for its redirect state first",
 			"call FwpsQueryConnectionRedirectState0 with metadata redirectRecords before redirecting.")
 	case q.state == FWPS_CONNECTION_REDIRECTED_BY_SELF:
-		cl.found(k, verify.WFP_102, "a connection in state REDIRECTED_BY_SELF is redirected again", "permit it: it is the proxy's.")
+		cl.found(k, verify.WFP_102, "a connection in state REDIRECTED_BY_SELF is redirected again",
+			"permit it: it is the proxy's.")
 	case q.state == FWPS_CONNECTION_PREVIOUSLY_REDIRECTED_BY_SELF:
 		cl.found(k, verify.WFP_103, "a connection in state PREVIOUSLY_REDIRECTED_BY_SELF is redirected again",
 			"permit it, or block it at ALE_AUTH_CONNECT.")
 	case q.state == FWPS_CONNECTION_REDIRECTED_BY_OTHER && w.base.req.LocalRedirectHandle != 0:
-		cl.found(k, verify.WFP_104, "a connection that another driver sends to its proxy is redirected", "permit it when the other can be trusted.")
+		cl.found(k, verify.WFP_104, "a connection that another driver sends to its proxy is redirected",
+			"permit it when the other can be trusted.")
 	}
 	for v := w.base; v.filter != 0; v = v.prev {
 		if v.filter == cl.f.ID {
-			cl.found(k, verify.WFP_096, "the request is changed although its history has a version of the same filter",
+			cl.found(k, verify.WFP_096,
+				"the request is changed although its history has a version of the same filter",
 				"walk previousVersion and leave the request alone when modifierFilterId is the own filter's.")
 			return
 		}
@@ -105,21 +115,29 @@ func (c *classification) checkState(k *ke.K, w *writable) {
 }
 
 // checkTarget judges where the connection is to go.
-func (c *classification) checkTarget(k *ke.K, cl *call, r *FWPS_CONNECT_REQUEST0, remote, local netip.AddrPort) {
+func (c *classification) checkTarget(k *ke.K, cl *call, r *FWPS_CONNECT_REQUEST0, remote,
+	local netip.AddrPort) {
 	if !loopback(remote, local) {
 		return
 	}
 	if r.LocalRedirectTargetPID == 0 {
-		cl.found(k, verify.WFP_105, fmt.Sprintf("the connection is redirected to %v and localRedirectTargetPID is 0: the change will not be accepted",
-			remote), "set localRedirectTargetPID to the process that serves the connection.")
+		cl.found(k, verify.WFP_105,
+			fmt.Sprintf("the connection is redirected to %v and localRedirectTargetPID is 0: the change "+
+				"will not be accepted",
+				remote), "set localRedirectTargetPID to the process that serves the connection.")
 	}
 	if r.LocalRedirectHandle == 0 {
-		cl.found(k, verify.WFP_106, fmt.Sprintf("the connection is redirected to %v and localRedirectHandle is NULL: the change will not be accepted",
-			remote), "set localRedirectHandle to the handle FwpsRedirectHandleCreate0 gave.")
+		cl.found(k, verify.WFP_106,
+			fmt.Sprintf("the connection is redirected to %v and localRedirectHandle is NULL: the change "+
+				"will not be accepted",
+				remote), "set localRedirectHandle to the handle FwpsRedirectHandleCreate0 gave.")
 	}
 	was := ws2def.AddrPort(&c.original.LocalAddressAndPort).Addr()
-	if remote.Addr().Unmap().IsLoopback() && was.IsValid() && !was.IsUnspecified() && !was.Unmap().IsLoopback() {
-		cl.found(k, verify.WFP_113, fmt.Sprintf("the local address is %v and the connection is redirected to the loopback address", was),
+	if remote.Addr().Unmap().IsLoopback() && was.IsValid() && !was.IsUnspecified() &&
+		!was.Unmap().IsLoopback() {
+		cl.found(k, verify.WFP_113,
+			fmt.Sprintf("the local address is %v and the connection is redirected to the loopback address",
+				was),
 			"use the local address as the new remote address when it is specified.")
 	}
 }
@@ -128,8 +146,11 @@ func (c *classification) checkTarget(k *ke.K, cl *call, r *FWPS_CONNECT_REQUEST0
 func (c *classification) checkByteOrder(k *ke.K, cl *call, remote netip.AddrPort) {
 	asked := ws2def.AddrPort(&c.original.RemoteAddressAndPort)
 	if p := asked.Port(); remote.Port() != p && remote.Port() == bits.ReverseBytes16(p) {
-		cl.found(k, verify.WFP_057, fmt.Sprintf("the connection wanted port %d and is redirected to port %d, the same bytes in the other order",
-			p, remote.Port()), "incoming values are in host order, the addresses of the request in network order.")
+		cl.found(k, verify.WFP_057,
+			fmt.Sprintf("the connection wanted port %d and is redirected to port %d, the same bytes in "+
+				"the other order",
+				p, remote.Port()),
+			"incoming values are in host order, the addresses of the request in network order.")
 	}
 }
 
@@ -154,21 +175,26 @@ func (c *classification) mayTake(k *ke.K, cl *call, r *FWPS_CONNECT_REQUEST0) bo
 		return false
 	}
 	if owner, taken := pool.Taken(b); taken {
-		cl.found(k, verify.WFP_111, fmt.Sprintf("localRedirectContext is %v, which is %v already", b.ID(), owner),
+		cl.found(k, verify.WFP_111, fmt.Sprintf("localRedirectContext is %v, which is %v already", b.ID(),
+			owner),
 			"allocate a context for each connection.")
 		return false
 	}
 	if size != uint64(b.Len()) {
-		cl.found(k, verify.WFP_110, fmt.Sprintf("localRedirectContextSize is %d, the context has %d bytes", size, b.Len()), "")
+		cl.found(k, verify.WFP_110, fmt.Sprintf("localRedirectContextSize is %d, the context has %d bytes",
+			size, b.Len()), "")
 	}
 	if pool.KindOf(b).Pageable() {
-		cl.found(k, verify.WFP_112, fmt.Sprintf("localRedirectContext %v is pageable; the engine may free it at DISPATCH_LEVEL", b.ID()),
+		cl.found(k, verify.WFP_112,
+			fmt.Sprintf("localRedirectContext %v is pageable; the engine may free it at DISPATCH_LEVEL",
+				b.ID()),
 			"allocate it with POOL_FLAG_NON_PAGED.")
 	}
 	return true
 }
 
-var siteUnaccepted = ke.Site{Name: "doc/AleConnectRedirect/unaccepted", Alts: []string{"reverts", "fails the operation"},
+var siteUnaccepted = ke.Site{Name: "doc/AleConnectRedirect/unaccepted",
+	Alts: []string{"reverts", "fails the operation"},
 	Spec: "wfp.md 21 #14"}
 
 // accept looks for the newest version that can be taken and puts it in the answer (wfp.md 9.7).
@@ -212,7 +238,8 @@ func (v *version) missing() string {
 	if !loopback(remote, local) {
 		return ""
 	}
-	if v.prev != nil && v.req.RemoteAddressAndPort == v.prev.req.RemoteAddressAndPort && v.prev.missing() == "" && v.prev.filter == 0 {
+	if v.prev != nil && v.req.RemoteAddressAndPort == v.prev.req.RemoteAddressAndPort &&
+		v.prev.missing() == "" && v.prev.filter == 0 {
 		return "" // the program itself connects to this machine
 	}
 	switch pid, handle := v.req.LocalRedirectTargetPID == 0, v.req.LocalRedirectHandle == 0; {
@@ -226,7 +253,8 @@ func (v *version) missing() string {
 	return ""
 }
 
-// reportLoop reports a proxy whose own connection is redirected to it again because its socket carries no records.
+// reportLoop reports a proxy whose own connection is redirected to it again because its socket carries no
+// records.
 func (c *classification) reportLoop(k *ke.K) {
 	if c.chain == nil || c.chain.inherited != nil {
 		return
@@ -238,10 +266,38 @@ func (c *classification) reportLoop(k *ke.K) {
 		}
 		for _, rec := range o.own {
 			if rec.original == asked && rec.pid == pidOf(c.q.Process) {
-				ke.Report(k, verify.Finding{Rule: verify.WFP_120, Obj: c.q.Endpoint.String(), Driver: imageName(c.q.Process),
-					Headline: fmt.Sprintf("the proxy's connection to %v carries no redirect records and is redirected to the proxy again", asked),
-					Places:   []verify.Place{{Label: "FIRST_REDIRECTION", Seq: rec.seq}},
-					Fix:      "before connecting, set the records of the accepted socket on the new one (SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS)."})
+				ke.Report(k, verify.Finding{Rule: verify.WFP_120, Obj: c.q.Endpoint.String(),
+					Driver: imageName(c.q.Process),
+					Headline: fmt.Sprintf("the proxy's connection to %v carries no redirect records and "+
+						"is redirected to the proxy again", asked),
+					Places: []verify.Place{{Label: "FIRST_REDIRECTION", Seq: rec.seq}},
+					Fix: "before connecting, set the records of the accepted socket on the new one " +
+						"(SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS)."})
+				return
+			}
+		}
+	}
+}
+
+// reportClaimedLoop is reportLoop for a driver whose proxy connects out before the redirection is applied: a
+// kernel client's connection without records is pended by the driver that already pends another one to the
+// same destination and has taken its records for the proxy. INFERRED from wfp.md 10.5: that connection can
+// only be the proxy's own.
+func (c *classification) reportClaimedLoop(k *ke.K) {
+	if c.chain == nil || c.chain.inherited != nil || pidOf(c.q.Process) != ke.SystemPID {
+		return
+	}
+	asked := ws2def.AddrPort(&c.original.RemoteAddressAndPort)
+	for _, o := range c.e.chains {
+		for _, cm := range o.claims {
+			if cm.by == ke.Acting(k) && cm.of.phase != phDecided && cm.of.q.Process != c.q.Process &&
+				ws2def.AddrPort(&cm.of.original.RemoteAddressAndPort) == asked {
+				ke.Report(k, verify.Finding{Rule: verify.WFP_120, Obj: c.q.Endpoint.String(),
+					Driver: imageName(c.q.Process),
+					Headline: fmt.Sprintf("the proxy's connection to %v carries no redirect records and "+
+						"is pended like the connection it serves", asked),
+					Fix: "before connecting, set the records on the new socket " +
+						"(SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS)."})
 				return
 			}
 		}

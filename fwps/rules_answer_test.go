@@ -63,40 +63,49 @@ func answers() []ruleCase {
 	}
 	blocks := func(a *args) { a.block() }
 	return []ruleCase{
-		{verify.WFP_038, nil, kind(atAuth, terminating, 0, says(cont)), kind(atAuth, terminating, 0, says(permit))},
-		{verify.WFP_039, nil, kind(atAuth, inspection, 0, says(block)), kind(atAuth, inspection, 0, says(cont))},
-		{verify.WFP_040, nil, kind(atRedirect, terminating, 0, says(cont)), kind(atRedirect, unknown, 0, says(cont))},
+		{verify.WFP_038, nil, kind(atAuth, terminating, 0, says(cont)),
+			kind(atAuth, terminating, 0, says(permit))},
+		{verify.WFP_039, nil, kind(atAuth, inspection, 0, says(block)),
+			kind(atAuth, inspection, 0, says(cont))},
+		{verify.WFP_040, nil, kind(atRedirect, terminating, 0, says(cont)),
+			kind(atRedirect, unknown, 0, says(cont))},
 		{verify.WFP_041, nil, underHardBlock(permits), underHardBlock(func(a *args) {
 			if a.out.Rights&write != 0 {
 				a.permit()
 			}
 		})},
 		{verify.WFP_042, nil, onAuth(says(block)), onAuth(blocks)},
-		{verify.WFP_043, nil, kind(atAuth, terminating, hard, says(permit)), kind(atAuth, terminating, hard, func(a *args) {
-			a.permit()
-			a.out.Rights &^= write
-		})},
+		{verify.WFP_043, nil, kind(atAuth, terminating, hard, says(permit)),
+			kind(atAuth, terminating, hard, func(a *args) {
+				a.permit()
+				a.out.Rights &^= write
+			})},
 		{verify.WFP_044, nil, onAuth(func(a *args) {
 			a.permit()
 			a.out.Rights &^= write
 		}), onAuth(permits)},
-		{verify.WFP_045, nil, underHardBlock(func(a *args) { a.out.Rights |= write }), underHardBlock(func(*args) {})},
+		{verify.WFP_045, nil, underHardBlock(func(a *args) { a.out.Rights |= write }),
+			underHardBlock(func(*args) {})},
 		{verify.WFP_046, nil, onAuth(func(a *args) {
 			*a.out = fwps.FWPS_CLASSIFY_OUT0{ActionType: permit, Rights: write}
 		}), onAuth(permits)},
 		{verify.WFP_047, nil, onAuth(func(*args) {}), onAuth(permits)},
-		{verify.WFP_048, nil, absorb(tcpip.AuthConnect, atAuth, permit), absorb(tcpip.AuthConnect, atAuth, block)},
-		{verify.WFP_049, nil, absorb(tcpip.FlowEstablished, atFlow, block), absorb(tcpip.AuthConnect, atAuth, block)},
+		{verify.WFP_048, nil, absorb(tcpip.AuthConnect, atAuth, permit),
+			absorb(tcpip.AuthConnect, atAuth, block)},
+		{verify.WFP_049, nil, absorb(tcpip.FlowEstablished, atFlow, block),
+			absorb(tcpip.AuthConnect, atAuth, block)},
 		{verify.WFP_050, nil, atFlowSays(blocks), atFlowSays(permits)},
 		{verify.WFP_052, nil, onRedirect(blocks), onRedirect(permits)},
 	}
 }
 
-// Rule: WFP-038, WFP-039, WFP-040, WFP-041, WFP-042, WFP-043, WFP-044, WFP-045, WFP-046, WFP-047, WFP-048, WFP-049
+// Rule: WFP-038, WFP-039, WFP-040, WFP-041, WFP-042, WFP-043, WFP-044, WFP-045, WFP-046, WFP-047, WFP-048
+// Rule: WFP-049
 // Rule: WFP-050, WFP-052
 func TestClassifyFn_AnswersWrongly(t *testing.T) { trip(t, answers()) }
 
-// Near miss: WFP-038, WFP-039, WFP-040, WFP-041, WFP-042, WFP-043, WFP-044, WFP-045, WFP-046, WFP-047, WFP-048, WFP-049
+// Near miss: WFP-038, WFP-039, WFP-040, WFP-041, WFP-042, WFP-043, WFP-044, WFP-045, WFP-046, WFP-047
+// Near miss: WFP-048, WFP-049
 // Near miss: WFP-050, WFP-052
 func TestClassifyFn_AnswersWell(t *testing.T) { miss(t, answers()) }
 
@@ -144,7 +153,8 @@ func inputs() []ruleCase {
 			a.permit()
 			a.in.IncomingValue(fwps.FWPS_FIELD_ALE_CONNECT_REDIRECT_V6_FLAGS).Value().Uint32()
 		})},
-		{verify.WFP_057, nil, to("198.51.100.7:47873"), to("198.51.100.7:8443")}, // 443 is 0x01BB, 47873 is 0xBB01
+		{verify.WFP_057, nil, to("198.51.100.7:47873"), to("198.51.100.7:8443")},
+		// 443 is 0x01BB, 47873 is 0xBB01
 	}
 }
 

@@ -60,7 +60,8 @@ func layerData() []ruleCase {
 			apply(a, h, data)
 			apply(a, h, data)
 		}), good},
-		{verify.WFP_085, nil, acquired(func(a *args, h uint64, data any, _ request) { apply(a, h, &data) }), good},
+		{verify.WFP_085, nil, acquired(func(a *args, h uint64, data any, _ request) { apply(a, h, &data) }),
+			good},
 		{verify.WFP_086, nil, completing(true), completing(false)},
 		{verify.WFP_087, nil, redirects(with(func(p *plan) { p.flags = flag })), func(l *lab) {
 			l.load("redir.sys", func(k *irql.K, d *driver) {
@@ -86,7 +87,8 @@ func layerData() []ruleCase {
 			r := *a.data.(request)
 			r.RemoteAddressAndPort = ws2def.Storage(proxy)
 		})},
-		{verify.WFP_089, nil, redirects(changes(func(_ *irql.K, r request) { r.ModifierFilterId = 1 })), usual},
+		{verify.WFP_089, nil, redirects(changes(func(_ *irql.K, r request) { r.ModifierFilterId = 1 })),
+			usual},
 		{verify.WFP_090, nil, redirects(changes(func(_ *irql.K, r request) {
 			r.LocalAddressAndPort = ws2def.Storage(netip.MustParseAddrPort("127.0.0.1:50000"))
 		})), usual},
@@ -112,10 +114,12 @@ func layerData() []ruleCase {
 	}
 }
 
-// Rule: WFP-083, WFP-084, WFP-085, WFP-086, WFP-087, WFP-088, WFP-089, WFP-090, WFP-091, WFP-093, WFP-094, WFP-095
+// Rule: WFP-083, WFP-084, WFP-085, WFP-086, WFP-087, WFP-088, WFP-089, WFP-090, WFP-091, WFP-093, WFP-094
+// Rule: WFP-095
 func TestWritableLayerData_Misused(t *testing.T) { trip(t, layerData()) }
 
-// Near miss: WFP-083, WFP-084, WFP-085, WFP-086, WFP-087, WFP-088, WFP-089, WFP-090, WFP-091, WFP-093, WFP-094, WFP-095
+// Near miss: WFP-083, WFP-084, WFP-085, WFP-086, WFP-087, WFP-088, WFP-089, WFP-090, WFP-091, WFP-093
+// Near miss: WFP-094, WFP-095
 func TestWritableLayerData_WellUsed(t *testing.T) { miss(t, layerData()) }
 
 // redirections are the cases about what is applied.
@@ -124,10 +128,16 @@ func redirections() []ruleCase {
 	context := func(make func(k *irql.K) *irp.Buffer, size uint64) func(l *lab) {
 		return redirects(with(func(p *plan) {
 			p.noContext = true
-			p.change = func(k *irql.K, r request) { r.LocalRedirectContext, r.LocalRedirectContextSize = make(k), size }
+			p.change = func(k *irql.K, r request) {
+				r.LocalRedirectContext,
+					r.LocalRedirectContextSize = make(k), size
+			}
 		}))
 	}
-	nonPaged := func(k *irql.K) *irp.Buffer { return irp.ExAllocatePool2(k, irp.POOL_FLAG_NON_PAGED, 16, tag) }
+	nonPaged := func(k *irql.K) *irp.Buffer {
+		return irp.ExAllocatePool2(k, irp.POOL_FLAG_NON_PAGED, 16,
+			tag)
+	}
 	paged := func(k *irql.K) *irp.Buffer { return irp.ExAllocatePool2(k, irp.POOL_FLAG_PAGED, 16, tag) }
 	asking := func(change func(q *tcpip.Question)) func(l *lab) {
 		return func(l *lab) {
@@ -140,27 +150,31 @@ func redirections() []ruleCase {
 	}
 	return []ruleCase{
 		{verify.WFP_096, nil, redirectsTwice(2), redirectsTwice(1)},
-		{verify.WFP_101, nil, redirects(with(func(p *plan) { p.noQuery = true })), redirects(with(func(p *plan) {
-			p.noQuery, p.remote = true, netip.AddrPort{}
-			p.change = func(_ *irql.K, r request) {
-				r.LocalAddressAndPort = ws2def.Storage(netip.MustParseAddrPort("192.0.2.10:50000"))
-			}
-		}))},
+		{verify.WFP_101, nil, redirects(with(func(p *plan) { p.noQuery = true })),
+			redirects(with(func(p *plan) {
+				p.noQuery, p.remote = true, netip.AddrPort{}
+				p.change = func(_ *irql.K, r request) {
+					r.LocalAddressAndPort = ws2def.Storage(netip.MustParseAddrPort("192.0.2.10:50000"))
+				}
+			}))},
 		{verify.WFP_102, nil, proxyComesBy(true), proxyComesBy(false)},
 		{verify.WFP_103, nil, otherProxyComesBy(true), otherProxyComesBy(false)},
 		{verify.WFP_104, nil, secondRedirector(true), secondRedirector(false)},
 		{verify.WFP_105, nil, redirects(with(func(p *plan) { p.pid = 0 })), redirects(with(func(p *plan) {
 			p.pid, p.remote = 0, netip.MustParseAddrPort("198.51.100.7:443") // not on this machine
 		}))},
-		{verify.WFP_106, nil, redirects(with(func(p *plan) { p.noHandle = true })), redirects(with(func(p *plan) {
-			p.noHandle, p.remote = true, netip.MustParseAddrPort("198.51.100.7:443")
-		}))},
-		{verify.WFP_107, nil, context(func(k *irql.K) *irp.Buffer { return irp.StackBuffer(k, 16) }, 16), context(nonPaged, 16)},
+		{verify.WFP_106, nil, redirects(with(func(p *plan) { p.noHandle = true })),
+			redirects(with(func(p *plan) {
+				p.noHandle, p.remote = true, netip.MustParseAddrPort("198.51.100.7:443")
+			}))},
+		{verify.WFP_107, nil, context(func(k *irql.K) *irp.Buffer { return irp.StackBuffer(k, 16) }, 16),
+			context(nonPaged, 16)},
 		{verify.WFP_108, nil, touches(true), touches(false)},
 		{verify.WFP_110, nil, context(nonPaged, 99), context(nonPaged, 16)},
 		{verify.WFP_111, nil, twoConnections(true), twoConnections(false)},
 		{verify.WFP_112, []ke.Pin{passive}, context(paged, 16), context(nonPaged, 16)},
-		{verify.WFP_113, nil, asking(func(q *tcpip.Question) { q.Local = netip.MustParseAddrPort("192.0.2.10:50000") }), usual},
+		{verify.WFP_113, nil,
+			asking(func(q *tcpip.Question) { q.Local = netip.MustParseAddrPort("192.0.2.10:50000") }), usual},
 		{verify.WFP_114, nil, asking(func(q *tcpip.Question) { q.Protocol = 47 }),
 			asking(func(q *tcpip.Question) { q.Protocol = 17 })},
 		{verify.WFP_119, nil, onRedirect(func(a *args) { a.redirect(toProxy()) }), usual},
@@ -212,7 +226,8 @@ func proxyComesBy(redirectsAgain bool) func(l *lab) {
 	}
 }
 
-// otherProxyComesBy has a second driver redirect what the first one did, and its proxy connect out with the records.
+// otherProxyComesBy has a second driver redirect what the first one did, and its proxy connect out with the
+// records.
 func otherProxyComesBy(redirectsAgain bool) func(l *lab) {
 	return func(l *lab) {
 		l.load("a.sys", func(k *irql.K, d *driver) {
@@ -284,7 +299,10 @@ func twoConnections(shared bool) func(l *lab) {
 				if one == nil || !shared {
 					one = irp.ExAllocatePool2(a.k, irp.POOL_FLAG_NON_PAGED, 16, tag)
 				}
-				p.change = func(_ *irql.K, r request) { r.LocalRedirectContext, r.LocalRedirectContextSize = one, 16 }
+				p.change = func(_ *irql.K, r request) {
+					r.LocalRedirectContext,
+						r.LocalRedirectContextSize = one, 16
+				}
 				a.redirect(p)
 			})
 		})
@@ -308,11 +326,13 @@ func proxyConnects(records bool) func(l *lab) {
 	}
 }
 
-// Rule: WFP-096, WFP-101, WFP-102, WFP-103, WFP-104, WFP-105, WFP-106, WFP-107, WFP-108, WFP-110, WFP-111, WFP-112
+// Rule: WFP-096, WFP-101, WFP-102, WFP-103, WFP-104, WFP-105, WFP-106, WFP-107, WFP-108, WFP-110, WFP-111
+// Rule: WFP-112
 // Rule: WFP-113, WFP-114, WFP-119, WFP-120
 func TestRedirection_Wrong(t *testing.T) { trip(t, redirections()) }
 
-// Near miss: WFP-096, WFP-101, WFP-102, WFP-103, WFP-104, WFP-105, WFP-106, WFP-107, WFP-108, WFP-110, WFP-111, WFP-112
+// Near miss: WFP-096, WFP-101, WFP-102, WFP-103, WFP-104, WFP-105, WFP-106, WFP-107, WFP-108, WFP-110
+// Near miss: WFP-111, WFP-112
 // Near miss: WFP-113, WFP-114, WFP-119, WFP-120
 func TestRedirection_Right(t *testing.T) { miss(t, redirections()) }
 

@@ -104,7 +104,10 @@ func registrations() []ruleCase {
 		})
 	}
 	return []ruleCase{
-		{verify.WFP_010, nil, registering(func(*driver, *fwps.FWPS_CALLOUT1) *irp.DEVICE_OBJECT { return nil }), usual},
+		{verify.WFP_010, nil, registering(func(*driver,
+			*fwps.FWPS_CALLOUT1) *irp.DEVICE_OBJECT {
+			return nil
+		}), usual},
 		{verify.WFP_011, nil, inThread(func(k *irql.K, d *driver) {
 			fwps.FwpsCalloutRegister1(k, d.dev, d.describe(d.hooks[0]), nil)
 		}), twice(fwps.GUID{Data1: 0xbeef})},
@@ -117,7 +120,8 @@ func registrations() []ruleCase {
 			c.NotifyFn = nil
 			return d.dev
 		}), usual},
-		{verify.WFP_023, nil, flags(fwps.FWP_CALLOUT_FLAG_RESERVED1), flags(fwps.FWP_CALLOUT_FLAG_ALLOW_RECLASSIFY)},
+		{verify.WFP_023, nil, flags(fwps.FWP_CALLOUT_FLAG_RESERVED1),
+			flags(fwps.FWP_CALLOUT_FLAG_ALLOW_RECLASSIFY)},
 		{verify.WFP_024, []ke.Pin{passive}, onRedirect(func(a *args) {
 			a.permit()
 			fwps.FwpsCalloutUnregisterById0(a.k, a.d.hooks[0].id)
@@ -149,7 +153,8 @@ func unloads() []ruleCase {
 			d.tidy(k)
 		}), usual},
 		{verify.WFP_014, busy, whileClassifying(unregisterOnce), whileClassifying(unregisterUntilDone)},
-		{verify.WFP_015, []ke.Pin{passive}, whileClassifying(secondUnregister), whileClassifying(unregisterUntilDone)},
+		{verify.WFP_015, []ke.Pin{passive}, whileClassifying(secondUnregister),
+			whileClassifying(unregisterUntilDone)},
 		{verify.WFP_016, nil, unloading(func(k *irql.K, d *driver) {
 			irp.IoDeleteDevice(k, d.dev)
 			fwps.FwpsCalloutUnregisterById0(k, d.hooks[0].id)

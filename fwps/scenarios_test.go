@@ -59,10 +59,11 @@ func TestScenario_S2_HardPermitThenBlock(t *testing.T) {
 }
 
 func TestScenario_S3_CalloutVetoesHardPermit(t *testing.T) {
-	l, c := arbitrate(t, plainAt(10, permit, fwpm.FWPM_FILTER_FLAG_CLEAR_ACTION_RIGHT), calloutAt(5, func(a *args) {
-		assert.Zero(t, a.out.Rights&fwps.FWPS_RIGHT_ACTION_WRITE)
-		a.block()
-	}))
+	l, c := arbitrate(t, plainAt(10, permit, fwpm.FWPM_FILTER_FLAG_CLEAR_ACTION_RIGHT),
+		calloutAt(5, func(a *args) {
+			assert.Zero(t, a.out.Rights&fwps.FWPS_RIGHT_ACTION_WRITE)
+			a.block()
+		}))
 	assert.False(t, c.answer.Permit)
 	assert.Equal(t, 1, countNotes(l, "veto: a callout blocked what a filter had permitted for good"))
 	l.silent()
@@ -419,7 +420,8 @@ func TestScenario_S33S34_Notifications(t *testing.T) {
 		var early, late uint64
 		require.Equal(t, ok, d.addFilter(k, atRedirect, h, &early))
 		c := d.describe(h)
-		c.NotifyFn = func(_ *irql.K, what fwps.FWPS_CALLOUT_NOTIFY_TYPE, key *fwps.GUID, f *fwps.FWPS_FILTER1) ntstatus.NTSTATUS {
+		c.NotifyFn = func(_ *irql.K, what fwps.FWPS_CALLOUT_NOTIFY_TYPE, key *fwps.GUID,
+			f *fwps.FWPS_FILTER1) ntstatus.NTSTATUS {
 			notes = append(notes, note{what, key != nil})
 			if veto {
 				return ntstatus.STATUS_INSUFFICIENT_RESOURCES
@@ -436,7 +438,8 @@ func TestScenario_S33S34_Notifications(t *testing.T) {
 		assert.Equal(t, uint64(77), fwps.Policy(k).Filter(late).Context)
 		assert.Len(t, fwps.Policy(k).Filters, 1, "the vetoed filter is absent")
 	})
-	assert.Equal(t, []note{{fwps.FWPS_CALLOUT_NOTIFY_ADD_FILTER, true}, {fwps.FWPS_CALLOUT_NOTIFY_DELETE_FILTER, false},
+	assert.Equal(t, []note{{fwps.FWPS_CALLOUT_NOTIFY_ADD_FILTER, true},
+		{fwps.FWPS_CALLOUT_NOTIFY_DELETE_FILTER, false},
 		{fwps.FWPS_CALLOUT_NOTIFY_ADD_FILTER, true}}, notes)
 	l.silent()
 }

@@ -7,8 +7,8 @@ import (
 	"calloutsim/wsk/ws2def"
 )
 
-// FWPS_CLASSIFY_OUT0 is where classifyFn leaves its answer. OutContext, FilterId and Reserved are the system's. Values
-// compare with ==.
+// FWPS_CLASSIFY_OUT0 is where classifyFn leaves its answer. OutContext, FilterId and Reserved are the
+// system's. Values compare with ==.
 type FWPS_CLASSIFY_OUT0 struct {
 	ActionType FWP_ACTION_TYPE
 	OutContext uint64
@@ -24,8 +24,8 @@ type FWPS_ACTION0 struct {
 	CalloutId uint32
 }
 
-// FWPS_FILTER1 is the filter on whose behalf a callout is called. It is overwritten when the callback returns; only Context
-// may be changed, and only by notifyFn.
+// FWPS_FILTER1 is the filter on whose behalf a callout is called. It is overwritten when the callback
+// returns; only Context may be changed, and only by notifyFn.
 type FWPS_FILTER1 struct {
 	FilterId       uint64
 	Weight         FWP_VALUE0
@@ -37,17 +37,17 @@ type FWPS_FILTER1 struct {
 
 // FWPS_CALLOUT_CLASSIFY_FN1 is classifyFn of version 1.
 //
-// IRQL: <= DISPATCH_LEVEL; what is delivered differs between layers and events. Ownership: every argument is the engine's
-// and dies when the routine returns, classifyOut too. Rules: WFP-005, WFP-006, WFP-038 to WFP-058, WFP-066, WFP-083,
-// WFP-094. Reference: fwpsk/nc-fwpsk-fwps_callout_classify_fn1.
+// IRQL: <= DISPATCH_LEVEL; what is delivered differs between layers and events. Ownership: every argument is
+// the engine's and dies when the routine returns, classifyOut too. Rules: WFP-005, WFP-006, WFP-038 to
+// WFP-058, WFP-066, WFP-083, WFP-094. Reference: fwpsk/nc-fwpsk-fwps_callout_classify_fn1.
 type FWPS_CALLOUT_CLASSIFY_FN1 func(k *irql.K, inFixedValues *FWPS_INCOMING_VALUES0,
 	inMetaValues *FWPS_INCOMING_METADATA_VALUES0, layerData, classifyContext any, filter *FWPS_FILTER1,
 	flowContext uint64, classifyOut *FWPS_CLASSIFY_OUT0)
 
 // FWPS_CALLOUT_NOTIFY_FN1 is notifyFn of version 1.
 //
-// IRQL: <= DISPATCH_LEVEL, in practice PASSIVE_LEVEL. Ownership: filter is the engine's. Rules: WFP-006, WFP-028.
-// Reference: fwpsk/nc-fwpsk-fwps_callout_notify_fn1.
+// IRQL: <= DISPATCH_LEVEL, in practice PASSIVE_LEVEL. Ownership: filter is the engine's. Rules: WFP-006,
+// WFP-028. Reference: fwpsk/nc-fwpsk-fwps_callout_notify_fn1.
 type FWPS_CALLOUT_NOTIFY_FN1 func(k *irql.K, notifyType FWPS_CALLOUT_NOTIFY_TYPE, filterKey *GUID,
 	filter *FWPS_FILTER1) ntstatus.NTSTATUS
 
@@ -66,8 +66,9 @@ type FWPS_CALLOUT1 struct {
 	FlowDeleteFn FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0
 }
 
-// FWPS_CONNECT_REQUEST0 is layerData at ALE_CONNECT_REDIRECT, read-only there; FwpsAcquireWritableLayerDataPointer0 gives a
-// copy to change. PreviousVersion and ModifierFilterId are the engine's.
+// FWPS_CONNECT_REQUEST0 is layerData at ALE_CONNECT_REDIRECT, read-only there;
+// FwpsAcquireWritableLayerDataPointer0 gives a copy to change. PreviousVersion and ModifierFilterId are the
+// engine's.
 type FWPS_CONNECT_REQUEST0 struct {
 	LocalAddressAndPort      ws2def.SOCKADDR_STORAGE
 	RemoteAddressAndPort     ws2def.SOCKADDR_STORAGE

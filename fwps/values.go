@@ -26,8 +26,8 @@ type FWP_V6_ADDR_AND_MASK struct {
 	PrefixLength uint8
 }
 
-// FWP_VALUE0 is a value with its type. The members of the C union are methods that check the type; the functions
-// Uint8Value to BlobValue make values. The zero value is FWP_EMPTY.
+// FWP_VALUE0 is a value with its type. The members of the C union are methods that check the type; the
+// functions Uint8Value to BlobValue make values. The zero value is FWP_EMPTY.
 type FWP_VALUE0 struct {
 	v     wfp.Value
 	u64   *uint64
@@ -55,7 +55,8 @@ func Uint64Value(n uint64) FWP_VALUE0 {
 
 // BlobValue makes a FWP_BYTE_BLOB_TYPE.
 func BlobValue(data []byte) FWP_VALUE0 {
-	return FWP_VALUE0{v: wfp.Value{Type: wfp.ByteBlob, Bytes: data}, blob: &FWP_BYTE_BLOB{uint32(len(data)), data}}
+	return FWP_VALUE0{v: wfp.Value{Type: wfp.ByteBlob, Bytes: data}, blob: &FWP_BYTE_BLOB{uint32(len(data)),
+		data}}
 }
 
 // Array16Value makes a FWP_BYTE_ARRAY16_TYPE.
@@ -116,7 +117,8 @@ func (v *FWP_VALUE0) read(want wfp.DataType) wfp.Value {
 	if v.v.Type == wfp.Empty {
 		f.Rule = verify.WFP_055
 		f.Headline = v.name + " is FWP_EMPTY in this classification, and a member of it is read"
-		f.Fix = "look at the type first; values nobody knows (an unspecified local address, most values of a reauthorization) are FWP_EMPTY."
+		f.Fix = "look at the type first; values nobody knows (an unspecified local address, most values " +
+			"of a reauthorization) are FWP_EMPTY."
 	}
 	v.lent.report(f)
 	return wfp.Value{}
@@ -150,8 +152,8 @@ func (v *FWPS_INCOMING_VALUE0) Value() FWP_VALUE0 {
 	return v.value
 }
 
-// FWPS_INCOMING_VALUES0 is what is known about the event being classified. The engine lends it to classifyFn for the
-// duration of the call.
+// FWPS_INCOMING_VALUES0 is what is known about the event being classified. The engine lends it to classifyFn
+// for the duration of the call.
 type FWPS_INCOMING_VALUES0 struct {
 	layer  uint16
 	values []FWPS_INCOMING_VALUE0
@@ -170,8 +172,8 @@ func (in *FWPS_INCOMING_VALUES0) ValueCount() uint32 {
 	return uint32(len(in.values))
 }
 
-// IncomingValue is the element of incomingValue with the index that f stands for. A constant of another layer is accepted
-// where it happens to name the same value, as V4 and V6 twins do. Rules: WFP-054, WFP-056.
+// IncomingValue is the element of incomingValue with the index that f stands for. A constant of another layer
+// is accepted where it happens to name the same value, as V4 and V6 twins do. Rules: WFP-054, WFP-056.
 func (in *FWPS_INCOMING_VALUES0) IncomingValue(f Field) *FWPS_INCOMING_VALUE0 {
 	in.lent.touch()
 	layer, i := f.field()
@@ -182,8 +184,9 @@ func (in *FWPS_INCOMING_VALUES0) IncomingValue(f Field) *FWPS_INCOMING_VALUE0 {
 			name = layerName(layer) + "_" + there[i].name
 		}
 		in.lent.report(verify.Finding{Rule: verify.WFP_056, Obj: in.lent.id(),
-			Headline: fmt.Sprintf("%s is read at %s, where that index means something else", name, layerName(in.layer)),
-			Fix:      "use the FWPS_FIELD_* constants of the layer in inFixedValues->layerId."})
+			Headline: fmt.Sprintf("%s is read at %s, where that index means something else", name,
+				layerName(in.layer)),
+			Fix: "use the FWPS_FIELD_* constants of the layer in inFixedValues->layerId."})
 		return &FWPS_INCOMING_VALUE0{}
 	}
 	return &in.values[i]
@@ -206,7 +209,8 @@ func (l *lent) touch() {
 	if k == nil {
 		return
 	}
-	ke.Report(k, verify.Finding{Rule: verify.WFP_054, Obj: l.id(), BugCheck: 0xD5, Also: []verify.RuleID{verify.POOL_013},
+	ke.Report(k, verify.Finding{Rule: verify.WFP_054, Obj: l.id(), BugCheck: 0xD5,
+		Also:     []verify.RuleID{verify.POOL_013},
 		Headline: "arguments of classifyFn for " + l.id() + " are used after classifyFn has returned",
 		Places:   l.call.places(), Fix: "copy what is needed later before classifyFn returns."})
 }

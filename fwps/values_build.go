@@ -11,8 +11,8 @@ import (
 	"calloutsim/wsk/ws2def"
 )
 
-// AppID is the value ALE_APP_ID has for the programs of an image: its device path in lower case, UTF-16 with terminator.
-// A condition on a program compares with it. On Windows FwpmGetAppIdFromFileName0 makes it.
+// AppID is the value ALE_APP_ID has for the programs of an image: its device path in lower case, UTF-16 with
+// terminator. A condition on a program compares with it. On Windows FwpmGetAppIdFromFileName0 makes it.
 func AppID(image string) []byte {
 	path := `\device\harddiskvolume1\` + strings.ToLower(image)
 	var b []byte
@@ -143,7 +143,8 @@ func conditionsInput(values []FWP_VALUE0) []wfp.Value {
 	return out
 }
 
-// lend makes the copy of the values that one call gets, with memory of its own so that it can be overwritten afterwards.
+// lend makes the copy of the values that one call gets, with memory of its own so that it can be overwritten
+// afterwards.
 func (c *classification) lend(values []FWP_VALUE0, l *lent) *FWPS_INCOMING_VALUES0 {
 	in := &FWPS_INCOMING_VALUES0{layer: c.layer, values: make([]FWPS_INCOMING_VALUE0, len(values)), lent: l}
 	for i, v := range values {
@@ -168,9 +169,12 @@ func (c *classification) lend(values []FWP_VALUE0, l *lent) *FWPS_INCOMING_VALUE
 // lendMetadata fills the metadata of one call (wfp.md 3.7).
 func (c *classification) lendMetadata(l *lent) *FWPS_INCOMING_METADATA_VALUES0 {
 	q := c.q
-	m := &FWPS_INCOMING_METADATA_VALUES0{lent: l, processID: uint64(pidOf(q.Process)), endpoint: uint64(q.Endpoint),
-		parent: uint64(q.Parent), flow: uint64(q.Flow), compartment: 1, token: uint64(pidOf(q.Process))<<4 | 0x8}
-	m.present = FWPS_METADATA_FIELD_PROCESS_ID | FWPS_METADATA_FIELD_TOKEN | FWPS_METADATA_FIELD_TRANSPORT_ENDPOINT_HANDLE
+	m := &FWPS_INCOMING_METADATA_VALUES0{lent: l, processID: uint64(pidOf(q.Process)),
+		endpoint: uint64(q.Endpoint),
+		parent:   uint64(q.Parent), flow: uint64(q.Flow), compartment: 1,
+		token: uint64(pidOf(q.Process))<<4 | 0x8}
+	m.present = FWPS_METADATA_FIELD_PROCESS_ID | FWPS_METADATA_FIELD_TOKEN |
+		FWPS_METADATA_FIELD_TRANSPORT_ENDPOINT_HANDLE
 	add := func(bit uint32, there bool) {
 		if there {
 			m.present |= bit
@@ -181,7 +185,8 @@ func (c *classification) lendMetadata(l *lent) *FWPS_INCOMING_METADATA_VALUES0 {
 	path := AppID(imageName(q.Process))
 	m.processPath = &FWP_BYTE_BLOB{uint32(len(path)), path}
 	add(FWPS_METADATA_FIELD_PROCESS_PATH, !redirect && !release)
-	add(FWPS_METADATA_FIELD_COMPARTMENT_ID, release || q.Layer == tcpip.AuthConnect || q.Layer == tcpip.AuthRecvAccept)
+	add(FWPS_METADATA_FIELD_COMPARTMENT_ID, release || q.Layer == tcpip.AuthConnect ||
+		q.Layer == tcpip.AuthRecvAccept)
 	add(FWPS_METADATA_FIELD_PARENT_ENDPOINT_HANDLE, q.Parent != 0)
 	add(FWPS_METADATA_FIELD_FLOW_HANDLE, q.Flow != 0)
 	if q.Flags&tcpip.ConnectionRedirected != 0 && authConnect(c.layer) {
@@ -248,10 +253,12 @@ func poisonAddress() ws2def.SOCKADDR_STORAGE {
 
 func poisonConnect(r *FWPS_CONNECT_REQUEST0) {
 	*r = FWPS_CONNECT_REQUEST0{LocalAddressAndPort: poisonAddress(), RemoteAddressAndPort: poisonAddress(),
-		PortReservationToken: poisonWord, LocalRedirectTargetPID: poisonWord & 0xffff_ffff, ModifierFilterId: poisonWord,
+		PortReservationToken: poisonWord, LocalRedirectTargetPID: poisonWord & 0xffff_ffff,
+		ModifierFilterId:    poisonWord,
 		LocalRedirectHandle: poisonWord, LocalRedirectContextSize: poisonWord}
 }
 
 func poisonBind(r *FWPS_BIND_REQUEST0) {
-	*r = FWPS_BIND_REQUEST0{LocalAddressAndPort: poisonAddress(), PortReservationToken: poisonWord, ModifierFilterId: poisonWord}
+	*r = FWPS_BIND_REQUEST0{LocalAddressAndPort: poisonAddress(), PortReservationToken: poisonWord,
+		ModifierFilterId: poisonWord}
 }

@@ -12,8 +12,8 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// cycle is one IRP from allocation to free through a stack of drivers, all checks and the trace on: what a driver test
-// pays for each request.
+// cycle is one IRP from allocation to free through a stack of drivers, all checks and the trace on: what a
+// driver test pays for each request.
 type cycle struct {
 	m   *ke.Machine
 	img *ke.Image
@@ -79,8 +79,8 @@ func (c *cycle) once(k *irql.K) {
 	irp.IoFreeIrp(k, p)
 }
 
-// inside runs fn in one thread of the client, over what earlier cycles left: the quarantine of freed IRPs, the ring of
-// events and every pool of records are full.
+// inside runs fn in one thread of the client, over what earlier cycles left: the quarantine of freed IRPs,
+// the ring of events and every pool of records are full.
 func (c *cycle) inside(tb testing.TB, fn func(k *irql.K)) {
 	c.m.NewThread("client", nil, func(k *ke.K) {
 		ke.Push(k, ke.Frame{Kind: ke.FrameThread, Image: c.img})
@@ -104,8 +104,8 @@ func TestIrpCycle_DoesNotAllocate(t *testing.T) {
 	}
 }
 
-// batch is how many cycles one machine makes: the record of its choices, of which each allocation is one, is kept for the
-// whole run, and runs are not longer than this.
+// batch is how many cycles one machine makes: the record of its choices, of which each allocation is one, is
+// kept for the whole run, and runs are not longer than this.
 const batch = 20000
 
 func BenchmarkIrpCycle(b *testing.B) {

@@ -43,13 +43,14 @@ func (n names) of(dev *irp.DEVICE_OBJECT) string {
 // telling is a routine that tells the story and goes on as next says.
 func (s *story) telling(name string, n names, next irp.IO_COMPLETION_ROUTINE) irp.IO_COMPLETION_ROUTINE {
 	return func(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP, context any) ntstatus.NTSTATUS {
-		s.add("%s: location %d, device %s, pending %v", name, p.CurrentLocation(), n.of(dev), p.PendingReturned())
+		s.add("%s: location %d, device %s, pending %v", name, p.CurrentLocation(), n.of(dev),
+			p.PendingReturned())
 		return next(k, dev, p, context)
 	}
 }
 
-// TestClimb_WorkedExample is the table at the end of irp.md 4: top T, middle M, lowest L, a creator without location.
-// windows-driver-docs-pr/kernel/i-o-stack-locations.md, "I/O Stack Locations"
+// TestClimb_WorkedExample is the table at the end of irp.md 4: top T, middle M, lowest L, a creator without
+// location. windows-driver-docs-pr/kernel/i-o-stack-locations.md, "I/O Stack Locations"
 func TestClimb_WorkedExample(t *testing.T) {
 	l := newLab(t, ke.Config{})
 	s, n := &story{}, names{}
@@ -64,7 +65,8 @@ func TestClimb_WorkedExample(t *testing.T) {
 			return forward(k, d, p, s.telling("CM", n, propagate))
 		},
 		func(k *irql.K, d *driver, p *irp.IRP) ntstatus.NTSTATUS {
-			s.add("L: location %d, control 0x%02x", p.CurrentLocation(), irp.IoGetCurrentIrpStackLocation(k, p).Control())
+			s.add("L: location %d, control 0x%02x", p.CurrentLocation(),
+				irp.IoGetCurrentIrpStackLocation(k, p).Control())
 			s2 := keeps(k, d, p)
 			s.add("L: marked, control 0x%02x", irp.IoGetCurrentIrpStackLocation(k, p).Control())
 			low = d
@@ -89,8 +91,9 @@ func TestClimb_WorkedExample(t *testing.T) {
 		"CC: location 4, device NULL, pending true")
 }
 
-// TestClimb_WorkedExampleSkipped: M skips, two locations are enough, L runs in M's, and CT is called directly.
-// windows-driver-docs-pr/kernel/passing-irps-down-the-driver-stack.md, "Passing IRPs down the Driver Stack"
+// TestClimb_WorkedExampleSkipped: M skips, two locations are enough, L runs in M's, and CT is called
+// directly. windows-driver-docs-pr/kernel/passing-irps-down-the-driver-stack.md, "Passing IRPs down the
+// Driver Stack"
 func TestClimb_WorkedExampleSkipped(t *testing.T) {
 	l := newLab(t, ke.Config{})
 	s, n := &story{}, names{}
@@ -120,8 +123,8 @@ func TestClimb_WorkedExampleSkipped(t *testing.T) {
 		"CT: location 2, device T, pending true", "CC: location 3, device NULL, pending true")
 }
 
-// TestCurrentLocation_AtEveryMoment is the table of irp.md 2.1 for the moments the worked example does not show.
-// windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nf-wdm-iosetnextirpstacklocation.md, "-remarks"
+// TestCurrentLocation_AtEveryMoment is the table of irp.md 2.1 for the moments the worked example does not
+// show. windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nf-wdm-iosetnextirpstacklocation.md, "-remarks"
 func TestCurrentLocation_AtEveryMoment(t *testing.T) {
 	l := newLab(t, ke.Config{})
 	s, n := &story{}, names{}
@@ -142,7 +145,8 @@ func TestCurrentLocation_AtEveryMoment(t *testing.T) {
 		irp.IoFreeIrp(k, p)
 	})
 	l.silent()
-	s.want(t, "allocated: 4 of 3", "own location: 3", "CC: location 3, device own, pending false", "stopped: 3",
+	s.want(t, "allocated: 4 of 3", "own location: 3", "CC: location 3, device own, pending false",
+		"stopped: 3",
 		"reused: 4 of 3, status STATUS_UNSUCCESSFUL")
 }
 
@@ -165,9 +169,9 @@ func TestIoAllocateIrp_Limits(t *testing.T) {
 	assert.Equal(t, uint16(0xD0+3*0x48), irp.IoSizeOfIrp(3))
 }
 
-// TestIoCopyCurrentIrpStackLocationToNext_WhatItCopies: everything before CompletionRoutine; Control becomes 0, and the
-// parameters of the two locations are independent afterwards.
-// windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nf-wdm-iocopycurrentirpstacklocationtonext.md, "-remarks"
+// TestIoCopyCurrentIrpStackLocationToNext_WhatItCopies: everything before CompletionRoutine; Control becomes
+// 0, and the parameters of the two locations are independent afterwards. windows-driver-docs-ddi:
+// wdk-ddi-src/content/wdm/nf-wdm-iocopycurrentirpstacklocationtonext.md, "-remarks"
 func TestIoCopyCurrentIrpStackLocationToNext_WhatItCopies(t *testing.T) {
 	passes(t, func(l *lab) {
 		l.through(func(k *irql.K, d *driver, p *irp.IRP) ntstatus.NTSTATUS {
@@ -215,8 +219,9 @@ func TestIoCallDriver_OverwritesOnlyTheDevice(t *testing.T) {
 	})
 }
 
-// TestIoCallDriver_EmptyEntryOfTheTable: the I/O manager's own routine completes with STATUS_INVALID_DEVICE_REQUEST.
-// windows-driver-docs-ddi: wdk-ddi-src/content/wdm/ns-wdm-_driver_object.md, "-struct-fields"
+// TestIoCallDriver_EmptyEntryOfTheTable: the I/O manager's own routine completes with
+// STATUS_INVALID_DEVICE_REQUEST. windows-driver-docs-ddi: wdk-ddi-src/content/wdm/ns-wdm-_driver_object.md,
+// "-struct-fields"
 func TestIoCallDriver_EmptyEntryOfTheTable(t *testing.T) {
 	passes(t, func(l *lab) {
 		var dev *irp.DEVICE_OBJECT
@@ -226,15 +231,17 @@ func TestIoCallDriver_EmptyEntryOfTheTable(t *testing.T) {
 		l.run(func(k *irql.K) {
 			p := request(k, dev, stopIt, nil)
 			assert.Equal(t, ntstatus.STATUS_INVALID_DEVICE_REQUEST, irp.IoCallDriver(k, dev, p))
-			assert.Equal(t, irp.IO_STATUS_BLOCK{Status: ntstatus.STATUS_INVALID_DEVICE_REQUEST}, *p.IoStatus())
+			assert.Equal(t, irp.IO_STATUS_BLOCK{Status: ntstatus.STATUS_INVALID_DEVICE_REQUEST},
+				*p.IoStatus())
 			irp.IoFreeIrp(k, p)
 		})
 	})
 }
 
-// TestClimb_MarkTravelsWhereNoRoutineRuns: the middle driver copies without a routine, the lowest pends; the routine of the
-// top driver must see PendingReturned (irp.md 25 a).
-// windows-driver-docs-pr/kernel/implementing-an-iocompletion-routine.md, "Implementing an IoCompletion Routine"
+// TestClimb_MarkTravelsWhereNoRoutineRuns: the middle driver copies without a routine, the lowest pends; the
+// routine of the top driver must see PendingReturned (irp.md 25 a).
+// windows-driver-docs-pr/kernel/implementing-an-iocompletion-routine.md, "Implementing an IoCompletion
+// Routine"
 func TestClimb_MarkTravelsWhereNoRoutineRuns(t *testing.T) {
 	for _, c := range []named[dispatch]{
 		{"no routine", forwards(nil)},
@@ -247,7 +254,8 @@ func TestClimb_MarkTravelsWhereNoRoutineRuns(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			passes(t, func(l *lab) {
 				saw := false
-				top := forwards(func(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP, context any) ntstatus.NTSTATUS {
+				top := forwards(func(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP,
+					context any) ntstatus.NTSTATUS {
 					saw = p.PendingReturned()
 					return propagate(k, dev, p, context)
 				})
@@ -258,8 +266,8 @@ func TestClimb_MarkTravelsWhereNoRoutineRuns(t *testing.T) {
 	}
 }
 
-// TestClimb_NoMarkWhereNobodyPended: the routine of the top driver sees FALSE when the request completed inline.
-// windows-driver-docs-ddi: wdk-ddi-src/content/wdm/ns-wdm-_irp.md, "-struct-fields"
+// TestClimb_NoMarkWhereNobodyPended: the routine of the top driver sees FALSE when the request completed
+// inline. windows-driver-docs-ddi: wdk-ddi-src/content/wdm/ns-wdm-_irp.md, "-struct-fields"
 func TestClimb_NoMarkWhereNobodyPended(t *testing.T) {
 	passes(t, func(l *lab) {
 		saw := true
@@ -272,8 +280,8 @@ func TestClimb_NoMarkWhereNobodyPended(t *testing.T) {
 	})
 }
 
-// TestClimb_SelectionByStatus: success is NT_SUCCESS, informational codes included; warnings select INVOKE_ON_ERROR
-// (irp.md 25 b). INVOKE_ON_CANCEL looks at Irp.Cancel, not at STATUS_CANCELLED.
+// TestClimb_SelectionByStatus: success is NT_SUCCESS, informational codes included; warnings select
+// INVOKE_ON_ERROR (irp.md 25 b). INVOKE_ON_CANCEL looks at Irp.Cancel, not at STATUS_CANCELLED.
 // windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nf-wdm-iosetcompletionroutine.md, "-remarks"
 func TestClimb_SelectionByStatus(t *testing.T) {
 	const success, onError, onCancel = 1, 2, 4
@@ -295,7 +303,8 @@ func TestClimb_SelectionByStatus(t *testing.T) {
 	} {
 		for _, flag := range []int{0, success, onError, onCancel} {
 			t.Run(fmt.Sprintf("%v cancel %v flag %d", c.status, c.cancel, flag), func(t *testing.T) {
-				ran := selected(t, c.status, c.cancel, flag&success != 0, flag&onError != 0, flag&onCancel != 0)
+				ran := selected(t, c.status, c.cancel, flag&success != 0, flag&onError != 0,
+					flag&onCancel != 0)
 				assert.Equal(t, c.runs&flag != 0, ran)
 			})
 		}
@@ -306,7 +315,8 @@ func selected(t *testing.T, status ntstatus.NTSTATUS, cancel, onSuccess, onError
 	passes(t, func(l *lab) {
 		st := l.stack(func(k *irql.K, d *driver, p *irp.IRP) ntstatus.NTSTATUS {
 			irp.IoCopyCurrentIrpStackLocationToNext(k, p)
-			irp.IoSetCompletionRoutine(k, p, func(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP, context any) ntstatus.NTSTATUS {
+			irp.IoSetCompletionRoutine(k, p, func(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP,
+				context any) ntstatus.NTSTATUS {
 				ran = true
 				return propagate(k, dev, p, context)
 			}, nil, onSuccess, onError, onCancel)
@@ -325,15 +335,16 @@ func selected(t *testing.T, status ntstatus.NTSTATUS, cancel, onSuccess, onError
 	return ran
 }
 
-// TestClimb_SelectionUsesTheStatusAtThatMoment: a routine that rewrites the status changes which flag selects the next.
-// windows-driver-docs-pr/kernel/completing-irps.md, "Completing IRPs"
+// TestClimb_SelectionUsesTheStatusAtThatMoment: a routine that rewrites the status changes which flag selects
+// the next. windows-driver-docs-pr/kernel/completing-irps.md, "Completing IRPs"
 func TestClimb_SelectionUsesTheStatusAtThatMoment(t *testing.T) {
 	passes(t, func(l *lab) {
 		s := &story{}
 		onError := func(k *irql.K, d *driver, p *irp.IRP) ntstatus.NTSTATUS {
 			irp.IoMarkIrpPending(k, p)
 			irp.IoCopyCurrentIrpStackLocationToNext(k, p)
-			irp.IoSetCompletionRoutine(k, p, func(*irql.K, *irp.DEVICE_OBJECT, *irp.IRP, any) ntstatus.NTSTATUS {
+			irp.IoSetCompletionRoutine(k, p, func(*irql.K, *irp.DEVICE_OBJECT, *irp.IRP,
+				any) ntstatus.NTSTATUS {
 				s.add("top")
 				return resume
 			}, nil, false, true, false)
@@ -360,7 +371,9 @@ func TestClimb_SelectionUsesTheStatusAtThatMoment(t *testing.T) {
 func TestClimb_AnyOtherValueContinues(t *testing.T) {
 	for _, s := range []ntstatus.NTSTATUS{ok, failed, pending, 0xFFFFFFFF, ntstatus.STATUS_CANCELLED} {
 		passes(t, func(l *lab) {
-			l.through(forwards(func(*irql.K, *irp.DEVICE_OBJECT, *irp.IRP, any) ntstatus.NTSTATUS { return s }), completes(ok))
+			l.through(forwards(func(*irql.K, *irp.DEVICE_OBJECT, *irp.IRP, any) ntstatus.NTSTATUS {
+				return s
+			}), completes(ok))
 		})
 	}
 }
@@ -383,12 +396,13 @@ func TestClimb_ResumedAboveItsOwnRoutine(t *testing.T) {
 			}, completes(ok))
 		n[st[0].dev], n[st[1].dev] = "T", "M"
 		l.send(st[0])
-		s.want(t, "CM: location 2, device M, pending false", "M resumes at 2", "CT: location 3, device T, pending true")
+		s.want(t, "CM: location 2, device M, pending false", "M resumes at 2",
+			"CT: location 3, device T, pending true")
 	})
 }
 
-// TestClimb_SeveralRoutinesOnTheCompletersStack: they run inside one IoCompleteRequest, at its IRQL, in its context.
-// windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nc-wdm-io_completion_routine.md, "-remarks"
+// TestClimb_SeveralRoutinesOnTheCompletersStack: they run inside one IoCompleteRequest, at its IRQL, in its
+// context. windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nc-wdm-io_completion_routine.md, "-remarks"
 func TestClimb_SeveralRoutinesOnTheCompletersStack(t *testing.T) {
 	passes(t, func(l *lab) {
 		var where []string
@@ -405,13 +419,14 @@ func TestClimb_SeveralRoutinesOnTheCompletersStack(t *testing.T) {
 			irql.KeLowerIrql(k, old)
 		})
 		l.rest()
-		assert.Equal(t, []string{"thread of drv2.sys at DISPATCH_LEVEL", "thread of drv2.sys at DISPATCH_LEVEL"}, where)
+		assert.Equal(t, []string{"thread of drv2.sys at DISPATCH_LEVEL",
+			"thread of drv2.sys at DISPATCH_LEVEL"}, where)
 	})
 }
 
-// TestClimb_CompletedLocationReadsAsZero: parameters, minor function, flags and Control of the location below are gone
-// when the routine runs (irp.md 25 d).
-// windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nf-wdm-iofcompleterequest.md, "-remarks"
+// TestClimb_CompletedLocationReadsAsZero: parameters, minor function, flags and Control of the location below
+// are gone when the routine runs (irp.md 25 d). windows-driver-docs-ddi:
+// wdk-ddi-src/content/wdm/nf-wdm-iofcompleterequest.md, "-remarks"
 func TestClimb_CompletedLocationReadsAsZero(t *testing.T) {
 	passes(t, func(l *lab) {
 		read := forwards(func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP, _ any) ntstatus.NTSTATUS {

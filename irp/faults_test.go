@@ -11,10 +11,11 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// Every place of this package where something may fail, with the failing alternative taken: NULL or a status comes back and
-// nothing is left behind.
+// Every place of this package where something may fail, with the failing alternative taken: NULL or a status
+// comes back and nothing is left behind.
 
-// failing runs act with one site pinned to its failing alternative and then unloads the client, which shows leaks.
+// failing runs act with one site pinned to its failing alternative and then unloads the client, which shows
+// leaks.
 func failing(t *testing.T, site string, act func(k *irql.K, d *driver)) {
 	t.Helper()
 	l := newLab(t, ke.Config{Pins: []ke.Pin{{Site: site, Alt: 1}}})
@@ -43,7 +44,8 @@ func TestFault_IoAllocateIrp(t *testing.T) {
 func TestFault_IoBuildRequest(t *testing.T) {
 	failing(t, "fault/IoBuildRequest", func(k *irql.K, d *driver) {
 		assert.Nil(t, irp.IoBuildDeviceIoControlRequest(k, ioctlTest, d.dev, nil, 0, nil, 0, false, nil, nil))
-		assert.Nil(t, irp.IoBuildSynchronousFsdRequest(k, irp.IRP_MJ_FLUSH_BUFFERS, d.dev, nil, 0, nil, nil, nil))
+		assert.Nil(t, irp.IoBuildSynchronousFsdRequest(k, irp.IRP_MJ_FLUSH_BUFFERS, d.dev, nil, 0, nil,
+			nil, nil))
 		assert.Nil(t, irp.IoBuildAsynchronousFsdRequest(k, irp.IRP_MJ_FLUSH_BUFFERS, d.dev, nil, 0, nil, nil))
 	})
 }
@@ -57,7 +59,8 @@ func buildsWithBuffer(t *testing.T, flags, method uint32) func(k *irql.K, d *dri
 			assert.Nil(t, irp.IoBuildSynchronousFsdRequest(k, major, d.dev, b, 16, nil, nil, nil))
 			assert.Nil(t, irp.IoBuildAsynchronousFsdRequest(k, major, d.dev, b, 16, nil, nil))
 		}
-		assert.Nil(t, irp.IoBuildDeviceIoControlRequest(k, ioctlTest|method, d.dev, b, 16, b, 16, false, nil, nil))
+		assert.Nil(t, irp.IoBuildDeviceIoControlRequest(k, ioctlTest|method, d.dev, b, 16, b, 16, false,
+			nil, nil))
 		irp.ExFreePoolWithTag(k, b, irp.Tag("test"))
 	}
 }

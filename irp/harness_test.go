@@ -95,7 +95,9 @@ func (l *lab) stack(routines ...dispatch) []*driver {
 func (d *driver) entry(fn dispatch, target *irp.DEVICE_OBJECT) irp.DRIVER_INITIALIZE {
 	return func(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
 		for i := range drv.MajorFunction {
-			drv.MajorFunction[i] = func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus.NTSTATUS { return fn(k, d, p) }
+			drv.MajorFunction[i] = func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus.NTSTATUS {
+				return fn(k, d, p)
+			}
 		}
 		drv.DriverUnload = func(*irql.K, *irp.DRIVER_OBJECT) {}
 		s := irp.IoCreateDevice(k, drv, 0, "", irp.FILE_DEVICE_UNKNOWN, 0, false, &d.dev)
@@ -177,7 +179,8 @@ func trips(t *testing.T, rule verify.RuleID, scenario func(l *lab)) *verify.Find
 }
 
 // tripsAs is trips where the case has another code than the record's.
-func tripsAs(t *testing.T, rule verify.RuleID, bugCheck uint32, sub string, scenario func(l *lab)) *verify.Finding {
+func tripsAs(t *testing.T, rule verify.RuleID, bugCheck uint32, sub string,
+	scenario func(l *lab)) *verify.Finding {
 	t.Helper()
 	l := newLab(t, ke.Config{})
 	scenario(l)
@@ -203,7 +206,8 @@ func passes(t *testing.T, scenario func(l *lab)) {
 	}
 }
 
-// schedules is how many random schedules every scenario that must stay silent is run with, besides the boring one.
+// schedules is how many random schedules every scenario that must stay silent is run with, besides the boring
+// one.
 const schedules = 20
 
 // noFaults is a random walk in which nothing fails.
@@ -296,7 +300,8 @@ func stopIt(*irql.K, *irp.DEVICE_OBJECT, *irp.IRP, any) ntstatus.NTSTATUS { retu
 
 // --- requests of the client ---
 
-// request makes an IRP for dev with the given routine of its creator and a device control in the first location.
+// request makes an IRP for dev with the given routine of its creator and a device control in the first
+// location.
 func request(k *irql.K, dev *irp.DEVICE_OBJECT, routine irp.IO_COMPLETION_ROUTINE, context any) *irp.IRP {
 	p := irp.IoAllocateIrp(k, dev.StackSize, false)
 	prepare(k, p, routine, context)

@@ -14,7 +14,8 @@ import (
 )
 
 // Conformance of the handling patterns of irp.md 9. The page they come from is, for all of them,
-// windows-driver-docs-pr/kernel/different-ways-of-handling-irps-cheat-sheet.md; each comment ends with its heading.
+// windows-driver-docs-pr/kernel/different-ways-of-handling-irps-cheat-sheet.md; each comment ends with its
+// heading.
 
 // lowers are the three lower drivers every pattern must get along with.
 var lowers = []struct {
@@ -29,8 +30,8 @@ var lowers = []struct {
 	{"pends and fails", pends(failed), failed, false},
 }
 
-// overLowers runs one driver over each lower driver and checks what its dispatch routine returned and what the creator's
-// routine saw. want nil is what the lower driver's dispatch routine returned.
+// overLowers runs one driver over each lower driver and checks what its dispatch routine returned and what
+// the creator's routine saw. want nil is what the lower driver's dispatch routine returned.
 func overLowers(t *testing.T, top dispatch, want func(status ntstatus.NTSTATUS) ntstatus.NTSTATUS) {
 	for _, low := range lowers {
 		t.Run(low.name, func(t *testing.T) {
@@ -38,7 +39,8 @@ func overLowers(t *testing.T, top dispatch, want func(status ntstatus.NTSTATUS) 
 				st := l.stack(top, low.do)
 				var final, returned ntstatus.NTSTATUS
 				l.run(func(k *irql.K) {
-					p := request(k, st[0].dev, func(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP, c any) ntstatus.NTSTATUS {
+					p := request(k, st[0].dev, func(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP,
+						c any) ntstatus.NTSTATUS {
 						final = p.IoStatus().Status
 						return freeIt(k, dev, p, c)
 					}, nil)
@@ -64,12 +66,13 @@ func TestPattern1_ForwardAndForget(t *testing.T) { overLowers(t, skips, nil) }
 // TestPattern2_ForwardAndWait: "Scenario 2: Forward and wait"
 func TestPattern2_ForwardAndWait(t *testing.T) { overLowers(t, forwardAndWait(completeAgain), same) }
 
-// TestPattern3_ForwardWithARoutine: both routines that are allowed, one that continues and one that completes at once and
-// stops. "Scenario 3: Forward with a completion routine"
+// TestPattern3_ForwardWithARoutine: both routines that are allowed, one that continues and one that completes
+// at once and stops. "Scenario 3: Forward with a completion routine"
 func TestPattern3_ForwardWithARoutine(t *testing.T) {
 	t.Run("continues", func(t *testing.T) { overLowers(t, forwards(propagate), nil) })
 	t.Run("completes", func(t *testing.T) {
-		overLowers(t, forwards(func(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP, context any) ntstatus.NTSTATUS {
+		overLowers(t, forwards(func(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP,
+			context any) ntstatus.NTSTATUS {
 			propagate(k, dev, p, context)
 			irp.IoCompleteRequest(k, p, irp.IO_NO_INCREMENT)
 			return stop
@@ -77,8 +80,8 @@ func TestPattern3_ForwardWithARoutine(t *testing.T) {
 	})
 }
 
-// TestPattern4_PendThenForward: the result of IoCallDriver is ignored; the routine may continue, or stop so that the IRP can
-// be sent again and completed later. "Scenario 4: Queue for later, or forward and reuse"
+// TestPattern4_PendThenForward: the result of IoCallDriver is ignored; the routine may continue, or stop so
+// that the IRP can be sent again and completed later. "Scenario 4: Queue for later, or forward and reuse"
 func TestPattern4_PendThenForward(t *testing.T) {
 	goesOn := func(*irql.K, *irp.DEVICE_OBJECT, *irp.IRP, any) ntstatus.NTSTATUS { return resume }
 	with := func(routine irp.IO_COMPLETION_ROUTINE) dispatch {
@@ -160,9 +163,9 @@ const (
 	completed
 )
 
-// TestPattern7_IoctlWithTimeout: the driver below answers in time, answers the cancellation, or has no cancel routine and
-// answers late. "Scenario 7: Send a synchronous device-control (IOCTL) request and cancel it if not completed in a certain
-// time period"
+// TestPattern7_IoctlWithTimeout: the driver below answers in time, answers the cancellation, or has no cancel
+// routine and answers late. "Scenario 7: Send a synchronous device-control (IOCTL) request and cancel it if
+// not completed in a certain time period"
 func TestPattern7_IoctlWithTimeout(t *testing.T) {
 	slow := func(k *irql.K, d *driver, p *irp.IRP) ntstatus.NTSTATUS {
 		irp.IoMarkIrpPending(k, p)
@@ -203,7 +206,8 @@ func ioctlWithTimeout(k *irql.K, dev *irp.DEVICE_OBJECT) ntstatus.NTSTATUS {
 	iosb := irp.StackVar[irp.IO_STATUS_BLOCK](k)
 	lock := cancelable
 	p := ioctl(k, dev, event, iosb.Get())
-	irp.IoSetCompletionRoutine(k, p, func(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP, _ any) ntstatus.NTSTATUS {
+	irp.IoSetCompletionRoutine(k, p, func(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP,
+		_ any) ntstatus.NTSTATUS {
 		if irql.InterlockedExchange(k, &lock, completed) == cancelStarted {
 			return stop // the canceller disposes of it
 		}
@@ -236,8 +240,10 @@ func TestPattern8_SynchronousFsdThatContinues(t *testing.T) {
 		iosb := irp.StackVar[irp.IO_STATUS_BLOCK](k)
 		context := irp.New[int](k, irp.POOL_FLAG_NON_PAGED, irp.Tag("test"))
 		irql.KeInitializeEvent(k, event, irql.NotificationEvent, false)
-		p := irp.IoBuildSynchronousFsdRequest(k, irp.IRP_MJ_FLUSH_BUFFERS, dev, nil, 0, nil, event, iosb.Get())
-		irp.IoSetCompletionRoutine(k, p, func(k *irql.K, _ *irp.DEVICE_OBJECT, _ *irp.IRP, c any) ntstatus.NTSTATUS {
+		p := irp.IoBuildSynchronousFsdRequest(k, irp.IRP_MJ_FLUSH_BUFFERS, dev, nil, 0, nil, event,
+			iosb.Get())
+		irp.IoSetCompletionRoutine(k, p, func(k *irql.K, _ *irp.DEVICE_OBJECT, _ *irp.IRP,
+			c any) ntstatus.NTSTATUS {
 			irp.Free(k, c.(*irp.Typed[int]), irp.Tag("test"))
 			return resume
 		}, context, true, true, true)
@@ -250,15 +256,16 @@ func TestPattern8_SynchronousFsdThatContinues(t *testing.T) {
 	})
 }
 
-// TestPattern9_SynchronousFsdThatStops: the creator looks at the IRP and then lets the I/O manager end it. "Scenario 9: Send
-// a synchronous non-IOCTL request by using IoBuildSynchronousFsdRequest - completion routine returns
-// STATUS_MORE_PROCESSING_REQUIRED"
+// TestPattern9_SynchronousFsdThatStops: the creator looks at the IRP and then lets the I/O manager end it.
+// "Scenario 9: Send a synchronous non-IOCTL request by using IoBuildSynchronousFsdRequest - completion
+// routine returns STATUS_MORE_PROCESSING_REQUIRED"
 func TestPattern9_SynchronousFsdThatStops(t *testing.T) {
 	requests(t, func(k *irql.K, dev *irp.DEVICE_OBJECT) ntstatus.NTSTATUS {
 		event := irql.OnStack[irql.KEVENT](k)
 		iosb := irp.StackVar[irp.IO_STATUS_BLOCK](k)
 		irql.KeInitializeEvent(k, event, irql.NotificationEvent, false)
-		p := irp.IoBuildSynchronousFsdRequest(k, irp.IRP_MJ_FLUSH_BUFFERS, dev, nil, 0, nil, event, iosb.Get())
+		p := irp.IoBuildSynchronousFsdRequest(k, irp.IRP_MJ_FLUSH_BUFFERS, dev, nil, 0, nil, event,
+			iosb.Get())
 		irp.IoSetCompletionRoutine(k, p, signalIfPended, event, true, true, true)
 		pended := irp.IoCallDriver(k, dev, p) == pending
 		if pended {
@@ -274,8 +281,8 @@ func TestPattern9_SynchronousFsdThatStops(t *testing.T) {
 	})
 }
 
-// TestPattern10_AsynchronousFsd: the routine frees SystemBuffer, or unlocks and frees the MDL chain, and the IRP. "Scenario
-// 10: Send an asynchronous request by using IoBuildAsynchronousFsdRequest"
+// TestPattern10_AsynchronousFsd: the routine frees SystemBuffer, or unlocks and frees the MDL chain, and the
+// IRP. "Scenario 10: Send an asynchronous request by using IoBuildAsynchronousFsdRequest"
 func TestPattern10_AsynchronousFsd(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -289,7 +296,8 @@ func TestPattern10_AsynchronousFsd(t *testing.T) {
 						st[0].dev.Flags |= c.flags
 						b := irp.ExAllocatePool2(k, irp.POOL_FLAG_NON_PAGED, 64, irp.Tag("data"))
 						iosb := irp.New[irp.IO_STATUS_BLOCK](k, irp.POOL_FLAG_NON_PAGED, irp.Tag("iosb"))
-						p := irp.IoBuildAsynchronousFsdRequest(k, irp.IRP_MJ_WRITE, st[0].dev, b, 64, new(int64), iosb.Get())
+						p := irp.IoBuildAsynchronousFsdRequest(k, irp.IRP_MJ_WRITE, st[0].dev, b, 64,
+							new(int64), iosb.Get())
 						require.NotNil(t, p)
 						irp.IoSetCompletionRoutine(k, p, cleanUp(b, iosb), nil, true, true, true)
 						irp.IoCallDriver(k, st[0].dev, p)
@@ -323,8 +331,8 @@ func cleanUp(b *irp.Buffer, iosb *irp.Typed[irp.IO_STATUS_BLOCK]) irp.IO_COMPLET
 	}
 }
 
-// TestPattern11_AsynchronousIoAllocateIrp: the creator prepares everything itself. "Scenario 11: Send an asynchronous
-// request by using IoAllocateIrp"
+// TestPattern11_AsynchronousIoAllocateIrp: the creator prepares everything itself. "Scenario 11: Send an
+// asynchronous request by using IoAllocateIrp"
 func TestPattern11_AsynchronousIoAllocateIrp(t *testing.T) {
 	for _, low := range lowers {
 		t.Run(low.name, func(t *testing.T) {

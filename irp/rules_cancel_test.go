@@ -114,7 +114,8 @@ func TestCancelRoutine_ReturnsHoldingTheCancelLock(t *testing.T) {
 // Near miss: IRP-024
 func TestCancelRoutine_ReleasesFirst(t *testing.T) {
 	passes(t, cancels(holds(cancelled)))
-	passes(t, cancels(holds(func(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP) { // acquired again for something else
+	// acquired again for something else
+	passes(t, cancels(holds(func(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP) {
 		var old irql.KIRQL
 		irp.IoReleaseCancelSpinLock(k, p.CancelIrql())
 		irp.IoAcquireCancelSpinLock(k, &old)

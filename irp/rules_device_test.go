@@ -52,13 +52,19 @@ func devices(attach bool, act func(k *irql.K, lower, upper *irp.DEVICE_OBJECT)) 
 
 // Rule: OBJ-004
 func TestIoDeleteDevice_InAStateThatDoesNotAllowIt(t *testing.T) {
-	trips(t, verify.OBJ_004, devices(true, func(k *irql.K, _, upper *irp.DEVICE_OBJECT) { irp.IoDeleteDevice(k, upper) }))
-	trips(t, verify.OBJ_004, devices(true, func(k *irql.K, lower, _ *irp.DEVICE_OBJECT) { irp.IoDeleteDevice(k, lower) }))
+	trips(t, verify.OBJ_004, devices(true, func(k *irql.K, _, upper *irp.DEVICE_OBJECT) {
+		irp.IoDeleteDevice(k, upper)
+	}))
+	trips(t, verify.OBJ_004, devices(true, func(k *irql.K, lower, _ *irp.DEVICE_OBJECT) {
+		irp.IoDeleteDevice(k, lower)
+	}))
 	trips(t, verify.OBJ_004, devices(false, func(k *irql.K, lower, _ *irp.DEVICE_OBJECT) {
 		irp.IoDeleteDevice(k, lower)
 		irp.IoDeleteDevice(k, lower)
 	}))
-	tripsAs(t, verify.OBJ_004, 0, "", devices(false, func(k *irql.K, lower, _ *irp.DEVICE_OBJECT) { irp.IoDetachDevice(k, lower) }))
+	tripsAs(t, verify.OBJ_004, 0, "", devices(false, func(k *irql.K, lower, _ *irp.DEVICE_OBJECT) {
+		irp.IoDetachDevice(k, lower)
+	}))
 }
 
 // Near miss: OBJ-004
@@ -89,12 +95,23 @@ func TestIoQueueWorkItem_Misuse(t *testing.T) {
 		act        func(k *irql.K, w *irp.IO_WORKITEM)
 	}{
 		{"queued twice", "0x1", func(k *irql.K, w *irp.IO_WORKITEM) { queue(k, w); queue(k, w) }},
-		{"freed while queued", "0x2", func(k *irql.K, w *irp.IO_WORKITEM) { queue(k, w); irp.IoFreeWorkItem(k, w) }},
-		{"no routine", "0x7", func(k *irql.K, w *irp.IO_WORKITEM) { irp.IoQueueWorkItem(k, w, nil, irp.DelayedWorkQueue, nil) }},
+		{"freed while queued", "0x2", func(k *irql.K, w *irp.IO_WORKITEM) {
+			queue(k, w)
+			irp.IoFreeWorkItem(k, w)
+		}},
+		{"no routine", "0x7", func(k *irql.K, w *irp.IO_WORKITEM) {
+			irp.IoQueueWorkItem(k, w, nil, irp.DelayedWorkQueue, nil)
+		}},
 		{"no item", "0x0", func(k *irql.K, _ *irp.IO_WORKITEM) { queue(k, nil) }},
 		{"no device", "0x3", func(k *irql.K, _ *irp.IO_WORKITEM) { irp.IoAllocateWorkItem(k, nil) }},
-		{"queued after free", "0x0", func(k *irql.K, w *irp.IO_WORKITEM) { irp.IoFreeWorkItem(k, w); queue(k, w) }},
-		{"freed twice", "0x0", func(k *irql.K, w *irp.IO_WORKITEM) { irp.IoFreeWorkItem(k, w); irp.IoFreeWorkItem(k, w) }},
+		{"queued after free", "0x0", func(k *irql.K, w *irp.IO_WORKITEM) {
+			irp.IoFreeWorkItem(k, w)
+			queue(k, w)
+		}},
+		{"freed twice", "0x0", func(k *irql.K, w *irp.IO_WORKITEM) {
+			irp.IoFreeWorkItem(k, w)
+			irp.IoFreeWorkItem(k, w)
+		}},
 		{"nothing freed", "0x0", func(k *irql.K, _ *irp.IO_WORKITEM) { irp.IoFreeWorkItem(k, nil) }},
 	} {
 		t.Run(c.name, func(t *testing.T) { tripsAs(t, verify.OBJ_009, 0xE4, c.code, items(c.act)) })
@@ -129,7 +146,9 @@ func TestUnload_DeviceLeft(t *testing.T) {
 func TestUnload_DeviceDeleted(t *testing.T) {
 	passes(t, func(l *lab) {
 		st := l.stack(completes(ok))
-		st[0].obj.DriverUnload = func(k *irql.K, drv *irp.DRIVER_OBJECT) { irp.IoDeleteDevice(k, drv.DeviceObject) }
+		st[0].obj.DriverUnload = func(k *irql.K, drv *irp.DRIVER_OBJECT) {
+			irp.IoDeleteDevice(k, drv.DeviceObject)
+		}
 		l.unload(st[0].obj)
 		assert.Nil(t, st[0].obj.DeviceObject)
 	})
@@ -158,7 +177,9 @@ func TestUnload_IrpInFlight(t *testing.T) {
 	f = trips(t, verify.UNLOAD_007, func(l *lab) { // a cancel routine
 		st := l.stack(holds(cancelled))
 		l.run(func(k *irql.K) { irp.IoCallDriver(k, st[0].dev, request(k, st[0].dev, freeIt, nil)) })
-		st[0].obj.DriverUnload = func(k *irql.K, drv *irp.DRIVER_OBJECT) { irp.IoDeleteDevice(k, drv.DeviceObject) }
+		st[0].obj.DriverUnload = func(k *irql.K, drv *irp.DRIVER_OBJECT) {
+			irp.IoDeleteDevice(k, drv.DeviceObject)
+		}
 		l.unload(st[0].obj)
 	})
 	assert.Equal(t, "cancelled", f.Args[0].Value)
@@ -186,7 +207,8 @@ func TestUnload_CancelsAndWaits(t *testing.T) {
 		}
 		unloads(func(k *irql.K) {
 			irql.KeInitializeEvent(k, &done, irql.NotificationEvent, false)
-			p = request(k, st[0].dev, func(k *irql.K, _ *irp.DEVICE_OBJECT, _ *irp.IRP, _ any) ntstatus.NTSTATUS {
+			p = request(k, st[0].dev, func(k *irql.K, _ *irp.DEVICE_OBJECT, _ *irp.IRP,
+				_ any) ntstatus.NTSTATUS {
 				irql.KeSetEvent(k, &done, 0, false)
 				return stop
 			}, nil)
@@ -261,4 +283,124 @@ func TestUnloadDriver_WithoutARoutine(t *testing.T) {
 	l.client.DriverUnload = nil
 	assert.False(t, irp.UnloadDriver(l.m, l.client))
 	assert.False(t, l.client.Unloaded())
+}
+
+// Rule: OBJ-003
+func TestObDereferenceObject_MoreOftenThanReferenced(t *testing.T) {
+	trips(t, verify.OBJ_003, func(l *lab) {
+		st := l.stack(completes(ok))
+		l.run(func(k *irql.K) {
+			irp.ObReferenceObject(k, st[0].dev)
+			irp.ObDereferenceObject(k, st[0].dev)
+			irp.ObDereferenceObject(k, st[0].dev)
+		})
+	})
+}
+
+// Near miss: OBJ-003
+func TestObDereferenceObject_AsOftenAsReferenced(t *testing.T) {
+	passes(t, func(l *lab) {
+		st := l.stack(completes(ok))
+		l.run(func(k *irql.K) {
+			irp.ObReferenceObject(k, st[0].dev)
+			irp.ObDereferenceObject(k, irp.IoGetAttachedDeviceReference(k, st[0].dev))
+			irp.ObDereferenceObject(k, st[0].dev)
+		})
+	})
+}
+
+// starts makes a system thread of the client that runs fn, and gives its handle to act.
+func starts(fn func(k *irql.K), act func(k *irql.K, h irql.HANDLE)) func(l *lab) {
+	return func(l *lab) {
+		l.run(func(k *irql.K) {
+			var h irql.HANDLE
+			s := irql.PsCreateSystemThread(k, &h, 0, nil, 0, nil, func(k *irql.K, _ any) { fn(k) }, nil)
+			assert.Equal(l.t, ok, s)
+			act(k, h)
+		})
+	}
+}
+
+// Rule: OBJ-011
+func TestZwClose_OfNoOpenHandle(t *testing.T) {
+	trips(t, verify.OBJ_011, starts(func(*irql.K) {}, func(k *irql.K, h irql.HANDLE) {
+		irp.ZwClose(k, h)
+		irp.ZwClose(k, h)
+	}))
+	trips(t, verify.OBJ_011, func(l *lab) { l.run(func(k *irql.K) { irp.ZwClose(k, 0) }) })
+}
+
+// Near miss: OBJ-011
+func TestZwClose_Once(t *testing.T) {
+	passes(t, starts(func(*irql.K) {}, func(k *irql.K, h irql.HANDLE) {
+		assert.Equal(t, ok, irp.ZwClose(k, h))
+	}))
+}
+
+// setsTimer sets a timer of the client and unloads the driver, which does stop in its unload routine.
+func setsTimer(stop func(k *irql.K, timer *irql.KTIMER)) func(l *lab) {
+	return func(l *lab) {
+		var timer irql.KTIMER
+		l.client.DriverUnload = func(k *irql.K, _ *irp.DRIVER_OBJECT) { stop(k, &timer) }
+		unloads(func(k *irql.K) {
+			irql.KeInitializeTimer(k, &timer)
+			irql.KeSetTimer(k, &timer, -ke.Second, nil)
+		})(l)
+	}
+}
+
+// unloadsWithThread unloads a driver one of whose threads waits to be told to end; the unload routine does
+// stop.
+func unloadsWithThread(stop func(k *irql.K, end *irql.KEVENT, thread any)) func(l *lab) {
+	return func(l *lab) {
+		var end irql.KEVENT
+		var thread any
+		l.client.DriverUnload = func(k *irql.K, _ *irp.DRIVER_OBJECT) { stop(k, &end, thread) }
+		l.as(l.image, func(k *irql.K) { irql.KeInitializeEvent(k, &end, irql.NotificationEvent, false) })
+		l.m.Run(nil)
+		starts(func(k *irql.K) { waitFor(k, &end) }, func(k *irql.K, h irql.HANDLE) {
+			s := irp.ObReferenceObjectByHandle(k, h, 0, irp.PsThreadType, irql.KernelMode, &thread, nil)
+			assert.Equal(l.t, ok, s)
+			irp.ZwClose(k, h)
+		})(l)
+		l.unload(l.client)
+		l.rest()
+	}
+}
+
+// Rule: UNLOAD-002
+func TestUnload_TimerSet(t *testing.T) {
+	l := newLab(t, ke.Config{})
+	var timer irql.KTIMER
+	l.as(l.image, func(k *irql.K) {
+		irql.KeInitializeTimer(k, &timer)
+		irql.KeSetTimer(k, &timer, -ke.Second, nil)
+		assert.True(t, irp.UnloadDriver(l.m, l.client))
+	})
+	l.m.Run(l.client.Unloaded)
+	assert.Equal(t, uint32(0xC7), l.expect(verify.UNLOAD_002).BugCheck)
+}
+
+// Near miss: UNLOAD-002
+func TestUnload_TimerCancelled(t *testing.T) {
+	passes(t, setsTimer(func(k *irql.K, timer *irql.KTIMER) {
+		irql.KeCancelTimer(k, timer)
+		irql.KeFlushQueuedDpcs(k)
+	}))
+}
+
+// Rule: UNLOAD-004
+func TestUnload_ThreadStillRuns(t *testing.T) {
+	trips(t, verify.UNLOAD_004, unloadsWithThread(func(k *irql.K, _ *irql.KEVENT, thread any) {
+		irp.ObDereferenceObject(k, thread)
+	}))
+}
+
+// Near miss: UNLOAD-004
+func TestUnload_ThreadStoppedAndWaitedFor(t *testing.T) {
+	passes(t, unloadsWithThread(func(k *irql.K, end *irql.KEVENT, thread any) {
+		irql.KeSetEvent(k, end, 0, false)
+		irql.KeWaitForSingleObject(k, thread, irql.Executive, irql.KernelMode, false, nil)
+		irp.ObDereferenceObject(k, thread)
+	}))
 }

@@ -41,13 +41,16 @@ func TestIoFreeIrp_WhileTheLowerDriverHasIt(t *testing.T) {
 
 // Near miss: IRP-030
 func TestIoFreeIrp_InTheRoutineOrAfterIt(t *testing.T) {
-	passes(t, creator(completes(ok), func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) { irp.IoFreeIrp(k, p) }))
+	passes(t, creator(completes(ok), func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) {
+		irp.IoFreeIrp(k, p)
+	}))
 	passes(t, func(l *lab) { l.through(completes(ok)) })
 	passes(t, func(l *lab) { l.through(pends(ok)) })
 }
 
 // threaded builds a device control request and does act with it before it is sent.
-func threaded(low dispatch, act func(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP, e *irql.KEVENT)) func(l *lab) {
+func threaded(low dispatch, act func(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP,
+	e *irql.KEVENT)) func(l *lab) {
 	return func(l *lab) {
 		st := l.stack(low)
 		l.run(func(k *irql.K) {
@@ -66,7 +69,8 @@ func sendAndWait(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP, e *irql.KEVENT) 
 
 // Rule: IRP-031
 func TestIoFreeIrp_InItsThreadsList(t *testing.T) {
-	trips(t, verify.IRP_031, threaded(completes(ok), func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP, _ *irql.KEVENT) {
+	trips(t, verify.IRP_031, threaded(completes(ok), func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP,
+		_ *irql.KEVENT) {
 		irp.IoFreeIrp(k, p)
 	}))
 }
@@ -79,12 +83,14 @@ func TestIoBuildDeviceIoControlRequest_SentIsReleasedByTheSystem(t *testing.T) {
 
 // Rule: IRP-032
 func TestIoFreeIrp_OfAThreadedIrp(t *testing.T) {
-	f := trips(t, verify.IRP_032, threaded(pends(ok), func(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP, e *irql.KEVENT) {
+	f := trips(t, verify.IRP_032, threaded(pends(ok), func(k *irql.K, dev *irp.DEVICE_OBJECT,
+		p *irp.IRP, e *irql.KEVENT) {
 		sendAndWait(k, dev, p, e)
 		irp.IoFreeIrp(k, p)
 	}))
 	assert.Equal(t, []verify.RuleID{verify.IRP_035}, f.Also)
-	trips(t, verify.IRP_032, threaded(completes(ok), func(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP, e *irql.KEVENT) {
+	trips(t, verify.IRP_032, threaded(completes(ok), func(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP,
+		e *irql.KEVENT) {
 		irp.IoSetCompletionRoutine(k, p, freeIt, nil, true, true, true)
 		irp.IoCallDriver(k, dev, p)
 	}))
@@ -137,10 +143,13 @@ func TestIoFreeIrp_Twice(t *testing.T) {
 
 // Near miss: IRP-035
 func TestIoFreeIrp_Once(t *testing.T) {
-	passes(t, creator(completes(ok), func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) { irp.IoFreeIrp(k, p) }))
+	passes(t, creator(completes(ok), func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) {
+		irp.IoFreeIrp(k, p)
+	}))
 }
 
-// TestIoFreeIrp_MemoryStaysRecognisable: 256 frees later a freed IRP is still known as one, and no id is used twice.
+// TestIoFreeIrp_MemoryStaysRecognisable: 256 frees later a freed IRP is still known as one, and no id is used
+// twice.
 func TestIoFreeIrp_MemoryStaysRecognisable(t *testing.T) {
 	trips(t, verify.IRP_035, func(l *lab) {
 		l.run(func(k *irql.K) {
@@ -165,14 +174,19 @@ func TestIoCallDriver_OwnIrpWithoutARoutine(t *testing.T) {
 		}
 	}
 	trips(t, verify.IRP_036, send(nil))
-	trips(t, verify.IRP_036, send(func(*irql.K, *irp.DEVICE_OBJECT, *irp.IRP, any) ntstatus.NTSTATUS { return resume }))
+	trips(t, verify.IRP_036, send(func(*irql.K, *irp.DEVICE_OBJECT, *irp.IRP, any) ntstatus.NTSTATUS {
+		return resume
+	}))
 	trips(t, verify.IRP_036, func(l *lab) { // completed by its creator, never sent
-		l.run(func(k *irql.K) { irp.IoCompleteRequest(k, irp.IoAllocateIrp(k, 1, false), irp.IO_NO_INCREMENT) })
+		l.run(func(k *irql.K) {
+			irp.IoCompleteRequest(k, irp.IoAllocateIrp(k, 1, false), irp.IO_NO_INCREMENT)
+		})
 	})
 	trips(t, verify.IRP_036, func(l *lab) { // of IoBuildAsynchronousFsdRequest
 		st := l.stack(completes(ok))
 		l.run(func(k *irql.K) {
-			irp.IoCallDriver(k, st[0].dev, irp.IoBuildAsynchronousFsdRequest(k, irp.IRP_MJ_FLUSH_BUFFERS, st[0].dev, nil, 0, nil, nil))
+			irp.IoCallDriver(k, st[0].dev, irp.IoBuildAsynchronousFsdRequest(k,
+				irp.IRP_MJ_FLUSH_BUFFERS, st[0].dev, nil, 0, nil, nil))
 		})
 	})
 }
@@ -185,7 +199,8 @@ func TestIoCallDriver_OwnIrpWithARoutineThatStops(t *testing.T) {
 
 // Rule: IRP-037
 func TestIoReuseIrp_OfTheWrongOrigin(t *testing.T) {
-	trips(t, verify.IRP_037, threaded(completes(ok), func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP, _ *irql.KEVENT) {
+	trips(t, verify.IRP_037, threaded(completes(ok), func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP,
+		_ *irql.KEVENT) {
 		irp.IoReuseIrp(k, p, ok)
 	}))
 	trips(t, verify.IRP_037, func(l *lab) { // received from above
@@ -216,7 +231,9 @@ func TestIoReuseIrp_OfIoAllocateIrp(t *testing.T) {
 
 // Rule: IRP-038
 func TestIoReuseIrp_WhileTheLowerDriverHasIt(t *testing.T) {
-	trips(t, verify.IRP_038, creator(keeps, func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) { irp.IoReuseIrp(k, p, ok) }))
+	trips(t, verify.IRP_038, creator(keeps, func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) {
+		irp.IoReuseIrp(k, p, ok)
+	}))
 }
 
 // Near miss: IRP-038
@@ -278,8 +295,12 @@ func TestIoBuildDeviceIoControlRequest_EventOrStatusBlockGone(t *testing.T) {
 	var event irql.KEVENT
 	var iosb irp.IO_STATUS_BLOCK
 	for _, c := range []named[func(k *irql.K) (*irql.KEVENT, *irp.IO_STATUS_BLOCK)]{
-		{"event", func(k *irql.K) (*irql.KEVENT, *irp.IO_STATUS_BLOCK) { return irql.OnStack[irql.KEVENT](k), &iosb }},
-		{"typed event", func(k *irql.K) (*irql.KEVENT, *irp.IO_STATUS_BLOCK) { return irp.StackVar[irql.KEVENT](k).Get(), &iosb }},
+		{"event", func(k *irql.K) (*irql.KEVENT, *irp.IO_STATUS_BLOCK) {
+			return irql.OnStack[irql.KEVENT](k), &iosb
+		}},
+		{"typed event", func(k *irql.K) (*irql.KEVENT, *irp.IO_STATUS_BLOCK) {
+			return irp.StackVar[irql.KEVENT](k).Get(), &iosb
+		}},
 		{"status block", func(k *irql.K) (*irql.KEVENT, *irp.IO_STATUS_BLOCK) {
 			return &event, irp.StackVar[irp.IO_STATUS_BLOCK](k).Get()
 		}},
@@ -353,7 +374,8 @@ func TestIoBuild_BufferLongEnough(t *testing.T) {
 
 // Rule: IRP-065
 func TestIoCompleteRequest_NeverSent(t *testing.T) {
-	f := trips(t, verify.IRP_065, threaded(completes(ok), func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP, _ *irql.KEVENT) {
+	f := trips(t, verify.IRP_065, threaded(completes(ok), func(k *irql.K, _ *irp.DEVICE_OBJECT,
+		p *irp.IRP, _ *irql.KEVENT) {
 		irp.IoCompleteRequest(k, p, irp.IO_NO_INCREMENT)
 	}))
 	assert.Equal(t, verify.Warning, f.Severity())
@@ -398,7 +420,8 @@ func TestIoSetCompletionRoutine_InEveryCaseAndForAReceivedIrpInSome(t *testing.T
 	})
 }
 
-// TestIoAllocateIrp_LeftWithALoadedDriver: a driver that is still loaded may be keeping it for its next request.
+// TestIoAllocateIrp_LeftWithALoadedDriver: a driver that is still loaded may be keeping it for its next
+// request.
 func TestIoAllocateIrp_LeftWithALoadedDriver(t *testing.T) {
 	l := newLab(t, ke.Config{})
 	l.run(func(k *irql.K) { irp.IoAllocateIrp(k, 1, false) })

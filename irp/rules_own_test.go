@@ -12,8 +12,8 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// The rules about who may complete, send and touch an IRP, and about stack locations. Each pair of tests is the
-// catalogue's smallest violating scenario and its repaired form.
+// The rules about who may complete, send and touch an IRP, and about stack locations. Each pair of tests is
+// the catalogue's smallest violating scenario and its repaired form.
 
 // completions is a driver that completes n times on its way to a common exit.
 func completions(n int) dispatch {
@@ -40,8 +40,8 @@ func TestIoCompleteRequest_OnceIsSilent(t *testing.T) {
 	passes(t, func(l *lab) { l.through(completions(1)) })
 }
 
-// TestIoCompleteRequest_AgainDuringTheClimbIsDoubleCompletion: the routine above still runs when its driver's other
-// thread completes the same IRP.
+// TestIoCompleteRequest_AgainDuringTheClimbIsDoubleCompletion: the routine above still runs when its driver's
+// other thread completes the same IRP.
 func TestIoCompleteRequest_AgainDuringTheClimbIsDoubleCompletion(t *testing.T) {
 	trips(t, verify.IRP_001, func(l *lab) {
 		var low *driver
@@ -98,7 +98,9 @@ func completeAgain(k *irql.K, _ *driver, p *irp.IRP) ntstatus.NTSTATUS {
 // Rule: IRP-002
 func TestIoCompleteRequest_SentDownIsAStrangers(t *testing.T) {
 	f := trips(t, verify.IRP_002, func(l *lab) {
-		sentDown(l, func(k *irql.K, _ *driver, p *irp.IRP) { irp.IoCompleteRequest(k, p, irp.IO_NO_INCREMENT) })
+		sentDown(l, func(k *irql.K, _ *driver, p *irp.IRP) {
+			irp.IoCompleteRequest(k, p, irp.IO_NO_INCREMENT)
+		})
 	})
 	assert.Equal(t, "drv0.sys", f.Driver)
 	assert.Contains(t, f.Headline, "kept by drv1.sys")
@@ -140,9 +142,15 @@ func TestIoCallDriver_WithoutALocation(t *testing.T) {
 	}
 	for _, c := range []named[func(k *irql.K, d *driver, p *irp.IRP)]{
 		{"IoCallDriver", func(k *irql.K, d *driver, p *irp.IRP) { irp.IoCallDriver(k, d.below, p) }},
-		{"IoCopyCurrent...ToNext", func(k *irql.K, _ *driver, p *irp.IRP) { irp.IoCopyCurrentIrpStackLocationToNext(k, p) }},
-		{"IoGetNextIrpStackLocation", func(k *irql.K, _ *driver, p *irp.IRP) { irp.IoGetNextIrpStackLocation(k, p) }},
-		{"IoSetNextIrpStackLocation", func(k *irql.K, _ *driver, p *irp.IRP) { irp.IoSetNextIrpStackLocation(k, p) }},
+		{"IoCopyCurrent...ToNext", func(k *irql.K, _ *driver, p *irp.IRP) {
+			irp.IoCopyCurrentIrpStackLocationToNext(k, p)
+		}},
+		{"IoGetNextIrpStackLocation", func(k *irql.K, _ *driver, p *irp.IRP) {
+			irp.IoGetNextIrpStackLocation(k, p)
+		}},
+		{"IoSetNextIrpStackLocation", func(k *irql.K, _ *driver, p *irp.IRP) {
+			irp.IoSetNextIrpStackLocation(k, p)
+		}},
 		{"IoSetCompletionRoutine", func(k *irql.K, _ *driver, p *irp.IRP) {
 			irp.IoSetCompletionRoutine(k, p, stopIt, nil, true, true, true)
 		}},
@@ -203,7 +211,9 @@ func TestIRP_TouchedWhileAnotherDriverHasIt(t *testing.T) {
 		{"skip", func(k *irql.K, p *irp.IRP) { irp.IoSkipCurrentIrpStackLocation(k, p) }},
 		{"set next", func(k *irql.K, p *irp.IRP) { irp.IoSetNextIrpStackLocation(k, p) }},
 		{"copy", func(k *irql.K, p *irp.IRP) { irp.IoCopyCurrentIrpStackLocationToNext(k, p) }},
-		{"routine", func(k *irql.K, p *irp.IRP) { irp.IoSetCompletionRoutine(k, p, stopIt, nil, true, true, true) }},
+		{"routine", func(k *irql.K, p *irp.IRP) {
+			irp.IoSetCompletionRoutine(k, p, stopIt, nil, true, true, true)
+		}},
 		{"mark", func(k *irql.K, p *irp.IRP) { irp.IoMarkIrpPending(k, p) }},
 		{"no cancel", func(k *irql.K, p *irp.IRP) { irp.IoSetCancelRoutine(k, p, nil) }},
 	}
@@ -218,7 +228,8 @@ func TestIRP_TouchedWhileAnotherDriverHasIt(t *testing.T) {
 	}
 }
 
-// TestIO_STACK_LOCATION_KeptBeyondItsTime: a location is the IRP's; the methods of one that was kept check as well.
+// TestIO_STACK_LOCATION_KeptBeyondItsTime: a location is the IRP's; the methods of one that was kept check as
+// well.
 func TestIO_STACK_LOCATION_KeptBeyondItsTime(t *testing.T) {
 	touches := []named[func(s *irp.IO_STACK_LOCATION)]{
 		{"MajorFunction", func(s *irp.IO_STACK_LOCATION) { s.MajorFunction() }},
@@ -329,7 +340,9 @@ func TestIoSkipCurrentIrpStackLocation_WithoutIoCallDriver(t *testing.T) {
 			return ok
 		}},
 	} {
-		t.Run(c.name, func(t *testing.T) { trips(t, verify.IRP_017, func(l *lab) { l.through(c.do, completes(ok)) }) })
+		t.Run(c.name, func(t *testing.T) {
+			trips(t, verify.IRP_017, func(l *lab) { l.through(c.do, completes(ok)) })
+		})
 	}
 }
 
@@ -349,12 +362,18 @@ func TestIoSkipCurrentIrpStackLocation_TakenBackIsSilent(t *testing.T) {
 func TestIRP_NullIsNoIrp(t *testing.T) {
 	for _, c := range []named[func(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP)]{
 		{"IoCallDriver", func(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP) { irp.IoCallDriver(k, dev, p) }},
-		{"IoCompleteRequest", func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) { irp.IoCompleteRequest(k, p, 0) }},
+		{"IoCompleteRequest", func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) {
+			irp.IoCompleteRequest(k, p, 0)
+		}},
 		{"IoFreeIrp", func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) { irp.IoFreeIrp(k, p) }},
 		{"IoReuseIrp", func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) { irp.IoReuseIrp(k, p, ok) }},
 		{"IoCancelIrp", func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) { irp.IoCancelIrp(k, p) }},
-		{"IoSetCancelRoutine", func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) { irp.IoSetCancelRoutine(k, p, nil) }},
-		{"IoMarkIrpPending", func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) { irp.IoMarkIrpPending(k, p) }},
+		{"IoSetCancelRoutine", func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) {
+			irp.IoSetCancelRoutine(k, p, nil)
+		}},
+		{"IoMarkIrpPending", func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) {
+			irp.IoMarkIrpPending(k, p)
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			trips(t, verify.IRP_018, func(l *lab) {
@@ -420,7 +439,8 @@ func TestIoSetCompletionRoutine_NullWithAFlag(t *testing.T) {
 	})
 }
 
-// TestIoCopyCurrentIrpStackLocationToNext_LosesTheRoutine is the catalogue's scenario: set first, then copied over.
+// TestIoCopyCurrentIrpStackLocationToNext_LosesTheRoutine is the catalogue's scenario: set first, then copied
+// over.
 func TestIoCopyCurrentIrpStackLocationToNext_LosesTheRoutine(t *testing.T) {
 	trips(t, verify.IRP_070, func(l *lab) {
 		l.through(func(k *irql.K, d *driver, p *irp.IRP) ntstatus.NTSTATUS {

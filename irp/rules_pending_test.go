@@ -12,8 +12,8 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// The rules of the pending contract: what a dispatch routine returns, what a completion routine passes on, and in what
-// state both leave the processor.
+// The rules of the pending contract: what a dispatch routine returns, what a completion routine passes on,
+// and in what state both leave the processor.
 
 // markAndForward marks, forwards and returns what answer makes of IoCallDriver's result.
 func markAndForward(answer func(s ntstatus.NTSTATUS) ntstatus.NTSTATUS) dispatch {
@@ -83,13 +83,16 @@ func TestDispatch_NeitherCompletesForwardsNorPends(t *testing.T) {
 // Near miss: IRP-008
 func TestDispatch_CompletesWhatItDoesNotKnow(t *testing.T) {
 	passes(t, func(l *lab) {
-		assert.Equal(t, ntstatus.STATUS_INVALID_DEVICE_REQUEST, l.through(completes(ntstatus.STATUS_INVALID_DEVICE_REQUEST)))
+		assert.Equal(t, ntstatus.STATUS_INVALID_DEVICE_REQUEST,
+			l.through(completes(ntstatus.STATUS_INVALID_DEVICE_REQUEST)))
 	})
 }
 
 // Rule: IRP-009
 func TestDispatch_ReturnsAnotherStatusThanTheIrps(t *testing.T) {
-	trips(t, verify.IRP_009, func(l *lab) { l.through(answers(completes(ntstatus.STATUS_BUFFER_TOO_SMALL), ok)) })
+	trips(t, verify.IRP_009, func(l *lab) {
+		l.through(answers(completes(ntstatus.STATUS_BUFFER_TOO_SMALL), ok))
+	})
 	trips(t, verify.IRP_009, func(l *lab) { // only forwarded
 		l.through(answers(skips, ok), completes(failed))
 	})
@@ -101,7 +104,8 @@ func TestDispatch_ReturnsAnotherStatusThanTheIrps(t *testing.T) {
 // Near miss: IRP-009
 func TestDispatch_ReturnsTheStatusOfTheIrp(t *testing.T) {
 	passes(t, func(l *lab) {
-		assert.Equal(t, ntstatus.STATUS_BUFFER_TOO_SMALL, l.through(completes(ntstatus.STATUS_BUFFER_TOO_SMALL)))
+		assert.Equal(t, ntstatus.STATUS_BUFFER_TOO_SMALL,
+			l.through(completes(ntstatus.STATUS_BUFFER_TOO_SMALL)))
 	})
 	passes(t, func(l *lab) { // own status after the wait, not the lower driver's
 		own := func(k *irql.K, _ *driver, p *irp.IRP) ntstatus.NTSTATUS { return complete(k, p, failed) }
@@ -160,7 +164,7 @@ func TestIoCopyCurrentIrpStackLocationToNext_AfterTheMarkIsSilent(t *testing.T) 
 	passes(t, func(l *lab) { l.through(markAndForward(sayPending), completes(ok)) })
 }
 
-// routineOf runs one request whose middle driver has the given routine.
+// throughRoutine runs one request whose middle driver has the given routine.
 func throughRoutine(fn irp.IO_COMPLETION_ROUTINE) func(l *lab) {
 	return func(l *lab) { l.through(forwards(fn), completes(ok)) }
 }
@@ -175,7 +179,8 @@ func TestCompletionRoutine_FreesAndContinues(t *testing.T) {
 			trips(t, verify.IRP_050, func(l *lab) {
 				st := l.stack(completes(ok))
 				l.run(func(k *irql.K) {
-					p := request(k, st[0].dev, func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP, _ any) ntstatus.NTSTATUS {
+					p := request(k, st[0].dev, func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP,
+						_ any) ntstatus.NTSTATUS {
 						c.do(k, p)
 						return resume
 					}, nil)
@@ -193,7 +198,8 @@ func TestCompletionRoutine_FreesAndStops(t *testing.T) {
 
 // Rule: IRP-051
 func TestCompletionRoutine_ResendsAndContinues(t *testing.T) {
-	trips(t, verify.IRP_051, throughRoutine(func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP, context any) ntstatus.NTSTATUS {
+	trips(t, verify.IRP_051, throughRoutine(func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP,
+		context any) ntstatus.NTSTATUS {
 		irp.IoCopyCurrentIrpStackLocationToNext(k, p)
 		return irp.IoCallDriver(k, context.(*driver).below, p)
 	}))
@@ -208,7 +214,8 @@ func TestCompletionRoutine_ResendsAndContinues(t *testing.T) {
 
 // Near miss: IRP-051
 func TestCompletionRoutine_ResendsAndStops(t *testing.T) {
-	passes(t, throughRoutine(func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP, context any) ntstatus.NTSTATUS {
+	passes(t, throughRoutine(func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP,
+		context any) ntstatus.NTSTATUS {
 		irp.IoCopyCurrentIrpStackLocationToNext(k, p)
 		irp.IoCallDriver(k, context.(*driver).below, p)
 		return stop
@@ -234,25 +241,20 @@ func raisesAndLowers(k *irql.K) {
 	irql.KeLowerIrql(k, old)
 }
 
-// entersRegion stands for KeEnterCriticalRegion, leavesRegion for KeLeaveCriticalRegion.
-func entersRegion(k *irql.K)  { ke.ChangeAPCState(k, -1, 0) }
-func leavesRegion(k *irql.K)  { ke.ChangeAPCState(k, 1, 0) }
-func entersGuarded(k *irql.K) { ke.ChangeAPCState(k, 0, -1) }
-
 // Rule: IRP-052
 func TestCompletionRoutine_ChangesIrqlOrApcState(t *testing.T) {
 	f := trips(t, verify.IRP_052, throughRoutine(leaves(raises)))
 	assert.Equal(t, "irp#1", f.Obj)
-	tripsAs(t, verify.IRP_052, 0xC4, "0xfb", throughRoutine(leaves(entersRegion)))
-	tripsAs(t, verify.IRP_052, 0xC4, "0xfb", throughRoutine(leaves(entersGuarded)))
+	tripsAs(t, verify.IRP_052, 0xC4, "0xfb", throughRoutine(leaves(irql.KeEnterCriticalRegion)))
+	tripsAs(t, verify.IRP_052, 0xC4, "0xfb", throughRoutine(leaves(irql.KeEnterGuardedRegion)))
 }
 
 // Near miss: IRP-052
 func TestCompletionRoutine_RestoresIrqlAndApcState(t *testing.T) {
 	passes(t, throughRoutine(leaves(func(k *irql.K) {
 		raisesAndLowers(k)
-		entersRegion(k)
-		leavesRegion(k)
+		irql.KeEnterCriticalRegion(k)
+		irql.KeLeaveCriticalRegion(k)
 	})))
 }
 
@@ -280,15 +282,15 @@ func TestDispatch_RestoresIrql(t *testing.T) {
 
 // Rule: IRP-058
 func TestDispatch_ChangesApcState(t *testing.T) {
-	trips(t, verify.IRP_058, throughDispatch(entersRegion))
-	trips(t, verify.IRP_058, throughDispatch(entersGuarded))
+	trips(t, verify.IRP_058, throughDispatch(irql.KeEnterCriticalRegion))
+	trips(t, verify.IRP_058, throughDispatch(irql.KeEnterGuardedRegion))
 }
 
 // Near miss: IRP-058
 func TestDispatch_RestoresApcState(t *testing.T) {
 	passes(t, throughDispatch(func(k *irql.K) {
-		entersRegion(k)
-		leavesRegion(k)
+		irql.KeEnterCriticalRegion(k)
+		irql.KeLeaveCriticalRegion(k)
 	}))
 }
 
@@ -330,7 +332,9 @@ func TestIoCompleteRequest_AfterTheSpinLock(t *testing.T) {
 
 func atLevel(level irql.KIRQL) func(l *lab) {
 	var old irql.KIRQL
-	return completesUnder(func(k *irql.K) { irql.KeRaiseIrql(k, level, &old) }, func(k *irql.K) { irql.KeLowerIrql(k, old) })
+	return completesUnder(func(k *irql.K) {
+		irql.KeRaiseIrql(k, level, &old)
+	}, func(k *irql.K) { irql.KeLowerIrql(k, old) })
 }
 
 // Rule: IRP-054
@@ -370,7 +374,8 @@ func TestIoCallDriver_AtABadIrql(t *testing.T) {
 
 // Near miss: IRP-055
 func TestIoCallDriver_AtDispatchLevelWithAMajorThatAllowsIt(t *testing.T) {
-	for _, major := range []uint8{irp.IRP_MJ_POWER, irp.IRP_MJ_READ, irp.IRP_MJ_WRITE, irp.IRP_MJ_DEVICE_CONTROL,
+	for _, major := range []uint8{irp.IRP_MJ_POWER, irp.IRP_MJ_READ, irp.IRP_MJ_WRITE,
+		irp.IRP_MJ_DEVICE_CONTROL,
 		irp.IRP_MJ_INTERNAL_DEVICE_CONTROL} {
 		passes(t, sendsAt(irql.DISPATCH_LEVEL, major))
 	}
@@ -387,7 +392,9 @@ func TestCompletionRoutine_StopsTheClimbForEver(t *testing.T) {
 		}, pends(ok))
 	})
 	trips(t, verify.IRP_068, func(l *lab) { // forwarded and waited for, then forgotten
-		l.through(forwardAndWait(func(*irql.K, *driver, *irp.IRP) ntstatus.NTSTATUS { return ok }), completes(ok))
+		l.through(forwardAndWait(func(*irql.K, *driver, *irp.IRP) ntstatus.NTSTATUS {
+			return ok
+		}), completes(ok))
 	})
 }
 

@@ -12,10 +12,11 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// Conformance of the pending contract, of the end of a request, of cancellation and of devices: irp.md 5, 6, 10.1, 12, 18.
+// Conformance of the pending contract, of the end of a request, of cancellation and of devices: irp.md 5, 6,
+// 10.1, 12, 18.
 
-// TestPendingContract_ThreeWays is the table of irp.md 6: what a dispatch routine may end with, and what it returns then.
-// windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nf-wdm-iomarkirppending.md, "-remarks"
+// TestPendingContract_ThreeWays is the table of irp.md 6: what a dispatch routine may end with, and what it
+// returns then. windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nf-wdm-iomarkirppending.md, "-remarks"
 func TestPendingContract_ThreeWays(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -38,8 +39,8 @@ func TestPendingContract_ThreeWays(t *testing.T) {
 	}
 }
 
-// TestPendingContract_CompletedBeforeTheDispatchRoutineReturns: a worker takes the queued IRP and completes it first; the
-// dispatch routine returns STATUS_PENDING all the same and touches nothing.
+// TestPendingContract_CompletedBeforeTheDispatchRoutineReturns: a worker takes the queued IRP and completes
+// it first; the dispatch routine returns STATUS_PENDING all the same and touches nothing.
 // windows-driver-docs-pr/devtest/wdm-markirppending.md, "MarkIrpPending rule (wdm)"
 func TestPendingContract_CompletedBeforeTheDispatchRoutineReturns(t *testing.T) {
 	passes(t, func(l *lab) {
@@ -85,22 +86,23 @@ func threadedRequest(t *testing.T, low dispatch) (e ended) {
 	return e
 }
 
-// TestStage2_InlineErrorReportsNothing: IOSB untouched, event not signalled; the creator has seen the status (irp.md 25 c).
-// A warning or success reports, and so does an error that was pended.
-// windows-driver-docs-pr/kernel/different-ways-of-handling-irps-cheat-sheet.md, "Scenario 6: Send a synchronous
-// device-control request (IRP_MJ_INTERNAL_DEVICE_CONTROL/IRP_MJ_DEVICE_CONTROL) by using IoBuildDeviceIoControlRequest"
+// TestStage2_InlineErrorReportsNothing: IOSB untouched, event not signalled; the creator has seen the status
+// (irp.md 25 c). A warning or success reports, and so does an error that was pended.
+// windows-driver-docs-pr/kernel/different-ways-of-handling-irps-cheat-sheet.md, "Scenario 6: Send a
+// synchronous device-control request (IRP_MJ_INTERNAL_DEVICE_CONTROL/IRP_MJ_DEVICE_CONTROL) by using
+// IoBuildDeviceIoControlRequest"
 func TestStage2_InlineErrorReportsNothing(t *testing.T) {
 	warning := ntstatus.STATUS_BUFFER_OVERFLOW
 	assert.Equal(t, ended{failed, untouched, 0}, threadedRequest(t, completes(failed)))
 	assert.Equal(t, ended{ok, irp.IO_STATUS_BLOCK{Status: ok}, 1}, threadedRequest(t, completes(ok)))
-	assert.Equal(t, ended{warning, irp.IO_STATUS_BLOCK{Status: warning}, 1}, threadedRequest(t, completes(warning)))
+	assert.Equal(t, ended{warning, irp.IO_STATUS_BLOCK{Status: warning}, 1}, threadedRequest(t,
+		completes(warning)))
 	assert.Equal(t, ended{pending, irp.IO_STATUS_BLOCK{Status: failed}, 1}, threadedRequest(t, pends(failed)))
 	assert.Equal(t, ended{pending, irp.IO_STATUS_BLOCK{Status: ok}, 1}, threadedRequest(t, pends(ok)))
 }
 
-// TestStage2_IsAnApcOfTheRequester: it does not run while the requesting thread is at APC_LEVEL, and runs before
-// KeLowerIrql returns.
-// windows-driver-docs-pr/kernel/waits-and-apcs.md, "Waits and APCs"
+// TestStage2_IsAnApcOfTheRequester: it does not run while the requesting thread is at APC_LEVEL, and runs
+// before KeLowerIrql returns. windows-driver-docs-pr/kernel/waits-and-apcs.md, "Waits and APCs"
 func TestStage2_IsAnApcOfTheRequester(t *testing.T) {
 	passes(t, func(l *lab) {
 		st := l.stack(completes(ok))
@@ -118,8 +120,8 @@ func TestStage2_IsAnApcOfTheRequester(t *testing.T) {
 	})
 }
 
-// TestStage2_CopiesInformationBytes: a buffered request gets Information bytes back, a warning included, an error not.
-// windows-driver-docs-pr/kernel/buffer-descriptions-for-i-o-control-codes.md, "METHOD_BUFFERED"
+// TestStage2_CopiesInformationBytes: a buffered request gets Information bytes back, a warning included, an
+// error not. windows-driver-docs-pr/kernel/buffer-descriptions-for-i-o-control-codes.md, "METHOD_BUFFERED"
 func TestStage2_CopiesInformationBytes(t *testing.T) {
 	for _, c := range []struct {
 		status ntstatus.NTSTATUS
@@ -141,7 +143,8 @@ func TestStage2_CopiesInformationBytes(t *testing.T) {
 				copy(in.Bytes(), "abcd")
 				copy(out.Bytes(), "--------")
 				irql.KeInitializeEvent(k, event, irql.NotificationEvent, false)
-				p := irp.IoBuildDeviceIoControlRequest(k, ioctlTest, st[0].dev, in, 4, out, 8, false, event, iosb.Get())
+				p := irp.IoBuildDeviceIoControlRequest(k, ioctlTest, st[0].dev, in, 4, out, 8, false,
+					event, iosb.Get())
 				irp.IoCallDriver(k, st[0].dev, p)
 				want := []byte("--------")
 				copy(want, "ABCDEFGH"[:c.copied])
@@ -152,7 +155,8 @@ func TestStage2_CopiesInformationBytes(t *testing.T) {
 }
 
 // TestIoBuildDeviceIoControlRequest_BuffersByMethod: what the driver finds for each of the four methods.
-// windows-driver-docs-pr/kernel/buffer-descriptions-for-i-o-control-codes.md, "Buffer Descriptions for I/O Control Codes"
+// windows-driver-docs-pr/kernel/buffer-descriptions-for-i-o-control-codes.md, "Buffer Descriptions for I/O
+// Control Codes"
 func TestIoBuildDeviceIoControlRequest_BuffersByMethod(t *testing.T) {
 	for _, c := range []struct {
 		name        string
@@ -171,7 +175,8 @@ func TestIoBuildDeviceIoControlRequest_BuffersByMethod(t *testing.T) {
 				st := l.stack(func(k *irql.K, _ *driver, p *irp.IRP) ntstatus.NTSTATUS {
 					d := &irp.IoGetCurrentIrpStackLocation(k, p).Parameters().DeviceIoControl
 					assert.Equal(t, [2]uint32{4, 8}, [2]uint32{d.InputBufferLength, d.OutputBufferLength})
-					assert.Equal(t, irp.CTL_CODE(irp.FILE_DEVICE_UNKNOWN, 0x800, c.method, irp.FILE_ANY_ACCESS), d.IoControlCode)
+					assert.Equal(t, irp.CTL_CODE(irp.FILE_DEVICE_UNKNOWN, 0x800, c.method,
+						irp.FILE_ANY_ACCESS), d.IoControlCode)
 					assert.Equal(t, c.system, p.AssociatedIrp().SystemBuffer != nil)
 					assert.Equal(t, c.mdl, p.MdlAddress() != nil)
 					if c.raw {
@@ -187,7 +192,8 @@ func TestIoBuildDeviceIoControlRequest_BuffersByMethod(t *testing.T) {
 					copy(in.Bytes(), "abcd")
 					copy(out.Bytes(), "--------")
 					irql.KeInitializeEvent(k, event, irql.NotificationEvent, false)
-					p := irp.IoBuildDeviceIoControlRequest(k, irp.CTL_CODE(irp.FILE_DEVICE_UNKNOWN, 0x800, c.method, 0),
+					p := irp.IoBuildDeviceIoControlRequest(k, irp.CTL_CODE(irp.FILE_DEVICE_UNKNOWN,
+						0x800, c.method, 0),
 						st[0].dev, in, 4, out, 8, false, event, iosb.Get())
 					sendAndWait(k, st[0].dev, p, event)
 				})
@@ -196,9 +202,9 @@ func TestIoBuildDeviceIoControlRequest_BuffersByMethod(t *testing.T) {
 	}
 }
 
-// TestIoCancelIrp_WithoutACancelRoutine: FALSE, Cancel stays set, IRQL as before; who makes the IRP cancelable later must
-// look.
-// windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nf-wdm-iocancelirp.md, "-remarks"
+// TestIoCancelIrp_WithoutACancelRoutine: FALSE, Cancel stays set, IRQL as before; who makes the IRP
+// cancelable later must look. windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nf-wdm-iocancelirp.md,
+// "-remarks"
 func TestIoCancelIrp_WithoutACancelRoutine(t *testing.T) {
 	passes(t, func(l *lab) {
 		st := l.stack(keeps)
@@ -221,8 +227,8 @@ func TestIoCancelIrp_WithoutACancelRoutine(t *testing.T) {
 	})
 }
 
-// TestIoCancelIrp_CallsTheCancelRoutine: with the device of the current location, at DISPATCH_LEVEL, holding the lock; TRUE
-// says that it was called, not that the IRP has completed. A second call finds none.
+// TestIoCancelIrp_CallsTheCancelRoutine: with the device of the current location, at DISPATCH_LEVEL, holding
+// the lock; TRUE says that it was called, not that the IRP has completed. A second call finds none.
 // windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nf-wdm-iocancelirp.md, "-returns"
 func TestIoCancelIrp_CallsTheCancelRoutine(t *testing.T) {
 	passes(t, func(l *lab) {
@@ -252,8 +258,9 @@ func TestIoCancelIrp_CallsTheCancelRoutine(t *testing.T) {
 	})
 }
 
-// TestIoCancelIrp_BeforeTheDispatchRoutineHasReturned: a cancel routine may be called from the moment it is set.
-// windows-driver-docs-pr/kernel/points-to-consider-when-canceling-irps.md, "Points to Consider When Canceling IRPs"
+// TestIoCancelIrp_BeforeTheDispatchRoutineHasReturned: a cancel routine may be called from the moment it is
+// set. windows-driver-docs-pr/kernel/points-to-consider-when-canceling-irps.md, "Points to Consider When
+// Canceling IRPs"
 func TestIoCancelIrp_BeforeTheDispatchRoutineHasReturned(t *testing.T) {
 	passes(t, func(l *lab) {
 		var set, done irql.KEVENT
@@ -280,8 +287,8 @@ func TestIoCancelIrp_BeforeTheDispatchRoutineHasReturned(t *testing.T) {
 	})
 }
 
-// TestIoSetCancelRoutine_IsAnExchange: it returns what was set before; NULL also when cancellation has taken it.
-// windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nf-wdm-iosetcancelroutine.md, "-returns"
+// TestIoSetCancelRoutine_IsAnExchange: it returns what was set before; NULL also when cancellation has taken
+// it. windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nf-wdm-iosetcancelroutine.md, "-returns"
 func TestIoSetCancelRoutine_IsAnExchange(t *testing.T) {
 	passes(t, func(l *lab) {
 		l.through(func(k *irql.K, _ *driver, p *irp.IRP) ntstatus.NTSTATUS {
@@ -295,15 +302,16 @@ func TestIoSetCancelRoutine_IsAnExchange(t *testing.T) {
 	})
 }
 
-// TestIoAttachDeviceToDeviceStack_StackSizes: the upper device gets the lower one's StackSize plus 1 and its alignment;
-// detaching gives nothing back.
-// windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nf-wdm-ioattachdevicetodevicestack.md, "-remarks"
+// TestIoAttachDeviceToDeviceStack_StackSizes: the upper device gets the lower one's StackSize plus 1 and its
+// alignment; detaching gives nothing back. windows-driver-docs-ddi:
+// wdk-ddi-src/content/wdm/nf-wdm-ioattachdevicetodevicestack.md, "-remarks"
 func TestIoAttachDeviceToDeviceStack_StackSizes(t *testing.T) {
 	passes(t, func(l *lab) {
 		var d [3]*irp.DEVICE_OBJECT
 		drv := l.load("three.sys", nil, func(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
 			for i := range d {
-				require.Equal(t, ok, irp.IoCreateDevice(k, drv, 0, "", irp.FILE_DEVICE_UNKNOWN, 0, i == 0, &d[i]))
+				require.Equal(t, ok, irp.IoCreateDevice(k, drv, 0, "", irp.FILE_DEVICE_UNKNOWN, 0,
+					i == 0, &d[i]))
 				assert.NotZero(t, d[i].Flags&irp.DO_DEVICE_INITIALIZING)
 			}
 			return ok
@@ -334,8 +342,8 @@ func TestIoAttachDeviceToDeviceStack_StackSizes(t *testing.T) {
 	})
 }
 
-// TestIoDeleteDevice_DelayedWhileReferenced: the device goes with its last reference; no new device may be attached.
-// windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nf-wdm-iodeletedevice.md, "-remarks"
+// TestIoDeleteDevice_DelayedWhileReferenced: the device goes with its last reference; no new device may be
+// attached. windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nf-wdm-iodeletedevice.md, "-remarks"
 func TestIoDeleteDevice_DelayedWhileReferenced(t *testing.T) {
 	passes(t, func(l *lab) {
 		st := l.stack(completes(ok))

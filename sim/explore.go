@@ -71,8 +71,8 @@ func Explore(t testing.TB, o ExploreOptions, scenario func(m *Machine)) Result {
 	before := t.Failed()
 	r := e.explore()
 	if t.Failed() && !before && len(r.Failures) == 0 {
-		t.Log("sim: some run failed the test. To know which, let the scenario check through its machine, as in " +
-			"require.Equal(m, …), or use one worker")
+		t.Log("sim: some run failed the test. To know which, let the scenario check through its machine, " +
+			"as in require.Equal(m, …), or use one worker")
 	}
 	if len(r.Failures) > 0 && !o.Collect {
 		for _, f := range r.Failures {

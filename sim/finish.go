@@ -136,6 +136,11 @@ func (m *Machine) afterword() {
 	if h := m.Hazards(); h != "" && !m.opt.Collect {
 		m.tb.Logf("%s", h)
 	}
+	for _, p := range m.opt.Pins {
+		if !m.asked(p.Site) {
+			m.tb.Logf("sim: %s had no effect: that choice did not come up in this run", p)
+		}
+	}
 	switch {
 	case m.reported:
 	case m.diverged():
@@ -147,3 +152,13 @@ func (m *Machine) afterword() {
 
 // diverged reports whether a repeated run went another way than the recorded one.
 func (m *Machine) diverged() bool { return m.replay != nil && m.replay.Trace != m.Hash() }
+
+// asked reports whether a choice of a site came up.
+func (m *Machine) asked(site string) bool {
+	for _, c := range m.ke.Choices() {
+		if c.Site.Name == site {
+			return true
+		}
+	}
+	return false
+}

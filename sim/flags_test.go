@@ -37,6 +37,24 @@ func TestFlagsChild(t *testing.T) {
 			m.Run()
 			require.Equal(t, 2, n, "updates")
 		})
+	case "inside": // ends the test from inside simulated code, with others waiting and deferred calls
+		m := New(t)
+		for range 3 {
+			m.Thread("waits", func(k *ke.K) {
+				defer touch(k, 0)
+				touch(k, 0)
+			})
+		}
+		m.Thread("ends the test", func(k *ke.K) {
+			defer touch(k, 0)
+			t.Fatal("stop here")
+		})
+		m.Run()
+		panic("not reached")
+	case "panic":
+		m := New(t)
+		m.Thread("bad.sys", func(k *ke.K) { panic("a bug of the driver") })
+		m.Run()
 	case "violation":
 		breaks(New(t))
 	default:
@@ -126,6 +144,8 @@ func TestFlags_FailOn(t *testing.T) {
 func TestFlags_FixPinsAChoice(t *testing.T) {
 	out, ok := runChild(t, "pin", nil, "-sim.fix=sched/step=1", "-sim.fix=env/X=inline")
 	assert.Contains(t, out, "sched/step=1, env/X=inline")
+	assert.Contains(t, out, "env/X=inline had no effect")
+	assert.NotContains(t, out, "sched/step=1 had no effect")
 	_ = ok // whether an update is lost with every choice answered 1 is not the point
 }
 
@@ -175,4 +195,25 @@ func TestExplore_FatalThroughTheTestItself(t *testing.T) {
 	out, ok = runChild(t, "outer", nil, "-sim.replay="+found[1])
 	assert.False(t, ok)
 	assert.Contains(t, out, "updates")
+}
+
+func TestNew_FatalInsideSimulatedCode(t *testing.T) {
+	for _, flag := range []string{"-sim.seed=1", "-sim.seed=2", "-sim.seed=3"} {
+		out, ok := runChild(t, "inside", nil, flag)
+		assert.False(t, ok)
+		assert.Contains(t, out, "stop here")
+		assert.Contains(t, out, "--- FAIL: TestFlagsChild")
+		assert.Contains(t, out, "to repeat it: go test -run '^TestFlagsChild$' -sim.replay=kcs1:")
+		assert.NotContains(t, out, "panic:")
+		assert.NotContains(t, out, "goroutine")
+	}
+}
+
+func TestNew_DriverPanicFailsTheTestAndTheProcessLives(t *testing.T) {
+	out, ok := runChild(t, "panic", nil)
+	assert.False(t, ok)
+	assert.Contains(t, out, "bad.sys panicked: a bug of the driver")
+	assert.Contains(t, out, "KMODE_EXCEPTION_NOT_HANDLED (1e)")
+	assert.Contains(t, out, "--- FAIL: TestFlagsChild")
+	assert.NotContains(t, out, "goroutine")
 }

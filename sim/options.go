@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -26,9 +27,13 @@ type Options struct {
 	Memory     bool          // accesses to pool, IRPs and MDLs are scheduling points too
 	Events     int           // events kept: 0 all, n > 0 the last n
 	NoStacks   bool          // record no call stack with each event
-	MaxSteps   uint64        // scheduling points before the run is given up; 0 means a million
+	MaxSteps   uint64        // scheduling points before the run is given up; 0 means 250 000
 	MaxTime    time.Duration // virtual time before the run is given up; 0 means an hour
 }
+
+// defaultSteps is a hundred times what usual scenarios take; with all events and stacks recorded a run of
+// that length still fits into memory.
+const defaultSteps = 250_000
 
 // Pin fixes a choice site (scheduling.md 7.6) to one alternative, by name or number.
 type Pin struct{ Site, Alternative string }
@@ -71,7 +76,7 @@ func (o *Options) check() error {
 // config is what the mechanism is told. quick leaves out what only reports need.
 func (o *Options) config(src ke.Source, quick bool) ke.Config {
 	c := ke.Config{Processors: o.Processors, Source: src, MemPoints: o.Memory, Continue: o.Continue,
-		MaxSteps: o.MaxSteps, MaxTime: int64(o.MaxTime / 100), Events: ke.Off}
+		MaxSteps: cmp.Or(o.MaxSteps, defaultSteps), MaxTime: int64(o.MaxTime / 100), Events: ke.Off}
 	if !quick {
 		c.Events, c.Stacks = o.Events, !o.NoStacks
 		if c.Events == 0 {

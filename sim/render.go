@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"calloutsim/internal/ke"
@@ -216,158 +215,6 @@ func (m *Machine) attribute(st []verify.Frame, n *simtrace.Names) []verify.Frame
 	return out
 }
 
-// writePanic prints a panic of simulated code in the shape of a bug check.
-func (m *Machine) writePanic(b *bytes.Buffer) {
-	p := m.panicked
-	n := m.names()
-	at := "?"
-	for _, f := range p.Stack {
-		if f.File != "" {
-			at = f.File + ":" + strconv.Itoa(f.Line)
-			break
-		}
-	}
-	who := cmp.Or(p.Driver, "the system")
-	fmt.Fprintf(b, "%s: %s panicked: %v\n\n", at, who, p.Value)
-	stars := strings.Repeat("*", 79)
-	fmt.Fprintf(b, "%s\n*%s*\n%s\n\n", stars, center("Bugcheck Analysis (simulated)", 77), stars)
-	fmt.Fprintf(b, "%s (1e)\n", verify.BugCheckName(0x1E))
-	b.WriteString("Code in the kernel raised an exception that nobody handles. Here it is a Go panic.\n")
-	b.WriteString("Arguments:\n")
-	code, meaning := exception(p.Value)
-	fmt.Fprintf(b, "Arg1: %s, %s\nArg2: %s, where it was raised\nArg3: 0\nArg4: 0\n\n", code, meaning, at)
-	fmt.Fprintf(b, "%-16s%v\n", "PANIC:", p.Value)
-	if p.Driver != "" {
-		fmt.Fprintf(b, "%-16s%s\n", "DRIVER:", p.Driver)
-	}
-	fmt.Fprintf(b, "%-16s%d (%s)\n", "CURRENT_IRQL:", p.IRQL, ke.LevelName(p.IRQL))
-	fmt.Fprintf(b, "%-16s%-9dCONTEXT: %s        TIME: %s (event %d)\n\n", "PROCESSOR:", p.CPU, p.Ctx,
-		simtrace.When(p.Time), p.Seq)
-	b.WriteString("STACK_TEXT:\n")
-	for _, f := range p.Stack {
-		fmt.Fprintf(b, "  %-14s %-32s %s:%d\n", f.Driver, f.Func, f.File, f.Line)
-	}
-	log := m.ke.Log()
-	fmt.Fprintf(b, "\n%-16s(of %d)\n", "LAST_EVENTS:", p.Seq)
-	for seq := max(log.First(), p.Seq-min(p.Seq, maxEvents)+1); seq <= p.Seq; seq++ {
-		fmt.Fprintf(b, "  %s\n", simtrace.Full(seq, log.At(seq), n))
-	}
-	fmt.Fprintf(b, "\n%-16s%s\n", "REPLAY:", m.repeatLines()[0])
-}
-
-func center(s string, width int) string {
-	left := (width - len(s)) / 2
-	return strings.Repeat(" ", left) + s + strings.Repeat(" ", width-left-len(s))
-}
-
-// exception gives the code Windows would show for what Go calls a run-time error.
-func exception(v any) (code, meaning string) {
-	s := fmt.Sprint(v)
-	switch {
-	case strings.Contains(s, "nil pointer"), strings.Contains(s, "invalid memory address"):
-		return "0xc0000005", "STATUS_ACCESS_VIOLATION"
-	case strings.Contains(s, "out of range"), strings.Contains(s, "out of bounds"):
-		return "0xc000008c", "STATUS_ARRAY_BOUNDS_EXCEEDED"
-	case strings.Contains(s, "divide by zero"):
-		return "0xc0000094", "STATUS_INTEGER_DIVIDE_BY_ZERO"
-	}
-	return "0", "the exception code; a Go panic has none"
-}
-
-// names tells what the numbers in the events of this run stand for.
-func (m *Machine) names() *simtrace.Names {
-	log := m.ke.Log()
-	started := map[uint16]string{}
-	m.entered = map[string]*trace.Event{}
-	for seq := log.First(); seq <= log.Len(); seq++ {
-		switch e := log.At(seq); {
-		case e.What == trace.Start && e.Obj != 0: // an idle processor has no id
-			started[e.Ctx] = e.Text
-		case e.What == trace.Enter && e.Fn != 0:
-			m.entered[ke.FuncName(e.Fn)] = e
-		}
-	}
-	remarks := map[uint64]string{}
-	for i, c := range m.ke.Choices() {
-		if c.Pick != 0 && c.Site.Name == "sched/step" {
-			remarks[c.Seq+1] = fmt.Sprintf("choice %x.%x", i, c.Pick)
-		}
-	}
-	marks := map[uint64]string{}
-	for _, f := range m.ke.Findings() {
-		for _, p := range f.Places {
-			marks[p.Seq] = strings.ToLower(strings.ReplaceAll(p.Label, "_", " "))
-		}
-		marks[m.eventOf(&f)] = word(f.Rule.Severity())
-	}
-	return &simtrace.Names{
-		Start: -ke.Since(0),
-		Context: func(num uint16) string {
-			return cmp.Or(started[num], m.ke.ContextNameOf(num), fmt.Sprintf("context %d", num))
-		},
-		Driver: func(num uint16) string {
-			if n := int(num); n >= 1 && n <= len(m.ke.Images()) {
-				return m.ke.Images()[n-1].Name
-			}
-			return ""
-		},
-		Func: ke.FuncName,
-		Rule: func(id uint64) string {
-			r := record(verify.RuleID(id))
-			return strings.TrimSpace(verify.RuleID(id).String() + " " + r.FullName())
-		},
-		Source: func(seq uint64) string {
-			for _, f := range ke.Frames2(m.ke.Stack(seq)) {
-				return f.File + ":" + strconv.Itoa(f.Line)
-			}
-			return ""
-		},
-		Remark: func(seq uint64) string { return remarks[seq] },
-		Marks:  func(seq uint64) string { return marks[seq] },
-	}
-}
-
-// WriteTimeline prints the events of the run, one lane per context. width 0 means 120 columns.
-func (m *Machine) WriteTimeline(w io.Writer, width int, color bool) error {
-	t := simtrace.Timeline{Width: width, Color: color, Names: m.names()}
-	return t.Print(w, m.ke.Log())
-}
-
-// WriteTrace writes the events of the run as trace.jsonl.
-func (m *Machine) WriteTrace(w io.Writer) error {
-	h := simtrace.Header{Scenario: m.name, Seed: max(m.opt.Seed, 1), Token: m.Token().String(),
-		Options: m.opt.header()}
-	for _, img := range m.ke.Images() {
-		h.Drivers = append(h.Drivers, img.Name)
-	}
-	return simtrace.WriteJSONL(w, h, m.ke.Log(), m.names())
-}
-
-// header is what trace.jsonl says about the options.
-func (o *Options) header() map[string]any {
-	h := map[string]any{"processors": o.processors()}
-	if o.Master != 0 {
-		h["master"] = o.Master
-	}
-	if o.Memory {
-		h["memory"] = true
-	}
-	if o.Continue {
-		h["continue"] = true
-	}
-	if len(o.Continues) > 0 {
-		h["continues"] = o.Continues
-	}
-	if len(o.Pins) > 0 {
-		var pins []string
-		for _, p := range o.Pins {
-			pins = append(pins, p.String())
-		}
-		h["pins"] = pins
-	}
-	return h
-}
-
 // divergence says in words that a repeated run is not the recorded one.
 func (m *Machine) divergence() string {
 	return fmt.Sprintf("this run did not repeat the recorded one: its trace hash is %016x, that of the "+
@@ -375,5 +222,5 @@ func (m *Machine) divergence() string {
 }
 
 // divergenceHint says what the reason may be.
-const divergenceHint = "The driver, the test or the simulator changed since, or something outside the machine " +
-	"has influence (map order, time, goroutines, leftover state)."
+const divergenceHint = "The driver, the test or the simulator changed since, or something outside the " +
+	"machine has influence (map order, time, goroutines, leftover state)."

@@ -39,7 +39,8 @@ type client struct {
 	making   int  // sockets under construction
 	leaving  bool // WskDeregister has been called
 	gone     bool
-	idle     ke.Object // signalled when nothing keeps WskDeregister
+	idle     ke.Object  // signalled when nothing keeps WskDeregister
+	waiter   *ke.Thread // who is in WskDeregister
 
 	registerSeq, captureSeq, leaveSeq uint64
 }
@@ -279,7 +280,7 @@ func WskDeregister(k *irql.K, wskRegistration *WSK_REGISTRATION) {
 		ke.Report(k, verify.Finding{Rule: verify.WSK_006, Obj: c.id.String(), Headline: "WskDeregister is called twice",
 			Places: []verify.Place{{Label: "FIRST_CALL", Seq: c.leaveSeq}}})
 	}
-	c.leaving = true
+	c.leaving, c.waiter = true, ke.ThreadOf(k)
 	c.leaveSeq = ke.Call(k, d, c.id)
 	s := state.Of(k)
 	s.mayLeave(k, c)
@@ -340,6 +341,7 @@ func (s *subsystem) checkEnd(m *ke.Machine) {
 		if !c.leaving || c.gone {
 			continue
 		}
+		c.waiter.Explain()
 		if c.captures > 0 {
 			m.ReportEnd(verify.Finding{Rule: verify.WSK_013, Obj: c.id.String(), Driver: c.image.Name,
 				Also: []verify.RuleID{verify.WSK_017, verify.LOCK_026},

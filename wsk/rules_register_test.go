@@ -281,6 +281,8 @@ func TestWskDeregister_WithOpenSocket(t *testing.T) {
 	}
 	f := tripIn(t, verify.WSK_017, body(true))
 	assert.Contains(t, f.Also, verify.LOCK_026)
+	r := newRig(t, 1)
+	r.driver(func(k *irql.K) { body(true)(r, k) }).not(verify.LOCK_026)
 	missIn(t, body(false))
 }
 

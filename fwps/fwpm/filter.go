@@ -14,7 +14,8 @@ const ok = ntstatus.STATUS_SUCCESS
 
 // makeFilter checks a description and makes the filter of it.
 func (s *session) makeFilter(k *ke.K, p *wfp.Policy, d *FWPM_FILTER0) (*wfp.Filter, ntstatus.NTSTATUS) {
-	f := &wfp.Filter{Key: d.FilterKey, Name: d.DisplayData.Name, Action: wfp.Action(d.Action.Type), Owner: s.dynamic,
+	f := &wfp.Filter{Key: d.FilterKey, Name: d.DisplayData.Name, Action: wfp.Action(d.Action.Type),
+		Owner:   s.dynamic,
 		Context: d.RawContext, ClearActionRight: d.Flags&FWPM_FILTER_FLAG_CLEAR_ACTION_RIGHT != 0,
 		PermitIfCalloutUnregistered: d.Flags&FWPM_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED != 0}
 	if f.Key == (fwps.GUID{}) {
@@ -43,7 +44,8 @@ func (s *session) makeFilter(k *ke.K, p *wfp.Policy, d *FWPM_FILTER0) (*wfp.Filt
 		return nil, st
 	}
 	if outlives(f.Owner, f.Sublayer.Owner) || f.Callout != nil && outlives(f.Owner, f.Callout.Owner) {
-		return nil, refused(k, verify.WFP_035, f.Key.String(), "FwpmFilterAdd0 with a filter that outlives what it refers to",
+		return nil, refused(k, verify.WFP_035, f.Key.String(),
+			"FwpmFilterAdd0 with a filter that outlives what it refers to",
 			ntstatus.STATUS_FWP_LIFETIME_MISMATCH)
 	}
 	st := ok
@@ -76,10 +78,12 @@ func setAction(k *ke.K, f *wfp.Filter, p *wfp.Policy, d *FWPM_FILTER0) ntstatus.
 	f.Callout = p.Callout(d.Action.CalloutKey)
 	switch {
 	case f.Callout == nil:
-		return refused(k, verify.WFP_032, d.Action.CalloutKey.String(), "FwpmFilterAdd0 names a callout that was not added",
+		return refused(k, verify.WFP_032, d.Action.CalloutKey.String(),
+			"FwpmFilterAdd0 names a callout that was not added",
 			ntstatus.STATUS_FWP_CALLOUT_NOT_FOUND)
 	case f.Callout.Layer != f.Layer:
-		return refused(k, verify.WFP_032, d.Action.CalloutKey.String(), "FwpmFilterAdd0 names a callout of another layer",
+		return refused(k, verify.WFP_032, d.Action.CalloutKey.String(),
+			"FwpmFilterAdd0 names a callout of another layer",
 			ntstatus.STATUS_FWP_INCOMPATIBLE_LAYER)
 	}
 	return ok
@@ -141,7 +145,8 @@ func condition(in *FWPM_FILTER_CONDITION0, typ wfp.DataType) (wfp.Condition, nts
 		return c, st
 	}
 	c.Value = value
-	switch fits := value.Type == typ || value.Type == wfp.V4AddrMask && typ == wfp.Uint32 || value.Type == wfp.V6AddrMask && typ == wfp.ByteArray16; {
+	switch fits := value.Type == typ || value.Type == wfp.V4AddrMask && typ == wfp.Uint32 ||
+		value.Type == wfp.V6AddrMask && typ == wfp.ByteArray16; {
 	case !fits:
 		return c, ntstatus.STATUS_FWP_TYPE_MISMATCH
 	case !suits(c.Match, value.Type):
@@ -150,7 +155,8 @@ func condition(in *FWPM_FILTER_CONDITION0, typ wfp.DataType) (wfp.Condition, nts
 	return c, ok
 }
 
-func rangeCondition(c wfp.Condition, v *FWP_CONDITION_VALUE0, typ wfp.DataType) (wfp.Condition, ntstatus.NTSTATUS) {
+func rangeCondition(c wfp.Condition, v *FWP_CONDITION_VALUE0, typ wfp.DataType) (wfp.Condition,
+	ntstatus.NTSTATUS) {
 	if v.RangeValue == nil {
 		return c, ntstatus.STATUS_FWP_NULL_POINTER
 	}
@@ -200,7 +206,8 @@ func (v *FWP_CONDITION_VALUE0) pointer() (wfp.Value, ntstatus.NTSTATUS) {
 	case v.Type == fwps.FWP_UINT64 && v.Uint64 != nil:
 		return wfp.Value{Type: wfp.Uint64, Num: *v.Uint64}, ok
 	case v.Type == fwps.FWP_BYTE_ARRAY16_TYPE && v.ByteArray16 != nil:
-		return wfp.Value{Type: wfp.ByteArray16, Bytes: append([]byte(nil), v.ByteArray16.ByteArray16[:]...)}, ok
+		return wfp.Value{Type: wfp.ByteArray16, Bytes: append([]byte(nil),
+			v.ByteArray16.ByteArray16[:]...)}, ok
 	case v.Type == fwps.FWP_BYTE_BLOB_TYPE && v.ByteBlob != nil:
 		return wfp.Value{Type: wfp.ByteBlob, Bytes: append([]byte(nil), v.ByteBlob.Data...)}, ok
 	case v.Type == fwps.FWP_V4_ADDR_MASK && v.V4AddrMask != nil:

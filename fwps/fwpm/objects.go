@@ -19,9 +19,10 @@ func refused(k *ke.K, rule verify.RuleID, obj, headline string, s ntstatus.NTSTA
 
 // FwpmSubLayerAdd0 adds a sublayer.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: the structure stays the caller's. Rules: WFP-004, WFP-036. Not modelled: sd. Reference:
-// win32 fwpmu/nf-fwpmu-fwpmsublayeradd0.
-func FwpmSubLayerAdd0(k *irql.K, engineHandle irql.HANDLE, subLayer *FWPM_SUBLAYER0, sd any) ntstatus.NTSTATUS {
+// IRQL: PASSIVE_LEVEL. Ownership: the structure stays the caller's. Rules: WFP-004, WFP-036. Not modelled:
+// sd. Reference: win32 fwpmu/nf-fwpmu-fwpmsublayeradd0.
+func FwpmSubLayerAdd0(k *irql.K, engineHandle irql.HANDLE, subLayer *FWPM_SUBLAYER0,
+	sd any) ntstatus.NTSTATUS {
 	const name = "FwpmSubLayerAdd0"
 	enter(k, name)
 	_ = sd
@@ -44,7 +45,8 @@ func FwpmSubLayerAdd0(k *irql.K, engineHandle irql.HANDLE, subLayer *FWPM_SUBLAY
 		if t.policy.Sublayer(key) != nil {
 			return ntstatus.STATUS_FWP_ALREADY_EXISTS
 		}
-		t.policy.Sublayers = append(t.policy.Sublayers, &wfp.Sublayer{Key: key, Name: subLayer.DisplayData.Name,
+		t.policy.Sublayers = append(t.policy.Sublayers, &wfp.Sublayer{Key: key,
+			Name:   subLayer.DisplayData.Name,
 			Weight: subLayer.Weight, Owner: s.dynamic})
 		return ntstatus.STATUS_SUCCESS
 	}))
@@ -52,7 +54,8 @@ func FwpmSubLayerAdd0(k *irql.K, engineHandle irql.HANDLE, subLayer *FWPM_SUBLAY
 
 // FwpmSubLayerDeleteByKey0 deletes a sublayer that no filter is in.
 //
-// IRQL: PASSIVE_LEVEL. Rules: WFP-004, WFP-035, WFP-036. Reference: win32 fwpmu/nf-fwpmu-fwpmsublayerdeletebykey0.
+// IRQL: PASSIVE_LEVEL. Rules: WFP-004, WFP-035, WFP-036. Reference: win32
+// fwpmu/nf-fwpmu-fwpmsublayerdeletebykey0.
 func FwpmSubLayerDeleteByKey0(k *irql.K, engineHandle irql.HANDLE, key *fwps.GUID) ntstatus.NTSTATUS {
 	const name = "FwpmSubLayerDeleteByKey0"
 	enter(k, name)
@@ -72,7 +75,8 @@ func FwpmSubLayerDeleteByKey0(k *irql.K, engineHandle irql.HANDLE, key *fwps.GUI
 		}
 		for _, f := range t.policy.Filters {
 			if f.Sublayer == sub {
-				return refused(k, verify.WFP_035, key.String(), name+" on a sublayer that has filters", ntstatus.STATUS_FWP_IN_USE)
+				return refused(k, verify.WFP_035, key.String(), name+" on a sublayer that has filters",
+					ntstatus.STATUS_FWP_IN_USE)
 			}
 		}
 		t.policy.Sublayers = without(t.policy.Sublayers, func(o *wfp.Sublayer) bool { return o == sub })
@@ -80,11 +84,13 @@ func FwpmSubLayerDeleteByKey0(k *irql.K, engineHandle irql.HANDLE, key *fwps.GUI
 	}))
 }
 
-// FwpmCalloutAdd0 adds the object by which filters name a callout. The code may be registered before or after.
+// FwpmCalloutAdd0 adds the object by which filters name a callout. The code may be registered before or
+// after.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: the structure stays the caller's. Rules: WFP-004, WFP-036. Not modelled: sd. Reference:
-// fwpmk/nf-fwpmk-fwpmcalloutadd0.
-func FwpmCalloutAdd0(k *irql.K, engineHandle irql.HANDLE, callout *FWPM_CALLOUT0, sd any, id *uint32) ntstatus.NTSTATUS {
+// IRQL: PASSIVE_LEVEL. Ownership: the structure stays the caller's. Rules: WFP-004, WFP-036. Not modelled:
+// sd. Reference: fwpmk/nf-fwpmk-fwpmcalloutadd0.
+func FwpmCalloutAdd0(k *irql.K, engineHandle irql.HANDLE, callout *FWPM_CALLOUT0, sd any,
+	id *uint32) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpmCalloutAdd0)
 	_ = sd
 	s := sessionOf(k, engineHandle)
@@ -114,7 +120,8 @@ func (s *session) addCallout(k *ke.K, t *transaction, c *FWPM_CALLOUT0, id *uint
 	case t.policy.Callout(key) != nil:
 		return ntstatus.STATUS_FWP_ALREADY_EXISTS
 	}
-	o := &wfp.Callout{Key: key, Name: c.DisplayData.Name, ID: fwps.NextCalloutID(k, key), Layer: layer, Flags: c.Flags, Owner: s.dynamic}
+	o := &wfp.Callout{Key: key, Name: c.DisplayData.Name, ID: fwps.NextCalloutID(k, key), Layer: layer,
+		Flags: c.Flags, Owner: s.dynamic}
 	t.policy.Callouts = append(t.policy.Callouts, o)
 	if id != nil {
 		*id = o.ID
@@ -127,7 +134,8 @@ func (s *session) addCallout(k *ke.K, t *transaction, c *FWPM_CALLOUT0, id *uint
 // IRQL: PASSIVE_LEVEL. Rules: WFP-004, WFP-035, WFP-036. Reference: fwpmk/nf-fwpmk-fwpmcalloutdeletebyid0.
 func FwpmCalloutDeleteById0(k *irql.K, engineHandle irql.HANDLE, id uint32) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpmCalloutDeleteById0)
-	return deleteCallout(k, ddi.FwpmCalloutDeleteById0, engineHandle, func(c *wfp.Callout) bool { return c.ID == id })
+	return deleteCallout(k, ddi.FwpmCalloutDeleteById0, engineHandle,
+		func(c *wfp.Callout) bool { return c.ID == id })
 }
 
 // FwpmCalloutDeleteByKey0 deletes a callout object that no filter names.
@@ -138,10 +146,12 @@ func FwpmCalloutDeleteByKey0(k *irql.K, engineHandle irql.HANDLE, key *fwps.GUID
 	if key == nil {
 		return ntstatus.STATUS_FWP_NULL_POINTER
 	}
-	return deleteCallout(k, ddi.FwpmCalloutDeleteByKey0, engineHandle, func(c *wfp.Callout) bool { return c.Key == *key })
+	return deleteCallout(k, ddi.FwpmCalloutDeleteByKey0, engineHandle,
+		func(c *wfp.Callout) bool { return c.Key == *key })
 }
 
-func deleteCallout(k *irql.K, d ddi.ID, engineHandle irql.HANDLE, is func(*wfp.Callout) bool) ntstatus.NTSTATUS {
+func deleteCallout(k *irql.K, d ddi.ID, engineHandle irql.HANDLE,
+	is func(*wfp.Callout) bool) ntstatus.NTSTATUS {
 	s := sessionOf(k, engineHandle)
 	if s == nil {
 		return ntstatus.STATUS_INVALID_HANDLE
@@ -153,7 +163,8 @@ func deleteCallout(k *irql.K, d ddi.ID, engineHandle irql.HANDLE, is func(*wfp.C
 		}
 		for _, f := range t.policy.Filters {
 			if f.Callout != nil && is(f.Callout) {
-				return refused(k, verify.WFP_035, f.Callout.Key.String(), d.String()+" on a callout that filters name", ntstatus.STATUS_FWP_IN_USE)
+				return refused(k, verify.WFP_035, f.Callout.Key.String(),
+					d.String()+" on a callout that filters name", ntstatus.STATUS_FWP_IN_USE)
 			}
 		}
 		t.policy.Callouts = rest
@@ -165,9 +176,11 @@ func deleteCallout(k *irql.K, d ddi.ID, engineHandle irql.HANDLE, is func(*wfp.C
 
 // FwpmFilterAdd0 adds a filter. The callout it names is asked through notifyFn, if its code is registered.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: the structure stays the caller's. Rules: WFP-004, WFP-030, WFP-032, WFP-035, WFP-036. Not
-// modelled: sd, provider contexts, disabled filters. Reference: win32 fwpmu/nf-fwpmu-fwpmfilteradd0.
-func FwpmFilterAdd0(k *irql.K, engineHandle irql.HANDLE, filter *FWPM_FILTER0, sd any, id *uint64) ntstatus.NTSTATUS {
+// IRQL: PASSIVE_LEVEL. Ownership: the structure stays the caller's. Rules: WFP-004, WFP-030, WFP-032,
+// WFP-035, WFP-036. Not modelled: sd, provider contexts, disabled filters. Reference: win32
+// fwpmu/nf-fwpmu-fwpmfilteradd0.
+func FwpmFilterAdd0(k *irql.K, engineHandle irql.HANDLE, filter *FWPM_FILTER0, sd any,
+	id *uint64) ntstatus.NTSTATUS {
 	const name = "FwpmFilterAdd0"
 	enter(k, name)
 	_ = sd
@@ -201,14 +214,17 @@ func FwpmFilterAdd0(k *irql.K, engineHandle irql.HANDLE, filter *FWPM_FILTER0, s
 
 // FwpmFilterDeleteById0 deletes a filter.
 //
-// IRQL: PASSIVE_LEVEL. Rules: WFP-004, WFP-036, WFP-081. Reference: win32 fwpmu/nf-fwpmu-fwpmfilterdeletebyid0.
+// IRQL: PASSIVE_LEVEL. Rules: WFP-004, WFP-036, WFP-081. Reference: win32
+// fwpmu/nf-fwpmu-fwpmfilterdeletebyid0.
 func FwpmFilterDeleteById0(k *irql.K, engineHandle irql.HANDLE, id uint64) ntstatus.NTSTATUS {
-	return deleteFilter(k, "FwpmFilterDeleteById0", engineHandle, func(p *wfp.Policy) *wfp.Filter { return p.Filter(id) })
+	return deleteFilter(k, "FwpmFilterDeleteById0", engineHandle,
+		func(p *wfp.Policy) *wfp.Filter { return p.Filter(id) })
 }
 
 // FwpmFilterDeleteByKey0 deletes a filter.
 //
-// IRQL: PASSIVE_LEVEL. Rules: WFP-004, WFP-036, WFP-081. Reference: win32 fwpmu/nf-fwpmu-fwpmfilterdeletebykey0.
+// IRQL: PASSIVE_LEVEL. Rules: WFP-004, WFP-036, WFP-081. Reference: win32
+// fwpmu/nf-fwpmu-fwpmfilterdeletebykey0.
 func FwpmFilterDeleteByKey0(k *irql.K, engineHandle irql.HANDLE, key *fwps.GUID) ntstatus.NTSTATUS {
 	return deleteFilter(k, "FwpmFilterDeleteByKey0", engineHandle, func(p *wfp.Policy) *wfp.Filter {
 		if key == nil {
@@ -218,7 +234,8 @@ func FwpmFilterDeleteByKey0(k *irql.K, engineHandle irql.HANDLE, key *fwps.GUID)
 	})
 }
 
-func deleteFilter(k *irql.K, name string, engineHandle irql.HANDLE, find func(*wfp.Policy) *wfp.Filter) ntstatus.NTSTATUS {
+func deleteFilter(k *irql.K, name string, engineHandle irql.HANDLE,
+	find func(*wfp.Policy) *wfp.Filter) ntstatus.NTSTATUS {
 	enter(k, name)
 	s := sessionOf(k, engineHandle)
 	if s == nil {

@@ -46,7 +46,8 @@ var state = ke.NewSlot(func(m *ke.Machine) *manager {
 
 const defaultWait = 15_000
 
-var siteOpen = ke.Site{Name: "fault/FwpmEngineOpen0", Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"}, Spec: "wfp.md 19.1"}
+var siteOpen = ke.Site{Name: "fault/FwpmEngineOpen0", Alts: []string{"succeeds",
+	"STATUS_INSUFFICIENT_RESOURCES"}, Spec: "wfp.md 19.1"}
 
 // enter is the first statement of routines that the table of routines has no row for.
 func enter(k *irql.K, name string) {
@@ -71,9 +72,10 @@ func (g *manager) newKey() fwps.GUID {
 
 // FwpmEngineOpen0 opens a session to the filter engine of this machine.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: the driver closes the session. Rules: WFP-004, WFP-037. Not modelled: other machines, a
-// BFE that is not running. Reference: fwpmk/nf-fwpmk-fwpmengineopen0.
-func FwpmEngineOpen0(k *irql.K, serverName string, authnService uint32, authIdentity any, fwpmSession *FWPM_SESSION0,
+// IRQL: PASSIVE_LEVEL. Ownership: the driver closes the session. Rules: WFP-004, WFP-037. Not modelled: other
+// machines, a BFE that is not running. Reference: fwpmk/nf-fwpmk-fwpmengineopen0.
+func FwpmEngineOpen0(k *irql.K, serverName string, authnService uint32, authIdentity any,
+	fwpmSession *FWPM_SESSION0,
 	engineHandle *irql.HANDLE) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpmEngineOpen0)
 	_ = authIdentity
@@ -208,7 +210,8 @@ func FwpmTransactionBegin0(k *irql.K, engineHandle irql.HANDLE, flags uint32) nt
 	case s == nil:
 		return ntstatus.STATUS_INVALID_HANDLE
 	case s.txn != nil:
-		return done(k, name, s.id, s.misuse(k, name+" inside a transaction", ntstatus.STATUS_FWP_TXN_IN_PROGRESS))
+		return done(k, name, s.id, s.misuse(k, name+" inside a transaction",
+			ntstatus.STATUS_FWP_TXN_IN_PROGRESS))
 	case flags&^FWPM_TXN_READ_ONLY != 0:
 		return done(k, name, s.id, ntstatus.STATUS_FWP_INVALID_FLAGS)
 	}
@@ -231,7 +234,8 @@ func FwpmTransactionCommit0(k *irql.K, engineHandle irql.HANDLE) ntstatus.NTSTAT
 	case s == nil:
 		return ntstatus.STATUS_INVALID_HANDLE
 	case s.txn == nil:
-		return done(k, name, s.id, s.misuse(k, name+" without a transaction", ntstatus.STATUS_FWP_NO_TXN_IN_PROGRESS))
+		return done(k, name, s.id, s.misuse(k, name+" without a transaction",
+			ntstatus.STATUS_FWP_NO_TXN_IN_PROGRESS))
 	}
 	ke.Point(k, ke.Use{Obj: fwps.PolicyID(k), How: ke.W})
 	t := s.txn
@@ -252,7 +256,8 @@ func FwpmTransactionAbort0(k *irql.K, engineHandle irql.HANDLE) ntstatus.NTSTATU
 	case s == nil:
 		return ntstatus.STATUS_INVALID_HANDLE
 	case s.txn == nil:
-		return done(k, name, s.id, s.misuse(k, name+" without a transaction", ntstatus.STATUS_FWP_NO_TXN_IN_PROGRESS))
+		return done(k, name, s.id, s.misuse(k, name+" without a transaction",
+			ntstatus.STATUS_FWP_NO_TXN_IN_PROGRESS))
 	}
 	s.abort(k)
 	return done(k, name, s.id, ntstatus.STATUS_SUCCESS)
@@ -286,7 +291,8 @@ func (s *session) abort(k *ke.K) {
 func (s *session) change(k *ke.K, do func(t *transaction) ntstatus.NTSTATUS) ntstatus.NTSTATUS {
 	if t := s.txn; t != nil {
 		if t.readOnly {
-			return s.misuse(k, "a change is made in a read-only transaction", ntstatus.STATUS_FWP_INCOMPATIBLE_TXN)
+			return s.misuse(k, "a change is made in a read-only transaction",
+				ntstatus.STATUS_FWP_INCOMPATIBLE_TXN)
 		}
 		return do(t)
 	}

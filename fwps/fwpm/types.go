@@ -1,10 +1,11 @@
-// Package fwpm is the management side of the filter engine as a driver uses it: sessions, transactions, sublayers, callout
-// objects and filters.
+// Package fwpm is the management side of the filter engine as a driver uses it: sessions, transactions,
+// sublayers, callout objects and filters.
 //
-// Modelled: one policy per machine; implicit and explicit transactions that exclude each other and can be aborted; dynamic
-// sessions; conditions on the values of the ALE layers; automatic, ranged and exact weights; references between objects;
-// notifications to callouts. Not modelled: persistence, providers and provider contexts, enumeration, subscriptions, access
-// control, options. Persistent objects are accepted and last as long as the machine.
+// Modelled: one policy per machine; implicit and explicit transactions that exclude each other and can be
+// aborted; dynamic sessions; conditions on the values of the ALE layers; automatic, ranged and exact weights;
+// references between objects; notifications to callouts. Not modelled: persistence, providers and provider
+// contexts, enumeration, subscriptions, access control, options. Persistent objects are accepted and last as
+// long as the machine.
 //
 // The deciding code is in internal/wfp, the calls of callouts in fwps.
 package fwpm
@@ -86,7 +87,8 @@ type FWPM_SUBLAYER0 struct {
 	Weight      uint16
 }
 
-// FWPM_CALLOUT0 describes a callout object. The code behind it is registered with FwpsCalloutRegister1 under the same key.
+// FWPM_CALLOUT0 describes a callout object. The code behind it is registered with FwpsCalloutRegister1 under
+// the same key.
 type FWPM_CALLOUT0 struct {
 	CalloutKey      fwps.GUID
 	DisplayData     FWPM_DISPLAY_DATA0
@@ -106,8 +108,8 @@ type FWPM_ACTION0 struct {
 // FWP_RANGE0 is a span of values, both ends included.
 type FWP_RANGE0 struct{ ValueLow, ValueHigh fwps.FWP_VALUE0 }
 
-// FWP_CONDITION_VALUE0 is what a condition compares with. The member that Type names means something; V4AddrMask, V6AddrMask
-// and RangeValue are those that FWP_VALUE0 does not have.
+// FWP_CONDITION_VALUE0 is what a condition compares with. The member that Type names means something;
+// V4AddrMask, V6AddrMask and RangeValue are those that FWP_VALUE0 does not have.
 type FWP_CONDITION_VALUE0 struct {
 	Type        fwps.FWP_DATA_TYPE
 	Uint8       uint8

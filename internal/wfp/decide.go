@@ -1,9 +1,9 @@
 // Package wfp decides: filters, sublayers and answers of callouts in, permit or block out.
 //
-// Modelled: matching of conditions, the order of sublayers and filters, the merge of their decisions with hard and soft
-// rights, vetoes, filters whose callout is not registered, and the policy those filters form. A Run stops at every callout
-// and goes on when the answer is there, so that an answer may come much later. Not modelled: anything that calls, waits,
-// reports or knows time; stream layers, where rights mean nothing.
+// Modelled: matching of conditions, the order of sublayers and filters, the merge of their decisions with
+// hard and soft rights, vetoes, filters whose callout is not registered, and the policy those filters form. A
+// Run stops at every callout and goes on when the answer is there, so that an answer may come much later. Not
+// modelled: anything that calls, waits, reports or knows time; stream layers, where rights mean nothing.
 package wfp
 
 // Decision is what the sublayers visited so far amount to.
@@ -106,7 +106,8 @@ func (r *Run) match() *Filter {
 func (r *Run) plain(f *Filter) {
 	v := Visit{Filter: f, Before: r.cur, Implicit: f.Action.Calls()}
 	switch {
-	case f.Action == Block, f.Action.Calls() && f.Action != CalloutInspection && !f.PermitIfCalloutUnregistered:
+	case f.Action == Block, f.Action.Calls() && f.Action != CalloutInspection &&
+		!f.PermitIfCalloutUnregistered:
 		v.Answered = Block
 	case f.Action == Permit, f.Action.Calls() && f.Action != CalloutInspection:
 		v.Answered, v.WriteAfter = Permit, !f.ClearActionRight
@@ -146,7 +147,8 @@ func Merge(cur Decision, f *Filter, a Answer, callout bool) Decision {
 	hard := cur.Action != NoAction && !cur.Write
 	switch {
 	case !hard:
-		return Decision{Action: a.Action, Write: a.Write, Absorb: a.Absorb && a.Action == Block, Vetoed: cur.Vetoed, By: f}
+		return Decision{Action: a.Action, Write: a.Write, Absorb: a.Absorb && a.Action == Block,
+			Vetoed: cur.Vetoed, By: f}
 	case cur.Action == Permit && a.Action == Block && callout:
 		return Decision{Action: Block, Absorb: a.Absorb, Vetoed: true, By: f}
 	}

@@ -170,7 +170,8 @@ type Filter struct {
 	Deleted bool   // taken out of the policy while a classification may still hold it
 }
 
-// Matches reports whether all conditions hold; consecutive conditions on one field are alternatives (wfp.md 21 #43).
+// Matches reports whether all conditions hold; consecutive conditions on one field are alternatives (wfp.md
+// 21 #43).
 func (f *Filter) Matches(values []Value) bool {
 	for i := 0; i < len(f.Conditions); {
 		met := false
@@ -186,8 +187,8 @@ func (f *Filter) Matches(values []Value) bool {
 	return true
 }
 
-// Overlaps reports whether some event could match both filters, as far as equal-value conditions tell: two filters that
-// ask for different values of one field never meet.
+// Overlaps reports whether some event could match both filters, as far as equal-value conditions tell: two
+// filters that ask for different values of one field never meet.
 func (f *Filter) Overlaps(g *Filter) bool {
 	for i := range f.Conditions {
 		a := &f.Conditions[i]

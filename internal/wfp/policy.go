@@ -2,7 +2,8 @@ package wfp
 
 import "slices"
 
-// Policy is the set of management objects in force. A transaction works on a clone and puts it in force when it commits.
+// Policy is the set of management objects in force. A transaction works on a clone and puts it in force when
+// it commits.
 type Policy struct {
 	Sublayers []*Sublayer
 	Callouts  []*Callout
@@ -60,9 +61,9 @@ type Group struct {
 	Filters  []*Filter
 }
 
-// Order returns the groups of a layer, heaviest first. Among sublayers of equal weight the order is undefined on Windows:
-// pick chooses which of the n remaining ones comes next; 0 is the one added first. Filters of equal weight stand in
-// order of insertion.
+// Order returns the groups of a layer, heaviest first. Among sublayers of equal weight the order is undefined
+// on Windows: pick chooses which of the n remaining ones comes next; 0 is the one added first. Filters of
+// equal weight stand in order of insertion.
 func (p *Policy) Order(layer uint16, pick func(n int) int) []Group {
 	var groups []Group
 	for _, s := range p.Sublayers {
@@ -106,8 +107,9 @@ func cmpDesc(a, b uint64) int {
 	return 0
 }
 
-// AutomaticWeight gives a filter without a weight of its own one in [0, 2^60): more conditions weigh more, a condition on
-// an exact value more than one on a set of values. How Windows computes it is not stated beyond the range.
+// AutomaticWeight gives a filter without a weight of its own one in [0, 2^60): more conditions weigh more, a
+// condition on an exact value more than one on a set of values. How Windows computes it is not stated beyond
+// the range.
 func AutomaticWeight(conditions []Condition) uint64 {
 	w := uint64(0)
 	for i := range conditions {

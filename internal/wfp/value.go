@@ -24,8 +24,8 @@ const (
 	Range       DataType = 0x102
 )
 
-// Value is one incoming value or one end of a range: a number, or bytes for the types that have them. The zero Value is
-// empty: nobody knows it.
+// Value is one incoming value or one end of a range: a number, or bytes for the types that have them. The
+// zero Value is empty: nobody knows it.
 type Value struct {
 	Type  DataType
 	Num   uint64
@@ -68,7 +68,8 @@ func inPrefix(addr, mask Value) bool {
 	case mask.Type == V4AddrMask && addr.Type == Uint32:
 		m := uint32(mask.Num)
 		return uint32(addr.Num)&m == uint32(mask.Num>>32)&m
-	case mask.Type == V6AddrMask && addr.Type == ByteArray16 && len(addr.Bytes) == 16 && len(mask.Bytes) == 16:
+	case mask.Type == V6AddrMask && addr.Type == ByteArray16 && len(addr.Bytes) == 16 &&
+		len(mask.Bytes) == 16:
 		left := min(mask.Num, 128)
 		for i := 0; left > 0; i += 8 {
 			m := ^uint64(0)

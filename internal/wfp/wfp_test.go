@@ -8,7 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestMerge_Table walks the merge table row by row. Reference: wfp.md 4.3 (win32: desktop-src/FWP/filter-arbitration.md).
+// TestMerge_Table walks the merge table row by row. Reference: wfp.md 4.3 (win32:
+// desktop-src/FWP/filter-arbitration.md).
 func TestMerge_Table(t *testing.T) {
 	const set, clear = true, false
 	rows := []struct {
@@ -27,7 +28,8 @@ func TestMerge_Table(t *testing.T) {
 		{"a soft permit may be made hard", Permit, set, Permit, clear, true, Permit, clear, false},
 		{"a soft permit may be blocked", Permit, set, Block, clear, false, Block, clear, false},
 		{"a hard permit stays", Permit, clear, Permit, set, true, Permit, clear, false},
-		{"a plain filter cannot override a hard permit", Permit, clear, Block, clear, false, Permit, clear, false},
+		{"a plain filter cannot override a hard permit", Permit, clear, Block, clear, false, Permit, clear,
+			false},
 		{"a callout vetoes a hard permit", Permit, clear, Block, clear, true, Block, clear, true},
 		{"a soft block may be permitted", Block, set, Permit, set, false, Permit, set, false},
 		{"a soft block may become hard", Block, set, Block, clear, false, Block, clear, false},
@@ -35,7 +37,8 @@ func TestMerge_Table(t *testing.T) {
 		{"a hard block is not blocked again", Block, clear, Block, set, true, Block, clear, false},
 	}
 	for _, r := range rows {
-		got := Merge(Decision{Action: r.cur, Write: r.write}, &Filter{}, Answer{Action: r.action, Write: r.newWr}, r.callout)
+		got := Merge(Decision{Action: r.cur, Write: r.write}, &Filter{},
+			Answer{Action: r.action, Write: r.newWr}, r.callout)
 		assert.Equal(t, r.want, got.Action, r.why)
 		assert.Equal(t, r.wantWr, got.Write, r.why)
 		assert.Equal(t, r.veto, got.Vetoed, r.why)
@@ -80,7 +83,8 @@ func policy(filters ...*Filter) *Policy {
 
 func first(int) int { return 0 }
 
-// decide runs an arbitration; answers holds what the callouts say, by filter id. It returns the ids of those asked.
+// decide runs an arbitration; answers holds what the callouts say, by filter id. It returns the ids of those
+// asked.
 func decide(p *Policy, answers map[uint64]Answer, opts Options) (Decision, []uint64) {
 	var asked []uint64
 	opts.Registered = func(f *Filter) bool { _, ok := answers[f.ID]; return ok }
@@ -93,7 +97,8 @@ func decide(p *Policy, answers map[uint64]Answer, opts Options) (Decision, []uin
 }
 
 func TestRun_S1_SoftPermitIsOverriddenByALighterBlock(t *testing.T) {
-	d, _ := decide(policy(&Filter{Context: 10, Action: Permit}, &Filter{Context: 5, Action: Block}), nil, Options{})
+	d, _ := decide(policy(&Filter{Context: 10, Action: Permit}, &Filter{Context: 5, Action: Block}), nil,
+		Options{})
 	assert.Equal(t, Block, d.Action)
 }
 
@@ -112,7 +117,8 @@ func TestRun_S3_CalloutVetoesAHardPermit(t *testing.T) {
 }
 
 func TestRun_S4_SoftBlockIsOverriddenByALighterPermit(t *testing.T) {
-	d, _ := decide(policy(&Filter{Context: 10, Action: CalloutTerminating}, &Filter{Context: 5, Action: Permit}),
+	d, _ := decide(policy(&Filter{Context: 10, Action: CalloutTerminating},
+		&Filter{Context: 5, Action: Permit}),
 		map[uint64]Answer{1: {Action: Block, Write: true}}, Options{})
 	assert.Equal(t, Permit, d.Action)
 }
@@ -130,24 +136,28 @@ func TestRun_S5_HardBlockStandsAndTheCalloutIsAskedAllTheSame(t *testing.T) {
 
 func TestRun_S6_DecisionEndsItsSublayer(t *testing.T) {
 	_, asked := decide(policy(&Filter{Context: 7, Weight: 20, Action: Permit},
-		&Filter{Context: 7, Weight: 10, Action: CalloutTerminating}), map[uint64]Answer{2: {Action: Block}}, Options{})
+		&Filter{Context: 7, Weight: 10, Action: CalloutTerminating}), map[uint64]Answer{2: {Action: Block}},
+		Options{})
 	assert.Empty(t, asked)
 }
 
 func TestRun_S7_UnregisteredCalloutBlocksUnlessTheFilterSaysPermit(t *testing.T) {
 	d, _ := decide(policy(&Filter{Context: 1, Action: CalloutTerminating}), nil, Options{})
 	assert.Equal(t, Block, d.Action)
-	d, _ = decide(policy(&Filter{Context: 1, Action: CalloutTerminating, PermitIfCalloutUnregistered: true}), nil, Options{})
+	d, _ = decide(policy(&Filter{Context: 1, Action: CalloutTerminating, PermitIfCalloutUnregistered: true}),
+		nil, Options{})
 	assert.Equal(t, Permit, d.Action)
 }
 
 func TestRun_S8_UnregisteredInspectionIsIgnored(t *testing.T) {
-	d, _ := decide(policy(&Filter{Context: 2, Action: CalloutInspection}, &Filter{Context: 1, Action: Block}), nil, Options{})
+	d, _ := decide(policy(&Filter{Context: 2, Action: CalloutInspection}, &Filter{Context: 1, Action: Block}),
+		nil, Options{})
 	assert.Equal(t, Block, d.Action)
 }
 
 func TestRun_ContinueGoesOnInsideTheSublayer(t *testing.T) {
-	d, asked := decide(policy(&Filter{Context: 1, Weight: 9, Action: CalloutUnknown}, &Filter{Context: 1, Weight: 3, Action: Block}),
+	d, asked := decide(policy(&Filter{Context: 1, Weight: 9, Action: CalloutUnknown},
+		&Filter{Context: 1, Weight: 3, Action: Block}),
 		map[uint64]Answer{1: {Action: Continue}}, Options{})
 	assert.Equal(t, Block, d.Action)
 	assert.Equal(t, []uint64{1}, asked)
@@ -192,7 +202,10 @@ func TestMatches_ConditionsAreAndedAndNeighboursOnOneFieldOred(t *testing.T) {
 	tcp := Condition{Field: 0, Value: Value{Type: Uint8, Num: 6}}
 	port := func(n uint64) Condition { return Condition{Field: 1, Value: Value{Type: Uint16, Num: n}} }
 	f := &Filter{Conditions: []Condition{tcp, port(80), port(443)}}
-	event := func(proto, p uint64) []Value { return []Value{{Type: Uint8, Num: proto}, {Type: Uint16, Num: p}} }
+	event := func(proto, p uint64) []Value {
+		return []Value{{Type: Uint8, Num: proto},
+			{Type: Uint16, Num: p}}
+	}
 	assert.True(t, f.Matches(event(6, 443)))
 	assert.True(t, f.Matches(event(6, 80)))
 	assert.False(t, f.Matches(event(6, 22)))
@@ -228,7 +241,8 @@ func TestHolds_Operators(t *testing.T) {
 		{MatchEqual, V4Mask(0x0a000000, 0xff000000), Value{}, u32(0x0b010203), false},
 		{MatchEqual, V6Prefix([16]byte{0x20, 1, 0xd, 0xb8}, 70), Value{},
 			Value{Type: ByteArray16, Bytes: append([]byte{0x20, 1, 0xd, 0xb8}, make([]byte, 12)...)}, true},
-		{MatchEqual, V6Prefix([16]byte{0x20, 1}, 16), Value{}, Value{Type: ByteArray16, Bytes: make([]byte, 16)}, false},
+		{MatchEqual, V6Prefix([16]byte{0x20, 1}, 16), Value{}, Value{Type: ByteArray16,
+			Bytes: make([]byte, 16)}, false},
 	} {
 		got := (&Condition{Match: c.match, Value: c.value, High: c.high}).Holds([]Value{c.in})
 		assert.Equal(t, c.want, got, "%v %v %v", c.in, c.match, c.value)
@@ -251,12 +265,15 @@ func TestRun_HardDecisionIsFinalButForAVeto(t *testing.T) {
 		var fs []*Filter
 		answers := map[uint64]Answer{}
 		for i := range n {
-			f := &Filter{Context: uint64(rapid.IntRange(0, 3).Draw(rt, "sublayer")), Weight: uint64(rapid.IntRange(0, 3).Draw(rt, "weight")),
-				Action:           rapid.SampledFrom([]Action{Permit, Block, CalloutTerminating, CalloutUnknown, CalloutInspection}).Draw(rt, "action"),
+			f := &Filter{Context: uint64(rapid.IntRange(0, 3).Draw(rt, "sublayer")),
+				Weight: uint64(rapid.IntRange(0, 3).Draw(rt, "weight")),
+				Action: rapid.SampledFrom([]Action{Permit, Block, CalloutTerminating,
+					CalloutUnknown, CalloutInspection}).Draw(rt, "action"),
 				ClearActionRight: rapid.Bool().Draw(rt, "hard")}
 			fs = append(fs, f)
 			if rapid.Bool().Draw(rt, "registered") {
-				answers[uint64(i+1)] = Answer{Action: rapid.SampledFrom([]Action{Permit, Block, Continue}).Draw(rt, "answer"),
+				answers[uint64(i+1)] = Answer{Action: rapid.SampledFrom([]Action{Permit, Block,
+					Continue}).Draw(rt, "answer"),
 					Write: rapid.Bool().Draw(rt, "write")}
 			}
 		}

@@ -1,8 +1,5 @@
 // Package kevec plays the recorded behaviour of dispatcher objects (ke_vectors.jsonl): a list of operations
 // that one thread performs at PASSIVE_LEVEL, and the events an independent implementation produced for it.
-//
-// Modelled: every family but the remove lock, whose routines lie above this package; a Player is given
-// them. Not modelled: what a record does not contain, that is IRQL and timing.
 package kevec
 
 import (
@@ -13,6 +10,7 @@ import (
 
 	"calloutsim/internal/ke"
 	"calloutsim/internal/verify"
+	"calloutsim/irp"
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
 )
@@ -23,14 +21,6 @@ const slots = 8
 // Event is one event of a trace: "ev" and what the operation logs.
 type Event map[string]any
 
-// Player plays records. The zero Player plays those without a remove lock.
-type Player struct {
-	// RemoveLock performs an operation on a remove lock (op[0] names it, op[1], if any, is "and_wait") and
-	// returns what it logs, or nil for nothing. It is called for the operations of one record in order,
-	// with first set for the first.
-	RemoveLock func(k *irql.K, first bool, op []string) Event
-}
-
 type record struct {
 	ID    string `json:"id"`
 	Setup struct {
@@ -39,19 +29,16 @@ type record struct {
 	Trace []json.RawMessage `json:"trace"`
 }
 
-// Run plays one record with the zero Player.
-func Run(line []byte) (mismatch string, err error) { return (&Player{}).Run(line) }
-
-// Run plays one record on a machine of its own. mismatch is "" when the events are those recorded,
-// otherwise a line for each difference; err says that the record cannot be played.
-func (p *Player) Run(line []byte) (mismatch string, err error) {
+// Run plays one record on a machine of its own. mismatch is "" when the events are those recorded, otherwise a line for
+// each difference; err says that the record cannot be played.
+func Run(line []byte) (mismatch string, err error) {
 	var rec record
 	if err := json.Unmarshal(line, &rec); err != nil {
 		return "", err
 	}
 	m := ke.New(ke.Config{Events: -1, Continues: func(verify.RuleID) bool { return true }})
 	defer m.Close()
-	g := &game{player: p, rec: &rec}
+	g := &game{rec: &rec}
 	m.NewThread("vector "+rec.ID, nil, g.play)
 	m.Run(nil)
 	if g.err != nil {
@@ -97,12 +84,11 @@ func text(e Event) string {
 
 // game is the state of one play.
 type game struct {
-	player *Player
-	rec    *record
-	objs   [slots]any
-	locks  int
-	log    []Event
-	err    error
+	rec  *record
+	objs [slots]any
+	lock irp.IO_REMOVE_LOCK
+	log  []Event
+	err  error
 }
 
 func (g *game) play(k *irql.K) {
@@ -293,20 +279,30 @@ func (g *game) waitMultiple(k *irql.K, op []json.RawMessage) error {
 	return nil
 }
 
+// vectorTag is the one tag of a record's acquisitions.
+const vectorTag = "Vect"
+
 func (g *game) removeLock(k *irql.K, op []json.RawMessage) error {
-	if g.player.RemoveLock == nil {
-		return fmt.Errorf("%s: this player has no remove locks", op[0])
-	}
 	words := make([]string, len(op))
 	for i := range op {
 		if err := json.Unmarshal(op[i], &words[i]); err != nil {
 			return err
 		}
 	}
-	if e := g.player.RemoveLock(k, g.locks == 0, words); e != nil {
-		g.log = append(g.log, e)
+	switch strings.Join(words, " ") {
+	case "remove_lock_init":
+		irp.IoInitializeRemoveLock(k, &g.lock, irp.Tag(vectorTag), 0, 0)
+	case "acquire_remove_lock":
+		s := irp.IoAcquireRemoveLock(k, &g.lock, vectorTag)
+		g.log = append(g.log, Event{"ev": words[0], "ret": hex(s)})
+	case "release_remove_lock":
+		irp.IoReleaseRemoveLock(k, &g.lock, vectorTag)
+	case "release_remove_lock and_wait":
+		irp.IoReleaseRemoveLockAndWait(k, &g.lock, vectorTag)
+		g.log = append(g.log, Event{"ev": "release_remove_lock_and_wait"})
+	default:
+		return fmt.Errorf("%s: unknown form", strings.Join(words, " "))
 	}
-	g.locks++
 	return nil
 }
 

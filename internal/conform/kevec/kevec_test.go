@@ -9,13 +9,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"calloutsim/irql"
 )
 
 func lines(t *testing.T) [][]byte {
 	t.Helper()
-	b, err := os.ReadFile("../../../irql/testdata/ke_vectors.jsonl")
+	b, err := os.ReadFile("testdata/ke_vectors.jsonl")
 	require.NoError(t, err)
 	return bytes.Split(bytes.TrimSpace(b), []byte("\n"))
 }
@@ -26,9 +24,6 @@ func TestRun_RecordedVectorsMatch(t *testing.T) {
 	for _, line := range lines(t) {
 		var head struct{ ID, Family string }
 		require.NoError(t, json.Unmarshal(line, &head))
-		if head.Family == "removelock" {
-			continue
-		}
 		t.Run(head.ID, func(t *testing.T) {
 			mismatch, err := Run(line)
 			require.NoError(t, err)
@@ -36,7 +31,7 @@ func TestRun_RecordedVectorsMatch(t *testing.T) {
 		})
 		played++
 	}
-	assert.Equal(t, 55, played)
+	assert.Equal(t, 56, played)
 }
 
 func TestRun_ReportsDifferences(t *testing.T) {
@@ -51,27 +46,10 @@ func TestRun_ReportsDifferences(t *testing.T) {
 
 func TestRun_BadRecordsAreErrors(t *testing.T) {
 	for _, ops := range []string{`["fly",0]`, `["set",0]`, `["event",9,"notification",false]`, `["event",0]`,
-		`["wait_multiple","any",[3]]`, `["acquire_remove_lock"]`, `["wait","zero"]`} {
+		`["wait_multiple","any",[3]]`, `["release_remove_lock","and_leave"]`, `["wait","zero"]`} {
 		_, err := Run([]byte(`{"id":"x","setup":{"ops":[` + ops + `]},"trace":[]}`))
 		assert.Error(t, err, ops)
 	}
 	_, err := Run([]byte(`{`))
 	assert.Error(t, err)
-}
-
-func TestPlayer_RemoveLockHookIsCalled(t *testing.T) {
-	var seen []string
-	p := Player{RemoveLock: func(k *irql.K, first bool, op []string) Event {
-		seen = append(seen, strings.Join(op, " "))
-		if first {
-			return nil
-		}
-		return Event{"ev": op[0]}
-	}}
-	mismatch, err := p.Run([]byte(
-		`{"id":"x","setup":{"ops":[["remove_lock_init"],["release_remove_lock","and_wait"]]},` +
-			`"trace":[{"ev":"release_remove_lock"}]}`))
-	require.NoError(t, err)
-	assert.Empty(t, mismatch)
-	assert.Equal(t, []string{"remove_lock_init", "release_remove_lock and_wait"}, seen)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/verify"
+	"calloutsim/irql"
 	"calloutsim/sim"
 	"calloutsim/sim/cmd/ksim/ddigen"
 )
@@ -92,4 +94,20 @@ func TestFindRule_ByAnyName(t *testing.T) {
 		assert.Equal(t, verify.IRP_001, id)
 		assert.Equal(t, "DoubleCompletion", rec.Name)
 	}
+}
+
+func TestMain_FaultsOfTheSimulatorAreTold(t *testing.T) {
+	old := registry
+	defer func() { registry = old }()
+	registry = append(registry[:len(registry):len(registry)], func() []sim.Scenario {
+		return []sim.Scenario{{Name: "broken", Title: "a fault", Run: func(m *sim.Machine) {
+			m.Thread("a.sys", func(*irql.K) { panic("internal error: nobody holds the baton") })
+			m.Run()
+		}}, {Name: "clean", Title: "nothing", Run: func(*sim.Machine) {}}}
+	})
+	var stdout, stderr bytes.Buffer
+	assert.Equal(t, exitFault, Main([]string{"run", "broken"}, &stdout, &stderr))
+	assert.Contains(t, stderr.String(), "internal error: nobody holds the baton")
+	assert.Contains(t, stdout.String(), "fault of the simulator")
+	assert.Equal(t, exitClean, Main([]string{"run", "clean"}, &stdout, &stderr))
 }

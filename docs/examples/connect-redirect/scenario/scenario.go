@@ -128,7 +128,7 @@ var defects = []struct {
 	{connectredirect.CompletedTwice, "WFP-068", "a classification is completed twice", "The second time its state is gone."},
 	{connectredirect.NeverCompleted, "WFP-067", "a pended classification is forgotten", "The application waits for ever."},
 	{connectredirect.HandleMissing, "WFP-106", "the redirect handle is not set", "The redirection to this machine is not accepted."},
-	{connectredirect.RecordsNotSet, "WSK-230", "the proxy connects without the redirect records",
+	{connectredirect.RecordsNotSet, "WFP-120", "the proxy connects without the redirect records",
 		"Its connection looks like any other and would be redirected to the proxy again."},
 	{connectredirect.QueryAtDispatch, "WSK-093", "the redirect context is queried at DISPATCH_LEVEL", "The control code is for PASSIVE_LEVEL."},
 	{connectredirect.ContextFreedByUs, "WFP-108", "the redirect context is freed by the driver after it was applied", "The engine owns it by then."},

@@ -1,0 +1,125 @@
+package irp
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+// IO_REMOVE_LOCK counts who uses a device, so that its removal can wait for them. It lies in the device extension.
+type IO_REMOVE_LOCK struct {
+	id      trace.ID
+	m       *ke.Machine
+	count   int32
+	removed bool
+	tags    []any
+	gone    ke.Object
+	initSeq uint64
+}
+
+// IoInitializeRemoveLock prepares a lock before its device can be reached.
+//
+// IRQL: PASSIVE_LEVEL. Ownership: the memory must stay as long as the device. Rules: IRQL-001, LOCK-021. Not modelled:
+// the time and high-water limits of checked builds. Reference: wdm/nf-wdm-ioinitializeremovelock.
+func IoInitializeRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, allocateTag uint32, maxLockedMinutes, highWatermark uint32) {
+	_, _, _ = allocateTag, maxLockedMinutes, highWatermark
+	ke.Enter(k, ddi.IoInitializeRemoveLock)
+	m := ke.Of(k)
+	if lock.m == m && lock.id != 0 {
+		lock.misused(k, "is initialised again", "initialise it once, before the device can be reached.")
+	}
+	*lock = IO_REMOVE_LOCK{id: m.NewID(trace.RemoveLock), m: m, count: 1}
+	lock.gone = ke.Object{Kind: ke.NotificationEvent, ID: lock.id}
+	lock.initSeq = ke.Call(k, ddi.IoInitializeRemoveLock, lock.id)
+}
+
+func (l *IO_REMOVE_LOCK) misused(k *irql.K, what, fix string) {
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_021, Obj: l.id.String(), BugCheck: 0xC4, Fix: fix,
+		Headline: fmt.Sprintf("%v %s", l.id, what),
+		Args:     [4]verify.Arg{{Value: "0xd5", Meaning: "remove lock misused"}, {Value: l.id.String(), Meaning: "the remove lock"}},
+		Places:   []verify.Place{{Label: "INITIALISED", Seq: l.initSeq}}})
+}
+
+// usable reports a lock that was never initialised in this run.
+func (l *IO_REMOVE_LOCK) usable(k *irql.K) {
+	if l.id == 0 || l.m != ke.Of(k) {
+		l.misused(k, "is used without having been initialised", "call IoInitializeRemoveLock when the device is created.")
+	}
+}
+
+// IoAcquireRemoveLock counts a user. STATUS_DELETE_PENDING means that the device is going: do nothing but complete the IRP.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: IoReleaseRemoveLock with the same tag. Rules: IRQL-001, LOCK-021.
+// Reference: wdm/nf-wdm-ioacquireremovelock.
+func IoAcquireRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, tag any) ntstatus.NTSTATUS {
+	ke.Enter(k, ddi.IoAcquireRemoveLock)
+	lock.usable(k)
+	ke.Point(k, ke.Use{Obj: lock.id, How: ke.A})
+	s := ntstatus.STATUS_DELETE_PENDING
+	if !lock.removed {
+		s = ntstatus.STATUS_SUCCESS
+		lock.count++
+		lock.tags = append(lock.tags, tag)
+	}
+	ke.CallStatus(k, ddi.IoAcquireRemoveLock, lock.id, uint32(s))
+	return s
+}
+
+// IoReleaseRemoveLock ends what IoAcquireRemoveLock with the same tag began.
+//
+// IRQL: <= DISPATCH_LEVEL. Rules: IRQL-001, LOCK-021. Reference: wdm/nf-wdm-ioreleaseremovelock.
+func IoReleaseRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, tag any) {
+	ke.Enter(k, ddi.IoReleaseRemoveLock)
+	lock.usable(k)
+	ke.Point(k, ke.Use{Obj: lock.id, How: ke.A})
+	ke.Call(k, ddi.IoReleaseRemoveLock, lock.id)
+	if lock.drop(k, tag) {
+		lock.release(k)
+	}
+}
+
+// drop takes one acquisition with the tag away; false when there is none.
+func (l *IO_REMOVE_LOCK) drop(k *irql.K, tag any) bool {
+	for i, t := range l.tags {
+		if t == tag {
+			l.tags = append(l.tags[:i], l.tags[i+1:]...)
+			return true
+		}
+	}
+	l.misused(k, "is released with a tag that nobody acquired it with", "release exactly once per acquisition, with the same tag.")
+	return false
+}
+
+func (l *IO_REMOVE_LOCK) release(k *irql.K) {
+	l.count--
+	if l.count == 0 {
+		ke.SetSignal(k, &l.gone, 1)
+	}
+}
+
+// IoReleaseRemoveLockAndWait marks the device as removed, gives up the caller's acquisition and the initial count, and
+// waits until nobody uses the device.
+//
+// IRQL: PASSIVE_LEVEL. Ownership: once, by the remover, which holds an acquisition. Rules: IRQL-001, LOCK-021.
+// Reference: wdm/nf-wdm-ioreleaseremovelockandwait.
+func IoReleaseRemoveLockAndWait(k *irql.K, lock *IO_REMOVE_LOCK, tag any) {
+	ke.Enter(k, ddi.IoReleaseRemoveLockAndWait)
+	lock.usable(k)
+	ke.Point(k, ke.Use{Obj: lock.id, How: ke.A})
+	ke.Call(k, ddi.IoReleaseRemoveLockAndWait, lock.id)
+	if lock.removed {
+		lock.misused(k, "is released for removal a second time", "remove a device once.")
+		return
+	}
+	lock.removed = true
+	if lock.drop(k, tag) {
+		lock.release(k)
+	}
+	lock.release(k)
+	ke.Wait(k, []*ke.Object{&lock.gone}, false, nil, "IoReleaseRemoveLockAndWait")
+}
