@@ -21,18 +21,22 @@ const (
 
 var siteAllocateIrp = ke.Site{Name: "fault/IoAllocateIrp", Alts: []string{"succeeds", "returns NULL"}, Spec: "irp.md 19.2"}
 
-// irpQueue is the quarantine of freed IRPs of one size, first in first out.
+// irpQueue is the quarantine of freed IRPs of one size, first in first out. What does not fit is never used again, and so
+// stays recognisable for good.
 type irpQueue struct {
-	ring []*IRP
-	head int
-	n    int
+	ring *[2 * quarantine]*IRP
+	head uint
+	n    uint
 }
 
 func (q *irpQueue) push(p *IRP) {
 	if q.ring == nil {
-		q.ring = make([]*IRP, quarantine+1)
+		q.ring = new([2 * quarantine]*IRP)
 	}
-	q.ring[(q.head+q.n)%len(q.ring)] = p
+	if q.n == uint(len(q.ring)) {
+		q.drop()
+	}
+	q.ring[(q.head+q.n)%uint(len(q.ring))] = p
 	q.n++
 }
 
@@ -41,14 +45,20 @@ func (q *irpQueue) pop() *IRP {
 	if q.n <= quarantine {
 		return nil
 	}
+	return q.drop()
+}
+
+func (q *irpQueue) drop() *IRP {
 	p := q.ring[q.head]
 	q.ring[q.head] = nil
-	q.head = (q.head + 1) % len(q.ring)
+	q.head = (q.head + 1) % uint(len(q.ring))
 	q.n--
 	return p
 }
 
 // IoSizeOfIrp gives the size of an IRP with n stack locations.
+//
+// IRQL: any. Reference: wdm/nf-wdm-iosizeofirp.
 func IoSizeOfIrp(stackSize int8) uint16 { return uint16(irpSize + locationSize*int(stackSize)) }
 
 // IoAllocateIrp makes an IRP with n stack locations, none of which is current. NULL when there is no memory.

@@ -93,6 +93,7 @@ var irpRules = []verify.Record{
 	rule(verify.OBJ_009, "WorkItemMisuse", 0xE4, 0, "A work item was queued twice, freed while queued, or has no routine."),
 	rule(verify.OBJ_003, "ReferenceCount", 0x18, 0, "An object was dereferenced more often than it was referenced; it goes while others use it."),
 	rule(verify.OBJ_011, "HandleMisuse", 0x93, 0, "A handle was closed that is not open."),
+	rule(verify.LOCK_021, "RemoveLock", 0xC4, 0xD5, "A remove lock was released without having been acquired, or its life cycle was broken."),
 	rule(verify.UNLOAD_002, "TimerOrDpcLeft", 0xC7, 0, "A timer is set or a DPC queued or running when its driver is unloaded; the processor will jump into memory that is gone."),
 	rule(verify.UNLOAD_004, "ThreadLeft", 0xCE, 0, "A system thread of the driver still runs when the driver is unloaded."),
 	rule(verify.UNLOAD_006, "DeviceLeft", 0, 0, "A device object still exists after its driver was unloaded; the next request to it calls code that is gone."),

@@ -165,6 +165,30 @@ func TestIoFreeIrp_MemoryStaysRecognisable(t *testing.T) {
 	})
 }
 
+// TestIoFreeIrp_ManyAtOnce: however many are freed at once, the last 256 are not used again at once, and none twice.
+func TestIoFreeIrp_ManyAtOnce(t *testing.T) {
+	l := newLab(t, ke.Config{})
+	l.run(func(k *irql.K) {
+		var freed []*irp.IRP
+		for range 2000 {
+			freed = append(freed, irp.IoAllocateIrp(k, 1, false))
+		}
+		for _, p := range freed {
+			irp.IoFreeIrp(k, p)
+		}
+		fresh := map[*irp.IRP]bool{}
+		for range 2000 {
+			p := irp.IoAllocateIrp(k, 1, false)
+			assert.False(t, fresh[p], "handed out twice")
+			fresh[p] = true
+		}
+		for _, p := range freed[2000-256:] {
+			assert.False(t, fresh[p], "used again too early")
+		}
+	})
+	l.silent()
+}
+
 // Rule: IRP-036
 func TestIoCallDriver_OwnIrpWithoutARoutine(t *testing.T) {
 	send := func(routine irp.IO_COMPLETION_ROUTINE) func(l *lab) {

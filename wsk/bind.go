@@ -24,14 +24,16 @@ var (
 )
 
 // inputAddress judges a SOCKADDR argument. Rule: WSK-139.
-func inputAddress(k *irql.K, name string, family ws2def.ADDRESS_FAMILY, a ws2def.SOCKADDR) (netip.AddrPort, bool) {
+func inputAddress(k *irql.K, name string, family ws2def.ADDRESS_FAMILY, a ws2def.SOCKADDR) (netip.AddrPort,
+	bool) {
 	if a == nil || a.Family() != family {
 		has := ws2def.AF_UNSPEC
 		if a != nil {
 			has = a.Family()
 		}
 		ke.Report(k, verify.Finding{Rule: verify.WSK_139, Obj: name,
-			Headline: fmt.Sprintf("%s: the address is of family %d, the socket of family %d", name, has, family)})
+			Headline: fmt.Sprintf("%s: the address is of family %d, the socket of family %d", name, has,
+				family)})
 		return netip.AddrPort{}, false
 	}
 	return ws2def.AddrPort(a), true
@@ -45,8 +47,9 @@ func (r *request) outputAddress(k *irql.K, a ws2def.SOCKADDR, family ws2def.ADDR
 	}
 	if !ws2def.Fits(a, family) {
 		ke.Report(k, verify.Finding{Rule: verify.WSK_137, Obj: r.name,
-			Headline: fmt.Sprintf("%s: %d bytes are too few for an address of family %d", r.name, a.Size(), family),
-			Fix:      "use a SOCKADDR_STORAGE."})
+			Headline: fmt.Sprintf("%s: %d bytes are too few for an address of family %d", r.name, a.Size(),
+				family),
+			Fix: "use a SOCKADDR_STORAGE."})
 		return false
 	}
 	v := pool.Containing(ke.Of(k), addressOf(a))
@@ -90,7 +93,8 @@ func reserved(k *irql.K, name string, flags uint32) bool {
 // Rules: WSK-042, WSK-060 to WSK-069, WSK-077, WSK-090, WSK-101, WSK-139, WSK-241.
 // Not modelled: security descriptors in the sharing check.
 // Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_bind.md
-func wskBind(k *irql.K, ws *WSK_SOCKET, localAddress ws2def.SOCKADDR, flags uint32, p *irp.IRP) ntstatus.NTSTATUS {
+func wskBind(k *irql.K, ws *WSK_SOCKET, localAddress ws2def.SOCKADDR, flags uint32,
+	p *irp.IRP) ntstatus.NTSTATUS {
 	const d, name = ddi.PFN_WSK_BIND, "WskBind"
 	o, ok := socketCall(k, d, name, ws, p, verify.WSK_060)
 	if !ok {
@@ -159,7 +163,8 @@ func wskListen(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
 // Rules: WSK-060 to WSK-069, WSK-090, WSK-106, WSK-136, WSK-137, WSK-138, WSK-241.
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_get_local_address.md
-func wskGetLocalAddress(k *irql.K, ws *WSK_SOCKET, localAddress ws2def.SOCKADDR, p *irp.IRP) ntstatus.NTSTATUS {
+func wskGetLocalAddress(k *irql.K, ws *WSK_SOCKET, localAddress ws2def.SOCKADDR,
+	p *irp.IRP) ntstatus.NTSTATUS {
 	return getAddress(k, ddi.PFN_WSK_GET_LOCAL_ADDRESS, "WskGetLocalAddress", &siteLocal, ws, localAddress, p,
 		func(o *socket) (netip.AddrPort, bool) { return o.ep.Local(), o.ep.State() != tcpip.Created })
 }
@@ -171,15 +176,18 @@ func wskGetLocalAddress(k *irql.K, ws *WSK_SOCKET, localAddress ws2def.SOCKADDR,
 // Rules: WSK-060 to WSK-069, WSK-090, WSK-106, WSK-136, WSK-137, WSK-138, WSK-241.
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_get_remote_address.md
-func wskGetRemoteAddress(k *irql.K, ws *WSK_SOCKET, remoteAddress ws2def.SOCKADDR, p *irp.IRP) ntstatus.NTSTATUS {
-	return getAddress(k, ddi.PFN_WSK_GET_REMOTE_ADDRESS, "WskGetRemoteAddress", &siteRemote, ws, remoteAddress, p,
+func wskGetRemoteAddress(k *irql.K, ws *WSK_SOCKET, remoteAddress ws2def.SOCKADDR,
+	p *irp.IRP) ntstatus.NTSTATUS {
+	return getAddress(k, ddi.PFN_WSK_GET_REMOTE_ADDRESS, "WskGetRemoteAddress", &siteRemote, ws,
+		remoteAddress, p,
 		func(o *socket) (netip.AddrPort, bool) {
 			st := o.ep.State()
 			return o.ep.Peer(), st.HasPeer() && st != tcpip.Aborted
 		})
 }
 
-func getAddress(k *irql.K, d ddi.ID, name string, site *ke.Site, ws *WSK_SOCKET, out ws2def.SOCKADDR, p *irp.IRP,
+func getAddress(k *irql.K, d ddi.ID, name string, site *ke.Site, ws *WSK_SOCKET, out ws2def.SOCKADDR,
+	p *irp.IRP,
 	get func(o *socket) (netip.AddrPort, bool)) ntstatus.NTSTATUS {
 	o, ok := socketCall(k, d, name, ws, p, verify.WSK_060)
 	if !ok {

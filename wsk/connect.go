@@ -28,7 +28,8 @@ var (
 // Rules: WSK-042, WSK-060 to WSK-069, WSK-075, WSK-077, WSK-090, WSK-102, WSK-107, WSK-139, WSK-230, WSK-241.
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_connect.md
-func wskConnect(k *irql.K, ws *WSK_SOCKET, remoteAddress ws2def.SOCKADDR, flags uint32, p *irp.IRP) ntstatus.NTSTATUS {
+func wskConnect(k *irql.K, ws *WSK_SOCKET, remoteAddress ws2def.SOCKADDR, flags uint32,
+	p *irp.IRP) ntstatus.NTSTATUS {
 	const d, name = ddi.PFN_WSK_CONNECT, "WskConnect"
 	o, ok := socketCall(k, d, name, ws, p, verify.WSK_060)
 	if !ok {
@@ -68,12 +69,18 @@ func (o *socket) waitsFor(name string) bool {
 
 func (o *socket) connect(k *irql.K, r *request, addr netip.AddrPort) {
 	if o.ep.WantsRecords(addr) {
-		ke.Report(k, verify.Finding{Rule: verify.WSK_230, Also: []verify.RuleID{verify.WFP_120}, Obj: o.id.String(),
-			Headline: fmt.Sprintf("%v connects to %v for a redirected connection without its redirect records", o.id, addr),
-			Fix: "query the records on the accepted socket and set them with SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS " +
+		ke.Report(k, verify.Finding{Rule: verify.WSK_230, Also: []verify.RuleID{verify.WFP_120},
+			Obj: o.id.String(),
+			Headline: fmt.Sprintf("%v connects to %v for a redirected connection without its redirect "+
+				"records", o.id, addr),
+			Fix: "query the records on the accepted socket and set them with " +
+				"SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS " +
 				"before WskConnect; otherwise the callout redirects this connection as well."})
 	}
-	op := o.ep.Connect(k, addr, false, ke.ThreadOf(k), func(k *irql.K, s ntstatus.NTSTATUS) { r.finish(k, s, 0, nil) })
+	op := o.ep.Connect(k, addr, false, ke.ThreadOf(k), func(k *irql.K,
+		s ntstatus.NTSTATUS) {
+		r.finish(k, s, 0, nil)
+	})
 	if op != nil {
 		r.cancel = op.Cancel
 	}
@@ -201,7 +208,8 @@ func wskAccept(k *irql.K, ws *WSK_SOCKET, flags uint32, acceptSocketContext any,
 		case st != tcpip.Listening:
 			r.wrongState(k, verify.WSK_103, "does not listen")
 			return
-		case !r.outputAddress(k, localAddress, o.ep.Family()) || !r.outputAddress(k, remoteAddress, o.ep.Family()):
+		case !r.outputAddress(k, localAddress, o.ep.Family()) ||
+			!r.outputAddress(k, remoteAddress, o.ep.Family()):
 			r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
 			return
 		}
@@ -215,7 +223,8 @@ func (o *socket) accept(k *irql.K, r *request, context any, dispatch *WSK_CLIENT
 	for _, x := range o.pending {
 		if x != r && x.name == r.name {
 			ke.Report(k, verify.Finding{Rule: verify.WSK_117, Obj: o.id.String(),
-				Headline: fmt.Sprintf("a second WskAccept is pending on %v: one system was seen to hang", o.id)})
+				Headline: fmt.Sprintf("a second WskAccept is pending on %v: one system was seen to hang",
+					o.id)})
 			break
 		}
 	}
@@ -255,7 +264,8 @@ func (o *socket) accept(k *irql.K, r *request, context any, dispatch *WSK_CLIENT
 // Rules: WSK-060 to WSK-069, WSK-077, WSK-090, WSK-104, WSK-109, WSK-130 to WSK-134, WSK-143, WSK-241.
 // Not modelled: a peer that never acknowledges (WSK-119).
 // Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_disconnect.md
-func wskDisconnect(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags DisconnectFlags, p *irp.IRP) ntstatus.NTSTATUS {
+func wskDisconnect(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags DisconnectFlags,
+	p *irp.IRP) ntstatus.NTSTATUS {
 	const d, name = ddi.PFN_WSK_DISCONNECT, "WskDisconnect"
 	o, ok := socketCall(k, d, name, ws, p, verify.WSK_060)
 	if !ok {

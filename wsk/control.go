@@ -14,11 +14,11 @@ import (
 	"calloutsim/wsk/ws2def"
 )
 
-// The control codes of WFP redirection; the same numbers are in ws2def for processes.
+// The control codes of WFP redirection.
 const (
-	SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS = ws2def.SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS
-	SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT = ws2def.SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT
-	SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS   = ws2def.SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS
+	SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS = tcpip.QueryRecords
+	SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT = tcpip.QueryContext
+	SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS   = tcpip.SetRecords
 )
 
 var siteControl = answer("WskControlSocket")
@@ -46,11 +46,13 @@ type control struct {
 // Not modelled: options other than SO_REUSEADDR, SO_EXCLUSIVEADDRUSE, SO_KEEPALIVE, SO_RCVBUF, IPV6_V6ONLY;
 // control codes other than the three for redirection. They are answered with STATUS_NOT_SUPPORTED.
 // Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_control_socket.md
-func wskControlSocket(k *irql.K, ws *WSK_SOCKET, requestType WSK_CONTROL_SOCKET_TYPE, controlCode, level uint32,
+func wskControlSocket(k *irql.K, ws *WSK_SOCKET, requestType WSK_CONTROL_SOCKET_TYPE, controlCode,
+	level uint32,
 	inputSize uint64, inputBuffer *irp.Buffer, outputSize uint64, outputBuffer *irp.Buffer, outputSizeReturned *uint64,
 	p *irp.IRP) ntstatus.NTSTATUS {
 	const d, name = ddi.PFN_WSK_CONTROL_SOCKET, "WskControlSocket"
-	c := &control{requestType, controlCode, level, inputSize, inputBuffer, outputSize, outputBuffer, outputSizeReturned, p}
+	c := &control{requestType, controlCode, level, inputSize, inputBuffer, outputSize, outputBuffer,
+		outputSizeReturned, p}
 	redirect := requestType == WskIoctl && isRedirect(controlCode)
 	noIRP := verify.WSK_200
 	if redirect {
@@ -106,15 +108,25 @@ type option struct {
 const bindable = WSK_FLAG_LISTEN_SOCKET | WSK_FLAG_CONNECTION_SOCKET | WSK_FLAG_STREAM_SOCKET
 
 var options = [...]option{
-	{ws2def.SOL_SOCKET, ws2def.SO_REUSEADDR, true, true, bindable, setShare(tcpip.ShareReuse), getShare(tcpip.ShareReuse)},
+	{ws2def.SOL_SOCKET, ws2def.SO_REUSEADDR, true, true, bindable, setShare(tcpip.ShareReuse),
+		getShare(tcpip.ShareReuse)},
 	{ws2def.SOL_SOCKET, ws2def.SO_EXCLUSIVEADDRUSE, true, true, bindable, setShare(tcpip.ShareExclusive),
 		getShare(tcpip.ShareExclusive)},
 	{ws2def.SOL_SOCKET, ws2def.SO_KEEPALIVE, false, true, bindable,
-		func(e *tcpip.Endpoint, v uint32) { e.KeepAlive = v != 0 }, func(e *tcpip.Endpoint) uint32 { return word(e.KeepAlive) }},
+		func(e *tcpip.Endpoint,
+			v uint32) {
+			e.KeepAlive = v != 0
+		}, func(e *tcpip.Endpoint) uint32 { return word(e.KeepAlive) }},
 	{ws2def.SOL_SOCKET, ws2def.SO_RCVBUF, false, false, bindable,
-		func(e *tcpip.Endpoint, v uint32) { e.Window = int(v) }, func(e *tcpip.Endpoint) uint32 { return uint32(e.Window) }},
+		func(e *tcpip.Endpoint,
+			v uint32) {
+			e.Window = int(v)
+		}, func(e *tcpip.Endpoint) uint32 { return uint32(e.Window) }},
 	{ws2def.IPPROTO_IPV6, ws2def.IPV6_V6ONLY, true, true, bindable,
-		func(e *tcpip.Endpoint, v uint32) { e.V6Only = v != 0 }, func(e *tcpip.Endpoint) uint32 { return word(e.V6Only) }},
+		func(e *tcpip.Endpoint,
+			v uint32) {
+			e.V6Only = v != 0
+		}, func(e *tcpip.Endpoint) uint32 { return word(e.V6Only) }},
 }
 
 func word(b bool) uint32 {
@@ -145,7 +157,8 @@ func (o *socket) option(k *irql.K, r *request, c *control) {
 			continue
 		}
 		if opt = &options[i]; opt.level != c.level {
-			argument(k, verify.WSK_206, o, "WskControlSocket: option 0x%x belongs to level %d, not %d", c.code, opt.level, c.level)
+			argument(k, verify.WSK_206, o, "WskControlSocket: option 0x%x belongs to level %d, not %d",
+				c.code, opt.level, c.level)
 			r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
 			return
 		}
@@ -154,7 +167,8 @@ func (o *socket) option(k *irql.K, r *request, c *control) {
 	case opt == nil || c.what > WskGetOption:
 		r.refuse(k, ntstatus.STATUS_NOT_SUPPORTED)
 	case o.ep == nil || opt.where&o.category == 0:
-		argument(k, verify.WSK_205, o, "WskControlSocket: option 0x%x is not for sockets of category 0x%x", c.code, uint32(o.category))
+		argument(k, verify.WSK_205, o, "WskControlSocket: option 0x%x is not for sockets of category 0x%x",
+			c.code, uint32(o.category))
 		r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
 	case c.what == WskSetOption:
 		o.setOption(k, r, c, opt)
@@ -165,7 +179,8 @@ func (o *socket) option(k *irql.K, r *request, c *control) {
 
 func (o *socket) setOption(k *irql.K, r *request, c *control, opt *option) {
 	if c.inSize != 4 || c.in == nil || c.in.Len() < 4 || c.outSize != 0 || c.out != nil {
-		argument(k, verify.WSK_202, o, "WskControlSocket: option 0x%x takes a ULONG, not %d bytes", c.code, c.inSize)
+		argument(k, verify.WSK_202, o, "WskControlSocket: option 0x%x takes a ULONG, not %d bytes", c.code,
+			c.inSize)
 		r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
 		return
 	}
@@ -175,7 +190,8 @@ func (o *socket) setOption(k *irql.K, r *request, c *control, opt *option) {
 		argument(k, verify.WSK_203, o, "WskControlSocket: option 0x%x is 0 or 1, not %d", c.code, v)
 		r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
 	case opt.early && o.ep.State() != tcpip.Created:
-		r.wrongState(k, verify.WSK_204, fmt.Sprintf("is bound already: option 0x%x comes before bind", c.code))
+		r.wrongState(k, verify.WSK_204, fmt.Sprintf("is bound already: option 0x%x comes before bind",
+			c.code))
 	default:
 		r.lendControl(k, c, verify.WSK_207)
 		opt.set(o.ep, v)
@@ -185,7 +201,8 @@ func (o *socket) setOption(k *irql.K, r *request, c *control, opt *option) {
 
 func (o *socket) getOption(k *irql.K, r *request, c *control, opt *option) {
 	if c.outSize != 4 || c.out == nil || c.out.Len() < 4 || c.inSize != 0 || c.in != nil {
-		argument(k, verify.WSK_202, o, "WskControlSocket: option 0x%x gives a ULONG, not %d bytes", c.code, c.outSize)
+		argument(k, verify.WSK_202, o, "WskControlSocket: option 0x%x gives a ULONG, not %d bytes", c.code,
+			c.outSize)
 		r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
 		return
 	}

@@ -36,7 +36,8 @@ func (r *request) extents(k *irql.K, b *WSK_BUF, write bool) (list []extent, ok 
 	}
 	first := irp.MmGetMdlByteCount(k, b.Mdl)
 	if b.Length > 0 && b.Offset >= first {
-		bad(verify.WSK_132, b.Mdl.ID(), "Offset %d lies outside of the first MDL, which describes %d bytes", b.Offset, first)
+		bad(verify.WSK_132, b.Mdl.ID(), "Offset %d lies outside of the first MDL, which describes %d bytes",
+			b.Offset, first)
 		return nil, false
 	}
 	left, off := b.Length, int(b.Offset)
@@ -52,12 +53,14 @@ func (r *request) extents(k *irql.K, b *WSK_BUF, write bool) (list []extent, ok 
 		off = 0
 	}
 	if left > 0 {
-		bad(verify.WSK_131, b.Mdl.ID(), "Offset %d and Length %d reach %d bytes beyond the MDL chain", b.Offset, b.Length, left)
+		bad(verify.WSK_131, b.Mdl.ID(), "Offset %d and Length %d reach %d bytes beyond the MDL chain",
+			b.Offset, b.Length, left)
 		return nil, false
 	}
 	for mdl := b.Mdl; mdl != nil; mdl = mdl.Next {
-		irp.LendMdl(k, mdl, pool.Loan{Owner: r.p.ID(), Rule: verify.WSK_130, What: "the MDL of " + r.name, Writable: true,
-			Fix: "free the MDL and its memory in the completion routine, not before."})
+		irp.LendMdl(k, mdl, pool.Loan{Owner: r.p.ID(), Rule: verify.WSK_130, What: "the MDL of " + r.name,
+			Writable: true,
+			Fix:      "free the MDL and its memory in the completion routine, not before."})
 		r.mdls = append(r.mdls, mdl)
 	}
 	return list, true
@@ -68,12 +71,14 @@ func (r *request) usable(k *irql.K, mdl *irp.MDL, write bool) bool {
 	const built = irp.MDL_PAGES_LOCKED | irp.MDL_SOURCE_IS_NONPAGED_POOL | irp.MDL_PARTIAL
 	f := mdl.MdlFlags()
 	if f&built == 0 {
-		argument(k, verify.WSK_134, mdl.ID(), "%s: %v is neither locked nor built for nonpaged pool", r.name, mdl.ID())
+		argument(k, verify.WSK_134, mdl.ID(), "%s: %v is neither locked nor built for nonpaged pool", r.name,
+			mdl.ID())
 		r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
 		return false
 	}
 	if write && f&irp.MDL_PAGES_LOCKED != 0 && f&irp.MDL_WRITE_OPERATION == 0 {
-		argument(k, verify.WSK_135, mdl.ID(), "%s stores into %v, which is locked for reading", r.name, mdl.ID())
+		argument(k, verify.WSK_135, mdl.ID(), "%s stores into %v, which is locked for reading", r.name,
+			mdl.ID())
 		r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
 		return false
 	}
@@ -168,7 +173,8 @@ func (o *socket) afterAbort(k *irql.K, r *request) bool {
 // WSK-140, WSK-141, WSK-241.
 // Not modelled: WskReceiveEvent.
 // Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_receive.md
-func wskReceive(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags ReceiveFlags, p *irp.IRP) ntstatus.NTSTATUS {
+func wskReceive(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags ReceiveFlags,
+	p *irp.IRP) ntstatus.NTSTATUS {
 	const d, name = ddi.PFN_WSK_RECEIVE, "WskReceive"
 	o, ok := socketCall(k, d, name, ws, p, verify.WSK_060)
 	if !ok {
@@ -193,7 +199,8 @@ func wskReceive(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags ReceiveFlags, 
 }
 
 func (o *socket) receive(k *irql.K, r *request, list []extent, length int, flags ReceiveFlags) {
-	op := o.ep.Receive(k, tcpip.Receive{Max: length, All: flags&WSK_FLAG_WAITALL != 0, Drain: flags&WSK_FLAG_DRAIN != 0,
+	op := o.ep.Receive(k, tcpip.Receive{Max: length, All: flags&WSK_FLAG_WAITALL != 0,
+		Drain: flags&WSK_FLAG_DRAIN != 0,
 		Done: func(k *irql.K, got []byte, s ntstatus.NTSTATUS) {
 			n := uint64(len(got))
 			r.fill = func(k *irql.K) {
@@ -215,7 +222,8 @@ func receiveFlags(k *irql.K, r *request, b *WSK_BUF, flags ReceiveFlags) bool {
 		r.refuse(k, ntstatus.STATUS_NOT_SUPPORTED)
 		return false
 	case flags == WSK_FLAG_WAITALL|WSK_FLAG_DRAIN:
-		argument(k, verify.WSK_140, r.sock, "WskReceive: WSK_FLAG_WAITALL and WSK_FLAG_DRAIN exclude each other")
+		argument(k, verify.WSK_140, r.sock,
+			"WskReceive: WSK_FLAG_WAITALL and WSK_FLAG_DRAIN exclude each other")
 	case flags == WSK_FLAG_DRAIN && (b == nil || b.Length > 0):
 		argument(k, verify.WSK_141, r.sock, "WskReceive: WSK_FLAG_DRAIN needs a WSK_BUF of length 0")
 	case b != nil:
@@ -232,7 +240,8 @@ func (o *socket) endless(k *irql.K) {
 	}
 	if o.dead++; o.dead > 1 {
 		ke.Report(k, verify.Finding{Rule: verify.WSK_116, Obj: o.id.String(),
-			Headline: fmt.Sprintf("receives are posted on %v again and again although the peer has finished", o.id),
-			Fix:      "take success with no bytes as the end of the stream: disconnect and close."})
+			Headline: fmt.Sprintf("receives are posted on %v again and again although the peer has finished",
+				o.id),
+			Fix: "take success with no bytes as the end of the stream: disconnect and close."})
 	}
 }

@@ -47,8 +47,10 @@ func newRig(t *testing.T, run uint64, pins ...ke.Pin) *rig {
 	cfg := ke.Config{Events: -1, Pins: pins}
 	if run > 1 {
 		cfg.Source = ke.NewRandom(0, run)
-		for _, s := range []string{"ExAllocatePool2", "IoAllocateIrp", "IoAllocateMdl", "WskCaptureProviderNPI"} {
-			cfg.Pins = append(cfg.Pins, ke.Pin{Site: "fault/" + s}) // these tests are not about failing allocations
+		for _, s := range []string{"ExAllocatePool2", "IoAllocateIrp", "IoAllocateMdl",
+			"WskCaptureProviderNPI"} {
+			cfg.Pins = append(cfg.Pins,
+				ke.Pin{Site: "fault/" + s}) // these tests are not about failing allocations
 		}
 	}
 	r := &rig{T: t, m: ke.New(cfg)}
@@ -69,7 +71,8 @@ func (r *rig) driver(body func(k *irql.K)) *rig {
 
 // bare runs body as DriverEntry and unloads the driver.
 func (r *rig) bare(body func(k *irql.K)) *rig {
-	r.drv = irp.LoadDriver(r.m, "proxy.sys", func(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
+	r.drv = irp.LoadDriver(r.m, "proxy.sys", func(k *irql.K, drv *irp.DRIVER_OBJECT,
+		_ string) ntstatus.NTSTATUS {
 		drv.DriverUnload = func(*irql.K, *irp.DRIVER_OBJECT) {}
 		body(k)
 		return good
@@ -180,7 +183,8 @@ func (r *rig) ok(s irp.IO_STATUS_BLOCK) irp.IO_STATUS_BLOCK {
 func (r *rig) socket(k *irql.K, flags wsk.SocketFlags) *wsk.WSK_SOCKET {
 	r.Helper()
 	return r.ok(do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
-		return r.npi.Dispatch.WskSocket(k, r.npi.Client, ws2def.AF_INET, ws2def.SOCK_STREAM, ws2def.IPPROTO_TCP, flags,
+		return r.npi.Dispatch.WskSocket(k, r.npi.Client, ws2def.AF_INET, ws2def.SOCK_STREAM,
+			ws2def.IPPROTO_TCP, flags,
 			nil, nil, nil, nil, nil, p)
 	})).Pointer.(*wsk.WSK_SOCKET)
 }
@@ -251,7 +255,10 @@ func (r *rig) closeAll(k *irql.K, s ...*wsk.WSK_SOCKET) {
 }
 
 func disconnect(k *irql.K, s *wsk.WSK_SOCKET, flags wsk.DisconnectFlags) irp.IO_STATUS_BLOCK {
-	return do(k, func(p *irp.IRP) ntstatus.NTSTATUS { return connected(s).WskDisconnect(k, s, nil, flags, p) })
+	return do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
+		return connected(s).WskDisconnect(k, s, nil, flags,
+			p)
+	})
 }
 
 // memory is nonpaged memory with its MDL.
@@ -319,7 +326,8 @@ func (f *fake) Classify(k *ke.K, q *tcpip.Question) {
 	a := tcpip.Answer{Permit: true, Target: tcpip.Target{Local: q.Local, Remote: q.Remote}}
 	if q.Layer == tcpip.ConnectRedirect && q.Remote == ws2def.AddrPort(site) && q.Records.Len() == 0 {
 		q.Records.(*chain).links++
-		a.Target = tcpip.Target{Local: q.Local, Remote: ws2def.AddrPort(proxy), TargetPID: 4, Redirected: true, Modified: true}
+		a.Target = tcpip.Target{Local: q.Local, Remote: ws2def.AddrPort(proxy), TargetPID: 4,
+			Redirected: true, Modified: true}
 	}
 	q.Done(k, a)
 }

@@ -15,7 +15,8 @@ import (
 
 // siteReturned decides whether *OutputSizeReturned is written although the call returned STATUS_PENDING
 // (wsk.md 25.1).
-var siteReturned = ke.Site{Name: "doc/WskControlSocket/OutputSizeReturned", Alts: []string{"written", "untouched"},
+var siteReturned = ke.Site{Name: "doc/WskControlSocket/OutputSizeReturned",
+	Alts: []string{"written", "untouched"},
 	Spec: "wsk.md 25.1"}
 
 // queried is what the last failing query of a socket left behind, for WSK-225.
@@ -26,7 +27,8 @@ type queried struct {
 }
 
 func isRedirect(code uint32) bool {
-	return code >= SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS && code <= SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS
+	return code >= SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS &&
+		code <= SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS
 }
 
 func codeName(code uint32) string {
@@ -45,9 +47,10 @@ func redirectLevel(k *irql.K, code uint32) {
 		return
 	}
 	ke.Report(k, verify.Finding{Rule: verify.WSK_093, Obj: codeName(code), AllowedIRQL: ke.Passive,
-		Also:     []verify.RuleID{verify.WSK_233, verify.WFP_123, verify.IRQL_001},
-		Headline: fmt.Sprintf("%s at %s, allowed is only PASSIVE_LEVEL", codeName(code), ke.LevelName(ke.IRQL(k))),
-		Fix:      "move the call to a work item (IoQueueWorkItem): its routine runs at PASSIVE_LEVEL."})
+		Also: []verify.RuleID{verify.WSK_233, verify.WFP_123, verify.IRQL_001},
+		Headline: fmt.Sprintf("%s at %s, allowed is only PASSIVE_LEVEL", codeName(code),
+			ke.LevelName(ke.IRQL(k))),
+		Fix: "move the call to a work item (IoQueueWorkItem): its routine runs at PASSIVE_LEVEL."})
 }
 
 // routineSet: an IRP of these codes needs a completion routine, also one passed down. Rules: WSK-221,
@@ -60,8 +63,9 @@ func routineSet(k *irql.K, p *irp.IRP, code uint32) {
 	switch {
 	case l.Control()&0xE0 == 0 && !irp.Own(p):
 		ke.Report(k, verify.Finding{Rule: verify.WSK_221, Obj: p.ID().String(),
-			Headline: fmt.Sprintf("%s: %v was passed down and has no completion routine of this driver", codeName(code), p.ID()),
-			Fix:      "call IoSetCompletionRoutine, and propagate PendingReturned in the routine."})
+			Headline: fmt.Sprintf("%s: %v was passed down and has no completion routine of this driver",
+				codeName(code), p.ID()),
+			Fix: "call IoSetCompletionRoutine, and propagate PendingReturned in the routine."})
 	case l.Control()&0xE0 != 0 && l.Context() == nil:
 		ke.Report(k, verify.Finding{Rule: verify.WSK_235, Obj: p.ID().String(),
 			Headline: codeName(code) + ": the completion routine has no Context and cannot reach the buffer"})
@@ -72,8 +76,9 @@ func routineSet(k *irql.K, p *irp.IRP, code uint32) {
 func unknownCode(k *irql.K, o *socket, code uint32) {
 	if n := code & 0xFF; code>>24&0x18 == 0x18 && n >= 0xDC && n <= 0xDE {
 		ke.Collect(k, verify.Finding{Rule: verify.WSK_236, Obj: o.id.String(),
-			Headline: fmt.Sprintf("control code 0x%08X is none of the redirect codes, which are 0x980000DC to 0x980000DE", code),
-			Fix:      "use the constants of mstcpip.h: the queries carry the input direction bit."})
+			Headline: fmt.Sprintf("control code 0x%08X is none of the redirect codes, which are 0x980000DC "+
+				"to 0x980000DE", code),
+			Fix: "use the constants of mstcpip.h: the queries carry the input direction bit."})
 	}
 }
 
@@ -105,9 +110,11 @@ func (o *socket) query(k *irql.K, r *request, c *control) {
 	o.staleSize(k, c)
 	r.lendControl(k, c, verify.WSK_222)
 	if st := o.ep.State(); !st.HasPeer() {
-		ke.Report(k, verify.Finding{Rule: verify.WSK_231, Also: []verify.RuleID{verify.WFP_121}, Obj: o.id.String(),
-			Headline: fmt.Sprintf("%s on %v, which is %v: only an accepted, redirected connection has records", r.name, o.id, st),
-			Fix:      "query the socket that WskAccept gave."})
+		ke.Report(k, verify.Finding{Rule: verify.WSK_231, Also: []verify.RuleID{verify.WFP_121},
+			Obj: o.id.String(),
+			Headline: fmt.Sprintf("%s on %v, which is %v: only an accepted, redirected connection has "+
+				"records", r.name, o.id, st),
+			Fix: "query the socket that WskAccept gave."})
 		r.finish(k, ntstatus.STATUS_NOT_FOUND, 0, nil)
 		return
 	}
@@ -123,7 +130,8 @@ func (o *socket) query(k *irql.K, r *request, c *control) {
 		transfer, n, st = tcpip.Sizing(uint64(len(b)), c.outSize)
 	}
 	if transfer && c.out.Len() < int(n) {
-		argument(k, verify.POOL_011, c.out.ID(), "%s: OutputSize is %d, the buffer has %d bytes", r.name, c.outSize, c.out.Len())
+		argument(k, verify.POOL_011, c.out.ID(), "%s: OutputSize is %d, the buffer has %d bytes", r.name,
+			c.outSize, c.out.Len())
 		transfer = false
 	}
 	r.fill = func(k *irql.K) { o.answer(k, c, b, transfer, n, st) }
@@ -158,7 +166,8 @@ func (o *socket) staleSize(k *irql.K, c *control) {
 		return
 	}
 	ke.Report(k, verify.Finding{Rule: verify.WSK_225, Obj: o.id.String(),
-		Headline: fmt.Sprintf("the query is repeated with %d bytes, the old value of *OutputSizeReturned; IoStatus.Information said %d",
+		Headline: fmt.Sprintf("the query is repeated with %d bytes, the old value of *OutputSizeReturned; "+
+			"IoStatus.Information said %d",
 			q.stale, q.right),
 		Fix: "take the size from IoStatus.Information of the completed IRP."})
 }
@@ -203,7 +212,8 @@ func (o *socket) setInTime(k *irql.K, r *request) bool {
 		return false
 	case st == tcpip.Bound:
 		ke.Report(k, verify.Finding{Rule: verify.WSK_229, Warning: true, Obj: o.id.String(),
-			Headline: fmt.Sprintf("%s on %v after WskBind", r.name, o.id), Fix: "set the records before WskBind."})
+			Headline: fmt.Sprintf("%s on %v after WskBind", r.name,
+				o.id), Fix: "set the records before WskBind."})
 	}
 	return true
 }
@@ -216,8 +226,9 @@ func (o *socket) altered(k *irql.K, b []byte) {
 			continue
 		}
 		ke.Collect(k, verify.Finding{Rule: verify.WSK_232, Obj: o.id.String(),
-			Headline: fmt.Sprintf("the redirect records were changed between query and set: %d bytes given, %d bytes set", len(g), len(b)),
-			Fix:      "treat the records as opaque and pass on exactly IoStatus.Information bytes."})
+			Headline: fmt.Sprintf("the redirect records were changed between query and set: %d bytes "+
+				"given, %d bytes set", len(g), len(b)),
+			Fix: "treat the records as opaque and pass on exactly IoStatus.Information bytes."})
 		return
 	}
 }

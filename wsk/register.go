@@ -19,7 +19,8 @@ const providerVersion = 0x0100
 // longWait is from how many milliseconds on a wait inside DriverEntry counts as long (WSK-011).
 const longWait = 1000
 
-var siteCapture = ke.Site{Name: "fault/WskCaptureProviderNPI", Alts: []string{"succeeds", "provider not ready"},
+var siteCapture = ke.Site{Name: "fault/WskCaptureProviderNPI",
+	Alts: []string{"succeeds", "provider not ready"},
 	Spec: "wsk.md 2.2"}
 
 // client is one registration.
@@ -62,7 +63,8 @@ func (s *subsystem) live(block *WSK_REGISTRATION) *client {
 // Rules: WSK-001, WSK-002, WSK-004, WSK-005, WSK-007, WSK-008, WSK-020.
 // Not modelled: failures.
 // Reference: wdk-ddi-src/content/wsk/nf-wsk-wskregister.md
-func WskRegister(k *irql.K, wskClientNpi *WSK_CLIENT_NPI, wskRegistration *WSK_REGISTRATION) ntstatus.NTSTATUS {
+func WskRegister(k *irql.K, wskClientNpi *WSK_CLIENT_NPI,
+	wskRegistration *WSK_REGISTRATION) ntstatus.NTSTATUS {
 	const d = ddi.WskRegister
 	enter(k, d, "WskRegister", ke.Passive, verify.WSK_001)
 	s := state.Of(k)
@@ -78,12 +80,14 @@ func WskRegister(k *irql.K, wskClientNpi *WSK_CLIENT_NPI, wskRegistration *WSK_R
 			Headline: "WskRegister: WSK_CLIENT_DISPATCH.Reserved is not 0"})
 	}
 	s.device(k)
-	c := &client{id: s.m.NewID(trace.Registration), block: wskRegistration, npi: *wskClientNpi, image: ke.Acting(k)}
+	c := &client{id: s.m.NewID(trace.Registration), block: wskRegistration, npi: *wskClientNpi,
+		image: ke.Acting(k)}
 	c.ch = s.m.NewChannel("client " + c.id.String())
 	c.public = &WSK_CLIENT{c}
 	c.idle = ke.Object{Kind: ke.NotificationEvent, ID: c.id}
 	c.seal = uint64(c.id)
-	*wskRegistration = WSK_REGISTRATION{ReservedRegistrationState: c.seal, ReservedRegistrationContext: c.public}
+	*wskRegistration = WSK_REGISTRATION{ReservedRegistrationState: c.seal,
+		ReservedRegistrationContext: c.public}
 	s.clients = append(s.clients, c)
 	c.registerSeq = ke.CallStatus(k, d, c.id, 0)
 	c.lend(k, unsafe.Pointer(wskRegistration), verify.WSK_007, "the registration block")
@@ -193,8 +197,9 @@ func captureInEntry(k *irql.K, c *client, waitTimeout uint32) {
 	for _, f := range ke.Frames(k) {
 		if f.Kind == ke.FrameEntry {
 			ke.Report(k, verify.Finding{Rule: verify.WSK_011, Obj: c.id.String(),
-				Headline: "DriverEntry waits in WskCaptureProviderNPI: drivers that the provider needs may not be loaded",
-				Fix:      "capture in a system thread, or with a short time-out."})
+				Headline: "DriverEntry waits in WskCaptureProviderNPI: drivers that the provider needs may " +
+					"not be loaded",
+				Fix: "capture in a system thread, or with a short time-out."})
 			return
 		}
 	}
@@ -266,8 +271,9 @@ func WskDeregister(k *irql.K, wskRegistration *WSK_REGISTRATION) {
 	for _, f := range ke.Frames(k) {
 		if f.Kind == ke.FrameCompletion || f.Kind == ke.FrameWskEvent {
 			ke.Report(k, verify.Finding{Rule: verify.WSK_018, Obj: name,
-				Headline: "WskDeregister is called inside a completion routine of WSK: it waits for that very routine",
-				Fix:      "deregister in the unload routine or in a thread."})
+				Headline: "WskDeregister is called inside a completion routine of WSK: it waits for that " +
+					"very routine",
+				Fix: "deregister in the unload routine or in a thread."})
 		}
 	}
 	enter(k, d, name, ke.Passive, verify.WSK_019)
@@ -277,8 +283,9 @@ func WskDeregister(k *irql.K, wskRegistration *WSK_REGISTRATION) {
 		return
 	}
 	if c.leaving {
-		ke.Report(k, verify.Finding{Rule: verify.WSK_006, Obj: c.id.String(), Headline: "WskDeregister is called twice",
-			Places: []verify.Place{{Label: "FIRST_CALL", Seq: c.leaveSeq}}})
+		ke.Report(k, verify.Finding{Rule: verify.WSK_006, Obj: c.id.String(),
+			Headline: "WskDeregister is called twice",
+			Places:   []verify.Place{{Label: "FIRST_CALL", Seq: c.leaveSeq}}})
 	}
 	c.leaving, c.waiter = true, ke.ThreadOf(k)
 	c.leaveSeq = ke.Call(k, d, c.id)
@@ -321,14 +328,16 @@ func (s *subsystem) checkUnload(m *ke.Machine, img *ke.Image) {
 		if c.image != img || c.gone {
 			continue
 		}
-		f := verify.Finding{Rule: verify.WSK_005, Also: []verify.RuleID{verify.UNLOAD_008}, Obj: c.id.String(),
+		f := verify.Finding{Rule: verify.WSK_005, Also: []verify.RuleID{verify.UNLOAD_008},
+			Obj:    c.id.String(),
 			Driver: img.Name, Ctx: "unload of " + img.Name,
 			Headline: fmt.Sprintf("%s is unloaded and never called WskDeregister for %v", img.Name, c.id),
 			Places:   []verify.Place{{Label: "REGISTERED", Seq: c.registerSeq}},
 			Fix:      "call WskDeregister in the unload routine, and on every failing path of DriverEntry."}
 		if c.leaving {
 			f.Rule = verify.WSK_020
-			f.Headline = fmt.Sprintf("%s is unloaded while its WskDeregister for %v has not returned", img.Name, c.id)
+			f.Headline = fmt.Sprintf("%s is unloaded while its WskDeregister for %v has not returned",
+				img.Name, c.id)
 			f.Fix = "let the unload routine wait until WskDeregister has returned."
 		}
 		m.ReportEnd(f)
@@ -347,8 +356,9 @@ func (s *subsystem) checkEnd(m *ke.Machine) {
 				Also: []verify.RuleID{verify.WSK_017, verify.LOCK_026},
 				Headline: fmt.Sprintf("WskDeregister never returns: %d captured NPIs of %v are not released",
 					c.captures, c.id),
-				Places: []verify.Place{{Label: "CAPTURED", Seq: c.captureSeq}, {Label: "DEREGISTERS", Seq: c.leaveSeq}},
-				Fix:    "call WskReleaseProviderNPI once for every successful capture."})
+				Places: []verify.Place{{Label: "CAPTURED", Seq: c.captureSeq},
+					{Label: "DEREGISTERS", Seq: c.leaveSeq}},
+				Fix: "call WskReleaseProviderNPI once for every successful capture."})
 		}
 		s.leftOpen(m, c)
 	}
@@ -361,13 +371,17 @@ func (s *subsystem) leftOpen(m *ke.Machine, c *client) {
 			continue
 		}
 		f := verify.Finding{Rule: verify.WSK_017, Also: []verify.RuleID{verify.LOCK_026}, Obj: o.id.String(),
-			Driver:   c.image.Name,
-			Headline: fmt.Sprintf("WskDeregister never returns: %v is open and nobody is left to close it", o.id),
-			Places:   []verify.Place{{Label: "CREATED", Seq: o.madeSeq}, {Label: "DEREGISTERS", Seq: c.leaveSeq}},
-			Fix:      "close every socket, accepted ones included, and wait for the close IRPs before WskDeregister."}
+			Driver: c.image.Name,
+			Headline: fmt.Sprintf("WskDeregister never returns: %v is open and nobody is left to close it",
+				o.id),
+			Places: []verify.Place{{Label: "CREATED", Seq: o.madeSeq},
+				{Label: "DEREGISTERS", Seq: c.leaveSeq}},
+			Fix: "close every socket, accepted ones included, and wait for the close IRPs before " +
+				"WskDeregister."}
 		if !o.touched {
 			f.Rule, f.Also = verify.WSK_041, []verify.RuleID{verify.WSK_017, verify.LOCK_026}
-			f.Headline = fmt.Sprintf("%v was made and never used nor closed: WskDeregister never returns", o.id)
+			f.Headline = fmt.Sprintf("%v was made and never used nor closed: WskDeregister never returns",
+				o.id)
 		}
 		m.ReportEnd(f)
 	}

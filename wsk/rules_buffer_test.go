@@ -46,7 +46,10 @@ func sending(buf func(k *irql.K) (*wsk.WSK_BUF, func()), want ntstatus.NTSTATUS)
 // Near miss: WSK-130
 func TestBuffer_GoneOrChanged(t *testing.T) {
 	tripIn(t, verify.WSK_130, receiving(func(r *rig, k *irql.K, m *memory) { irp.IoFreeMdl(k, m.mdl) }))
-	tripIn(t, verify.WSK_130, receiving(func(r *rig, k *irql.K, m *memory) { irp.ExFreePoolWithTag(k, m.b, tag) }))
+	tripIn(t, verify.WSK_130, receiving(func(r *rig, k *irql.K,
+		m *memory) {
+		irp.ExFreePoolWithTag(k, m.b, tag)
+	}))
 	tripIn(t, verify.WSK_130, func(r *rig, k *irql.K) { // data on its way must not change
 		c, a, l := r.pair(k)
 		m := text(k, "hello")
@@ -235,7 +238,10 @@ func TestWskDisconnect_AbortiveWithBuffer(t *testing.T) {
 		return func(r *rig, k *irql.K) {
 			c, a, l := r.pair(k)
 			m := text(k, "bye")
-			s := do(k, func(p *irp.IRP) ntstatus.NTSTATUS { return connected(c).WskDisconnect(k, c, m.buf(), flags, p) })
+			s := do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
+				return connected(c).WskDisconnect(k, c, m.buf(),
+					flags, p)
+			})
 			if r.ok(s); flags == 0 {
 				got, _ := receive(k, a, 10)
 				assert.Equal(r, "bye", got)

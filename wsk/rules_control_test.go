@@ -16,7 +16,8 @@ import (
 )
 
 // setOption sets an option on a listening socket, after bind if it is told to.
-func setOption(code, level uint32, size uint64, value uint32, late bool, want ntstatus.NTSTATUS) func(r *rig, k *irql.K) {
+func setOption(code, level uint32, size uint64, value uint32, late bool, want ntstatus.NTSTATUS) func(r *rig,
+	k *irql.K) {
 	return func(r *rig, k *irql.K) {
 		s := r.socket(k, wsk.WSK_FLAG_LISTEN_SOCKET)
 		if late {
@@ -38,7 +39,8 @@ func setOption(code, level uint32, size uint64, value uint32, late bool, want nt
 	}
 }
 
-func getOptionOf(k *irql.K, s *wsk.WSK_SOCKET, code, level uint32, b *irp.Buffer, p *irp.IRP) ntstatus.NTSTATUS {
+func getOptionOf(k *irql.K, s *wsk.WSK_SOCKET, code, level uint32, b *irp.Buffer,
+	p *irp.IRP) ntstatus.NTSTATUS {
 	return basic(s).WskControlSocket(k, s, wsk.WskGetOption, code, level, 0, nil, 4, b, nil, p)
 }
 
@@ -143,7 +145,8 @@ func redirected(body func(r *rig, k *irql.K, in *wsk.WSK_SOCKET)) func(r *rig, k
 }
 
 // ioctl issues a control code with these parameters.
-func ioctl(k *irql.K, s *wsk.WSK_SOCKET, code uint32, inSize uint64, in *irp.Buffer, outSize uint64, out *irp.Buffer,
+func ioctl(k *irql.K, s *wsk.WSK_SOCKET, code uint32, inSize uint64, in *irp.Buffer, outSize uint64,
+	out *irp.Buffer,
 	returned *uint64) irp.IO_STATUS_BLOCK {
 	return do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
 		return basic(s).WskControlSocket(k, s, wsk.WskIoctl, code, 0, inSize, in, outSize, out, returned, p)
@@ -177,7 +180,8 @@ func TestRedirect_SizingStrategies(t *testing.T) {
 		assert.EqualValues(r, 2008, st.Information)
 		assert.EqualValues(r, 2008, r.ok(ioctl(k, in, queryRecords, 0, nil, 2008, b, &size)).Information)
 		assert.EqualValues(r, 128, r.ok(ioctl(k, in, queryContext, 0, nil, 4096, b, &size)).Information)
-		assert.Equal(r, ntstatus.STATUS_INTEGER_OVERFLOW, ioctl(k, in, queryContext, 0, nil, 1<<32, b, nil).Status)
+		assert.Equal(r, ntstatus.STATUS_INTEGER_OVERFLOW, ioctl(k, in, queryContext, 0, nil, 1<<32, b,
+			nil).Status)
 		tcpip.On(r.m).Engine().(*fake).context = nil
 		st = ioctl(k, in, queryContext, 0, nil, 4096, b, &size)
 		assert.Equal(r, ntstatus.STATUS_NOT_FOUND, st.Status)
@@ -194,7 +198,8 @@ func TestRedirect_SocketOfAnotherProcess(t *testing.T) {
 			want  ntstatus.NTSTATUS
 		}{{true, good}, {false, ntstatus.STATUS_ACCESS_DENIED}} {
 			s := r.ok(do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
-				return r.npi.Dispatch.WskSocket(k, r.npi.Client, ws2def.AF_INET, 1, 6, wsk.WSK_FLAG_CONNECTION_SOCKET, nil, nil,
+				return r.npi.Dispatch.WskSocket(k, r.npi.Client, ws2def.AF_INET, 1, 6,
+					wsk.WSK_FLAG_CONNECTION_SOCKET, nil, nil,
 					&ke.Process{PID: 44, Admin: c.admin}, nil, nil, p)
 			})).Pointer.(*wsk.WSK_SOCKET)
 			assert.Equal(r, c.want, ioctl(k, s, setRecords, n, b, 0, nil, nil).Status)
@@ -214,7 +219,10 @@ func TestRedirect_Level(t *testing.T) {
 		})
 	}))
 	assert.Contains(t, f.Also, verify.WSK_233)
-	missIn(t, redirected(func(r *rig, k *irql.K, in *wsk.WSK_SOCKET) { ioctl(k, in, queryRecords, 0, nil, 0, nil, nil) }))
+	missIn(t, redirected(func(r *rig, k *irql.K, in *wsk.WSK_SOCKET) {
+		ioctl(k, in, queryRecords, 0, nil, 0,
+			nil, nil)
+	}))
 }
 
 // Rule: WSK-220
@@ -222,9 +230,13 @@ func TestRedirect_Level(t *testing.T) {
 func TestRedirect_NullIrp(t *testing.T) {
 	tripIn(t, verify.WSK_220, redirected(func(r *rig, k *irql.K, in *wsk.WSK_SOCKET) {
 		size := uint64(0)
-		assert.Equal(r, invalid, connected(in).WskControlSocket(k, in, wsk.WskIoctl, queryContext, 0, 0, nil, 0, nil, &size, nil))
+		assert.Equal(r, invalid, connected(in).WskControlSocket(k, in, wsk.WskIoctl, queryContext, 0, 0, nil,
+			0, nil, &size, nil))
 	}))
-	missIn(t, redirected(func(r *rig, k *irql.K, in *wsk.WSK_SOCKET) { ioctl(k, in, queryContext, 0, nil, 0, nil, nil) }))
+	missIn(t, redirected(func(r *rig, k *irql.K, in *wsk.WSK_SOCKET) {
+		ioctl(k, in, queryContext, 0, nil, 0,
+			nil, nil)
+	}))
 }
 
 // Rule: WSK-222
@@ -264,7 +276,10 @@ func TestRedirect_Parameters(t *testing.T) {
 	tripIn(t, verify.WSK_234, redirected(func(r *rig, k *irql.K, in *wsk.WSK_SOCKET) {
 		ioctl(k, in, queryRecords, 0, nil, 1024, nil, &size)
 	}))
-	missIn(t, redirected(func(r *rig, k *irql.K, in *wsk.WSK_SOCKET) { ioctl(k, in, queryRecords, 0, nil, 0, nil, &size) }))
+	missIn(t, redirected(func(r *rig, k *irql.K, in *wsk.WSK_SOCKET) {
+		ioctl(k, in, queryRecords, 0, nil, 0,
+			nil, &size)
+	}))
 }
 
 // Rule: WSK-225
@@ -314,7 +329,8 @@ func outbound(order string) func(r *rig, k *irql.K) {
 // Near miss: WSK-229
 func TestRedirect_RecordsTooLate(t *testing.T) {
 	assert.Equal(t, verify.Error, setError(tripIn(t, verify.WSK_229, outbound("sa"))))
-	assert.Equal(t, verify.Error, setError(tripIn(t, verify.WSK_229, outbound("sbcs2"))), "the first finding is that of the late SET")
+	assert.Equal(t, verify.Error, setError(tripIn(t, verify.WSK_229, outbound("sbcs2"))),
+		"the first finding is that of the late SET")
 	assert.Equal(t, verify.Warning, setError(tripIn(t, verify.WSK_229, outbound("bsc"))))
 	missIn(t, outbound("sbc"))
 }
@@ -337,7 +353,8 @@ func TestWskSocketConnect_RecordsAfterwards(t *testing.T) {
 			b, n := r.records(k, in)
 			other := addr("93.184.216.34:80")
 			s := r.ok(do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
-				return r.npi.Dispatch.WskSocketConnect(k, r.npi.Client, 1, 6, any4, other, 0, nil, nil, nil, nil, nil, p)
+				return r.npi.Dispatch.WskSocketConnect(k, r.npi.Client, 1, 6, any4, other, 0, nil, nil, nil,
+					nil, nil, p)
 			})).Pointer.(*wsk.WSK_SOCKET)
 			if set {
 				assert.Equal(r, ids, ioctl(k, s, setRecords, n, b, 0, nil, nil).Status)
@@ -390,7 +407,8 @@ func TestRedirect_NoContext(t *testing.T) {
 	r.driver(func(k *irql.K) {
 		redirected(func(r *rig, k *irql.K, in *wsk.WSK_SOCKET) {
 			q := newRequest(k)
-			irp.IoSetCompletionRoutine(k, q.p, func(k *irql.K, _ *irp.DEVICE_OBJECT, _ *irp.IRP, _ any) ntstatus.NTSTATUS {
+			irp.IoSetCompletionRoutine(k, q.p, func(k *irql.K, _ *irp.DEVICE_OBJECT, _ *irp.IRP,
+				_ any) ntstatus.NTSTATUS {
 				irql.KeSetEvent(k, q.event, 0, false)
 				return more
 			}, nil, true, true, true)

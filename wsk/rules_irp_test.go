@@ -39,7 +39,10 @@ func TestIrp_Null(t *testing.T) {
 // Rule: WSK-061
 // Near miss: WSK-061
 func TestIrp_NoCompletionRoutine(t *testing.T) {
-	f := tripIn(t, verify.WSK_061, func(r *rig, k *irql.K) { r.basicSocket(k, irp.IoAllocateIrp(k, 1, false)) })
+	f := tripIn(t, verify.WSK_061, func(r *rig, k *irql.K) {
+		r.basicSocket(k,
+			irp.IoAllocateIrp(k, 1, false))
+	})
 	assert.Contains(t, f.Also, verify.IRP_036)
 	missIn(t, func(r *rig, k *irql.K) {
 		r.takeSocket(k, do(k, func(p *irp.IRP) ntstatus.NTSTATUS { return r.basicSocket(k, p) }))
@@ -170,7 +173,8 @@ func TestIrp_TouchedAfterTheRoutineFreedIt(t *testing.T) {
 			event := new(irql.KEVENT)
 			irql.KeInitializeEvent(k, event, irql.NotificationEvent, false)
 			p := irp.IoAllocateIrp(k, 1, false)
-			irp.IoSetCompletionRoutine(k, p, func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP, _ any) ntstatus.NTSTATUS {
+			irp.IoSetCompletionRoutine(k, p, func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP,
+				_ any) ntstatus.NTSTATUS {
 				got = *p.IoStatus()
 				irp.IoFreeIrp(k, p)
 				irql.KeSetEvent(k, event, 0, false)
@@ -199,7 +203,10 @@ func TestIrp_ReadWhilePending(t *testing.T) {
 // Rule: WSK-084
 // Near miss: WSK-084
 func TestIrp_CompletedByTheDriver(t *testing.T) {
-	f := tripIn(t, verify.WSK_084, accepting(func(r *rig, k *irql.K, q *request) { irp.IoCompleteRequest(k, q.p, 0) }))
+	f := tripIn(t, verify.WSK_084, accepting(func(r *rig, k *irql.K,
+		q *request) {
+		irp.IoCompleteRequest(k, q.p, 0)
+	}))
 	assert.Contains(t, f.Also, verify.IRP_002)
 	missIn(t, accepting(func(*rig, *irql.K, *request) {}))
 }
@@ -285,7 +292,8 @@ func (r *rig) chain(k *irql.K, n int) {
 	var routine irp.IO_COMPLETION_ROUTINE
 	start := func(k *irql.K, p *irp.IRP) {
 		irp.IoSetCompletionRoutine(k, p, routine, nil, true, true, true)
-		connected(s).WskControlSocket(k, s, wsk.WskGetOption, ws2def.SO_KEEPALIVE, ws2def.SOL_SOCKET, 0, nil, 4, out, nil, p)
+		connected(s).WskControlSocket(k, s, wsk.WskGetOption, ws2def.SO_KEEPALIVE, ws2def.SOL_SOCKET, 0, nil,
+			4, out, nil, p)
 	}
 	routine = func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP, _ any) ntstatus.NTSTATUS {
 		if n--; n == 0 {
@@ -330,7 +338,8 @@ func TestLevel_PagedMemoryInCompletionRoutine(t *testing.T) {
 		return func(r *rig, k *irql.K) {
 			note := irp.ExAllocatePool2(k, flags, 4, tag)
 			q := newRequest(k)
-			irp.IoSetCompletionRoutine(k, q.p, func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP, _ any) ntstatus.NTSTATUS {
+			irp.IoSetCompletionRoutine(k, q.p, func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP,
+				_ any) ntstatus.NTSTATUS {
 				note.Store32(0, 1)
 				irql.KeSetEvent(k, q.event, 0, false)
 				return more
@@ -351,7 +360,10 @@ func TestLevel_PagedMemoryInCompletionRoutine(t *testing.T) {
 // Rule: WSK-097
 // Near miss: WSK-097
 func TestLevel_WaitAtDispatch(t *testing.T) {
-	f := tripIn(t, verify.WSK_097, accepting(func(r *rig, k *irql.K, q *request) { atDispatch(k, func() { q.wait(k) }) }))
+	f := tripIn(t, verify.WSK_097, accepting(func(r *rig, k *irql.K,
+		q *request) {
+		atDispatch(k, func() { q.wait(k) })
+	}))
 	assert.Contains(t, f.Also, verify.IRQL_011)
 	missIn(t, accepting(func(r *rig, k *irql.K, q *request) {
 		atDispatch(k, func() {

@@ -14,10 +14,12 @@ import (
 )
 
 // passedDown lets another driver send a request to a device of proxy.sys, which hands it to WSK as pass says.
-func passedDown(pass func(r *rig, k *irql.K, s *wsk.WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS) func(r *rig, k *irql.K) {
+func passedDown(pass func(r *rig, k *irql.K, s *wsk.WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS) func(r *rig,
+	k *irql.K) {
 	return func(r *rig, k *irql.K) {
 		s := r.listener(k, server)
-		r.drv.MajorFunction[irp.IRP_MJ_DEVICE_CONTROL] = func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus.NTSTATUS {
+		r.drv.MajorFunction[irp.IRP_MJ_DEVICE_CONTROL] = func(k *irql.K, _ *irp.DEVICE_OBJECT,
+			p *irp.IRP) ntstatus.NTSTATUS {
 			return pass(r, k, s, p)
 		}
 		var dev *irp.DEVICE_OBJECT
@@ -44,7 +46,8 @@ func passedDown(pass func(r *rig, k *irql.K, s *wsk.WSK_SOCKET, p *irp.IRP) ntst
 
 // getOption is the request that is passed down.
 func getOption(k *irql.K, s *wsk.WSK_SOCKET, b *irp.Buffer, p *irp.IRP) ntstatus.NTSTATUS {
-	return listening(s).WskControlSocket(k, s, wsk.WskGetOption, ws2def.SO_KEEPALIVE, ws2def.SOL_SOCKET, 0, nil, 4, b, nil, p)
+	return listening(s).WskControlSocket(k, s, wsk.WskGetOption, ws2def.SO_KEEPALIVE, ws2def.SOL_SOCKET, 0,
+		nil, 4, b, nil, p)
 }
 
 // withRoutine passes the IRP down with a completion routine.
@@ -78,7 +81,10 @@ func TestPassedDown_WithoutRoutineCompletesUpward(t *testing.T) {
 // Rule: WSK-071
 // Near miss: WSK-071
 func TestPassedDown_PendingNotPropagated(t *testing.T) {
-	tripIn(t, verify.WSK_071, withRoutine(func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP, _ any) ntstatus.NTSTATUS { return good }))
+	tripIn(t, verify.WSK_071, withRoutine(func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP,
+		_ any) ntstatus.NTSTATUS {
+		return good
+	}))
 	missIn(t, withRoutine(propagate))
 }
 
@@ -106,7 +112,8 @@ func TestPassedDown_NeverCompleted(t *testing.T) {
 // Rule: WSK-065
 // Near miss: WSK-065
 func TestPassedDown_FreedByTheDriver(t *testing.T) {
-	tripIn(t, verify.WSK_065, withRoutine(func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP, _ any) ntstatus.NTSTATUS {
+	tripIn(t, verify.WSK_065, withRoutine(func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP,
+		_ any) ntstatus.NTSTATUS {
 		irp.IoFreeIrp(k, p)
 		return more
 	}))
@@ -116,7 +123,8 @@ func TestPassedDown_FreedByTheDriver(t *testing.T) {
 // Rule: WSK-070
 // Near miss: WSK-070
 func TestPassedDown_Reused(t *testing.T) {
-	tripIn(t, verify.WSK_070, withRoutine(func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP, _ any) ntstatus.NTSTATUS {
+	tripIn(t, verify.WSK_070, withRoutine(func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP,
+		_ any) ntstatus.NTSTATUS {
 		irp.IoReuseIrp(k, p, good)
 		return more
 	}))
@@ -153,7 +161,8 @@ func TestPassedDown_RedirectQueryNeedsARoutine(t *testing.T) {
 			} else {
 				irp.IoSetCompletionRoutine(k, p, nil, nil, false, false, false)
 			}
-			st := connected(c).WskControlSocket(k, c, wsk.WskIoctl, wsk.SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS, 0, 0,
+			st := connected(c).WskControlSocket(k, c, wsk.WskIoctl,
+				wsk.SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS, 0, 0,
 				nil, 0, nil, nil, p)
 			r.closeAll(k, c)
 			return st

@@ -298,7 +298,8 @@ func TestWskDeregister_SocketDropped(t *testing.T) {
 func TestWskDeregister_InCompletionRoutine(t *testing.T) {
 	tripIn(t, verify.WSK_018, func(r *rig, k *irql.K) {
 		p := irp.IoAllocateIrp(k, 1, false)
-		irp.IoSetCompletionRoutine(k, p, func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP, _ any) ntstatus.NTSTATUS {
+		irp.IoSetCompletionRoutine(k, p, func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP,
+			_ any) ntstatus.NTSTATUS {
 			wsk.WskDeregister(k, &r.reg)
 			return ntstatus.STATUS_MORE_PROCESSING_REQUIRED
 		}, nil, true, true, true)

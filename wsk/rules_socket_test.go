@@ -19,9 +19,11 @@ const (
 )
 
 // make calls WskSocket with these arguments and closes what comes of it.
-func (r *rig) make(k *irql.K, typ uint16, protocol uint32, flags wsk.SocketFlags, context, dispatch, sd any) ntstatus.NTSTATUS {
+func (r *rig) make(k *irql.K, typ uint16, protocol uint32, flags wsk.SocketFlags, context, dispatch,
+	sd any) ntstatus.NTSTATUS {
 	s := do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
-		return r.npi.Dispatch.WskSocket(k, r.npi.Client, ws2def.AF_INET, typ, protocol, flags, context, dispatch, nil, nil, sd, p)
+		return r.npi.Dispatch.WskSocket(k, r.npi.Client, ws2def.AF_INET, typ, protocol, flags, context,
+			dispatch, nil, nil, sd, p)
 	})
 	if s.Status == good {
 		r.closeAll(k, s.Pointer.(*wsk.WSK_SOCKET))
@@ -34,7 +36,8 @@ func (r *rig) make(k *irql.K, typ uint16, protocol uint32, flags wsk.SocketFlags
 func TestWskSocket_ForeignClient(t *testing.T) {
 	tripIn(t, verify.WSK_030, func(r *rig, k *irql.K) {
 		q := newRequest(k)
-		st := r.npi.Dispatch.WskSocket(k, nil, ws2def.AF_INET, ws2def.SOCK_STREAM, ws2def.IPPROTO_TCP, 0, nil, nil, nil, nil, nil, q.p)
+		st := r.npi.Dispatch.WskSocket(k, nil, ws2def.AF_INET, ws2def.SOCK_STREAM, ws2def.IPPROTO_TCP, 0,
+			nil, nil, nil, nil, nil, q.p)
 		assert.Equal(r, ntstatus.STATUS_INVALID_HANDLE, st)
 		q.free(k) // the IRP was never taken
 	})
@@ -45,13 +48,15 @@ func TestWskSocket_ForeignClient(t *testing.T) {
 // Near miss: WSK-031
 func TestWskSocket_SeveralCategories(t *testing.T) {
 	tripIn(t, verify.WSK_031, func(r *rig, k *irql.K) {
-		assert.Equal(r, invalid, r.make(k, 1, 6, wsk.WSK_FLAG_LISTEN_SOCKET|wsk.WSK_FLAG_CONNECTION_SOCKET, nil, nil, nil))
+		assert.Equal(r, invalid, r.make(k, 1, 6, wsk.WSK_FLAG_LISTEN_SOCKET|wsk.WSK_FLAG_CONNECTION_SOCKET,
+			nil, nil, nil))
 	})
 	missIn(t, func(r *rig, k *irql.K) {
 		for _, f := range []wsk.SocketFlags{0, 1, 2, 8} {
 			assert.Equal(r, good, r.make(k, 1, 6, f, nil, nil, nil))
 		}
-		assert.Equal(r, ntstatus.STATUS_NOT_SUPPORTED, r.make(k, 2, 17, wsk.WSK_FLAG_DATAGRAM_SOCKET, nil, nil, nil))
+		assert.Equal(r, ntstatus.STATUS_NOT_SUPPORTED, r.make(k, 2, 17, wsk.WSK_FLAG_DATAGRAM_SOCKET, nil,
+			nil, nil))
 	})
 }
 
@@ -69,7 +74,10 @@ func TestWskSocket_WrongTable(t *testing.T) {
 // Rule: WSK-033
 // Near miss: WSK-033
 func TestWskSocket_BasicWithContext(t *testing.T) {
-	tripIn(t, verify.WSK_033, func(r *rig, k *irql.K) { r.make(k, 1, 6, wsk.WSK_FLAG_BASIC_SOCKET, r, nil, nil) })
+	tripIn(t, verify.WSK_033, func(r *rig, k *irql.K) {
+		r.make(k, 1, 6, wsk.WSK_FLAG_BASIC_SOCKET, r, nil,
+			nil)
+	})
 	missIn(t, func(r *rig, k *irql.K) { r.make(k, 1, 6, wsk.WSK_FLAG_CONNECTION_SOCKET, r, nil, nil) })
 }
 
@@ -78,7 +86,8 @@ func TestWskSocket_BasicWithContext(t *testing.T) {
 func TestWskSocket_ListeningDatagram(t *testing.T) {
 	tripIn(t, verify.WSK_034, func(r *rig, k *irql.K) {
 		s := r.ok(do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
-			return r.npi.Dispatch.WskSocket(k, r.npi.Client, ws2def.AF_INET, ws2def.SOCK_DGRAM, ws2def.IPPROTO_UDP,
+			return r.npi.Dispatch.WskSocket(k, r.npi.Client, ws2def.AF_INET, ws2def.SOCK_DGRAM,
+				ws2def.IPPROTO_UDP,
 				wsk.WSK_FLAG_LISTEN_SOCKET, nil, nil, nil, nil, nil, p)
 		})).Pointer.(*wsk.WSK_SOCKET)
 		assert.Equal(r, ntstatus.STATUS_NOT_IMPLEMENTED, bind(k, s, server).Status)
@@ -90,12 +99,14 @@ func TestWskSocket_ListeningDatagram(t *testing.T) {
 // Rule: WSK-037
 // Near miss: WSK-037
 func TestWskSocket_UncachedDescriptor(t *testing.T) {
-	tripIn(t, verify.WSK_037, func(r *rig, k *irql.K) { r.make(k, 1, 6, wsk.WSK_FLAG_LISTEN_SOCKET, nil, nil, r) })
+	tripIn(t, verify.WSK_037, func(r *rig, k *irql.K) {
+		r.make(k, 1, 6, wsk.WSK_FLAG_LISTEN_SOCKET, nil, nil,
+			r)
+	})
 	missIn(t, func(r *rig, k *irql.K) { r.make(k, 1, 6, wsk.WSK_FLAG_LISTEN_SOCKET, nil, nil, nil) })
 }
 
 type shared struct {
-	n     int
 	table wsk.WSK_CLIENT_CONNECTION_DISPATCH
 }
 
@@ -109,7 +120,8 @@ func held(flags uint64, when string, table bool) func(r *rig, k *irql.K) {
 			context, dispatch = nil, &x.Get().table
 		}
 		s := r.ok(do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
-			return r.npi.Dispatch.WskSocket(k, r.npi.Client, ws2def.AF_INET, 1, 6, wsk.WSK_FLAG_CONNECTION_SOCKET, context,
+			return r.npi.Dispatch.WskSocket(k, r.npi.Client, ws2def.AF_INET, 1, 6,
+				wsk.WSK_FLAG_CONNECTION_SOCKET, context,
 				dispatch, nil, nil, nil, p)
 		})).Pointer.(*wsk.WSK_SOCKET)
 		if when == "before close" {
@@ -181,7 +193,10 @@ func (r *rig) stream(k *irql.K) (*wsk.WSK_SOCKET, *wsk.WSK_PROVIDER_STREAM_DISPA
 // Rule: WSK-101
 // Near miss: WSK-101
 func TestWskBind_Twice(t *testing.T) {
-	refused(t, verify.WSK_101, func(r *rig, k *irql.K) ntstatus.NTSTATUS { return bind(k, r.connection(k), any4).Status })
+	refused(t, verify.WSK_101, func(r *rig, k *irql.K) ntstatus.NTSTATUS {
+		return bind(k, r.connection(k),
+			any4).Status
+	})
 	missIn(t, func(r *rig, k *irql.K) {
 		l := r.listener(k, server)
 		s := r.socket(k, wsk.WSK_FLAG_LISTEN_SOCKET)
@@ -215,7 +230,10 @@ func TestWskConnect_Unbound(t *testing.T) {
 func TestWskAccept_NotListening(t *testing.T) {
 	refused(t, verify.WSK_103, func(r *rig, k *irql.K) ntstatus.NTSTATUS {
 		l := r.socket(k, wsk.WSK_FLAG_LISTEN_SOCKET)
-		return do(k, func(p *irp.IRP) ntstatus.NTSTATUS { return listening(l).WskAccept(k, l, 0, nil, nil, nil, nil, p) }).Status
+		return do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
+			return listening(l).WskAccept(k, l, 0, nil, nil,
+				nil, nil, p)
+		}).Status
 	})
 	missIn(t, accepting(func(*rig, *irql.K, *request) {}))
 }
@@ -223,8 +241,14 @@ func TestWskAccept_NotListening(t *testing.T) {
 // Rule: WSK-104
 // Near miss: WSK-104
 func TestWskSend_NotConnected(t *testing.T) {
-	refused(t, verify.WSK_104, func(r *rig, k *irql.K) ntstatus.NTSTATUS { return send(k, r.connection(k), "x").Status })
-	refused(t, verify.WSK_104, func(r *rig, k *irql.K) ntstatus.NTSTATUS { return disconnect(k, r.connection(k), 0).Status })
+	refused(t, verify.WSK_104, func(r *rig, k *irql.K) ntstatus.NTSTATUS {
+		return send(k, r.connection(k),
+			"x").Status
+	})
+	refused(t, verify.WSK_104, func(r *rig, k *irql.K) ntstatus.NTSTATUS {
+		return disconnect(k,
+			r.connection(k), 0).Status
+	})
 	missIn(t, func(r *rig, k *irql.K) {
 		c, a, l := r.pair(k)
 		r.ok(send(k, c, "x"))
@@ -259,15 +283,24 @@ func TestWskConnect_BindStillPending(t *testing.T) {
 func TestWskGetAddress_TooEarly(t *testing.T) {
 	a := new(ws2def.SOCKADDR_STORAGE)
 	local := func(k *irql.K, s *wsk.WSK_SOCKET) ntstatus.NTSTATUS {
-		return do(k, func(p *irp.IRP) ntstatus.NTSTATUS { return connected(s).WskGetLocalAddress(k, s, a, p) }).Status
+		return do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
+			return connected(s).WskGetLocalAddress(k, s, a,
+				p)
+		}).Status
 	}
 	remote := func(k *irql.K, s *wsk.WSK_SOCKET) ntstatus.NTSTATUS {
-		return do(k, func(p *irp.IRP) ntstatus.NTSTATUS { return connected(s).WskGetRemoteAddress(k, s, a, p) }).Status
+		return do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
+			return connected(s).WskGetRemoteAddress(k, s, a,
+				p)
+		}).Status
 	}
 	refused(t, verify.WSK_106, func(r *rig, k *irql.K) ntstatus.NTSTATUS {
 		return local(k, r.socket(k, wsk.WSK_FLAG_CONNECTION_SOCKET))
 	})
-	refused(t, verify.WSK_106, func(r *rig, k *irql.K) ntstatus.NTSTATUS { return remote(k, r.connection(k)) })
+	refused(t, verify.WSK_106, func(r *rig, k *irql.K) ntstatus.NTSTATUS {
+		return remote(k,
+			r.connection(k))
+	})
 	missIn(t, func(r *rig, k *irql.K) {
 		c, b, l := r.pair(k)
 		assert.Equal(r, good, local(k, c))
@@ -308,7 +341,10 @@ func TestStream_Roles(t *testing.T) {
 		assert.Equal(r, good, listen(k, l, ld))
 		c, cd := bound(r, k, any4)
 		assert.Equal(r, good, connectTo(k, c, cd))
-		a := r.ok(do(k, func(p *irp.IRP) ntstatus.NTSTATUS { return ld.WskAccept(k, l, 0, nil, nil, nil, nil, p) }))
+		a := r.ok(do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
+			return ld.WskAccept(k, l, 0, nil, nil, nil, nil,
+				p)
+		}))
 		r.closeAll(k, c, a.Pointer.(*wsk.WSK_SOCKET), l)
 	})
 }

@@ -130,10 +130,12 @@ func (o *socket) keep(k *irql.K, context, table any) {
 func (o *socket) lend(k *irql.K, context, table verify.RuleID) {
 	fix := "release it in the completion routine of WskCloseSocket."
 	if v := o.context.v; v != nil {
-		pool.LendAs(k, v, pool.Loan{Owner: o.id, Rule: context, What: "the socket context", Writable: true, Fix: fix})
+		pool.LendAs(k, v, pool.Loan{Owner: o.id, Rule: context, What: "the socket context", Writable: true,
+			Fix: fix})
 	}
 	if v := o.table.v; v != nil && (o.context.v == nil || !pool.SameBlock(v, o.context.v)) {
-		pool.LendAs(k, v, pool.Loan{Owner: o.id, Rule: table, What: "the client's socket table", Writable: true, Fix: fix})
+		pool.LendAs(k, v, pool.Loan{Owner: o.id, Rule: table, What: "the client's socket table",
+			Writable: true, Fix: fix})
 	}
 }
 
@@ -213,7 +215,8 @@ func clientCall(k *irql.K, d ddi.ID, name string, cl *WSK_CLIENT, p *irp.IRP) (*
 // Not modelled: datagram sockets (STATUS_NOT_SUPPORTED), security descriptors, the security context of the
 // owner.
 // Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_socket.md
-func wskSocket(k *irql.K, cl *WSK_CLIENT, addressFamily ws2def.ADDRESS_FAMILY, socketType uint16, protocol uint32,
+func wskSocket(k *irql.K, cl *WSK_CLIENT, addressFamily ws2def.ADDRESS_FAMILY, socketType uint16,
+	protocol uint32,
 	flags SocketFlags, socketContext, dispatch any, owningProcess *ke.Process, owningThread *irql.KTHREAD,
 	securityDescriptor any, p *irp.IRP) ntstatus.NTSTATUS {
 	const d, name = ddi.PFN_WSK_SOCKET, "WskSocket"
@@ -225,7 +228,8 @@ func wskSocket(k *irql.K, cl *WSK_CLIENT, addressFamily ws2def.ADDRESS_FAMILY, s
 	r := &request{name: name, fn: d, cl: c, p: p, site: &siteSocket}
 	r.after = func(k *irql.K) { r.sub.mayLeave(k, c) }
 	r.run = func(k *irql.K, r *request) {
-		if !goodSocket(k, r, addressFamily, socketType, protocol, flags, socketContext, dispatch, securityDescriptor) {
+		if !goodSocket(k, r, addressFamily, socketType, protocol, flags, socketContext, dispatch,
+			securityDescriptor) {
 			return
 		}
 		o := r.sub.newSocket(c, flags)
@@ -251,7 +255,8 @@ func owner(p *ke.Process) *ke.Process {
 }
 
 // goodSocket judges the arguments of WskSocket; when they are bad it answers the request.
-func goodSocket(k *irql.K, r *request, family ws2def.ADDRESS_FAMILY, typ uint16, protocol uint32, flags SocketFlags,
+func goodSocket(k *irql.K, r *request, family ws2def.ADDRESS_FAMILY, typ uint16, protocol uint32,
+	flags SocketFlags,
 	context, dispatch, sd any) bool {
 	bad := func(rule verify.RuleID, why string) {
 		ke.Collect(k, verify.Finding{Rule: rule, Obj: "WskSocket", Headline: "WskSocket: " + why})
@@ -265,7 +270,8 @@ func goodSocket(k *irql.K, r *request, family ws2def.ADDRESS_FAMILY, typ uint16,
 		bad(verify.WSK_033, "a basic socket has neither context nor dispatch table")
 		return false
 	case !tableFits(flags, dispatch):
-		bad(verify.WSK_032, fmt.Sprintf("Dispatch is a %T, which is no table for category 0x%x", dispatch, uint32(flags)))
+		bad(verify.WSK_032, fmt.Sprintf("Dispatch is a %T, which is no table for category 0x%x", dispatch,
+			uint32(flags)))
 		return false
 	case sd != nil:
 		bad(verify.WSK_037, "the security descriptor does not come from the cache")
@@ -278,9 +284,10 @@ func goodSocket(k *irql.K, r *request, family ws2def.ADDRESS_FAMILY, typ uint16,
 		return true
 	}
 	ke.Report(k, verify.Finding{Rule: verify.WSK_034, Obj: "WskSocket",
-		Headline: fmt.Sprintf("WskSocket: type %d with protocol %d is not for category 0x%x", typ, protocol, uint32(flags)),
-		Fix:      "use SOCK_STREAM with IPPROTO_TCP."})
-	if flags != WSK_FLAG_LISTEN_SOCKET { // a listening one is made all the same and fails at bind (wsk.md 5.1)
+		Headline: fmt.Sprintf("WskSocket: type %d with protocol %d is not for category 0x%x", typ, protocol,
+			uint32(flags)),
+		Fix: "use SOCK_STREAM with IPPROTO_TCP."})
+	if flags != WSK_FLAG_LISTEN_SOCKET { // a listening one is made and fails at bind (wsk.md 5.1)
 		r.refuse(k, ntstatus.STATUS_NOT_SUPPORTED)
 		return false
 	}
@@ -319,12 +326,14 @@ func wskCloseSocket(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
 	if o.calls > 0 {
 		ke.Report(k, verify.Finding{Rule: verify.WSK_240, Obj: o.id.String(),
 			Headline: fmt.Sprintf("%v is closed while another function of it is running", o.id),
-			Fix:      "count the users of the socket, for instance with rundown protection, and close behind the last one."})
+			Fix: "count the users of the socket, for instance with rundown protection, and close " +
+				"behind the last one."})
 	}
 	if o.ep != nil && o.ep.Unsent() > 0 && o.ep.State() != tcpip.BothFin {
 		ke.Report(k, verify.Finding{Rule: verify.WSK_115, Obj: o.id.String(),
-			Headline: fmt.Sprintf("%v is closed with %d bytes on their way: the peer sees a reset", o.id, o.ep.Unsent()),
-			Fix:      "call WskDisconnect first and wait for it."})
+			Headline: fmt.Sprintf("%v is closed with %d bytes on their way: the peer sees a reset", o.id,
+				o.ep.Unsent()),
+			Fix: "call WskDisconnect first and wait for it."})
 	}
 	o.closing = true
 	o.closeSeq = ke.Call(k, d, o.id)

@@ -68,7 +68,8 @@ func (r *rig) serve(k *irql.K, l *wsk.WSK_SOCKET, room uint64) {
 
 	out := r.socket(k, wsk.WSK_FLAG_CONNECTION_SOCKET)
 	r.ok(do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
-		return connected(out).WskControlSocket(k, out, wsk.WskIoctl, wsk.SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS, 0,
+		return connected(out).WskControlSocket(k, out, wsk.WskIoctl,
+			wsk.SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS, 0,
 			st.Information, records, 0, nil, nil, p)
 	}))
 	irp.ExFreePoolWithTag(k, context, tag)

@@ -17,7 +17,8 @@ import (
 // unbounded.
 const inlineBudget = 16
 
-var siteIRQL = ke.Site{Name: "env/Wsk/completion/irql", Alts: []string{"dispatch", "passive"}, Spec: "wsk.md 26"}
+var siteIRQL = ke.Site{Name: "env/Wsk/completion/irql", Alts: []string{"dispatch", "passive"},
+	Spec: "wsk.md 26"}
 
 var state = ke.NewSlot(newSubsystem)
 
@@ -122,8 +123,9 @@ func enter(k *irql.K, d ddi.ID, name string, limit uint8, rule verify.RuleID) {
 	switch {
 	case n >= inlineBudget:
 		ke.Report(k, verify.Finding{Rule: verify.WSK_078, Obj: name,
-			Headline: fmt.Sprintf("%s is called inside %d nested completion routines: the kernel stack ends", name, n),
-			Fix:      "continue in a work item or thread instead of the completion routine."})
+			Headline: fmt.Sprintf("%s is called inside %d nested completion routines: the kernel stack ends",
+				name, n),
+			Fix: "continue in a work item or thread instead of the completion routine."})
 	case n > 0:
 		ke.Report(k, verify.Finding{Rule: verify.WSK_077, Obj: name,
 			Headline: name + " is called inside a completion routine",
@@ -133,7 +135,8 @@ func enter(k *irql.K, d ddi.ID, name string, limit uint8, rule verify.RuleID) {
 
 // socketCall is enter for functions of a socket. false means that the call returns status at once. Rules:
 // WSK-060 or the one given for a missing IRP, WSK-241, WSK-242.
-func socketCall(k *irql.K, d ddi.ID, name string, ws *WSK_SOCKET, p *irp.IRP, noIRP verify.RuleID) (*socket, bool) {
+func socketCall(k *irql.K, d ddi.ID, name string, ws *WSK_SOCKET, p *irp.IRP, noIRP verify.RuleID) (*socket,
+	bool) {
 	enter(k, d, name, ke.Dispatch, verify.WSK_090)
 	s := ws.s
 	ke.Point(k, ke.Use{Obj: s.id, How: ke.W})
@@ -210,8 +213,10 @@ func (r *request) obj() trace.ID {
 func (s *subsystem) prepare(k *irql.K, r *request) bool {
 	p := r.p
 	if p.CurrentLocation() <= 1 {
-		ke.Report(k, verify.Finding{Rule: verify.WSK_064, Also: []verify.RuleID{verify.IRP_004}, BugCheck: 0x35,
-			Obj: p.ID().String(), Headline: fmt.Sprintf("%s: %v has no stack location left", r.name, p.ID()),
+		ke.Report(k, verify.Finding{Rule: verify.WSK_064, Also: []verify.RuleID{verify.IRP_004},
+			BugCheck: 0x35,
+			Obj:      p.ID().String(), Headline: fmt.Sprintf("%s: %v has no stack location "+
+				"left", r.name, p.ID()),
 			Fix: "allocate it with at least one location: IoAllocateIrp(k, 1, false)."})
 		return false
 	}
@@ -221,13 +226,16 @@ func (s *subsystem) prepare(k *irql.K, r *request) bool {
 	before := s.hadIRP(p.ID())
 	if !irp.Fresh(p) {
 		ke.Report(k, verify.Finding{Rule: verify.WSK_068, Obj: p.ID().String(),
-			Headline: fmt.Sprintf("%s: %v has been completed and was not made new with IoReuseIrp", r.name, p.ID()),
-			Fix:      "call IoReuseIrp and IoSetCompletionRoutine before every further use."})
+			Headline: fmt.Sprintf("%s: %v has been completed and was not made new with IoReuseIrp", r.name,
+				p.ID()),
+			Fix: "call IoReuseIrp and IoSetCompletionRoutine before every further use."})
 	}
 	if before && irp.IoGetNextIrpStackLocation(k, p).Control()&0xE0 == 0 {
-		ke.Report(k, verify.Finding{Rule: verify.WSK_069, Also: []verify.RuleID{verify.WSK_061}, Obj: p.ID().String(),
-			Headline: fmt.Sprintf("%s: the completion routine of %v was not set again after IoReuseIrp", r.name, p.ID()),
-			Fix:      "call IoSetCompletionRoutine after IoReuseIrp, which clears it."})
+		ke.Report(k, verify.Finding{Rule: verify.WSK_069, Also: []verify.RuleID{verify.WSK_061},
+			Obj: p.ID().String(),
+			Headline: fmt.Sprintf("%s: the completion routine of %v was not set again after IoReuseIrp",
+				r.name, p.ID()),
+			Fix: "call IoSetCompletionRoutine after IoReuseIrp, which clears it."})
 	}
 	return true
 }
@@ -282,7 +290,8 @@ func (r *request) finish(k *irql.K, st ntstatus.NTSTATUS, info uint64, pointer a
 
 // post lets the completion come later.
 func (r *request) post() {
-	r.sub.m.Post(r.channel(), ke.Delivery{Text: "WSK completes a request", Obj: r.obj(), IRQL: &siteIRQL, Run: r.deliver})
+	r.sub.m.Post(r.channel(), ke.Delivery{Text: "WSK completes a request", Obj: r.obj(), IRQL: &siteIRQL,
+		Run: r.deliver})
 }
 
 func (r *request) channel() *ke.Channel {
@@ -297,7 +306,7 @@ func (r *request) deliver(k *irql.K) {
 	s := r.sub
 	ke.Push(k, ke.Frame{Kind: ke.FrameSystem, Image: s.image(), Obj: r.obj()})
 	if r.cancelable && irp.IoSetCancelRoutine(k, r.p, nil) == nil {
-		r.cancelable = false // IoCancelIrp has taken the routine: it sees that the request is done and completes it
+		r.cancelable = false // IoCancelIrp has taken the routine, which will complete the request
 		ke.Pop(k)
 		return
 	}

@@ -203,16 +203,19 @@ type (
 type (
 	// PFN_WSK_CLIENT_EVENT is the client's callback for events that concern it as a whole. None is raised
 	// here.
+	//
+	// IRQL: called at <= DISPATCH_LEVEL.
+	// Not modelled: events.
+	// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_client_event.md
 	PFN_WSK_CLIENT_EVENT func(k *irql.K, clientContext any, eventType uint32, information any,
 		informationLength uint64) ntstatus.NTSTATUS
 
-	// PFN_WSK_SOCKET makes a socket; the IRP's IoStatus.Pointer is the WSK_SOCKET. See provider.wskSocket.
+	// PFN_WSK_SOCKET makes a socket; the IRP's IoStatus.Pointer is the WSK_SOCKET. See wskSocket.
 	PFN_WSK_SOCKET func(k *irql.K, client *WSK_CLIENT, addressFamily ws2def.ADDRESS_FAMILY, socketType uint16,
 		protocol uint32, flags SocketFlags, socketContext, dispatch any, owningProcess *ke.Process,
 		owningThread *irql.KTHREAD, securityDescriptor any, p *irp.IRP) ntstatus.NTSTATUS
 
-	// PFN_WSK_SOCKET_CONNECT makes a connection socket, binds it and connects it. See
-	// provider.wskSocketConnect.
+	// PFN_WSK_SOCKET_CONNECT makes a connection socket, binds and connects it. See wskSocketConnect.
 	PFN_WSK_SOCKET_CONNECT func(k *irql.K, client *WSK_CLIENT, socketType uint16, protocol uint32,
 		localAddress, remoteAddress ws2def.SOCKADDR, flags uint32, socketContext any,
 		dispatch *WSK_CLIENT_CONNECTION_DISPATCH, owningProcess *ke.Process, owningThread *irql.KTHREAD,
@@ -258,8 +261,7 @@ type (
 	PFN_WSK_RECEIVE func(k *irql.K, socket *WSK_SOCKET, buffer *WSK_BUF, flags ReceiveFlags,
 		p *irp.IRP) ntstatus.NTSTATUS
 
-	// PFN_WSK_DISCONNECT ends the sending direction, or with WSK_FLAG_ABORTIVE the connection. See
-	// wskDisconnect.
+	// PFN_WSK_DISCONNECT ends sending, or with WSK_FLAG_ABORTIVE the connection. See wskDisconnect.
 	PFN_WSK_DISCONNECT func(k *irql.K, socket *WSK_SOCKET, buffer *WSK_BUF, flags DisconnectFlags,
 		p *irp.IRP) ntstatus.NTSTATUS
 )

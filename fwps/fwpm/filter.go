@@ -120,14 +120,22 @@ func conditions(layer uint16, d *FWPM_FILTER0) ([]wfp.Condition, ntstatus.NTSTAT
 			return nil, st
 		}
 		c.Field = index
-		for j, o := range out {
-			if o.Field == index && out[len(out)-1].Field != index && j < len(out) {
-				return nil, ntstatus.STATUS_FWP_DUPLICATE_CONDITION
-			}
+		if n := len(out); n > 0 && out[n-1].Field != index && asked(out, index) {
+			return nil, ntstatus.STATUS_FWP_DUPLICATE_CONDITION
 		}
 		out = append(out, c)
 	}
 	return out, ok
+}
+
+// asked reports whether a value is looked at already.
+func asked(c []wfp.Condition, field int) bool {
+	for i := range c {
+		if c[i].Field == field {
+			return true
+		}
+	}
+	return false
 }
 
 // condition checks one condition against the type of its value.

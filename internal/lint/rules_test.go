@@ -295,6 +295,9 @@ func checkReports(tr *tree, c catalogue, broken []string) []problem {
 					continue
 				}
 				ast.Inspect(decl, func(n ast.Node) bool {
+					if kv, ok := n.(*ast.KeyValueExpr); ok && isAlso(kv) {
+						return false // the more general rules of the same act, which need no record (rules.md 12)
+					}
 					id, ok := n.(*ast.Ident)
 					if !ok || !ruleConstant.MatchString(id.Name) {
 						return true
@@ -316,6 +319,11 @@ func checkReports(tr *tree, c catalogue, broken []string) []problem {
 		}
 	}
 	return problems
+}
+
+func isAlso(kv *ast.KeyValueExpr) bool {
+	key, ok := kv.Key.(*ast.Ident)
+	return ok && key.Name == "Also"
 }
 
 // listsRecords reports whether a declaration is a variable holding records of rules.

@@ -10,7 +10,8 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// fake is an engine that redirects one destination to a proxy, blocks what a test names, and writes down what it is asked.
+// fake is an engine that redirects one destination to a proxy, blocks what a test names, and writes down
+// what it is asked.
 type fake struct {
 	from, to netip.AddrPort
 	pid      uint32
@@ -36,11 +37,13 @@ type text string
 func (c text) Size() int             { return len(c) }
 func (c text) CopyTo(dst []byte) int { return copy(dst, c) }
 
-var layerNames = [...]string{"", "bind-redirect", "resource", "listen", "redirect", "connect", "accept", "flow", "closure",
+var layerNames = [...]string{"", "bind-redirect", "resource", "listen", "redirect", "connect", "accept",
+	"flow", "closure",
 	"release"}
 
 func (f *fake) Classify(k *ke.K, q *Question) {
-	f.log = append(f.log, fmt.Sprintf("%s %v->%v %x", layerNames[q.Layer], q.Local, q.Remote, uint32(q.Flags)))
+	f.log = append(f.log, fmt.Sprintf("%s %v->%v %x", layerNames[q.Layer], q.Local, q.Remote,
+		uint32(q.Flags)))
 	a := Answer{Permit: q.Layer != f.block, Target: Target{Local: q.Local, Remote: q.Remote}}
 	if q.Layer == ConnectRedirect && q.Remote == f.from && q.Records.Len() == 0 {
 		c := q.Records.(*chain)

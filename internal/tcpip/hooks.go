@@ -82,7 +82,7 @@ type Question struct {
 
 	OriginalRemote netip.AddrPort // of a redirected connection, at AuthConnect
 	TargetPID      uint32         // of a redirected connection, at AuthConnect
-	Records        Records        // chain of the connection, inherited part first; never nil at ConnectRedirect
+	Records        Records        // inherited part first; never nil at ConnectRedirect
 	OriginalApp    string         // image whose connection was redirected, when the socket carries records
 
 	// Done is called exactly once with the decision: before Classify returns, or later when a callout

@@ -160,8 +160,10 @@ func TestBind_ConflictsAndEphemeralPorts(t *testing.T) {
 	r.program("p", app, func(k *ke.K) {
 		l := r.listen(k, app, "0.0.0.0:80")
 		s := r.socket(k, app)
-		assert.Equal(t, ntstatus.STATUS_ADDRESS_ALREADY_EXISTS, s.Bind(k, netip.MustParseAddrPort("0.0.0.0:80")))
-		assert.Equal(t, ntstatus.STATUS_INVALID_ADDRESS_COMPONENT, s.Bind(k, netip.MustParseAddrPort("10.9.9.9:81")))
+		assert.Equal(t, ntstatus.STATUS_ADDRESS_ALREADY_EXISTS,
+			s.Bind(k, netip.MustParseAddrPort("0.0.0.0:80")))
+		assert.Equal(t, ntstatus.STATUS_INVALID_ADDRESS_COMPONENT,
+			s.Bind(k, netip.MustParseAddrPort("10.9.9.9:81")))
 		assert.Equal(t, ntstatus.STATUS_INVALID_PARAMETER, s.Bind(k, netip.MustParseAddrPort("[::1]:81")))
 		r.ok(s.Bind(k, netip.MustParseAddrPort("0.0.0.0:0")))
 		assert.EqualValues(t, firstDynamic, s.LocalAddr().Port())

@@ -19,8 +19,10 @@ func TestNext_CallsOutOfOrderAreRefusedAndChangeNothing(t *testing.T) {
 		s  State
 		in Input
 	}{
-		{Created, CallConnect}, {Created, CallListen}, {Created, CallFin}, {Bound, CallBind}, {Connecting, CallConnect},
-		{Connected, CallConnect}, {Connected, CallBind}, {LocalFin, CallFin}, {BothFin, CallFin}, {Aborted, CallAbort},
+		{Created, CallConnect}, {Created, CallListen}, {Created, CallFin}, {Bound, CallBind}, {Connecting,
+			CallConnect},
+		{Connected, CallConnect}, {Connected, CallBind}, {LocalFin, CallFin}, {BothFin, CallFin}, {Aborted,
+			CallAbort},
 		{Listening, CallConnect}, {Closed, CallClose}, {Closed, CallBind},
 	} {
 		n, s := Next(c.s, c.in)
@@ -89,7 +91,8 @@ func TestConflict_TableOfAddressSharing(t *testing.T) {
 
 func TestPickPort_GoesRoundOnceAndThenGivesUp(t *testing.T) {
 	assert.EqualValues(t, firstDynamic, pickPort(0, func(uint16) bool { return false }))
-	assert.EqualValues(t, firstDynamic, pickPort(lastDynamic, func(p uint16) bool { return p == lastDynamic }))
+	assert.EqualValues(t, firstDynamic, pickPort(lastDynamic,
+		func(p uint16) bool { return p == lastDynamic }))
 	assert.EqualValues(t, 0, pickPort(50000, func(uint16) bool { return true }))
 }
 

@@ -9,6 +9,14 @@ import (
 	"calloutsim/ntstatus"
 )
 
+// The control codes of redirection: SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS, ..._CONTEXT and
+// SIO_SET_..._RECORDS. The two queries carry the input direction bit although they return data (mstcpip.h).
+const (
+	QueryRecords uint32 = 0x980000DC
+	QueryContext uint32 = 0x980000DD
+	SetRecords   uint32 = 0x980000DE
+)
+
 // Records returns the chain of the redirected connection that e has accepted, nil when e accepted none. It
 // is the chain of the program's own connection, so that both ends mean the same.
 func (e *Endpoint) Records() Records {

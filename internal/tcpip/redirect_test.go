@@ -16,7 +16,8 @@ var (
 	proxy     = &ke.Process{PID: 12, Image: "proxy.exe", Admin: true}
 )
 
-// redirectStory lets the app connect to the site, the engine redirect it to the proxy, and the proxy connect out.
+// redirectStory lets the app connect to the site, the engine redirect it to the proxy, and the proxy
+// connect out.
 func (r *rig) redirectStory(f *fake) {
 	f.from, f.to, f.pid, f.context = site, proxyAddr, proxy.PID, "to 93.184.216.34:443"
 	r.s.SetEngine(f)
@@ -39,7 +40,7 @@ func (r *rig) redirectStory(f *fake) {
 		records := r.query(k, in)
 		out := r.socket(k, proxy)
 		assert.True(r, out.Endpoint().WantsRecords(site))
-		_, st = out.Ioctl(k, ws2def.SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS, records, nil)
+		_, st = out.Ioctl(k, SetRecords, records, nil)
 		r.ok(st)
 		assert.False(r, out.Endpoint().WantsRecords(site))
 		r.ok(out.Connect(k, site))
@@ -59,14 +60,14 @@ func (r *rig) redirectStory(f *fake) {
 // query asks for context and records with both sizing strategies.
 func (r *rig) query(k *ke.K, in *Socket) []byte {
 	b := make([]byte, 1024)
-	n, st := in.Ioctl(k, ws2def.SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT, nil, b)
+	n, st := in.Ioctl(k, QueryContext, nil, b)
 	r.ok(st)
 	assert.Equal(r, "to 93.184.216.34:443", string(b[:n]))
-	n, st = in.Ioctl(k, ws2def.SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS, nil, nil)
+	n, st = in.Ioctl(k, QueryRecords, nil, nil)
 	assert.Equal(r, ntstatus.STATUS_BUFFER_TOO_SMALL, st)
 	assert.Equal(r, ws2def.ERROR_INSUFFICIENT_BUFFER, Errno(st))
 	b = make([]byte, n)
-	_, st = in.Ioctl(k, ws2def.SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS, nil, b)
+	_, st = in.Ioctl(k, QueryRecords, nil, b)
 	r.ok(st)
 	return b
 }
@@ -94,10 +95,7 @@ func TestRedirect_LayersInTheirOrder(t *testing.T) {
 	r := newRig(t, 1)
 	f := &fake{}
 	r.redirectStory(f)
-	var conn []string
-	for _, l := range f.log {
-		conn = append(conn, l)
-	}
+	conn := f.log
 	assert.Contains(t, conn, "redirect 192.0.2.10:49152->93.184.216.34:443 0")
 	assert.Contains(t, conn, "connect 127.0.0.1:49152->127.0.0.1:3128 9", "redirected and loopback")
 	assert.Contains(t, conn, "accept 127.0.0.1:3128->127.0.0.1:49152 21", "inbound and loopback")
@@ -121,11 +119,11 @@ func TestRedirect_WhoMayAsk(t *testing.T) {
 			r.program("app", app, func(k *ke.K) { r.ok(r.socket(k, app).Connect(k, site)) })
 			in, st := l.Accept(k)
 			r.ok(st)
-			_, st = in.Ioctl(k, ws2def.SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT, nil, make([]byte, 100))
+			_, st = in.Ioctl(k, QueryContext, nil, make([]byte, 100))
 			assert.Equal(t, c.want, st)
-			_, st = l.Ioctl(k, ws2def.SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT, nil, make([]byte, 100))
+			_, st = l.Ioctl(k, QueryContext, nil, make([]byte, 100))
 			assert.Equal(t, ntstatus.STATUS_INVALID_CONNECTION, st)
-			_, st = r.socket(k, c.p).Ioctl(k, ws2def.SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS, make([]byte, 7), nil)
+			_, st = r.socket(k, c.p).Ioctl(k, SetRecords, make([]byte, 7), nil)
 			want := ntstatus.STATUS_INVALID_PARAMETER
 			if c.p != nil && !c.p.Admin {
 				want = ntstatus.STATUS_ACCESS_DENIED
@@ -144,7 +142,7 @@ func TestRedirect_NotRedirectedIsNotFound(t *testing.T) {
 		r.program("app", app, func(k *ke.K) { r.ok(r.socket(k, app).Connect(k, server)) })
 		in, st := l.Accept(k)
 		r.ok(st)
-		_, st = in.Ioctl(k, ws2def.SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS, nil, make([]byte, 100))
+		_, st = in.Ioctl(k, QueryRecords, nil, make([]byte, 100))
 		assert.Equal(t, ntstatus.STATUS_NOT_FOUND, st)
 	})
 	r.run()

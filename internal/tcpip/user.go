@@ -228,13 +228,13 @@ func (s *Socket) Ioctl(k *ke.K, code uint32, in, out []byte) (int, ntstatus.NTST
 	var b []byte
 	var st ntstatus.NTSTATUS
 	switch code {
-	case ws2def.SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS:
+	case SetRecords:
 		return 0, s.e.SetRecords(k, uint64(len(in)), append([]byte(nil), in...))
-	case ws2def.SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS, ws2def.SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT:
+	case QueryRecords, QueryContext:
 		if !s.e.st.HasPeer() {
 			return 0, ntstatus.STATUS_INVALID_CONNECTION
 		}
-		if code == ws2def.SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS {
+		if code == QueryRecords {
 			b, st = s.e.QueryRecords(k)
 		} else {
 			b, st = s.e.QueryContext(k)

@@ -55,14 +55,6 @@ const (
 	TCP_NODELAY           uint32 = 1
 )
 
-// Control codes of WFP redirection. The two queries carry the input direction bit although they return data
-// (mstcpip.h).
-const (
-	SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS uint32 = 0x980000DC
-	SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT uint32 = 0x980000DD
-	SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS   uint32 = 0x980000DE
-)
-
 // How a user-mode shutdown closes a connection.
 const (
 	SD_RECEIVE = 0

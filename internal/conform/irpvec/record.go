@@ -7,6 +7,8 @@ package irpvec
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 )
 
@@ -45,8 +47,8 @@ func parse(line []byte) (*record, map[string]program, error) {
 		return nil, nil, fmt.Errorf("record %s has no program main", r.ID)
 	}
 	progs := map[string]program{}
-	for name, raw := range r.Setup.Programs {
-		p, err := parseOps(raw)
+	for _, name := range slices.Sorted(maps.Keys(r.Setup.Programs)) {
+		p, err := parseOps(r.Setup.Programs[name])
 		if err != nil {
 			return nil, nil, fmt.Errorf("record %s, routine %s: %v", r.ID, name, err)
 		}

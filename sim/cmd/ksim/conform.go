@@ -90,6 +90,10 @@ func (t *tally) record(w io.Writer, line []byte) error {
 		return fmt.Errorf("no record: it has no id")
 	}
 	play := s.player()
+	if play == nil && s.Certainty != "" {
+		return fmt.Errorf("record %s is a WSK record; those of the I/O manager and the kernel are replayed",
+			s.ID)
+	}
 	if play == nil {
 		return fmt.Errorf("record %s is of no kind known here: its setup has neither programs nor ops", s.ID)
 	}
