@@ -166,7 +166,6 @@ type where struct {
 	weight uint16
 	action fwps.FWP_ACTION_TYPE
 	flags  uint32
-	share  bool // in a sublayer that is there already
 	fweigh uint8
 }
 

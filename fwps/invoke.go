@@ -80,7 +80,7 @@ func (cl *call) invoke(k *ke.K) {
 		Fn: codeOf(r.fn.ClassifyFn)})
 	cl.enterSeq = c.e.m.Log().Len()
 	var ctx any
-	// INFERRED from S19 (wfp.md 24): a handle can be had where FwpsPendClassify0 then says that it cannot pend.
+	// INFERRED from S19 (wfp.md 24): a handle can be had where FwpsPendClassify0 then refuses to pend.
 	if c.info.ale {
 		ctx = &classifyContext{cl}
 	}

@@ -99,12 +99,6 @@ func (s *shimLayer) id(v6 bool) uint16 {
 	return s.v4
 }
 
-// redirectLayer reports whether a run-time layer is one of the two kinds that can change a request.
-func redirectLayer(id uint16) bool {
-	l := layerOf(id)
-	return l != nil && l.redirects()
-}
-
 // authConnect reports whether a run-time layer is ALE_AUTH_CONNECT.
 func authConnect(id uint16) bool {
 	return id == FWPS_LAYER_ALE_AUTH_CONNECT_V4 || id == FWPS_LAYER_ALE_AUTH_CONNECT_V6

@@ -1,9 +1,13 @@
 package fwps
 
-import "calloutsim/internal/verify"
+import (
+	"slices"
+
+	"calloutsim/internal/verify"
+)
 
 // Rules are the records of the rules this package and fwpm guard.
-var Rules = append(append(append([]verify.Record(nil), registrationRules...), answerRules...), handleRules...)
+var Rules = slices.Concat(registrationRules, answerRules, handleRules, aliases)
 
 func rule(id verify.RuleID, name string, bugCheck uint32, why string) verify.Record {
 	return verify.Record{ID: id, Name: name, Package: "fwps", BugCheck: bugCheck, Why: why}
@@ -87,6 +91,14 @@ var registrationRules = []verify.Record{
 		Why: "Every redirect state looks like success to NT_SUCCESS.",
 		ByConstruction: "FwpsQueryConnectionRedirectState0 returns FWPS_CONNECTION_REDIRECT_STATE, which " +
 			"is no NTSTATUS"},
+}
+
+// aliases are acts that the rules of package wsk report.
+var aliases = []verify.Record{
+	{ID: verify.WFP_122, Name: "RedirectQueryBufferGone", Package: "fwps", Alias: verify.WSK_222,
+		Why: "The answer of a redirect query is written when its IRP completes."},
+	{ID: verify.WFP_123, Name: "RedirectQueryAbovePassive", Package: "fwps", Alias: verify.WSK_093,
+		Why: "The redirect codes take locks that can be waited for."},
 }
 
 // answerRules are about what classifyFn reads and answers.

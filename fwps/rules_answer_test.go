@@ -13,55 +13,73 @@ import (
 
 const write = fwps.FWPS_RIGHT_ACTION_WRITE
 
+// The kinds of filters that call, and what else answers need.
+const (
+	terminating = fwps.FWP_ACTION_CALLOUT_TERMINATING
+	inspection  = fwps.FWP_ACTION_CALLOUT_INSPECTION
+	unknown     = fwps.FWP_ACTION_CALLOUT_UNKNOWN
+	cont        = fwps.FWP_ACTION_CONTINUE
+	hard        = fwpm.FWPM_FILTER_FLAG_CLEAR_ACTION_RIGHT
+)
+
+// kind is a scenario with one callout, called by a filter of some kind.
+func kind(w where, action fwps.FWP_ACTION_TYPE, flags uint32, fn func(a *args)) func(l *lab) {
+	return func(l *lab) {
+		l.single(w.doing(action, flags), fn)
+		if w.layer == atAuth.layer {
+			l.auth()
+			return
+		}
+		l.connect()
+	}
+}
+
+// says answers with an action and leaves the rights alone; blocks and hardPermit change both.
+func says(t fwps.FWP_ACTION_TYPE) func(a *args) { return func(a *args) { a.out.ActionType = t } }
+
+func blocks(a *args) { a.block() }
+
+func hardPermit(a *args) {
+	a.permit()
+	a.out.Rights &^= write
+}
+
+// underHardBlock is a scenario in which a heavier filter has blocked for good.
+func underHardBlock(fn func(a *args)) func(l *lab) {
+	return func(l *lab) {
+		l.load("filters.sys", func(k *irql.K, d *driver) {
+			d.plain(k, atAuth.weighing(0x200).doing(block, 0))
+			d.hook(k, atAuth, fn)
+		})
+		l.auth()
+	}
+}
+
+// absorb is a scenario in which the callout answers with the flag.
+func absorb(layer tcpip.Layer, w where, action fwps.FWP_ACTION_TYPE) func(l *lab) {
+	return func(l *lab) {
+		l.single(w, func(a *args) {
+			a.block()
+			a.out.ActionType = action
+			a.out.Flags |= fwps.FWPS_CLASSIFY_OUT_FLAG_ABSORB
+			if action == permit {
+				a.out.Rights |= write
+			}
+		})
+		l.at(layer)
+	}
+}
+
+// onFlow is a scenario with one callout at FLOW_ESTABLISHED.
+func onFlow(fn func(a *args)) func(l *lab) {
+	return func(l *lab) {
+		l.single(atFlow, fn)
+		l.at(tcpip.FlowEstablished)
+	}
+}
+
 // answers are the cases about what classifyFn answers.
 func answers() []ruleCase {
-	kind := func(w where, action fwps.FWP_ACTION_TYPE, flags uint32, fn func(a *args)) func(l *lab) {
-		return func(l *lab) {
-			l.single(w.doing(action, flags), fn)
-			if w.layer == atAuth.layer {
-				l.auth()
-				return
-			}
-			l.connect()
-		}
-	}
-	says := func(t fwps.FWP_ACTION_TYPE) func(a *args) { return func(a *args) { a.out.ActionType = t } }
-	const (
-		terminating = fwps.FWP_ACTION_CALLOUT_TERMINATING
-		inspection  = fwps.FWP_ACTION_CALLOUT_INSPECTION
-		unknown     = fwps.FWP_ACTION_CALLOUT_UNKNOWN
-		cont        = fwps.FWP_ACTION_CONTINUE
-		hard        = fwpm.FWPM_FILTER_FLAG_CLEAR_ACTION_RIGHT
-	)
-	underHardBlock := func(fn func(a *args)) func(l *lab) {
-		return func(l *lab) {
-			l.load("filters.sys", func(k *irql.K, d *driver) {
-				d.plain(k, atAuth.weighing(0x200).doing(block, 0))
-				d.hook(k, atAuth, fn)
-			})
-			l.auth()
-		}
-	}
-	absorb := func(layer tcpip.Layer, w where, action fwps.FWP_ACTION_TYPE) func(l *lab) {
-		return func(l *lab) {
-			l.single(w, func(a *args) {
-				a.block()
-				a.out.ActionType = action
-				a.out.Flags |= fwps.FWPS_CLASSIFY_OUT_FLAG_ABSORB
-				if action == permit {
-					a.out.Rights |= write
-				}
-			})
-			l.at(layer)
-		}
-	}
-	atFlowSays := func(fn func(a *args)) func(l *lab) {
-		return func(l *lab) {
-			l.single(atFlow, fn)
-			l.at(tcpip.FlowEstablished)
-		}
-	}
-	blocks := func(a *args) { a.block() }
 	return []ruleCase{
 		{verify.WFP_038, nil, kind(atAuth, terminating, 0, says(cont)),
 			kind(atAuth, terminating, 0, says(permit))},
@@ -76,14 +94,8 @@ func answers() []ruleCase {
 		})},
 		{verify.WFP_042, nil, onAuth(says(block)), onAuth(blocks)},
 		{verify.WFP_043, nil, kind(atAuth, terminating, hard, says(permit)),
-			kind(atAuth, terminating, hard, func(a *args) {
-				a.permit()
-				a.out.Rights &^= write
-			})},
-		{verify.WFP_044, nil, onAuth(func(a *args) {
-			a.permit()
-			a.out.Rights &^= write
-		}), onAuth(permits)},
+			kind(atAuth, terminating, hard, hardPermit)},
+		{verify.WFP_044, nil, onAuth(hardPermit), onAuth(permits)},
 		{verify.WFP_045, nil, underHardBlock(func(a *args) { a.out.Rights |= write }),
 			underHardBlock(func(*args) {})},
 		{verify.WFP_046, nil, onAuth(func(a *args) {
@@ -94,7 +106,7 @@ func answers() []ruleCase {
 			absorb(tcpip.AuthConnect, atAuth, block)},
 		{verify.WFP_049, nil, absorb(tcpip.FlowEstablished, atFlow, block),
 			absorb(tcpip.AuthConnect, atAuth, block)},
-		{verify.WFP_050, nil, atFlowSays(blocks), atFlowSays(permits)},
+		{verify.WFP_050, nil, onFlow(blocks), onFlow(permits)},
 		{verify.WFP_052, nil, onRedirect(blocks), onRedirect(permits)},
 	}
 }

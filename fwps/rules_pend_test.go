@@ -79,22 +79,24 @@ func TestClassifyHandle_Misused(t *testing.T) { trip(t, handles()) }
 // Near miss: WFP-009, WFP-061, WFP-062, WFP-063, WFP-082
 func TestClassifyHandle_WellUsed(t *testing.T) { miss(t, handles()) }
 
+// pend is a scenario with one callout that has a classify handle and a record for what it pends.
+func pend(w where, fn func(a *args, h uint64, p *pended)) func(l *lab) {
+	return func(l *lab) {
+		l.single(w, func(a *args) {
+			p := &pended{d: a.d, filter: a.filter.FilterId, handle: a.acquire()}
+			fn(a, p.handle, p)
+		})
+		if w.layer == atAuth.layer {
+			l.auth()
+		} else {
+			l.connect()
+		}
+		l.end()
+	}
+}
+
 // pends are the cases about FwpsPendClassify0.
 func pends() []ruleCase {
-	pend := func(w where, fn func(a *args, h uint64, p *pended)) func(l *lab) {
-		return func(l *lab) {
-			l.single(w, func(a *args) {
-				p := &pended{d: a.d, filter: a.filter.FilterId, handle: a.acquire()}
-				fn(a, p.handle, p)
-			})
-			if w.layer == atAuth.layer {
-				l.auth()
-			} else {
-				l.connect()
-			}
-			l.end()
-		}
-	}
 	completes := func(a *args, p *pended) {
 		p.out = *a.out
 		a.d.later(a.k, p.done)

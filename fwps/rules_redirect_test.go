@@ -21,47 +21,53 @@ func changes(fn func(k *irql.K, r request)) func() *plan {
 	return with(func(p *plan) { p.change = fn })
 }
 
-// layerData are the cases about writable layer data.
+// acquired is a scenario in which the callout does as it likes with the copy it acquired.
+func acquired(fn func(a *args, h uint64, data any, r request)) func(l *lab) {
+	return onRedirect(func(a *args) {
+		h := a.acquire()
+		var data any
+		fwps.FwpsAcquireWritableLayerDataPointer0(a.k, h, a.filter.FilterId, 0, &data, a.out)
+		fn(a, h, data, data.(request))
+		a.permit()
+		a.out.Rights |= write
+		fwps.FwpsReleaseClassifyHandle0(a.k, h)
+	})
+}
+
+func apply(a *args, h uint64, data any) { fwps.FwpsApplyModifiedLayerData0(a.k, h, data, 0) }
+
+func appliesOnce(l *lab) {
+	acquired(func(a *args, h uint64, data any, _ request) { apply(a, h, data) })(l)
+}
+
+// completing applies a copy after or before it completes.
+func completing(first bool) func(l *lab) {
+	return pending(func(k *irql.K, p *pended) {
+		var data any
+		out := p.out
+		fwps.FwpsAcquireWritableLayerDataPointer0(k, p.handle, p.filter, 0, &data, &out)
+		if first {
+			p.complete(k)
+		}
+		fwps.FwpsApplyModifiedLayerData0(k, p.handle, data, 0)
+		if !first {
+			p.complete(k)
+		}
+		fwps.FwpsReleaseClassifyHandle0(k, p.handle)
+	})
+}
+
+// layerData are the cases about acquiring and applying.
 func layerData() []ruleCase {
-	usual := redirects(toProxy)
-	// acquired is a scenario in which the callout does as it likes with the copy it acquired.
-	acquired := func(fn func(a *args, h uint64, data any, r request)) func(l *lab) {
-		return onRedirect(func(a *args) {
-			h := a.acquire()
-			var data any
-			fwps.FwpsAcquireWritableLayerDataPointer0(a.k, h, a.filter.FilterId, 0, &data, a.out)
-			fn(a, h, data, data.(request))
-			a.permit()
-			a.out.Rights |= write
-			fwps.FwpsReleaseClassifyHandle0(a.k, h)
-		})
-	}
-	apply := func(a *args, h uint64, data any) { fwps.FwpsApplyModifiedLayerData0(a.k, h, data, 0) }
-	good := acquired(func(a *args, h uint64, data any, _ request) { apply(a, h, data) })
-	completing := func(first bool) func(l *lab) {
-		return pending(func(k *irql.K, p *pended) {
-			var data any
-			out := p.out
-			fwps.FwpsAcquireWritableLayerDataPointer0(k, p.handle, p.filter, 0, &data, &out)
-			if first {
-				p.complete(k)
-			}
-			fwps.FwpsApplyModifiedLayerData0(k, p.handle, data, 0)
-			if !first {
-				p.complete(k)
-			}
-			fwps.FwpsReleaseClassifyHandle0(k, p.handle)
-		})
-	}
 	const flag = fwps.FWPS_CLASSIFY_FLAG_REAUTHORIZE_IF_MODIFIED_BY_OTHERS
 	return []ruleCase{
-		{verify.WFP_083, nil, acquired(func(*args, uint64, any, request) {}), good},
+		{verify.WFP_083, nil, acquired(func(*args, uint64, any, request) {}), appliesOnce},
 		{verify.WFP_084, nil, acquired(func(a *args, h uint64, data any, _ request) {
 			apply(a, h, data)
 			apply(a, h, data)
-		}), good},
+		}), appliesOnce},
 		{verify.WFP_085, nil, acquired(func(a *args, h uint64, data any, _ request) { apply(a, h, &data) }),
-			good},
+			appliesOnce},
 		{verify.WFP_086, nil, completing(true), completing(false)},
 		{verify.WFP_087, nil, redirects(with(func(p *plan) { p.flags = flag })), func(l *lab) {
 			l.load("redir.sys", func(k *irql.K, d *driver) {
@@ -79,6 +85,25 @@ func layerData() []ruleCase {
 			})
 			l.connect()
 		}},
+		{verify.WFP_093, nil, onAuth(func(a *args) {
+			h := a.acquire()
+			var data any
+			fwps.FwpsAcquireWritableLayerDataPointer0(a.k, h, a.filter.FilterId, 0, &data, nil)
+			fwps.FwpsReleaseClassifyHandle0(a.k, h)
+			a.permit()
+		}), appliesOnce},
+		{verify.WFP_094, nil, onRedirect(func(a *args) {
+			h := a.acquire()
+			a.d.change(a.k, h, a.filter.FilterId, a.out, &plan{})
+			fwps.FwpsReleaseClassifyHandle0(a.k, h)
+		}), appliesOnce},
+	}
+}
+
+// requests are the cases about what is written where.
+func requests() []ruleCase {
+	usual := redirects(toProxy)
+	return []ruleCase{
 		{verify.WFP_088, nil, onRedirect(func(a *args) {
 			a.permit()
 			a.data.(request).RemoteAddressAndPort = ws2def.Storage(proxy)
@@ -95,32 +120,24 @@ func layerData() []ruleCase {
 		{verify.WFP_091, nil, redirects(changes(func(_ *irql.K, r request) {
 			r.RemoteAddressAndPort = ws2def.Storage(netip.MustParseAddrPort("[::1]:8866"))
 		})), usual},
-		{verify.WFP_093, nil, onAuth(func(a *args) {
-			h := a.acquire()
-			var data any
-			fwps.FwpsAcquireWritableLayerDataPointer0(a.k, h, a.filter.FilterId, 0, &data, nil)
-			fwps.FwpsReleaseClassifyHandle0(a.k, h)
-			a.permit()
-		}), good},
-		{verify.WFP_094, nil, onRedirect(func(a *args) {
-			h := a.acquire()
-			a.d.change(a.k, h, a.filter.FilterId, a.out, &plan{})
-			fwps.FwpsReleaseClassifyHandle0(a.k, h)
-		}), good},
 		{verify.WFP_095, nil, acquired(func(a *args, h uint64, data any, r request) {
 			apply(a, h, data)
 			r.LocalRedirectTargetPID = 7
-		}), good},
+		}), appliesOnce},
 	}
 }
 
-// Rule: WFP-083, WFP-084, WFP-085, WFP-086, WFP-087, WFP-088, WFP-089, WFP-090, WFP-091, WFP-093, WFP-094
-// Rule: WFP-095
+// Rule: WFP-083, WFP-084, WFP-085, WFP-086, WFP-087, WFP-093, WFP-094
 func TestWritableLayerData_Misused(t *testing.T) { trip(t, layerData()) }
 
-// Near miss: WFP-083, WFP-084, WFP-085, WFP-086, WFP-087, WFP-088, WFP-089, WFP-090, WFP-091, WFP-093
-// Near miss: WFP-094, WFP-095
+// Near miss: WFP-083, WFP-084, WFP-085, WFP-086, WFP-087, WFP-093, WFP-094
 func TestWritableLayerData_WellUsed(t *testing.T) { miss(t, layerData()) }
+
+// Rule: WFP-088, WFP-089, WFP-090, WFP-091, WFP-095
+func TestConnectRequest_Miswritten(t *testing.T) { trip(t, requests()) }
+
+// Near miss: WFP-088, WFP-089, WFP-090, WFP-091, WFP-095
+func TestConnectRequest_WellWritten(t *testing.T) { miss(t, requests()) }
 
 // redirections are the cases about what is applied.
 func redirections() []ruleCase {

@@ -192,8 +192,7 @@ func unloadsPended(completes bool) func(l *lab) {
 func whileClassifying(unregister func(k *irql.K, d *driver, free func(k *irql.K))) func(l *lab) {
 	return func(l *lab) {
 		event := new(irql.KEVENT)
-		var d *driver
-		d = l.load("redir.sys", func(k *irql.K, d *driver) {
+		d := l.load("redir.sys", func(k *irql.K, d *driver) {
 			irql.KeInitializeEvent(k, event, irql.NotificationEvent, false)
 			d.hook(k, atRedirect, func(a *args) {
 				a.permit()

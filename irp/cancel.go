@@ -83,11 +83,11 @@ func IoSetCancelRoutine(k *irql.K, p *IRP, routine DRIVER_CANCEL) DRIVER_CANCEL 
 	}
 	old := p.cancelRoutine
 	p.cancelRoutine = routine
-	set := uint64(0)
+	e := trace.Event{What: trace.Call, Code: ddi.IoSetCancelRoutine, Obj: p.id}
 	if routine != nil {
-		set = 1
+		e.Fn = codeOf(routine)
 	}
-	ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoSetCancelRoutine, Obj: p.id, A: set, Flags: trace.HasA})
+	ke.Log(k, e)
 	return old
 }
 
@@ -112,7 +112,7 @@ func IoCancelIrp(k *irql.K, p *IRP) bool {
 	p.cancel = true
 	r := p.cancelRoutine
 	p.cancelRoutine = nil
-	ke.Call(k, ddi.IoCancelIrp, p.id)
+	ke.CallBool(k, ddi.IoCancelIrp, p.id, r != nil)
 	if r == nil {
 		ke.Unhold(k, &io.cancelLock)
 		ke.ReleaseSpin(k, &io.cancelLock)

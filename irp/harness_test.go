@@ -119,8 +119,12 @@ func (l *lab) as(img *ke.Image, fn func(k *irql.K)) *ke.Thread {
 
 // run lets the client do fn and the machine come to rest, and makes the checks of the end of the run.
 func (l *lab) run(fn func(k *irql.K)) {
-	l.as(l.image, fn)
+	l.t.Helper()
+	client := l.as(l.image, fn)
 	l.rest()
+	if len(l.m.Findings()) == 0 {
+		require.True(l.t, client.Ended(), "the client waits for ever")
+	}
 }
 
 func (l *lab) rest() {

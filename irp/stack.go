@@ -176,7 +176,8 @@ func IoSkipCurrentIrpStackLocation(k *irql.K, p *IRP) {
 // IoCopyCurrentIrpStackLocationToNext copies the caller's parameters to the next lower location, without the completion
 // routine, and clears the Control byte there.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller must hold the IRP. Rules: IRP-004, IRP-005, IRP-062, IRQL-001.
+// IRQL: <= DISPATCH_LEVEL. Ownership: the caller must hold the IRP. Rules: IRP-004, IRP-005, IRP-062,
+// IRP-070, IRQL-001.
 // Reference: wdm/nf-wdm-iocopycurrentirpstacklocationtonext.
 func IoCopyCurrentIrpStackLocationToNext(k *irql.K, p *IRP) {
 	ke.Enter(k, ddi.IoCopyCurrentIrpStackLocationToNext)

@@ -140,12 +140,12 @@ func KeInsertQueueDpc(k *K, dpc *KDPC, systemArgument1, systemArgument2 any) boo
 	}
 	ke.Point(k, ke.Use{Obj: dpc.id, How: ke.Enq})
 	if dpc.d.Queued() {
-		ke.CallStatus(k, ddi.KeInsertQueueDpc, dpc.id, 0)
+		ke.CallBool(k, ddi.KeInsertQueueDpc, dpc.id, false)
 		return false
 	}
 	dpc.timer = nil
 	dpc.arg1, dpc.arg2 = systemArgument1, systemArgument2
-	dpc.queuedSeq = ke.CallStatus(k, ddi.KeInsertQueueDpc, dpc.id, 1)
+	dpc.queuedSeq = ke.CallBool(k, ddi.KeInsertQueueDpc, dpc.id, true)
 	return ke.QueueDPC(k, &dpc.d)
 }
 

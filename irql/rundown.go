@@ -71,12 +71,12 @@ func ExAcquireRundownProtection(k *K, runRef *EX_RUNDOWN_REF) bool {
 	runRef.usable(k, d, verify.LOCK_007)
 	ke.Point(k, ke.Use{Obj: runRef.id, How: ke.A})
 	if runRef.down {
-		ke.CallStatus(k, d, runRef.id, 0)
+		ke.CallBool(k, d, runRef.id, false)
 		return false
 	}
 	runRef.count++
 	runRef.users = append(runRef.users, ke.ThreadOf(k))
-	ke.CallStatus(k, d, runRef.id, 1)
+	ke.CallBool(k, d, runRef.id, true)
 	return true
 }
 

@@ -48,7 +48,8 @@ type control struct {
 // Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_control_socket.md
 func wskControlSocket(k *irql.K, ws *WSK_SOCKET, requestType WSK_CONTROL_SOCKET_TYPE, controlCode,
 	level uint32,
-	inputSize uint64, inputBuffer *irp.Buffer, outputSize uint64, outputBuffer *irp.Buffer, outputSizeReturned *uint64,
+	inputSize uint64, inputBuffer *irp.Buffer, outputSize uint64, outputBuffer *irp.Buffer,
+	outputSizeReturned *uint64,
 	p *irp.IRP) ntstatus.NTSTATUS {
 	const d, name = ddi.PFN_WSK_CONTROL_SOCKET, "WskControlSocket"
 	c := &control{requestType, controlCode, level, inputSize, inputBuffer, outputSize, outputBuffer,

@@ -28,7 +28,7 @@ type subsystem struct {
 	dev     *irp.DEVICE_OBJECT // whose driver is the subsystem; made at the first registration
 	clients []*client          // in order of registration
 	sockets []*socket          // not yet closed, in order of creation
-	used    []trace.ID         // IRPs that were given to a WSK function before
+	used    []bool             // IRPs that were given to a WSK function before, by number
 	given   [][]byte           // redirect records that queries have returned
 	tables  tables
 }
@@ -187,9 +187,7 @@ func (s *subsystem) submit(k *irql.K, r *request) ntstatus.NTSTATUS {
 		l.SetMajorFunction(irp.IRP_MJ_INTERNAL_DEVICE_CONTROL)
 		l.Parameters().Others.Argument1 = r
 		r.context = l.Context()
-		if !s.hadIRP(r.p.ID()) {
-			s.used = append(s.used, r.p.ID())
-		}
+		s.noteIRP(r.p.ID())
 	}
 	if r.sock != nil {
 		r.sock.begin(k, r)
@@ -403,10 +401,14 @@ func (s *subsystem) awaited(obj string) bool {
 
 // hadIRP reports whether an IRP was given to a WSK function.
 func (s *subsystem) hadIRP(id trace.ID) bool {
-	for _, u := range s.used {
-		if u == id {
-			return true
-		}
+	n := id.Num()
+	return id.Kind() == trace.IRP && n < uint64(len(s.used)) && s.used[n]
+}
+
+// noteIRP remembers that an IRP was given to a WSK function.
+func (s *subsystem) noteIRP(id trace.ID) {
+	for uint64(len(s.used)) <= id.Num() {
+		s.used = append(s.used, false)
 	}
-	return false
+	s.used[id.Num()] = true
 }

@@ -125,7 +125,45 @@ func TestFwpmEngineClose0_DynamicObjectsVanish(t *testing.T) {
 	})
 }
 
+// addCase is a filter and what FwpmFilterAdd0 says about it.
+type addCase struct {
+	why  string
+	make func(f *fwpm.FWPM_FILTER0)
+	want ntstatus.NTSTATUS
+}
+
+func (c *addCase) try(t *testing.T) {
+	run(t, func(k *irql.K) {
+		h := open(t, k, nil)
+		var id uint64
+		assert.Equal(t, c.want, fwpm.FwpmFilterAdd0(k, h, filter(c.make), nil, &id), c.why)
+		assert.Equal(t, c.want == ok, id != 0, c.why)
+	})
+}
+
 func TestFwpmFilterAdd0_Statuses(t *testing.T) {
+	for _, c := range []addCase{
+		{"plain", nil, ok},
+		{"no name", func(f *fwpm.FWPM_FILTER0) { f.DisplayData.Name = "" },
+			ntstatus.STATUS_FWP_NULL_DISPLAY_NAME},
+		{"no sublayer", func(f *fwpm.FWPM_FILTER0) { f.SubLayerKey = mine },
+			ntstatus.STATUS_FWP_SUBLAYER_NOT_FOUND},
+		{"weight range 16", func(f *fwpm.FWPM_FILTER0) { f.Weight = fwps.Uint8Value(16) },
+			ntstatus.STATUS_FWP_INVALID_WEIGHT},
+		{"weight of 16 bits", func(f *fwpm.FWPM_FILTER0) { f.Weight = fwps.Uint16Value(1) },
+			ntstatus.STATUS_FWP_INVALID_WEIGHT},
+		{"exact weight", func(f *fwpm.FWPM_FILTER0) { f.Weight = fwps.Uint64Value(77) }, ok},
+		{"continue", func(f *fwpm.FWPM_FILTER0) { f.Action.Type = fwps.FWP_ACTION_CONTINUE },
+			ntstatus.STATUS_FWP_INVALID_ACTION_TYPE},
+		{"permit if unregistered without callout", func(f *fwpm.FWPM_FILTER0) {
+			f.Flags = fwpm.FWPM_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED
+		}, ntstatus.STATUS_FWP_INVALID_FLAGS},
+	} {
+		c.try(t)
+	}
+}
+
+func TestFwpmFilterAdd0_StatusesOfConditions(t *testing.T) {
 	condition := func(key fwps.GUID, m fwpm.FWP_MATCH_TYPE,
 		v fwpm.FWP_CONDITION_VALUE0) fwpm.FWPM_FILTER_CONDITION0 {
 		return fwpm.FWPM_FILTER_CONDITION0{FieldKey: key, MatchType: m, ConditionValue: v}
@@ -149,26 +187,7 @@ func TestFwpmFilterAdd0_Statuses(t *testing.T) {
 				Type: fwps.FWP_V4_ADDR_MASK, V4AddrMask: &fwps.FWP_V4_ADDR_AND_MASK{Addr: addr, Mask: mask}})
 	}
 	proto := fwpm.FWPM_CONDITION_IP_PROTOCOL
-	for _, c := range []struct {
-		why  string
-		make func(f *fwpm.FWPM_FILTER0)
-		want ntstatus.NTSTATUS
-	}{
-		{"plain", nil, ok},
-		{"no name", func(f *fwpm.FWPM_FILTER0) { f.DisplayData.Name = "" },
-			ntstatus.STATUS_FWP_NULL_DISPLAY_NAME},
-		{"no sublayer", func(f *fwpm.FWPM_FILTER0) { f.SubLayerKey = mine },
-			ntstatus.STATUS_FWP_SUBLAYER_NOT_FOUND},
-		{"weight range 16", func(f *fwpm.FWPM_FILTER0) { f.Weight = fwps.Uint8Value(16) },
-			ntstatus.STATUS_FWP_INVALID_WEIGHT},
-		{"weight of 16 bits", func(f *fwpm.FWPM_FILTER0) { f.Weight = fwps.Uint16Value(1) },
-			ntstatus.STATUS_FWP_INVALID_WEIGHT},
-		{"exact weight", func(f *fwpm.FWPM_FILTER0) { f.Weight = fwps.Uint64Value(77) }, ok},
-		{"continue", func(f *fwpm.FWPM_FILTER0) { f.Action.Type = fwps.FWP_ACTION_CONTINUE },
-			ntstatus.STATUS_FWP_INVALID_ACTION_TYPE},
-		{"permit if unregistered without callout", func(f *fwpm.FWPM_FILTER0) {
-			f.Flags = fwpm.FWPM_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED
-		}, ntstatus.STATUS_FWP_INVALID_FLAGS},
+	for _, c := range []addCase{
 		{"protocol and port", conditions(condition(proto, fwpm.FWP_MATCH_EQUAL, tcp), port(443)), ok},
 		{"two ports side by side", conditions(port(80), port(443)), ok},
 		{"two ports apart", conditions(port(80), condition(proto, fwpm.FWP_MATCH_EQUAL, tcp), port(443)),
@@ -189,12 +208,7 @@ func TestFwpmFilterAdd0_Statuses(t *testing.T) {
 		{"blob missing", conditions(condition(fwpm.FWPM_CONDITION_ALE_APP_ID, fwpm.FWP_MATCH_EQUAL,
 			fwpm.FWP_CONDITION_VALUE0{Type: fwps.FWP_BYTE_BLOB_TYPE})), ntstatus.STATUS_FWP_NULL_POINTER},
 	} {
-		run(t, func(k *irql.K) {
-			h := open(t, k, nil)
-			var id uint64
-			assert.Equal(t, c.want, fwpm.FwpmFilterAdd0(k, h, filter(c.make), nil, &id), c.why)
-			assert.Equal(t, c.want == ok, id != 0, c.why)
-		})
+		c.try(t)
 	}
 }
 

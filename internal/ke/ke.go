@@ -278,6 +278,15 @@ func CallStatus(k *K, d ddi.ID, obj trace.ID, status uint32) uint64 {
 	return called(k, d, obj, 0, 0, status, trace.HasStatus)
 }
 
+// CallBool records a DDI on an object together with the BOOLEAN it returns.
+func CallBool(k *K, d ddi.ID, obj trace.ID, result bool) uint64 {
+	e := trace.Event{What: trace.Call, Code: d, Obj: obj, Flags: trace.HasStatus | trace.IsBool}
+	if result {
+		e.Status = 1
+	}
+	return Log(k, e)
+}
+
 // Note records a line of constant text about an object.
 func Note(k *K, text string, obj trace.ID) uint64 {
 	return Log(k, trace.Event{What: trace.Note, Text: text, Obj: obj})

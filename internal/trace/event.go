@@ -31,6 +31,7 @@ const (
 	HasStatus
 	HexA
 	HexB
+	IsBool // the status is a BOOLEAN: 0 is FALSE, anything else TRUE
 )
 
 // Event is one line of a run. It is fixed in size and holds no text of its own, so that recording costs a few nanoseconds.

@@ -158,8 +158,13 @@ func number(v uint64, hex bool) string {
 
 // status prints the status with a space before it, "" when the event has none.
 func status(e *trace.Event) string {
-	if e.Flags&trace.HasStatus == 0 {
+	switch {
+	case e.Flags&trace.HasStatus == 0:
 		return ""
+	case e.Flags&trace.IsBool != 0 && e.Status == 0:
+		return " FALSE"
+	case e.Flags&trace.IsBool != 0:
+		return " TRUE"
 	}
 	return " " + ntstatus.NTSTATUS(e.Status).String()
 }
