@@ -279,6 +279,9 @@ func (c *classification) finish(k *ke.K) {
 		a.Status, text = ntstatus.STATUS_ACCESS_DENIED, "block"
 	}
 	ke.Note(k, text, c.id)
+	if c.chain != nil && c.chain.gone {
+		c.chain.free(k) // the connection ended while it was pended: nobody will free what came since
+	}
 	c.q.Done(k, a)
 }
 

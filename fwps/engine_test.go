@@ -280,6 +280,42 @@ func TestDump_SaysWhyTheConnectionWasNotRedirected(t *testing.T) {
 	assert.Contains(t, l.m.Findings()[0].Dump[0], "!wfp classify classify#1")
 }
 
+func TestApply_AfterTheConnectionIsGoneFreesTheContext(t *testing.T) {
+	l := newLab(t)
+	to := toProxy()
+	l.load("redir.sys", func(k *irql.K, d *driver) {
+		d.hook(k, atAuth, permits)
+		d.hook(k, atRedirect, func(a *args) {
+			a.state()
+			a.pend(func(k *irql.K, p *pended) {
+				l.e.ConnectionGone(k, l.conns[0].records, 0)
+				out := p.out
+				d.change(k, p.handle, p.filter, &out, to)
+				p.done(k)
+			})
+		})
+	})
+	l.connect()
+	assert.Equal(t, byte(0xDE), to.context.Load8(0))
+	l.silent()
+}
+
+// TestRun_IsRepeatable compares two plays of the same random schedule.
+func TestRun_IsRepeatable(t *testing.T) {
+	play := func(run uint64) uint64 {
+		l := newLab(t)
+		l.m.Reset(ke.Config{Events: -1, Source: ke.NewRandom(3, run)})
+		l.e = fwps.EngineOf(l.m)
+		d := l.tolerant("a.sys", 0x100)
+		l.connect()
+		l.end(d)
+		return l.m.Log().Hash()
+	}
+	for run := uint64(1); run <= 20; run++ {
+		require.Equal(t, play(run), play(run), "run %d", run)
+	}
+}
+
 // TestPend_EverySchedule plays a pended redirection with two drivers and an unload under many schedules: it
 // always ends, answers once and breaks no rule.
 func TestPend_EverySchedule(t *testing.T) {

@@ -199,15 +199,20 @@ func (e *engine) ConnectionGone(k *ke.K, r tcpip.Records, _ trace.ID) {
 		return
 	}
 	c.gone = true
-	for _, x := range c.contexts {
-		x.gone = true
-		pool.FreeTaken(k, x.buf)
-	}
+	c.free(k)
 	for i, o := range e.chains {
 		if o == c {
 			e.chains = append(e.chains[:i], e.chains[i+1:]...)
 			return
 		}
+	}
+}
+
+// free frees the contexts of a connection that is gone.
+func (r *chain) free(k *ke.K) {
+	for _, x := range r.contexts {
+		x.gone = true
+		pool.FreeTaken(k, x.buf)
 	}
 }
 

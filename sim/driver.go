@@ -71,7 +71,7 @@ func (m *Machine) stuck(routine string) {
 	if m.ke.Dead() {
 		return // with Collect: a violation ended the run
 	}
-	m.ke.CheckDeadlock()
+	m.ke.RunEndChecks() // what is found here says why
 	if m.violated() {
 		if !m.opt.Collect {
 			m.fail()

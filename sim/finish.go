@@ -66,7 +66,7 @@ func (m *Machine) violated() bool {
 		return true
 	}
 	for _, f := range m.ke.Findings() {
-		if m.opt.fails(f.Rule.Severity()) && m.opt.wanted(f.Rule.Severity()) {
+		if m.opt.fails(f.Severity()) && m.opt.wanted(f.Severity()) {
 			return true
 		}
 	}
@@ -108,7 +108,7 @@ func (m *Machine) hazards() []Finding {
 func (m *Machine) pick(want func(verify.Severity) bool) []Finding {
 	var out []Finding
 	for _, f := range m.Findings() {
-		if want(f.Rule.Severity()) {
+		if want(f.Severity()) {
 			out = append(out, f)
 		}
 	}

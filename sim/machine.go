@@ -212,7 +212,7 @@ func (t *Thread) Ended() bool { return t.t.Ended() }
 func (m *Machine) Findings() []Finding {
 	var out []Finding
 	for _, f := range m.ke.Findings() {
-		if m.opt.wanted(f.Rule.Severity()) {
+		if m.opt.wanted(f.Severity()) {
 			out = append(out, f)
 		}
 	}

@@ -37,7 +37,7 @@ func (m *Machine) names() *simtrace.Names {
 		for _, p := range f.Places {
 			marks[p.Seq] = strings.ToLower(strings.ReplaceAll(p.Label, "_", " "))
 		}
-		marks[m.eventOf(&f)] = word(f.Rule.Severity())
+		marks[m.eventOf(&f)] = word(f.Severity())
 	}
 	return &simtrace.Names{
 		Start: -ke.Since(0),

@@ -78,7 +78,7 @@ func (m *Machine) writeFinding(w io.Writer, f Finding) {
 	f.Stack = m.locate(f.Stack, f.Seq)
 	f.Blocked = m.lastTouched(f.Blocked, n)
 	opt := report.Options{}
-	if m.opt.fails(f.Rule.Severity()) {
+	if m.opt.fails(f.Severity()) {
 		opt.Replay = m.repeatLines()
 	}
 	report.Text(w, &f, record(f.Rule), opt)
@@ -118,7 +118,7 @@ func (m *Machine) lastEvents(f *Finding, n *simtrace.Names) []string {
 		seq := picked[i]
 		line := simtrace.Full(seq, log.At(seq), n)
 		if seq == at {
-			line += "   <-- " + word(f.Rule.Severity())
+			line += "   <-- " + word(f.Severity())
 		}
 		lines = append(lines, line)
 	}

@@ -96,7 +96,9 @@ type Machine struct {
 	seen    []seenFinding
 	crash   any // internal error on its way out
 	images  []*Image
-	made    uint64 // threads and processes so far
+	born    []*Thread // every thread of this run, for the next one to use again
+	retired []*Thread // of earlier runs
+	made    uint64    // threads and processes so far
 	chanNo  uint64
 	serial  uint64 // runs so far; part of Stamp
 
@@ -139,6 +141,7 @@ func (m *Machine) Reset(cfg Config) {
 	m.log.Reset(events)
 	m.cur, m.dead, m.running, m.last, m.crash, m.in = nil, false, false, nil, nil, nil
 	m.resetCPUs(cfg.Processors)
+	m.retired, m.born = append(m.retired, m.born...), m.born[:0]
 	m.threads, m.all, m.chans = m.threads[:0], m.all[:0], m.chans[:0]
 	m.queued, m.next = 0, alternative{}
 	m.clock.reset()

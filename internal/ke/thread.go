@@ -60,14 +60,32 @@ func (m *Machine) NewThread(name string, p *Process, fn func(k *K)) *Thread {
 		panic(Misuse("more than " + utoa(maxContexts) + " contexts in one run"))
 	}
 	m.ctxs++
-	t := &Thread{ID: m.NewID(trace.Thread), Process: p, body: fn}
+	t := m.blankThread()
+	t.ID, t.Process, t.body = m.NewID(trace.Thread), p, fn
 	m.made++
 	t.TID = uint32(4 * (2 + m.made))
-	t.K = K{m: m, t: t, name: name, num: m.ctxs}
-	t.K.cpu = m.cpus[0]
-	t.Object = Object{Kind: ThreadObject, ID: t.ID}
+	t.m, t.t, t.name, t.num, t.cpu = m, t, name, m.ctxs, m.cpus[0]
+	t.Object.Kind, t.Object.ID = ThreadObject, t.ID
 	m.all = append(m.all, t)
 	m.makeReady(t)
+	return t
+}
+
+// blankThread gives a zero Thread, one of an earlier run with its buffers if there is any.
+func (m *Machine) blankThread() *Thread {
+	var t *Thread
+	if n := len(m.retired); n > 0 {
+		t = m.retired[n-1]
+		m.retired = m.retired[:n-1]
+		clear(t.Object.waiters[:cap(t.Object.waiters)])
+		old := *t
+		*t = Thread{blocks: old.blocks[:0]}
+		t.frames, t.locks, t.stack, t.apcs = old.frames[:0], old.locks[:0], old.stack[:0], old.apcs[:0]
+		t.Object.waiters = old.Object.waiters[:0]
+	} else {
+		t = new(Thread)
+	}
+	m.born = append(m.born, t)
 	return t
 }
 

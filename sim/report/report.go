@@ -35,7 +35,7 @@ const (
 func Text(w io.Writer, f *verify.Finding, rec verify.Record, opt Options) {
 	p := printer{row: verify.Rule(f.Rule), rec: rec, f: f}
 	p.measure()
-	full := f.Rule.Severity() == verify.Error && !opt.Short
+	full := f.Severity() == verify.Error && !opt.Short
 	p.line(p.position() + p.name() + ": " + f.Headline)
 	p.line("")
 	if full {
