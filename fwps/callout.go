@@ -43,6 +43,9 @@ var (
 	siteUnregister = ke.Site{Name: "doc/FwpsCalloutUnregister/running",
 		Alts: []string{"waits", "STATUS_DEVICE_BUSY"},
 		Spec: "wfp.md 2.3"}
+	siteNotifyType = ke.Site{Name: "env/FWPS_CALLOUT_NOTIFY_FN1/type",
+		Alts: []string{"known", "unknown first"},
+		Spec: "wfp.md 2.4"}
 	siteNotify = ke.Site{Name: "doc/FWPS_CALLOUT_NOTIFY_FN1/irql", Alts: []string{"passive", "dispatch"},
 		Spec: "wfp.md 21 #30"}
 )

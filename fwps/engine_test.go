@@ -16,6 +16,7 @@ import (
 	"calloutsim/internal/verify"
 	"calloutsim/irp"
 	"calloutsim/irql"
+	"calloutsim/ntstatus"
 )
 
 func TestClassify_LevelOfEachLayer(t *testing.T) {
@@ -149,6 +150,27 @@ func flipped(b []byte, i int) []byte {
 	c := append([]byte(nil), b...)
 	c[i] ^= 1
 	return c
+}
+
+func TestSioFormat_RefusesBadBuffers(t *testing.T) {
+	for _, c := range []struct {
+		off, n int
+		length uint64
+	}{{4, 512, 512}, {8, 256, 512}} {
+		l := newLab(t)
+		l.single(atRedirect, func(a *args) {
+			a.permit()
+			b := irp.ExAllocatePool2(a.k, irp.POOL_FLAG_NON_PAGED, 1024, tag)
+			var n uint64
+			s := fwps.FwpsQueryConnectionSioFormatRedirectRecords0(a.k, a.meta.RedirectRecords(),
+				b.Slice(c.off, c.n),
+				c.length, &n)
+			assert.Equal(t, ntstatus.STATUS_INVALID_PARAMETER, s)
+			irp.ExFreePoolWithTag(a.k, b, tag)
+		})
+		l.connect()
+		assert.Equal(t, []string{"WFP-115"}, l.found(), "%+v", c)
+	}
 }
 
 // TestFormatRecords_TakenBeforeTheChangeIsApplied is the order wfp.md 10.5 describes: the driver hands the

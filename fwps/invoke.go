@@ -8,6 +8,10 @@ import (
 	"calloutsim/internal/wfp"
 )
 
+// callbackBudget is how long classifyFn may take at DISPATCH_LEVEL. Windows states no number; drivers are
+// told to keep a DPC below 100 us.
+const callbackBudget = ke.Millisecond
+
 // classifyContext is what classifyFn passes to FwpsAcquireClassifyHandle0 and nobody looks into.
 type classifyContext struct{ call *call }
 
@@ -84,10 +88,15 @@ func (cl *call) invoke(k *ke.K) {
 	if c.info.ale {
 		ctx = &classifyContext{cl}
 	}
+	begun, level := c.e.m.Now(), ke.IRQL(k)
 	r.fn.ClassifyFn(k, cl.in, cl.meta, cl.layerData(), ctx, cl.filter, 0, cl.out)
 	cl.running = false
 	cl.exit = *cl.out
 	cl.checkReturn(k)
+	if t := c.e.m.Now() - begun; t > callbackBudget && level >= ke.Dispatch {
+		cl.found(k, verify.WFP_008, fmt.Sprintf("classifyFn kept its processor at DISPATCH_LEVEL for %d us",
+			t/ke.Microsecond), "do long work in a work item.")
+	}
 	cl.poison()
 	*cl.out = poisonOut
 	ke.Pop(k)

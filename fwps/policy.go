@@ -1,6 +1,8 @@
 package fwps
 
 import (
+	"fmt"
+
 	"calloutsim/internal/ke"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
@@ -83,8 +85,23 @@ func NotifyAdded(k *ke.K, f *wfp.Filter) ntstatus.NTSTATUS {
 	if r == nil {
 		return ntstatus.STATUS_SUCCESS
 	}
+	if ke.Choose(k, &siteNotifyType, 2) == 1 {
+		e.notifyUnknown(k, r, f)
+	}
 	key := f.Key
 	return e.notify(k, r, FWPS_CALLOUT_NOTIFY_ADD_FILTER, &key, f)
+}
+
+// unknownNotify is a reason that no version of Windows gives today.
+const unknownNotify FWPS_CALLOUT_NOTIFY_TYPE = 99
+
+// notifyUnknown calls notifyFn as a later version of Windows may do.
+func (e *engine) notifyUnknown(k *ke.K, r *registration, f *wfp.Filter) {
+	if s := e.notify(k, r, unknownNotify, nil, f); !ntstatus.NT_SUCCESS(s) {
+		ke.Report(k, verify.Finding{Rule: verify.WFP_025, Obj: r.tid.String(), Driver: imageNameOf(r.owner),
+			Headline: fmt.Sprintf("notifyFn returns %v for a notification type it does not know", s),
+			Fix:      "return STATUS_SUCCESS for everything that is not understood."})
+	}
 }
 
 // NotifyCommitted tells callouts that asked for it that a filter is in force.

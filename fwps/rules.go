@@ -32,6 +32,9 @@ var registrationRules = []verify.Record{
 	rule(verify.WFP_006, "CalloutWaitsAtDispatch", 0,
 		"Callbacks of callouts come at DISPATCH_LEVEL in an arbitrary thread. Waiting or touching "+
 			"pageable memory there stops the processor."),
+	rule(verify.WFP_008, "ClassifyTakesLong", 0,
+		"Nothing else runs on the processor meanwhile, no packet and no timer; the DPC watchdog ends it "+
+			"with a bug check."),
 	rule(verify.WFP_009, "ClassifyRoutineOutsideClassify", 0,
 		"These routines work on the classification that the caller is inside of. Elsewhere there is none, "+
 			"and the engine has no state to work on."),
@@ -69,6 +72,9 @@ var registrationRules = []verify.Record{
 			"the next."),
 	rule(verify.WFP_024, "RegistrationInsideCallback", 0,
 		"Unregistering waits for the callout's callbacks. Inside one of them it waits for itself."),
+	rule(verify.WFP_025, "UnknownNotificationRefused", 0,
+		"A later version of Windows may notify of more; a driver that fails what it does not know blocks "+
+			"filters then."),
 	rule(verify.WFP_030, "CalloutsShareSublayer", 0,
 		"The first filter that decides ends its sublayer. A lighter callout in the same sublayer is not "+
 			"called and does not notice."),

@@ -29,6 +29,36 @@ func inThread(fn func(k *irql.K, d *driver)) func(l *lab) {
 	}
 }
 
+// stalling is a scenario whose classifyFn keeps the processor busy.
+func stalling(times int) func(l *lab) {
+	return onRedirect(func(a *args) {
+		a.permit()
+		for range times {
+			irql.KeStallExecutionProcessor(a.k, 50)
+		}
+	})
+}
+
+// notified is a scenario whose notifyFn answers types it does not know with s.
+func notified(s ntstatus.NTSTATUS) func(l *lab) {
+	return func(l *lab) {
+		l.load("redir.sys", func(k *irql.K, d *driver) {
+			h := &hook{key: fwps.GUID{Data1: 0xca}, fn: permits}
+			c := d.describe(h)
+			c.NotifyFn = func(_ *irql.K, t fwps.FWPS_CALLOUT_NOTIFY_TYPE, _ *fwps.GUID,
+				_ *fwps.FWPS_FILTER1) ntstatus.NTSTATUS {
+				if t > fwps.FWPS_CALLOUT_NOTIFY_ADD_FILTER_POST_COMMIT {
+					return s
+				}
+				return ok
+			}
+			fwps.FwpsCalloutRegister1(k, d.dev, c, &h.id)
+			d.addObjects(k, atRedirect, h)
+			d.addFilter(k, atRedirect, h, nil)
+		})
+	}
+}
+
 // levels are the cases about IRQL.
 func levels() []ruleCase {
 	atLevel := func(level irql.KIRQL, fn func(k *irql.K, d *driver)) func(l *lab) {
@@ -68,13 +98,14 @@ func levels() []ruleCase {
 			l.e = fwps.EngineOf(l.m)
 			waits(l)
 		}},
+		{verify.WFP_008, nil, stalling(40), stalling(1)},
 	}
 }
 
-// Rule: WFP-001, WFP-002, WFP-003, WFP-004, WFP-005, WFP-006
+// Rule: WFP-001, WFP-002, WFP-003, WFP-004, WFP-005, WFP-006, WFP-008
 func TestLevels_Wrong(t *testing.T) { trip(t, levels()) }
 
-// Near miss: WFP-001, WFP-002, WFP-003, WFP-004, WFP-005, WFP-006
+// Near miss: WFP-001, WFP-002, WFP-003, WFP-004, WFP-005, WFP-006, WFP-008
 func TestLevels_Right(t *testing.T) { miss(t, levels()) }
 
 // registrations are the cases about registering callouts.
@@ -272,7 +303,9 @@ func objects() []ruleCase {
 			fwpm.FwpmCalloutDeleteByKey0(k, d.engine, &d.hooks[0].key)
 		})
 	}
+	probed := []ke.Pin{pin("env/FWPS_CALLOUT_NOTIFY_FN1/type", 1)}
 	return []ruleCase{
+		{verify.WFP_025, probed, notified(ntstatus.STATUS_INVALID_PARAMETER), notified(ok)},
 		{verify.WFP_030, nil, sublayers(atRedirect.weight), sublayers(0x99)},
 		{verify.WFP_032, nil, names(false), names(true)},
 		{verify.WFP_033, nil, missing(0), missing(fwpm.FWPM_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED)},
@@ -289,8 +322,8 @@ func objects() []ruleCase {
 	}
 }
 
-// Rule: WFP-030, WFP-032, WFP-033, WFP-035, WFP-036
+// Rule: WFP-025, WFP-030, WFP-032, WFP-033, WFP-035, WFP-036
 func TestManagement_Misused(t *testing.T) { trip(t, objects()) }
 
-// Near miss: WFP-030, WFP-032, WFP-033, WFP-035, WFP-036
+// Near miss: WFP-025, WFP-030, WFP-032, WFP-033, WFP-035, WFP-036
 func TestManagement_WellUsed(t *testing.T) { miss(t, objects()) }

@@ -47,7 +47,7 @@ type FWPS_CALLOUT_CLASSIFY_FN1 func(k *irql.K, inFixedValues *FWPS_INCOMING_VALU
 // FWPS_CALLOUT_NOTIFY_FN1 is notifyFn of version 1.
 //
 // IRQL: <= DISPATCH_LEVEL, in practice PASSIVE_LEVEL. Ownership: filter is the engine's. Rules: WFP-006,
-// WFP-028. Reference: fwpsk/nc-fwpsk-fwps_callout_notify_fn1.
+// WFP-025. Reference: fwpsk/nc-fwpsk-fwps_callout_notify_fn1.
 type FWPS_CALLOUT_NOTIFY_FN1 func(k *irql.K, notifyType FWPS_CALLOUT_NOTIFY_TYPE, filterKey *GUID,
 	filter *FWPS_FILTER1) ntstatus.NTSTATUS
 

@@ -160,7 +160,8 @@ func (io *ioManager) leaked(m *ke.Machine, p *IRP, ctx string) {
 		Places:   p.story(), Fix: "call IoFreeIrp on every path that ends the request."})
 }
 
-// checkEnd makes this package's checks at the end of a run: nothing can run any more.
+// checkEnd makes this package's checks at the end of a run: nothing can run any more. A driver that is still loaded may keep
+// an IRP for its next request; only unload shows whether it was forgotten.
 func (io *ioManager) checkEnd(m *ke.Machine) {
 	for p := io.live; p != nil; p = p.next {
 		switch {
@@ -171,14 +172,6 @@ func (io *ioManager) checkEnd(m *ke.Machine) {
 			m.ReportEnd(verify.Finding{Rule: rule, Also: also, Obj: p.id.String(), Driver: p.owner.Name, Dump: dumpIRP(p),
 				Headline: fmt.Sprintf("the climb of %v was stopped by %s and never resumed", p.id, p.owner.Name), Places: p.story(),
 				Fix: "complete the IRP after the work the routine stopped it for, or let the climb go on."})
-		case p.creator != nil && (p.state == stStopped || p.state == stCreator):
-			if !p.held() {
-				io.leaked(m, p, "end of run")
-			}
 		}
 	}
 }
-
-// held reports whether a driver that is still loaded may be keeping the IRP for its next request; only unload shows whether
-// it was forgotten.
-func (p *IRP) held() bool { return p.creator != nil && !p.creator.Unloaded }

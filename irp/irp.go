@@ -345,7 +345,6 @@ func (p *IRP) SetMdlAddress(mdl *MDL) {
 	p.mdl = mdl
 }
 
-func (p *IRP) mdlHead() *MDL       { return p.mdl }
 func (p *IRP) setMdlHead(mdl *MDL) { p.mdl = mdl }
 
 // AssociatedIrp holds SystemBuffer. Rules: IRP-005.

@@ -23,10 +23,9 @@ func markAndForward(answer func(s ntstatus.NTSTATUS) ntstatus.NTSTATUS) dispatch
 	}
 }
 
-func same(s ntstatus.NTSTATUS) ntstatus.NTSTATUS      { return s }
-func sayPending(ntstatus.NTSTATUS) ntstatus.NTSTATUS  { return pending }
-func sayOk(ntstatus.NTSTATUS) ntstatus.NTSTATUS       { return ok }
-func sayFailed(s ntstatus.NTSTATUS) ntstatus.NTSTATUS { return failed }
+func same(s ntstatus.NTSTATUS) ntstatus.NTSTATUS     { return s }
+func sayPending(ntstatus.NTSTATUS) ntstatus.NTSTATUS { return pending }
+func sayOk(ntstatus.NTSTATUS) ntstatus.NTSTATUS      { return ok }
 func returns(s ntstatus.NTSTATUS) (d dispatch) {
 	return func(*irql.K, *driver, *irp.IRP) ntstatus.NTSTATUS { return s }
 }

@@ -21,7 +21,6 @@ type player struct {
 	regs    [4]register
 	events  [8]*irql.KEVENT
 	labels  []label
-	runs    []run
 	async   []*asyncRun
 	entered []entry
 	log     []string
@@ -41,8 +40,6 @@ type label struct {
 	k    *irql.K
 	name string
 }
-
-type run struct{ name string }
 
 type entry struct {
 	name string
