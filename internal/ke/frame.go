@@ -89,8 +89,9 @@ func Push(k *K, f Frame) *Frame {
 	return top
 }
 
-// NewFrame and Begin are the two halves of Push, for callbacks so frequent that copying frames shows. NewFrame makes
-// room for a frame, with old values: the caller sets every exported member but Serial and hands it to Begin at once.
+// NewFrame and Begin are the two halves of Push, for callbacks so frequent that copying frames shows.
+// NewFrame makes room for a frame, with old values: the caller sets every exported member but Serial and
+// hands it to Begin at once.
 func NewFrame(k *K) *Frame {
 	n := len(k.frames)
 	if n == cap(k.frames) {

@@ -258,7 +258,8 @@ func called(k *K, d ddi.ID, obj, obj2 trace.ID, a uint64, status uint32, has tra
 	e.Time, e.Ctx, e.CPU, e.IRQL, e.Driver = m.now, k.num, k.cpu.num, k.irql, driverNum(k)
 	e.What, e.Code, e.Flags, e.Status = trace.Call, d, has, status
 	e.Obj, e.Obj2, e.A, e.B, e.Fn, e.Text = obj, obj2, a, 0, 0, ""
-	seq := m.log.Mix(trace.Where(trace.Call, d, k.num, k.cpu.num, k.irql), trace.About(obj, obj2, status, a, 0))
+	seq := m.log.Mix(trace.Where(trace.Call, d, k.num, k.cpu.num, k.irql),
+		trace.About(obj, obj2, status, a, 0))
 	if m.cfg.Stacks {
 		m.recordStack(seq)
 	}

@@ -296,7 +296,7 @@ func checkReports(tr *tree, c catalogue, broken []string) []problem {
 				}
 				ast.Inspect(decl, func(n ast.Node) bool {
 					if kv, ok := n.(*ast.KeyValueExpr); ok && isAlso(kv) {
-						return false // the more general rules of the same act, which need no record (rules.md 12)
+						return false // more general rules of the same act need no record (rules.md 12)
 					}
 					id, ok := n.(*ast.Ident)
 					if !ok || !ruleConstant.MatchString(id.Name) {

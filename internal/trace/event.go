@@ -34,8 +34,8 @@ const (
 	IsBool // the status is a BOOLEAN: 0 is FALSE, anything else TRUE
 )
 
-// Event is one line of a run. It is fixed in size and holds no text of its own, so that recording costs a few nanoseconds.
-// Fn and Text are for printing only and take no part in the hash.
+// Event is one line of a run. It is fixed in size and holds no text of its own, so that recording costs a few
+// nanoseconds. Fn and Text are for printing only and take no part in the hash.
 type Event struct {
 	Time   int64 // virtual time, 100 ns units
 	Obj    ID    // what the event is about
@@ -69,8 +69,8 @@ type Log struct {
 	scratch Event // slot of a log that keeps none
 }
 
-// Reset forgets the run. size is the number of last events to keep, rounded up to a power of two; 0 keeps none, negative
-// keeps all.
+// Reset forgets the run. size is the number of last events to keep, rounded up to a power of two; 0 keeps
+// none, negative keeps all.
 func (l *Log) Reset(size int) {
 	l.n, l.hash = 0, hashSeed
 	l.all = size < 0
@@ -91,8 +91,8 @@ func (l *Log) Reset(size int) {
 	}
 }
 
-// Slot gives the place of the next event, with whatever an older event left there. The caller sets every field and calls
-// Commit before anything else is recorded.
+// Slot gives the place of the next event, with whatever an older event left there. The caller sets every
+// field and calls Commit before anything else is recorded.
 func (l *Log) Slot() *Event {
 	switch {
 	case l.all:
@@ -125,7 +125,8 @@ func About(obj, obj2 ID, status uint32, a, b uint64) uint64 {
 	return uint64(obj) ^ uint64(obj2)<<20 ^ uint64(status)<<7 ^ a<<13 ^ b<<33
 }
 
-// Mix is Commit for a caller that still has the fields of the event at hand: it packs them with Where and About.
+// Mix is Commit for a caller that still has the fields of the event at hand: it packs them with Where and
+// About.
 func (l *Log) Mix(where, about uint64) uint64 {
 	h := (l.hash ^ where) * hashPrime
 	h = (h ^ h>>29 ^ about) * hashPrime

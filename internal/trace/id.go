@@ -1,7 +1,8 @@
-// Package trace holds what a run leaves behind: small stable object ids, fixed-size events and the hash over them.
+// Package trace holds what a run leaves behind: small stable object ids, fixed-size events and the hash over
+// them.
 //
-// Modelled: one event per DDI, per callback entered or left, per switch of context, per step of the simulated network.
-// Ids and numbers only are recorded while a run goes on; text is made from them when somebody asks.
+// Modelled: one event per DDI, per callback entered or left, per switch of context, per step of the simulated
+// network. Ids and numbers only are recorded while a run goes on; text is made from them when somebody asks.
 package trace
 
 import "strconv"
@@ -59,9 +60,12 @@ const (
 )
 
 var kindNames = [numKinds]string{
-	"none", "irp", "dev", "drv", "file", "pool", "mdl", "event", "mutex", "sem", "timer", "dpc", "thread", "work",
-	"lock", "fmutex", "gmutex", "eres", "push", "rundown", "rmlock", "csq", "look", "proc", "var", "handle", "reg",
-	"sock", "ep", "conn", "callout", "filter", "sublayer", "engine", "classify", "ch", "rh", "records", "rctx",
+	"none", "irp", "dev", "drv", "file", "pool", "mdl", "event", "mutex", "sem", "timer", "dpc", "thread",
+	"work",
+	"lock", "fmutex", "gmutex", "eres", "push", "rundown", "rmlock", "csq", "look", "proc", "var", "handle",
+	"reg",
+	"sock", "ep", "conn", "callout", "filter", "sublayer", "engine", "classify", "ch", "rh", "records",
+	"rctx",
 	"flow", "nbl", "if", "apc", "ctx",
 }
 

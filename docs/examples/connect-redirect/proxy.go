@@ -13,8 +13,8 @@ var (
 	tagData  = irp.Tag("PrxD")
 )
 
-// Proxy is proxy.sys: a WSK client that connects to the original destinations on behalf of redirected connections and
-// carries bytes between the two sides.
+// Proxy is proxy.sys: a WSK client that connects to the original destinations on behalf of redirected
+// connections and carries bytes between the two sides.
 type Proxy struct {
 	Defect   Defect
 	Device   *irp.DEVICE_OBJECT // redirect.sys sends IOCTL_PROXY_CONNECT here
@@ -38,8 +38,8 @@ type outbound struct {
 	socket *wsk.WSK_SOCKET
 }
 
-// captureWait is how long DriverEntry waits for the provider, in milliseconds. It must not wait for ever: drivers that the
-// provider needs may not be loaded yet.
+// captureWait is how long DriverEntry waits for the provider, in milliseconds. It must not wait for ever:
+// drivers that the provider needs may not be loaded yet.
 const captureWait = 100
 
 var clientDispatch = wsk.WSK_CLIENT_DISPATCH{Version: wsk.MAKE_WSK_VERSION(1, 0)}
@@ -76,8 +76,9 @@ func (d *Proxy) DriverEntry(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatu
 
 func (d *Proxy) unload(k *irql.K, _ *irp.DRIVER_OBJECT) { d.stop(k) }
 
-// stop takes everything down: no new requests and no new accepts, the listener, the threads, the sockets nobody fetched,
-// WSK itself. The order matters: a WskAccept that comes after WskCloseSocket would use a socket that is gone.
+// stop takes everything down: no new requests and no new accepts, the listener, the threads, the sockets
+// nobody fetched, WSK itself. The order matters: a WskAccept that comes after WskCloseSocket would use a
+// socket that is gone.
 func (d *Proxy) stop(k *irql.K) {
 	irql.ExWaitForRundownProtectionRelease(k, &d.rundown)
 	irql.ExWaitForRundownProtectionRelease(k, &d.accepts)
@@ -150,8 +151,9 @@ func (d *Proxy) accept(k *irql.K, _ any) {
 // pair is a proxied connection: both its sides.
 type pair struct {
 	client, server *wsk.WSK_SOCKET
-	calls          irql.EX_RUNDOWN_REF // held by every call for one of the sockets; run down when the connection is lost
-	lost           int32
+	// calls is held by every call for one of the sockets and run down when the connection is lost.
+	calls irql.EX_RUNDOWN_REF
+	lost  int32
 }
 
 // serve finds the other side of an accepted connection and carries bytes both ways until both have ended.
@@ -185,7 +187,8 @@ func (d *Proxy) answers(k *irql.K, context any) {
 	d.carry(k, x, x.server, x.client)
 }
 
-// carry copies until the sender has ended its half, and passes that end on. When one side is lost, the other is, too.
+// carry copies until the sender has ended its half, and passes that end on. When one side is lost, the other
+// is, too.
 func (d *Proxy) carry(k *irql.K, x *pair, from, to *wsk.WSK_SOCKET) {
 	if d.copy(k, x, from, to) {
 		r := d.guarded(k, &x.calls, func(p *irp.IRP) ntstatus.NTSTATUS {
@@ -228,8 +231,8 @@ func (d *Proxy) copy(k *irql.K, x *pair, from, to *wsk.WSK_SOCKET) bool {
 	}
 }
 
-// abort ends both sides at once. First it keeps the other direction from making further calls: after an abortive disconnect
-// there must be none. What that direction waits for is completed by the disconnect.
+// abort ends both sides at once. First it keeps the other direction from making further calls: after an
+// abortive disconnect there must be none. What that direction waits for is completed by the disconnect.
 func (d *Proxy) abort(k *irql.K, x *pair) {
 	if irql.InterlockedExchange(k, &x.lost, 1) != 0 {
 		return // the other direction is at it

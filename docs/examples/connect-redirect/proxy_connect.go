@@ -8,13 +8,15 @@ import (
 	"calloutsim/wsk/ws2def"
 )
 
-// IOCTL_PROXY_CONNECT asks proxy.sys to connect to an original destination. Its system buffer is a connect request:
+// IOCTL_PROXY_CONNECT asks proxy.sys to connect to an original destination. Its system buffer is a connect
+// request:
 //
 //	0  id of the redirected connection
 //	8  original remote address and port, each in host byte order
 //	16 length of the redirect records
 //	24 redirect records
-var IOCTL_PROXY_CONNECT = irp.CTL_CODE(irp.FILE_DEVICE_NETWORK, 0x800, irp.METHOD_BUFFERED, irp.FILE_ANY_ACCESS)
+var IOCTL_PROXY_CONNECT = irp.CTL_CODE(irp.FILE_DEVICE_NETWORK, 0x800, irp.METHOD_BUFFERED,
+	irp.FILE_ANY_ACCESS)
 
 // Offsets in a connect request. The records begin at a pointer-aligned address.
 const (
@@ -58,8 +60,8 @@ func finish(k *irql.K, p *irp.IRP, s ntstatus.NTSTATUS) ntstatus.NTSTATUS {
 	return s
 }
 
-// dial connects to the original destination. The records must be on the socket before it connects, or the connection
-// looks like any other and is redirected again.
+// dial connects to the original destination. The records must be on the socket before it connects, or the
+// connection looks like any other and is redirected again.
 func (d *Proxy) dial(k *irql.K, _ *irp.DEVICE_OBJECT, context any) {
 	c := context.(*dial)
 	irp.IoFreeWorkItem(k, c.item)

@@ -16,8 +16,8 @@ func connected(s *wsk.WSK_SOCKET) *wsk.WSK_PROVIDER_CONNECTION_DISPATCH {
 	return s.Dispatch.(*wsk.WSK_PROVIDER_CONNECTION_DISPATCH)
 }
 
-// call makes one WSK request with an IRP of its own and waits for its end. Whatever the function returned, the IRP is
-// completed exactly once; only STATUS_PENDING means that this may happen later.
+// call makes one WSK request with an IRP of its own and waits for its end. Whatever the function returned,
+// the IRP is completed exactly once; only STATUS_PENDING means that this may happen later.
 func (d *Proxy) call(k *irql.K, request func(p *irp.IRP) ntstatus.NTSTATUS) irp.IO_STATUS_BLOCK {
 	p := irp.IoAllocateIrp(k, 1, false)
 	if p == nil {
@@ -34,8 +34,10 @@ func (d *Proxy) call(k *irql.K, request func(p *irp.IRP) ntstatus.NTSTATUS) irp.
 	return result
 }
 
-// guarded is call for a socket that somebody may take away: the call, not the wait for its end, holds the protection.
-func (d *Proxy) guarded(k *irql.K, r *irql.EX_RUNDOWN_REF, request func(p *irp.IRP) ntstatus.NTSTATUS) irp.IO_STATUS_BLOCK {
+// guarded is call for a socket that somebody may take away: the call, not the wait for its end, holds the
+// protection.
+func (d *Proxy) guarded(k *irql.K, r *irql.EX_RUNDOWN_REF,
+	request func(p *irp.IRP) ntstatus.NTSTATUS) irp.IO_STATUS_BLOCK {
 	return d.call(k, func(p *irp.IRP) ntstatus.NTSTATUS {
 		if !irql.ExAcquireRundownProtection(k, r) {
 			p.IoStatus().Status = ntstatus.STATUS_DELETE_PENDING // the IRP was given to nobody
@@ -54,7 +56,8 @@ func requestDone(k *irql.K, _ *irp.DEVICE_OBJECT, _ *irp.IRP, context any) ntsta
 
 func (d *Proxy) socket(k *irql.K, category wsk.SocketFlags) (*wsk.WSK_SOCKET, ntstatus.NTSTATUS) {
 	r := d.call(k, func(p *irp.IRP) ntstatus.NTSTATUS {
-		return d.npi.Dispatch.WskSocket(k, d.npi.Client, ws2def.AF_INET, ws2def.SOCK_STREAM, ws2def.IPPROTO_TCP, category,
+		return d.npi.Dispatch.WskSocket(k, d.npi.Client, ws2def.AF_INET, ws2def.SOCK_STREAM,
+			ws2def.IPPROTO_TCP, category,
 			nil, nil, nil, nil, nil, p)
 	})
 	if !ntstatus.NT_SUCCESS(r.Status) {
@@ -98,9 +101,9 @@ func (d *Proxy) closeSocket(k *irql.K, sock *wsk.WSK_SOCKET) {
 // firstTry is how much room the first query for a redirect context offers: enough for most.
 const firstTry = 1024
 
-// redirectContext asks for the context the callout attached to an accepted connection, first with a generous buffer, and
-// if that is too small with the size a query without a buffer reports. The size may change in between, so it goes on until
-// one fits.
+// redirectContext asks for the context the callout attached to an accepted connection, first with a generous
+// buffer, and if that is too small with the size a query without a buffer reports. The size may change in
+// between, so it goes on until one fits.
 func (d *Proxy) redirectContext(k *irql.K, sock *wsk.WSK_SOCKET) (id uint64, s ntstatus.NTSTATUS) {
 	size := uint64(firstTry)
 	for {
@@ -141,9 +144,10 @@ func (d *Proxy) remember(k *irql.K, size int) {
 	irql.KeReleaseSpinLock(k, &d.lock, old)
 }
 
-// queryContext issues SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT with an IRP of its own. The buffer must stay until the IRP
-// is completed, so the completion routine gets it through its context and the caller waits.
-func (d *Proxy) queryContext(k *irql.K, sock *wsk.WSK_SOCKET, size uint64, buf *irp.Buffer) irp.IO_STATUS_BLOCK {
+// queryContext issues SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT with an IRP of its own. The buffer must stay
+// until the IRP is completed, so the completion routine gets it through its context and the caller waits.
+func (d *Proxy) queryContext(k *irql.K, sock *wsk.WSK_SOCKET, size uint64,
+	buf *irp.Buffer) irp.IO_STATUS_BLOCK {
 	var old irql.KIRQL
 	if d.Defect == QueryAtDispatch {
 		irql.KeRaiseIrql(k, irql.DISPATCH_LEVEL, &old)
@@ -151,7 +155,8 @@ func (d *Proxy) queryContext(k *irql.K, sock *wsk.WSK_SOCKET, size uint64, buf *
 	}
 	needed := uint64(0)
 	return d.call(k, func(p *irp.IRP) ntstatus.NTSTATUS {
-		s := connected(sock).WskControlSocket(k, sock, wsk.WskIoctl, wsk.SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT, 0,
+		s := connected(sock).WskControlSocket(k, sock, wsk.WskIoctl,
+			wsk.SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT, 0,
 			0, nil, size, buf, &needed, p)
 		if d.Defect == ContextFreedEarly && s == ntstatus.STATUS_PENDING {
 			irp.ExFreePoolWithTag(k, buf, tagProxy)

@@ -1,6 +1,7 @@
-// Package connectredirect is the redirect story from both sides. redirect.sys is a callout driver: it pends connections at
-// ALE_CONNECT_REDIRECT_V4, asks for the redirect records, hands them to proxy.sys, and completes the classification
-// towards the proxy once that has reached the original destination. proxy.sys is a Winsock Kernel client.
+// Package connectredirect is the redirect story from both sides. redirect.sys is a callout driver: it pends
+// connections at ALE_CONNECT_REDIRECT_V4, asks for the redirect records, hands them to proxy.sys, and
+// completes the classification towards the proxy once that has reached the original destination. proxy.sys is
+// a Winsock Kernel client.
 //
 //	application            redirect.sys                        proxy.sys                     server
 //	connect  -> classifyFn pends
@@ -119,8 +120,10 @@ func (d *Redirector) unload(k *irql.K, _ *irp.DRIVER_OBJECT) {
 	irp.IoDeleteDevice(k, d.device)
 }
 
-// watchFn1 sees redirected connections at ALE_AUTH_CONNECT_V4, where a redirecting driver must be, too: it only counts.
-func (d *Redirector) watchFn1(k *irql.K, in *fwps.FWPS_INCOMING_VALUES0, _ *fwps.FWPS_INCOMING_METADATA_VALUES0,
+// watchFn1 sees redirected connections at ALE_AUTH_CONNECT_V4, where a redirecting driver must be, too: it
+// only counts.
+func (d *Redirector) watchFn1(k *irql.K, in *fwps.FWPS_INCOMING_VALUES0,
+	_ *fwps.FWPS_INCOMING_METADATA_VALUES0,
 	_, _ any, _ *fwps.FWPS_FILTER1, _ uint64, out *fwps.FWPS_CLASSIFY_OUT0) {
 	flags := in.IncomingValue(fwps.FWPS_FIELD_ALE_AUTH_CONNECT_V4_FLAGS).Value().Uint32()
 	if flags&fwps.FWP_CONDITION_FLAG_IS_CONNECTION_REDIRECTED != 0 {
@@ -129,14 +132,17 @@ func (d *Redirector) watchFn1(k *irql.K, in *fwps.FWPS_INCOMING_VALUES0, _ *fwps
 	out.ActionType = fwps.FWP_ACTION_CONTINUE
 }
 
-func (d *Redirector) notifyFn1(*irql.K, fwps.FWPS_CALLOUT_NOTIFY_TYPE, *fwps.GUID, *fwps.FWPS_FILTER1) ntstatus.NTSTATUS {
+func (d *Redirector) notifyFn1(*irql.K, fwps.FWPS_CALLOUT_NOTIFY_TYPE, *fwps.GUID,
+	*fwps.FWPS_FILTER1) ntstatus.NTSTATUS {
 	return ntstatus.STATUS_SUCCESS
 }
 
-// classifyFn1 pends every connection that this driver has not redirected before. It may run at DISPATCH_LEVEL, so it only
-// prepares; the work is done by a work item.
-func (d *Redirector) classifyFn1(k *irql.K, in *fwps.FWPS_INCOMING_VALUES0, meta *fwps.FWPS_INCOMING_METADATA_VALUES0,
-	layerData, classifyContext any, filter *fwps.FWPS_FILTER1, flowContext uint64, out *fwps.FWPS_CLASSIFY_OUT0) {
+// classifyFn1 pends every connection that this driver has not redirected before. It may run at
+// DISPATCH_LEVEL, so it only prepares; the work is done by a work item.
+func (d *Redirector) classifyFn1(k *irql.K, in *fwps.FWPS_INCOMING_VALUES0,
+	meta *fwps.FWPS_INCOMING_METADATA_VALUES0,
+	layerData, classifyContext any, filter *fwps.FWPS_FILTER1, flowContext uint64,
+	out *fwps.FWPS_CLASSIFY_OUT0) {
 	if out.Rights&fwps.FWPS_RIGHT_ACTION_WRITE == 0 {
 		return // somebody heavier has decided
 	}

@@ -30,8 +30,9 @@ func (d *Redirector) redirectLater(k *irql.K, _ *irp.DEVICE_OBJECT, context any)
 // generous is the room of the first strategy: enough for the records of most connections.
 const generous = 1024
 
-// makeRequest fills a connect request for the proxy. The size of the records is not known beforehand. Connections with odd
-// numbers start with a generous buffer, those with even numbers ask for the size first; both go on until it fits.
+// makeRequest fills a connect request for the proxy. The size of the records is not known beforehand.
+// Connections with odd numbers start with a generous buffer, those with even numbers ask for the size first;
+// both go on until it fits.
 func (d *Redirector) makeRequest(k *irql.K, p *pended) ntstatus.NTSTATUS {
 	size := uint64(generous)
 	if p.id%2 == 0 {
@@ -46,7 +47,8 @@ func (d *Redirector) makeRequest(k *irql.K, p *pended) ntstatus.NTSTATUS {
 			return ntstatus.STATUS_INSUFFICIENT_RESOURCES
 		}
 		written := uint64(0)
-		s := fwps.FwpsQueryConnectionSioFormatRedirectRecords0(k, p.records, buf.Slice(offRecords, int(size)), size, &written)
+		s := fwps.FwpsQueryConnectionSioFormatRedirectRecords0(k, p.records, buf.Slice(offRecords, int(size)),
+			size, &written)
 		if ntstatus.NT_SUCCESS(s) {
 			buf.Store64(offID, p.id)
 			buf.Store32(offAddress, p.addr)
@@ -63,8 +65,8 @@ func (d *Redirector) makeRequest(k *irql.K, p *pended) ntstatus.NTSTATUS {
 	}
 }
 
-// askProxy sends the request with an IRP of this driver. Nobody waits: the classification is completed by the completion
-// routine.
+// askProxy sends the request with an IRP of this driver. Nobody waits: the classification is completed by the
+// completion routine.
 func (d *Redirector) askProxy(k *irql.K, t *irp.Typed[pended]) bool {
 	p := t.Get()
 	req := irp.IoAllocateIrp(k, d.Proxy.StackSize, false)
@@ -82,8 +84,10 @@ func (d *Redirector) askProxy(k *irql.K, t *irp.Typed[pended]) bool {
 	return true
 }
 
-// proxyAnswered runs wherever the proxy completed the request, up to DISPATCH_LEVEL. Everything it calls may be called there.
-func (d *Redirector) proxyAnswered(k *irql.K, _ *irp.DEVICE_OBJECT, req *irp.IRP, context any) ntstatus.NTSTATUS {
+// proxyAnswered runs wherever the proxy completed the request, up to DISPATCH_LEVEL. Everything it calls may
+// be called there.
+func (d *Redirector) proxyAnswered(k *irql.K, _ *irp.DEVICE_OBJECT, req *irp.IRP,
+	context any) ntstatus.NTSTATUS {
 	t := context.(*irp.Typed[pended])
 	s := req.IoStatus().Status
 	irp.ExFreePoolWithTag(k, t.Get().request, tagRedirect)
@@ -96,7 +100,8 @@ func (d *Redirector) proxyAnswered(k *irql.K, _ *irp.DEVICE_OBJECT, req *irp.IRP
 	return ntstatus.STATUS_MORE_PROCESSING_REQUIRED
 }
 
-// complete decides the classification: redirected to the proxy if that reached the destination, else left alone.
+// complete decides the classification: redirected to the proxy if that reached the destination, else left
+// alone.
 func (d *Redirector) complete(k *irql.K, t *irp.Typed[pended], s ntstatus.NTSTATUS) {
 	p := t.Get()
 	if ntstatus.NT_SUCCESS(s) {
@@ -112,7 +117,8 @@ func (d *Redirector) complete(k *irql.K, t *irp.Typed[pended], s ntstatus.NTSTAT
 	d.forget(k, t)
 }
 
-// apply writes the new target into the request. The engine owns the context from FwpsApplyModifiedLayerData0 on.
+// apply writes the new target into the request. The engine owns the context from FwpsApplyModifiedLayerData0
+// on.
 func (d *Redirector) apply(k *irql.K, p *pended) {
 	size := uint64(64)
 	if d.BigContexts && p.id%2 == 0 {
@@ -127,7 +133,8 @@ func (d *Redirector) apply(k *irql.K, p *pended) {
 	ctx.Store16(offPort, p.port)
 	out := p.out // the engine writes into what it is given here
 	var data any
-	if s := fwps.FwpsAcquireWritableLayerDataPointer0(k, p.handle, p.filter, 0, &data, &out); !ntstatus.NT_SUCCESS(s) {
+	s := fwps.FwpsAcquireWritableLayerDataPointer0(k, p.handle, p.filter, 0, &data, &out)
+	if !ntstatus.NT_SUCCESS(s) {
 		irp.ExFreePoolWithTag(k, ctx, tagContext)
 		return
 	}
@@ -144,8 +151,8 @@ func (d *Redirector) apply(k *irql.K, p *pended) {
 	}
 }
 
-// proxyFor is where the proxy is reached from a local address: at that very address if it is specified, so that no zone is
-// crossed, else at the loopback address.
+// proxyFor is where the proxy is reached from a local address: at that very address if it is specified, so
+// that no zone is crossed, else at the loopback address.
 func proxyFor(local *ws2def.SOCKADDR_STORAGE) ws2def.SOCKADDR_STORAGE {
 	to := *local
 	if ws2def.INETADDR_ISANY(&to) {

@@ -5,8 +5,11 @@ type Defect string
 
 // The defects; the empty one is the correct stack.
 const (
-	None             Defect = ""
-	MarkNotCarriedOn Defect = "mark-not-carried-on" // the middle driver's routine ignores PendingReturned
-	TouchedAfterSend Defect = "touched-after-send"  // the top driver reads IoStatus of a pending request
-	DoubleCompletion Defect = "double-completion"   // the DPC completes requests whose cancel routine has been called
+	None Defect = ""
+	// MarkNotCarriedOn: the middle driver's routine ignores PendingReturned.
+	MarkNotCarriedOn Defect = "mark-not-carried-on"
+	// TouchedAfterSend: the top driver reads IoStatus of a pending request.
+	TouchedAfterSend Defect = "touched-after-send"
+	// DoubleCompletion: the DPC completes requests whose cancel routine has been called.
+	DoubleCompletion Defect = "double-completion"
 )

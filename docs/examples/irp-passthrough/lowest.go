@@ -1,6 +1,6 @@
-// Package irppassthrough is a stack of three drivers in which every request takes the long way: it is pended by the lowest
-// driver, completed later from a DPC, passes the middle driver's completion routine on its way up and ends in the
-// completion routine of the driver that made it. Some requests are cancelled on the way.
+// Package irppassthrough is a stack of three drivers in which every request takes the long way: it is pended
+// by the lowest driver, completed later from a DPC, passes the middle driver's completion routine on its way
+// up and ends in the completion routine of the driver that made it. Some requests are cancelled on the way.
 package irppassthrough
 
 import (
@@ -9,8 +9,8 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// Lowest is lowest.sys: it keeps read requests in a queue of its own until a DPC completes them. The DPC has low importance,
-// so the system may let it wait.
+// Lowest is lowest.sys: it keeps read requests in a queue of its own until a DPC completes them. The DPC has
+// low importance, so the system may let it wait.
 type Lowest struct {
 	Defect Defect
 	Device *irp.DEVICE_OBJECT
@@ -35,8 +35,8 @@ func (d *Lowest) unload(k *irql.K, _ *irp.DRIVER_OBJECT) {
 	irp.IoDeleteDevice(k, d.Device)
 }
 
-// read queues the request in the order the documentation asks for: mark, insert, set the cancel routine, and only then
-// look whether the request was cancelled meanwhile.
+// read queues the request in the order the documentation asks for: mark, insert, set the cancel routine, and
+// only then look whether the request was cancelled meanwhile.
 func (d *Lowest) read(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus.NTSTATUS {
 	var old irql.KIRQL
 	irp.IoMarkIrpPending(k, p)

@@ -24,7 +24,8 @@ func (d *Middle) DriverEntry(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstat
 	}
 	drv.DriverUnload = d.unload
 	irql.KeInitializeSpinLock(k, &d.lock)
-	if s := irp.IoCreateDevice(k, drv, 0, "", irp.FILE_DEVICE_UNKNOWN, 0, false, &d.Device); !ntstatus.NT_SUCCESS(s) {
+	if s := irp.IoCreateDevice(k, drv, 0, "", irp.FILE_DEVICE_UNKNOWN, 0, false,
+		&d.Device); !ntstatus.NT_SUCCESS(s) {
 		return s
 	}
 	if d.lower = irp.IoAttachDeviceToDeviceStack(k, d.Device, d.Below); d.lower == nil {
@@ -47,7 +48,8 @@ func (d *Middle) pass(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus.NTST
 	return irp.IoCallDriver(k, d.lower, p)
 }
 
-// back runs wherever the lower driver completed the request. It carries the pending mark on and lets the climb continue.
+// back runs wherever the lower driver completed the request. It carries the pending mark on and lets the
+// climb continue.
 func (d *Middle) back(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP, _ any) ntstatus.NTSTATUS {
 	if p.PendingReturned() && d.Defect != MarkNotCarriedOn {
 		irp.IoMarkIrpPending(k, p)

@@ -6,8 +6,8 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// Top is top.sys: it makes read requests of its own and sends them down the stack, one at a time, from a system thread.
-// Every second one it cancels.
+// Top is top.sys: it makes read requests of its own and sends them down the stack, one at a time, from a
+// system thread. Every second one it cancels.
 type Top struct {
 	Defect   Defect
 	Below    *irp.DEVICE_OBJECT // a device of the stack to talk to
@@ -19,7 +19,8 @@ type Top struct {
 	device *irp.DEVICE_OBJECT
 }
 
-// The states of a request that its canceller and its completion routine agree through (cheat sheet, scenarios 7 and 12).
+// The states of a request that its canceller and its completion routine agree through (cheat sheet, scenarios
+// 7 and 12).
 const (
 	cancelable int32 = iota
 	cancelStarted
@@ -36,7 +37,8 @@ type request struct {
 // DriverEntry starts the thread that sends the requests.
 func (d *Top) DriverEntry(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
 	drv.DriverUnload = d.unload
-	if s := irp.IoCreateDevice(k, drv, 0, "", irp.FILE_DEVICE_UNKNOWN, 0, false, &d.device); !ntstatus.NT_SUCCESS(s) {
+	if s := irp.IoCreateDevice(k, drv, 0, "", irp.FILE_DEVICE_UNKNOWN, 0, false,
+		&d.device); !ntstatus.NT_SUCCESS(s) {
 		return s
 	}
 	d.target = irp.IoGetAttachedDeviceReference(k, d.Below)
@@ -66,7 +68,8 @@ func (d *Top) send(k *irql.K, _ any) {
 	}
 }
 
-// one sends a request and waits for its end; with cancel it asks for its cancellation as soon as it is on its way.
+// one sends a request and waits for its end; with cancel it asks for its cancellation as soon as it is on its
+// way.
 func (d *Top) one(k *irql.K, cancel bool) ntstatus.NTSTATUS {
 	p := irp.IoAllocateIrp(k, d.target.StackSize, false)
 	if p == nil {
@@ -93,8 +96,8 @@ func (d *Top) one(k *irql.K, cancel bool) ntstatus.NTSTATUS {
 	return s
 }
 
-// cancel asks for the request's cancellation. The completion routine may run at any moment on another processor; the
-// exchanges decide which of the two comes last and gives the request back to one.
+// cancel asks for the request's cancellation. The completion routine may run at any moment on another
+// processor; the exchanges decide which of the two comes last and gives the request back to one.
 func (d *Top) cancel(k *irql.K, p *irp.IRP, r *request) {
 	if irql.InterlockedExchange(k, &r.state, cancelStarted) != cancelable {
 		return // it has ended already
@@ -105,7 +108,8 @@ func (d *Top) cancel(k *irql.K, p *irp.IRP, r *request) {
 	}
 }
 
-// ended is the creator's completion routine. It stops the climb: the I/O manager must never see an IRP it cannot free.
+// ended is the creator's completion routine. It stops the climb: the I/O manager must never see an IRP it
+// cannot free.
 func (d *Top) ended(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP, context any) ntstatus.NTSTATUS {
 	r := context.(*request)
 	if irql.InterlockedExchange(k, &r.state, completed) != cancelStarted && p.PendingReturned() {

@@ -11,7 +11,8 @@ import (
 // newRegister prepares event and status block of a built request as the recorder did.
 func (pl *player) newRegister(k *irql.K, n int) *register {
 	r := pl.reg(n)
-	*r = register{iosb: &irp.IO_STATUS_BLOCK{Status: 0xdeadbeef, Information: 0xdead}, event: new(irql.KEVENT)}
+	*r = register{iosb: &irp.IO_STATUS_BLOCK{Status: 0xdeadbeef, Information: 0xdead},
+		event: new(irql.KEVENT)}
 	irql.KeInitializeEvent(k, r.event, irql.NotificationEvent, false)
 	return r
 }
@@ -59,7 +60,8 @@ func (pl *player) buildIoctl(k *irql.K, a *activation, o *op) {
 	if !slices.Contains(flags, "event") {
 		event = nil
 	}
-	r.p = irp.IoBuildDeviceIoControlRequest(k, o.hex(2), pl.dev(o.str(1)), r.in, uint32(inLen), r.out, uint32(outLen),
+	r.p = irp.IoBuildDeviceIoControlRequest(k, o.hex(2), pl.dev(o.str(1)), r.in, uint32(inLen), r.out,
+		uint32(outLen),
 		slices.Contains(flags, "internal"), event, r.iosb)
 	a.p = r.p
 	f := &fields{}
@@ -82,7 +84,8 @@ func (pl *player) buildFsd(k *irql.K, a *activation, o *op) {
 	major, n, off := uint32(o.num(2)), o.num(3), int64(o.num(4))
 	r.out = pl.buffer(k, n)
 	if o.name == "build_sync_fsd" {
-		r.p = irp.IoBuildSynchronousFsdRequest(k, major, pl.dev(o.str(1)), r.out, uint32(n), &off, r.event, r.iosb)
+		r.p = irp.IoBuildSynchronousFsdRequest(k, major, pl.dev(o.str(1)), r.out, uint32(n), &off, r.event,
+			r.iosb)
 	} else {
 		r.p = irp.IoBuildAsynchronousFsdRequest(k, major, pl.dev(o.str(1)), r.out, uint32(n), &off, r.iosb)
 	}

@@ -89,7 +89,8 @@ func (pl *player) irpOp(k *irql.K, a *activation, o *op) bool {
 	case "set_completion":
 		name := o.str(0)
 		pl.asHolder(k, p, func() {
-			irp.IoSetCompletionRoutine(k, p, pl.completion(name), name, o.args[1].(bool), o.args[2].(bool), o.args[3].(bool))
+			irp.IoSetCompletionRoutine(k, p, pl.completion(name), name, o.args[1].(bool), o.args[2].(bool),
+				o.args[3].(bool))
 		})
 	case "clear_completion":
 		pl.asHolder(k, p, func() { irp.IoSetCompletionRoutine(k, p, nil, nil, false, false, false) })

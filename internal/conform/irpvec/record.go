@@ -1,7 +1,9 @@
-// Package irpvec replays recorded IRP scenarios (irp_vectors.md) on the simulated I/O manager and compares the events.
+// Package irpvec replays recorded IRP scenarios (irp_vectors.md) on the simulated I/O manager and compares
+// the events.
 //
-// A record's routines become a driver: main and device D0 belong to one driver, D1 to D8 to another. Where main stands in
-// for the driver that holds an IRP, the act runs in a frame of that driver. Findings are collected; the mechanism goes on.
+// A record's routines become a driver: main and device D0 belong to one driver, D1 to D8 to another. Where
+// main stands in for the driver that holds an IRP, the act runs in a frame of that driver. Findings are
+// collected; the mechanism goes on.
 package irpvec
 
 import (
@@ -69,16 +71,19 @@ func parseOps(raw []json.RawMessage) (program, error) {
 	return out, nil
 }
 
-// signatures gives the argument kinds of each operation: n number, x 32-bit hexadecimal, s string, z string or null,
-// b boolean, l list of strings.
+// signatures gives the argument kinds of each operation: n number, x 32-bit hexadecimal, s string, z string
+// or null, b boolean, l list of strings.
 var signatures = [...]struct{ name, args string }{
 	{"alloc", "nn"}, {"free", "n"}, {"reuse", "nx"}, {"use", "n"}, {"own_location", ""}, {"request", "nx"},
 	{"set_completion", "sbbb"}, {"clear_completion", ""}, {"copy", ""}, {"skip", ""}, {"call", "s"},
 	{"mark_pending", ""}, {"set_status", "xn"}, {"complete", ""}, {"cancel", ""}, {"set_cancel", "z"},
-	{"release_cancel_lock", ""}, {"lock_cancel", ""}, {"unlock_cancel", ""}, {"snap", ""}, {"async", "ss"}, {"join", ""},
+	{"release_cancel_lock", ""}, {"lock_cancel", ""}, {"unlock_cancel", ""}, {"snap", ""}, {"async", "ss"},
+	{"join", ""},
 	{"signal", "n"}, {"wait", "n"}, {"return", "x"}, {"return_last", ""}, {"copy_status", "nn"},
-	{"build_ioctl", "nsxnnl"}, {"build_sync_fsd", "nsnnn"}, {"build_async_fsd", "nsnnn"}, {"params", ""}, {"params", "s"},
-	{"iosb", "n"}, {"wait_event", "n"}, {"attach", "ss"}, {"detach", "s"}, {"attached_top", "s"}, {"stack_size", "s"},
+	{"build_ioctl", "nsxnnl"}, {"build_sync_fsd", "nsnnn"}, {"build_async_fsd", "nsnnn"}, {"params", ""},
+	{"params", "s"},
+	{"iosb", "n"}, {"wait_event", "n"}, {"attach", "ss"}, {"detach", "s"}, {"attached_top", "s"},
+	{"stack_size", "s"},
 }
 
 func parseOp(m json.RawMessage) (op, error) {
@@ -176,7 +181,8 @@ func parseHex(raw json.RawMessage) (uint32, error) {
 	return uint32(v), nil
 }
 
-var conditions = [...]string{"cancelled", "pending_returned", "last_pending", "previous_cancel_null", "status_success", "last_success"}
+var conditions = [...]string{"cancelled", "pending_returned", "last_pending", "previous_cancel_null",
+	"status_success", "last_success"}
 
 func parseIf(parts []json.RawMessage) (op, error) {
 	o := op{name: "if"}

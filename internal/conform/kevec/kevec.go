@@ -29,8 +29,8 @@ type record struct {
 	Trace []json.RawMessage `json:"trace"`
 }
 
-// Run plays one record on a machine of its own. mismatch is "" when the events are those recorded, otherwise a line for
-// each difference; err says that the record cannot be played.
+// Run plays one record on a machine of its own. mismatch is "" when the events are those recorded, otherwise
+// a line for each difference; err says that the record cannot be played.
 func Run(line []byte) (mismatch string, err error) {
 	var rec record
 	if err := json.Unmarshal(line, &rec); err != nil {

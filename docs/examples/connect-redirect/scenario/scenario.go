@@ -32,7 +32,8 @@ var (
 
 const talks = 2
 
-// Story loads both drivers, lets an application make two connections to a server at the same time, and unloads everything.
+// Story loads both drivers, lets an application make two connections to a server at the same time, and
+// unloads everything.
 func Story(d connectredirect.Defect) func(m *sim.Machine) { return func(m *sim.Machine) { Play(m, d) } }
 
 // Play is Story for those who look at the world afterwards.
@@ -41,7 +42,8 @@ func Play(m *sim.Machine, d connectredirect.Defect) *World {
 	if !load(m, "proxy.sys", w.Proxy.DriverEntry) {
 		return w
 	}
-	w.Redirect = &connectredirect.Redirector{Defect: d, Proxy: w.Proxy.Device, Port: server.Port(), BigContexts: true}
+	w.Redirect = &connectredirect.Redirector{Defect: d, Proxy: w.Proxy.Device, Port: server.Port(),
+		BigContexts: true}
 	if load(m, "redirect.sys", w.Redirect.DriverEntry) {
 		w.Loaded = true
 		m.Process("server.exe").Serve(server, answer)
@@ -102,11 +104,14 @@ func answer(_ *sim.User, s *sim.Socket) {
 
 // Scenarios gives the story as it should be and with each of its defects.
 func Scenarios() []sim.Scenario {
-	list := []sim.Scenario{{Name: "connect-redirect", Title: "a callout pends a connection and redirects it to a kernel proxy",
-		Doc: "Two connections at once. Follow classify#, records and irp# from browser.exe to redirect.sys and proxy.sys and back.",
+	list := []sim.Scenario{{Name: "connect-redirect",
+		Title: "a callout pends a connection and redirects it to a kernel proxy",
+		Doc: "Two connections at once. Follow classify#, records and irp# from browser.exe to redirect.sys " +
+			"and proxy.sys and back.",
 		Run: Story(connectredirect.None)}}
 	for _, d := range defects {
-		list = append(list, sim.Scenario{Name: "connect-redirect-" + string(d.defect), Title: d.title, Doc: d.doc,
+		list = append(list, sim.Scenario{Name: "connect-redirect-" + string(d.defect), Title: d.title,
+			Doc: d.doc,
 			Run: Story(d.defect), Expect: []string{d.rule}})
 	}
 	return list
@@ -119,19 +124,28 @@ var defects = []struct {
 	title  string
 	doc    string
 }{
-	{connectredirect.ContextFreedEarly, "WSK-222", "the buffer of a query is freed before its IRP is completed",
+	{connectredirect.ContextFreedEarly, "WSK-222",
+		"the buffer of a query is freed before its IRP is completed",
 		"WSK writes the context into it when the request ends."},
-	{connectredirect.RoutineContinues, "IRP-050", "the completion routine of an own IRP returns STATUS_SUCCESS",
+	{connectredirect.RoutineContinues, "IRP-050",
+		"the completion routine of an own IRP returns STATUS_SUCCESS",
 		"The routine freed the IRP; the I/O manager would go on with it."},
 	{connectredirect.FlagMissing, "WSK-062", "a completion routine is not invoked on cancel",
-		"When the request is cancelled nobody stops the climb, and the I/O manager gets an IRP it cannot finish."},
-	{connectredirect.CompletedTwice, "WFP-068", "a classification is completed twice", "The second time its state is gone."},
-	{connectredirect.NeverCompleted, "WFP-067", "a pended classification is forgotten", "The application waits for ever."},
-	{connectredirect.HandleMissing, "WFP-106", "the redirect handle is not set", "The redirection to this machine is not accepted."},
+		"When the request is cancelled nobody stops the climb, and the I/O manager gets an IRP it cannot " +
+			"finish."},
+	{connectredirect.CompletedTwice, "WFP-068", "a classification is completed twice",
+		"The second time its state is gone."},
+	{connectredirect.NeverCompleted, "WFP-067", "a pended classification is forgotten",
+		"The application waits for ever."},
+	{connectredirect.HandleMissing, "WFP-106", "the redirect handle is not set",
+		"The redirection to this machine is not accepted."},
 	{connectredirect.RecordsNotSet, "WFP-120", "the proxy connects without the redirect records",
 		"Its connection looks like any other and would be redirected to the proxy again."},
-	{connectredirect.QueryAtDispatch, "WSK-093", "the redirect context is queried at DISPATCH_LEVEL", "The control code is for PASSIVE_LEVEL."},
-	{connectredirect.ContextFreedByUs, "WFP-108", "the redirect context is freed by the driver after it was applied", "The engine owns it by then."},
-	{connectredirect.UnregisteredTooLate, "WFP-016", "the callout is unregistered after its device object was deleted",
+	{connectredirect.QueryAtDispatch, "WSK-093", "the redirect context is queried at DISPATCH_LEVEL",
+		"The control code is for PASSIVE_LEVEL."},
+	{connectredirect.ContextFreedByUs, "WFP-108",
+		"the redirect context is freed by the driver after it was applied", "The engine owns it by then."},
+	{connectredirect.UnregisteredTooLate, "WFP-016",
+		"the callout is unregistered after its device object was deleted",
 		"A connection that comes in between is classified with a device that is gone."},
 }

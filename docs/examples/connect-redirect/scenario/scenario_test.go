@@ -17,7 +17,8 @@ func TestStory_BytesFlowBothWaysThroughTheProxy(t *testing.T) {
 		require.NoError(t, talk.Err, "connection %d", n+1)
 		assert.Equal(t, []string{"you said: hello 1", "you said: hello 2"}[n], talk.Reply)
 	}
-	assert.ElementsMatch(t, []int{64, 1500}, w.Proxy.Contexts, "the second context does not fit into the first buffer")
+	assert.ElementsMatch(t, []int{64, 1500}, w.Proxy.Contexts, "the second context does not fit into the "+
+		"first buffer")
 }
 
 // runs is how many schedules the test tries; the command line can ask for more (-sim.runs).
@@ -34,7 +35,8 @@ func TestStory_NoScheduleBreaksARule(t *testing.T) {
 func TestStory_EveryDefectIsFoundByItsRule(t *testing.T) {
 	for _, d := range defects {
 		t.Run(string(d.defect), func(t *testing.T) {
-			r := sim.Explore(t, sim.ExploreOptions{Runs: 1000, Options: sim.Options{Collect: true}}, Story(d.defect))
+			r := sim.Explore(t, sim.ExploreOptions{Runs: 1000, Options: sim.Options{Collect: true}},
+				Story(d.defect))
 			require.NotEmpty(t, r.Failures, "not found in 1000 runs")
 			f := r.Failures[0]
 			assert.Equal(t, []string{d.rule}, f.Rules, "%s", f.Headline)

@@ -50,17 +50,23 @@ func check(m *sim.Machine, top *irppassthrough.Top) {
 // Scenarios gives the stack as it should be and with each of its defects.
 func Scenarios() []sim.Scenario {
 	return []sim.Scenario{
-		{Name: "irp-passthrough", Title: "a stack of three drivers: pended, completed from a DPC, or cancelled",
-			Doc: "Follow one irp# down and up again. Every second request is cancelled while the lowest driver holds it.",
+		{Name: "irp-passthrough", Title: "a stack of three drivers: pended, completed from a DPC, or " +
+			"cancelled",
+			Doc: "Follow one irp# down and up again. Every second request is cancelled while the lowest " +
+				"driver holds it.",
 			Run: Stack(irppassthrough.None)},
-		{Name: "irp-passthrough-mark", Title: "the middle driver's completion routine ignores PendingReturned",
+		{Name: "irp-passthrough-mark", Title: "the middle driver's completion routine ignores " +
+			"PendingReturned",
 			Doc: "The drivers above would take a pended request for a synchronous one.",
 			Run: Stack(irppassthrough.MarkNotCarriedOn), Expect: []string{"IRP-011"}},
-		{Name: "irp-passthrough-touch", Title: "the top driver reads the status block of a request that is still on its way",
+		{Name: "irp-passthrough-touch", Title: "the top driver reads the status block of a request that is " +
+			"still on its way",
 			Doc: "IoCallDriver returned STATUS_PENDING; whoever holds the IRP now may free it at any moment.",
 			Run: Stack(irppassthrough.TouchedAfterSend), Expect: []string{"IRP-005"}},
-		{Name: "irp-passthrough-double", Title: "the DPC completes requests that their cancel routine completes, too",
-			Doc: "IoSetCancelRoutine answered NULL: the cancel routine owns the IRP, and the DPC takes it all the same.",
+		{Name: "irp-passthrough-double", Title: "the DPC completes requests that their cancel routine " +
+			"completes, too",
+			Doc: "IoSetCancelRoutine answered NULL: the cancel routine owns the IRP, and the DPC takes it " +
+				"all the same.",
 			Run: Stack(irppassthrough.DoubleCompletion), Expect: []string{"IRP-005"}},
 	}
 }
