@@ -105,10 +105,19 @@ func (op *ConnectOp) begin(k *ke.K, remote netip.AddrPort) {
 	op.redirect(k, remote)
 }
 
+// siteLocal: what CONNECT_REDIRECT shows as local address of a socket that is bound to the wildcard. The
+// advice for loopback targets (wfp.md 9.2) speaks of both.
+var siteLocal = ke.Site{Name: "doc/AleConnectRedirect/local", Alts: []string{"unspecified", "routed"},
+	Spec: "wfp.md 9.2"}
+
 // redirect asks at CONNECT_REDIRECT where the connection goes.
 func (op *ConnectOp) redirect(k *ke.K, remote netip.AddrPort) {
 	e, s := op.e, op.e.stack
-	q := op.question(ConnectRedirect, op.source(remote), remote)
+	local := op.source(remote)
+	if e.wildcard && s.engine != nil && ke.Choose(k, &siteLocal, 2) == 0 {
+		local = netip.AddrPortFrom(ws2def.Any(e.Family()), local.Port())
+	}
+	q := op.question(ConnectRedirect, local, remote)
 	if s.engine != nil {
 		op.conn.records = s.engine.NewRecords(k, e.records)
 		q.Records = op.conn.records
