@@ -112,12 +112,13 @@ func (d *Proxy) redirectContext(k *irql.K, sock *wsk.WSK_SOCKET) (id uint64, s n
 			return 0, ntstatus.STATUS_INSUFFICIENT_RESOURCES
 		}
 		r := d.queryContext(k, sock, size, buf)
+		if d.Defect == ContextFreedEarly {
+			return 0, ntstatus.STATUS_UNSUCCESSFUL // it is too late for what follows
+		}
 		if ntstatus.NT_SUCCESS(r.Status) && r.Information >= 8 {
 			id = buf.Load64(offID)
 		}
-		if d.Defect != ContextFreedEarly {
-			irp.ExFreePoolWithTag(k, buf, tagProxy)
-		}
+		irp.ExFreePoolWithTag(k, buf, tagProxy)
 		switch {
 		case r.Status == ntstatus.STATUS_BUFFER_TOO_SMALL:
 			probe := d.queryContext(k, sock, 0, nil)
@@ -158,7 +159,7 @@ func (d *Proxy) queryContext(k *irql.K, sock *wsk.WSK_SOCKET, size uint64,
 		s := connected(sock).WskControlSocket(k, sock, wsk.WskIoctl,
 			wsk.SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT, 0,
 			0, nil, size, buf, &needed, p)
-		if d.Defect == ContextFreedEarly && s == ntstatus.STATUS_PENDING {
+		if d.Defect == ContextFreedEarly && s == ntstatus.STATUS_PENDING && buf != nil {
 			irp.ExFreePoolWithTag(k, buf, tagProxy)
 		}
 		return s

@@ -21,14 +21,11 @@ func TestStory_BytesFlowBothWaysThroughTheProxy(t *testing.T) {
 		"first buffer")
 }
 
-// runs is how many schedules the test tries; the command line can ask for more (-sim.runs).
-const runs = 2000
-
 func TestStory_NoScheduleBreaksARule(t *testing.T) {
 	r := sim.Explore(t, sim.ExploreOptions{Runs: runs, Workers: 2}, Story(connectredirect.None))
 	t.Logf("%d runs, %d distinct traces", r.Runs, r.Traces)
 	for _, h := range r.Hazards {
-		t.Logf("hazard: %v %s", h.Rule, h.Headline)
+		t.Errorf("hazard: %v %s", h.Rule, h.Headline)
 	}
 }
 
@@ -43,5 +40,24 @@ func TestStory_EveryDefectIsFoundByItsRule(t *testing.T) {
 			assert.True(t, f.Repeats, "the token does not repeat the run")
 			t.Logf("run %d: %s", f.Run, f.Headline)
 		})
+	}
+}
+
+func TestScenarios_TokensRepeatTheReport(t *testing.T) {
+	for _, s := range Scenarios() {
+		for _, seed := range []uint64{1, 2, 3} {
+			first, err := sim.RunScenario(s, sim.RunOptions{Options: sim.Options{Seed: seed}})
+			require.NoError(t, err)
+			token := first.Machine.Token()
+			again, err := sim.RunScenario(s, sim.RunOptions{Replay: &token})
+			require.NoError(t, err)
+			assert.Equal(t, first.Machine.Report(), again.Machine.Report(), "%s, run %d", s.Name, seed)
+			assert.Equal(t, first.Machine.Hash(), again.Machine.Hash(), "%s, run %d", s.Name, seed)
+			if seed == 1 {
+				assert.Empty(t, s.AsExpected(&first), "%s", s.Name)
+			}
+			first.Close()
+			again.Close()
+		}
 	}
 }
