@@ -72,6 +72,9 @@ func IoAllocateIrp(k *irql.K, stackSize int8, chargeQuota bool) *IRP {
 		return nil
 	}
 	p := state.Of(k).newIRP(k, stackSize, byAllocate)
+	if chargeQuota {
+		p.allocFlags |= allocQuota
+	}
 	p.allocSeq = ke.CallArg(k, ddi.IoAllocateIrp, p.id, uint64(stackSize))
 	return p
 }
@@ -85,8 +88,9 @@ func (io *ioManager) newIRP(k *irql.K, n int8, o origin) *IRP {
 	if p == nil {
 		p = &IRP{m: io.m, locs: make([]IO_STACK_LOCATION, n)}
 	}
-	locs := p.locs
-	*p = IRP{}
+	locs, ran := p.locs, p.ran
+	*p = IRP{ran: ran}
+	p.forgetRun()
 	p.m, p.io, p.locs, p.id, p.origin, p.creator = io.m, io, locs, io.m.NewID(trace.IRP), o, ke.Acting(k)
 	p.prepare(n)
 	p.next = io.live
@@ -102,7 +106,7 @@ func (io *ioManager) newIRP(k *irql.K, n int8, o origin) *IRP {
 func (p *IRP) prepare(n int8) {
 	for i := range p.locs {
 		p.locs[i] = IO_STACK_LOCATION{}
-		p.locs[i].p = p
+		p.locs[i].p, p.locs[i].self = p, &p.locs[i]
 	}
 	p.stackCount, p.cur = n, n+1
 	p.give(stCreator, p.creator, n+1, nil)
@@ -125,7 +129,7 @@ func (io *ioManager) release(p *IRP) {
 		p.locs[i].visit = nil
 	}
 	p.ioStatus = IO_STATUS_BLOCK{Status: 0xDEDEDEDE, Information: 0xDEDEDEDEDEDEDEDE}
-	if int(p.stackCount) <= maxPooled {
+	if int(p.stackCount) <= maxPooled && p.origin != byInitialize {
 		io.free[p.stackCount].push(p)
 	}
 }
@@ -133,14 +137,19 @@ func (io *ioManager) release(p *IRP) {
 // IoFreeIrp frees an IRP of IoAllocateIrp or IoBuildAsynchronousFsdRequest.
 //
 // IRQL: <= DISPATCH_LEVEL. Ownership: the caller must be the creator and hold the IRP again. MDLs are not freed with it.
-// Rules: IRP-018, IRP-030 to IRP-033, IRP-035, IRQL-001. Reference: wdm/nf-wdm-iofreeirp.
+// Rules: IRP-018, IRP-030 to IRP-033, IRP-035, IRP-041, IRQL-001, OBJ-014.
+// Reference: wdm/nf-wdm-iofreeirp.
 func IoFreeIrp(k *irql.K, p *IRP) {
 	ke.Enter(k, ddi.IoFreeIrp)
-	if p == nil {
-		notAnIRP(k)
+	if !isIRP(p) {
+		notAnIRP(k, p)
 	}
 	ke.Point(k, ke.Use{Obj: p.id, How: ke.Free})
 	checkFree(k, p)
+	p.checkUnsent(k, "freed")
+	if p.listed() {
+		freedInList(k, p)
+	}
 	p.freeSeq = ke.Call(k, ddi.IoFreeIrp, p.id)
 	p.io.release(p)
 }
@@ -164,7 +173,7 @@ func (p *IRP) mayDispose(img *ke.Image) bool {
 
 func checkFree(k *irql.K, p *IRP) {
 	img := ke.Acting(k)
-	if !p.mayDispose(img) || p.origin != byAllocate && p.origin != byAsyncFsd {
+	if !p.mayDispose(img) || p.origin != byAllocate && p.origin != byAsyncFsd && p.origin != byAssociated {
 		freedWrongly(k, p, img)
 	}
 }
@@ -173,14 +182,14 @@ func freedWrongly(k *irql.K, p *IRP, img *ke.Image) {
 	f := verify.Finding{BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story()}
 	sub := ""
 	switch {
-	case p.state == stFreed && !p.origin.threaded():
+	case p.state == stFreed && (!p.origin.threaded() || p.origin == byManager):
 		f.Rule, sub = verify.IRP_035, "0x1"
 		f.Headline = fmt.Sprintf("%v is freed a second time", p.id)
 	case p.inThreadList && !p.sent:
 		f.Rule, sub = verify.IRP_031, "0x2"
 		f.Headline = fmt.Sprintf("%v is freed while it is in its thread's list", p.id)
 		f.Fix = "send the request, or complete it so that the I/O manager releases it."
-	case p.origin.threaded():
+	case p.origin.threaded() && p.origin != byManager:
 		f.Rule, sub = verify.IRP_032, "0x20c"
 		f.Headline = fmt.Sprintf("%v, made by %v, is freed by its creator; the I/O manager frees it", p.id, p.origin)
 		f.Fix = "do nothing: stage 2 of completion frees the IRP."
@@ -212,17 +221,18 @@ func freedWrongly(k *irql.K, p *IRP, img *ke.Image) {
 // IoReuseIrp makes an IRP of IoAllocateIrp as new, with the same number of locations.
 //
 // IRQL: <= DISPATCH_LEVEL. Ownership: the caller must be the creator and hold the IRP again; MDLs must have been taken
-// off. Rules: IRP-005, IRP-037, IRP-038, IRQL-001. Reference: wdm/nf-wdm-ioreuseirp.
+// off. Rules: IRP-005, IRP-037, IRP-038, IRP-041, IRQL-001. Reference: wdm/nf-wdm-ioreuseirp.
 func IoReuseIrp(k *irql.K, p *IRP, status ntstatus.NTSTATUS) {
 	ke.Enter(k, ddi.IoReuseIrp)
-	if p == nil {
-		notAnIRP(k)
+	if !isIRP(p) {
+		notAnIRP(k, p)
 	}
 	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
 	if p.state == stFreed {
 		p.touchedByStranger(k)
 	}
 	checkReuse(k, p)
+	p.checkUnsent(k, "reused")
 	ke.CallStatus(k, ddi.IoReuseIrp, p.id, uint32(status))
 	p.reinitialise()
 	p.ioStatus.Status = status
@@ -231,13 +241,14 @@ func IoReuseIrp(k *irql.K, p *IRP, status ntstatus.NTSTATUS) {
 // reinitialise clears everything but identity, origin and the allocation record.
 func (p *IRP) reinitialise() {
 	*p = IRP{m: p.m, io: p.io, id: p.id, locs: p.locs, origin: p.origin, creator: p.creator, allocSeq: p.allocSeq,
-		allocFlags: p.allocFlags, next: p.next, prev: p.prev, stackCount: p.stackCount, serial: p.serial}
+		allocFlags: p.allocFlags, next: p.next, prev: p.prev, stackCount: p.stackCount, serial: p.serial, ran: p.ran}
+	p.forgetRun()
 	p.prepare(p.stackCount)
 }
 
 func checkReuse(k *irql.K, p *IRP) {
 	img := ke.Acting(k)
-	if !p.mayDispose(img) || p.origin != byAllocate && p.origin != byInitialize {
+	if !p.mayDispose(img) || p.listed() || p.origin != byAllocate && p.origin != byInitialize {
 		reusedWrongly(k, p, img)
 	}
 }
@@ -245,12 +256,12 @@ func checkReuse(k *irql.K, p *IRP) {
 func reusedWrongly(k *irql.K, p *IRP, img *ke.Image) {
 	f := verify.Finding{BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story()}
 	switch {
-	case p.origin.threaded() || img != nil && img != p.creator:
+	case p.origin.threaded() || p.origin == byAssociated || img != nil && img != p.creator:
 		f.Rule, f.Also = p.special(verify.IRP_037, func(s *SubsystemRules) verify.RuleID { return s.WrongReuse })
 		f.Headline = fmt.Sprintf("IoReuseIrp on %v, which was made by %v", p.id, p.origin)
 		f.Fix = "allocate IRPs that are to be reused with IoAllocateIrp."
 		f.Args[0] = verify.Arg{Value: "0x311", Meaning: "IoReuseIrp on an IRP of the wrong origin"}
-	case !p.backWithCreator() || p.cancelRoutine != nil:
+	case !p.backWithCreator() || p.cancelRoutine != nil || p.listed():
 		f.Rule, f.Also = p.special(verify.IRP_038, func(s *SubsystemRules) verify.RuleID { return s.Reinitialised })
 		f.Headline = fmt.Sprintf("%v is reinitialised while it is in use: %s", p.id, p.whereIs())
 		f.Fix = "reuse it in the completion routine that stops the climb, or after that routine has run."

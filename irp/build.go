@@ -3,6 +3,7 @@ package irp
 import (
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/pool"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
@@ -71,9 +72,6 @@ func (p *IRP) bind(k *irql.K, event *irql.KEVENT, iosb *IO_STATUS_BLOCK) {
 	p.thread = ke.ThreadOf(k)
 	p.inThreadList = true
 	p.userEvent, p.userIosb = event, iosb
-	if event != nil {
-		event.Header().Signal = 0 // reset at issue (irp.md 5, step 0)
-	}
 }
 
 // ioctlBuffers prepares the buffers by transfer method (irp.md 8); false when memory is short.
@@ -94,7 +92,7 @@ func (p *IRP) ioctlBuffers(k *irql.K, method uint32, in *Buffer, inLen uint32, o
 		}
 		if outLen > 0 {
 			p.flags |= IRP_INPUT_OPERATION
-			p.userBuffer = out
+			p.userBuffer, p.outLen = out, outLen
 		}
 		return true
 	}
@@ -122,13 +120,13 @@ func (p *IRP) systemBuffer(k *irql.K, n uint32, in *Buffer, inLen uint32) bool {
 	return true
 }
 
-// badBuffer reports IRP-061: a buffer that is NULL or shorter than the stated length.
+// badBuffer reports IRP-061: a buffer that is NULL, freed, or shorter than the stated length.
 func badBuffer(k *irql.K, dev *DEVICE_OBJECT, sub string, b *Buffer, n uint32) bool {
-	if n == 0 || b != nil && b.Len() >= int(n) {
+	if n == 0 || b != nil && b.Len() >= int(n) && !pool.Gone(b) {
 		return false
 	}
 	ke.Report(k, verify.Finding{Rule: verify.IRP_061, BugCheck: 0xC9, Obj: dev.id.String(),
-		Headline: "a build routine is given a buffer that is NULL or shorter than the stated length",
+		Headline: "a build routine is given a buffer that is NULL, freed, or shorter than the stated length",
 		Args:     [4]verify.Arg{{Value: sub, Meaning: "invalid buffer given to a build routine"}, {Value: dev.id.String(), Meaning: "the device"}}})
 	return true
 }
@@ -206,7 +204,7 @@ func (p *IRP) fsdBuffers(k *irql.K, dev *DEVICE_OBJECT, b *Buffer, n uint32, off
 		if !write {
 			fill = 0
 			p.flags |= IRP_INPUT_OPERATION
-			p.userBuffer = b
+			p.userBuffer, p.outLen = b, n
 		}
 		return p.systemBuffer(k, n, b, fill)
 	case dev.Flags&DO_DIRECT_IO != 0:

@@ -17,13 +17,15 @@ import (
 //
 // IRQL: <= DISPATCH_LEVEL; at DISPATCH_LEVEL only READ, WRITE, DEVICE_CONTROL, INTERNAL_DEVICE_CONTROL and POWER.
 // Ownership: the IRP belongs to the lower driver; the caller may not touch it again unless a routine of its own stops the
-// climb. Rules: IRP-003, IRP-004, IRP-005, IRP-014, IRP-018, IRP-019, IRP-021, IRP-036, IRP-055; and on return IRP-006
-// to IRP-010, IRP-017. Reference: wdm/nf-wdm-iofcalldriver.
+// climb. Rules: IRP-003, IRP-004, IRP-005, IRP-014, IRP-016, IRP-018, IRP-019, IRP-021, IRP-036, IRP-042,
+// IRP-044, IRP-055, IRP-056, IRP-064, IRP-066, IRP-074, IRP-076; and on return IRP-006
+// to IRP-010, IRP-017, IRP-046; LOCK-013. Reference: wdm/nf-wdm-iofcalldriver.
 func IoCallDriver(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
 	ke.EnterAnyLevel(k, ddi.IoCallDriver)
-	if p == nil {
-		notAnIRP(k)
+	if !isIRP(p) {
+		notAnIRP(k, p)
 	}
+	ke.LeavesDriver(k, "IoCallDriver")
 	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
 	checkSend(k, dev, p)
 	fv := frameVisit(k, p)
@@ -44,6 +46,11 @@ func IoCallDriver(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
 	p.sent = true
 	p.sentSeq = ke.CallOn(k, ddi.IoCallDriver, dev.id, p.id)
 	level := p.cur
+	stale := trace.ID(0)
+	if e := p.userEvent; e != nil && p.state == stCreator && e.Header().Signal > 0 {
+		stale = e.Header().ID
+	}
+	id := p.id
 	v.serial = p.give(stAt, dev.DriverObject.image, level, dev)
 	s := dispatch(k, dev, p, v, l.major)
 	if fv != nil {
@@ -53,6 +60,9 @@ func IoCallDriver(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
 		p.locs[level-1].visit = nil
 	}
 	io.putVisit(v)
+	if stale != 0 && s == ntstatus.STATUS_PENDING {
+		eventStale(k, p, id, stale)
+	}
 	ke.Point(k, ke.Use{Obj: p.id, How: ke.R})
 	return s
 }
@@ -91,7 +101,8 @@ func codeOf(fn any) uintptr {
 }
 
 // invalidDeviceRequest stands in every empty entry of a dispatch table (irp.md 3).
-func invalidDeviceRequest(k *irql.K, _ *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
+func invalidDeviceRequest(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
+	routineMissing(k, dev, p)
 	p.ioStatus = IO_STATUS_BLOCK{Status: ntstatus.STATUS_INVALID_DEVICE_REQUEST}
 	IoCompleteRequest(k, p, IO_NO_INCREMENT)
 	return ntstatus.STATUS_INVALID_DEVICE_REQUEST
@@ -99,7 +110,7 @@ func invalidDeviceRequest(k *irql.K, _ *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS
 
 // checkSend evaluates the rules of IoCallDriver's entry.
 func checkSend(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
-	if dev == nil || dev.deleted {
+	if dev == nil || dev.DriverObject == nil || dev.deleted && dev.refs <= 0 {
 		badDevice(k, dev, p)
 	}
 	if !p.actsForOwner(k) {
@@ -125,12 +136,19 @@ func checkSend(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
 			Args:     [4]verify.Arg{{Value: "0x207", Meaning: "the upper driver's completion routine is overwritten"}, {}, {Value: p.id.String(), Meaning: "the IRP"}},
 			Fix:      "use IoCopyCurrentIrpStackLocationToNext."})
 	}
+	if p.requestorMode == irql.KernelMode && (p.userBuffer != nil || l.filled) {
+		p.checkAddresses(k, l)
+	}
+	if l.file != nil && l.major == IRP_MJ_CREATE && l.file.Flags&FO_CLEANUP_COMPLETE != 0 {
+		createOnClosed(k, dev, p, l.file)
+	}
 	if dev.special != nil {
 		p.sub = dev.special
 	}
-	if p.state == stCreator && p.level > p.stackCount {
+	if p.state == stCreator || p.level > p.stackCount {
 		checkCreatorRoutine(k, p, l)
 	}
+	p.checkPrepared(k, dev, l)
 }
 
 func sentAtBadIrql(k *irql.K, p *IRP, major uint8) {
@@ -158,7 +176,7 @@ func anyLevelMajor(major uint8) bool {
 
 // checkCreatorRoutine: an IRP that the creator must free needs a routine that is called in every case (IRP-036, IRP-071).
 func checkCreatorRoutine(k *irql.K, p *IRP, l *IO_STACK_LOCATION) {
-	if p.origin.threaded() {
+	if p.origin.threaded() || p.origin == byAssociated {
 		return
 	}
 	const all = SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR | SL_INVOKE_ON_CANCEL
@@ -181,7 +199,11 @@ func checkCreatorRoutine(k *irql.K, p *IRP, l *IO_STACK_LOCATION) {
 func badDevice(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
 	what := "NULL"
 	sub := "0x204"
-	if dev != nil {
+	switch {
+	case dev == nil:
+	case dev.DriverObject == nil:
+		what, sub = "something that IoCreateDevice did not make", "0x4"
+	default:
 		what, sub = "the deleted device object "+dev.id.String(), "0x4"
 	}
 	ke.Report(k, verify.Finding{Rule: verify.IRP_019, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
@@ -193,6 +215,10 @@ func badDevice(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
 func sentByStranger(k *irql.K, p *IRP) {
 	if p.state == stFreed {
 		p.touchedByStranger(k)
+		return
+	}
+	if p.csq != nil && ke.Acting(k) == p.owner {
+		p.inTwoQueues(k, ddi.IoCallDriver)
 		return
 	}
 	rule, also := p.special(verify.IRP_003, func(s *SubsystemRules) verify.RuleID { return s.SentTwice })
@@ -207,34 +233,38 @@ func judgeDispatch(k *irql.K, p *IRP, id trace.ID, v *visit, s ntstatus.NTSTATUS
 	if v.skipped {
 		skipLeft(k, p, "return from the dispatch routine")
 	}
+	if v.uncalled && here {
+		cancelNotLooked(k, p)
+	}
 	switch {
 	case s == 0xFFFFFFFF:
-		c9(k, p, id, verify.IRP_010, 0x225, "the dispatch routine returned 0xFFFFFFFF for %v", "")
+		c9(k, p, id, verify.IRP_010, nil, 0x225, "the dispatch routine returned 0xFFFFFFFF for %v", "")
 	case v.marked && s != ntstatus.STATUS_PENDING:
-		c9(k, p, id, verify.IRP_006, 0x23E, "%v was marked pending but the dispatch routine returned "+s.String(),
+		c9(k, p, id, verify.IRP_006, nil, 0x23E, "%v was marked pending but the dispatch routine returned "+s.String(),
 			"after IoMarkIrpPending return STATUS_PENDING, whatever IoCallDriver or IoCompleteRequest did meanwhile.")
 	case v.marked:
 	case s == ntstatus.STATUS_PENDING:
 		if v.completed && v.ownFrame || !v.forwarded || v.lower != ntstatus.STATUS_PENDING {
-			c9(k, p, id, verify.IRP_007, 0x23D, "the dispatch routine returned STATUS_PENDING but %v was not marked pending",
+			c9(k, p, id, verify.IRP_007, nil, 0x23D, "the dispatch routine returned STATUS_PENDING but %v was not marked pending",
 				"call IoMarkIrpPending before the IRP becomes visible to anybody else.")
 		}
 	case here:
-		c9(k, p, id, verify.IRP_008, 0x226, "the dispatch routine returned "+s.String()+" without having completed, forwarded or pended %v",
+		c9(k, p, id, verify.IRP_008, nil, 0x226, "the dispatch routine returned "+s.String()+" without having completed, forwarded or pended %v",
 			"set IoStatus, call IoCompleteRequest and return the same status.")
 	case v.completed && v.ownFrame:
 		if s != v.status {
-			c9(k, p, id, verify.IRP_009, 0x224, "%v was completed with "+v.status.String()+" but the dispatch routine returned "+s.String(),
+			c9(k, p, id, verify.IRP_009, nil, 0x224, "%v was completed with "+v.status.String()+" but the dispatch routine returned "+s.String(),
 				"keep the status in a variable: put it into IoStatus.Status, complete, return the variable.")
 		}
 	case v.forwarded && s != v.lower:
-		c9(k, p, id, verify.IRP_009, 0x224, "%v was only forwarded; IoCallDriver returned "+v.lower.String()+" but the dispatch routine returned "+s.String(),
+		c9(k, p, id, verify.IRP_009, nil, 0x224, "%v was only forwarded; IoCallDriver returned "+v.lower.String()+" but the dispatch routine returned "+s.String(),
 			"return what IoCallDriver returned.")
 	}
 }
 
-func c9(k *irql.K, p *IRP, id trace.ID, rule verify.RuleID, sub uint32, format, fix string) {
-	f := verify.Finding{Rule: rule, BugCheck: 0xC9, Obj: id.String(), Headline: fmt.Sprintf(format, id), Fix: fix}
+func c9(k *irql.K, p *IRP, id trace.ID, rule verify.RuleID, also []verify.RuleID, sub uint32,
+	format, fix string) {
+	f := verify.Finding{Rule: rule, Also: also, BugCheck: 0xC9, Obj: id.String(), Headline: fmt.Sprintf(format, id), Fix: fix}
 	f.Args[0] = verify.Arg{Value: fmt.Sprintf("0x%x", sub), Meaning: "sub-code of the I/O verifier"}
 	f.Args[2] = verify.Arg{Value: id.String(), Meaning: "the IRP"}
 	if p.id == id {

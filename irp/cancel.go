@@ -14,7 +14,7 @@ const cancelLockKind = 100 // of ke.Held, distinct from the kinds of package irq
 
 // IoAcquireCancelSpinLock takes the system-wide cancel spin lock.
 //
-// IRQL: <= DISPATCH_LEVEL; raises to DISPATCH_LEVEL. Rules: IRP-078, IRQL-001.
+// IRQL: <= DISPATCH_LEVEL; raises to DISPATCH_LEVEL. Rules: IRP-078, IRQL-001, LOCK-020.
 // Reference: wdm/nf-wdm-ioacquirecancelspinlock.
 func IoAcquireCancelSpinLock(k *irql.K, irqlOut *irql.KIRQL) {
 	ke.Enter(k, ddi.IoAcquireCancelSpinLock)
@@ -30,46 +30,66 @@ func (io *ioManager) lockCancel(k *irql.K) (old uint8) {
 			Headline: "the cancel spin lock is acquired by code that holds it already",
 			Fix:      "in a cancel routine call IoReleaseCancelSpinLock(k, p.CancelIrql()) first."})
 	}
+	irql.NoteOrder(k, ddi.IoAcquireCancelSpinLock, io.cancelLock.ID)
 	old = ke.IRQL(k)
 	ke.SetIRQL(k, ke.Dispatch)
 	ke.AcquireSpin(k, &io.cancelLock)
-	ke.Hold(k, ke.Held{Lock: &io.cancelLock, ID: io.cancelLock.ID, Kind: cancelLockKind, Saved: old, Spin: true})
+	ke.Hold(k, ke.Held{Lock: &io.cancelLock, ID: io.cancelLock.ID, Kind: cancelLockKind, Saved: old,
+		Spin: true, AtReturn: verify.LOCK_020, AtEnd: verify.LOCK_020})
 	return old
 }
 
 // IoReleaseCancelSpinLock gives the cancel spin lock back and restores the IRQL; a cancel routine passes CancelIrql.
 //
-// IRQL: DISPATCH_LEVEL. Rules: IRP-025, IRQL-002, LOCK-002. Reference: wdm/nf-wdm-ioreleasecancelspinlock.
+// IRQL: DISPATCH_LEVEL. Rules: IRP-025, IRQL-002, LOCK-002, LOCK-010.
+// Reference: wdm/nf-wdm-ioreleasecancelspinlock.
 func IoReleaseCancelSpinLock(k *irql.K, level irql.KIRQL) {
 	ke.Enter(k, ddi.IoReleaseCancelSpinLock)
 	io := state.Of(k)
+	ke.Point(k, ke.Use{Obj: io.cancelLock.ID, How: ke.Rel})
 	h, _, ok := ke.Unhold(k, &io.cancelLock)
 	if !ok {
 		ke.Report(k, verify.Finding{Rule: verify.LOCK_002, Obj: io.cancelLock.ID.String(),
 			Headline: "the cancel spin lock is released by code that does not hold it"})
 		return
 	}
-	if p := io.cancelOwner; p != nil && uint8(level) != h.Saved {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_025, Obj: p.id.String(), BugCheck: 0x20,
-			Headline: fmt.Sprintf("the cancel routine of %v releases the cancel lock to IRQL %d instead of Irp.CancelIrql %d", p.id, level, h.Saved),
-			Fix:      "pass p.CancelIrql(), before the IRP is completed."})
+	if uint8(level) != h.Saved {
+		io.wrongCancelIrql(k, level, &h)
+		ke.Excuse(k)
 	}
 	io.cancelOwner = nil
 	ke.ReleaseSpin(k, &io.cancelLock)
 	ke.Call(k, ddi.IoReleaseCancelSpinLock, io.cancelLock.ID)
 	ke.SetIRQL(k, uint8(level))
-	ke.Point(k, ke.Use{Obj: io.cancelLock.ID, How: ke.Rel})
+}
+
+// wrongCancelIrql reports the cancel lock released to another level than its acquisition saved.
+func (io *ioManager) wrongCancelIrql(k *irql.K, level irql.KIRQL, h *ke.Held) {
+	if p := io.cancelOwner; p != nil {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_025, Obj: p.id.String(), BugCheck: 0x20,
+			Headline: fmt.Sprintf("the cancel routine of %v releases the cancel lock to IRQL %d instead of "+
+				"Irp.CancelIrql %d", p.id, level, h.Saved),
+			Fix: "pass p.CancelIrql(), before the IRP is completed."})
+		return
+	}
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_010, Obj: h.ID.String(), BugCheck: 0xC4,
+		Headline: fmt.Sprintf("IoReleaseCancelSpinLock goes to %v, but the acquisition returned %v", level,
+			irql.KIRQL(h.Saved)),
+		Args:   [4]verify.Arg{{Value: "0x20015", Meaning: "spin lock released to another IRQL"}},
+		Places: []verify.Place{{Label: "ACQUIRED", Seq: h.Seq}},
+		Fix:    "keep one variable for each lock."})
 }
 
 // IoSetCancelRoutine exchanges the cancel routine of an IRP atomically. NULL as result means that none was set, or that
 // cancellation has taken it already.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller must hold the IRP to set a routine. Rules: IRP-005, IRP-022, IRQL-001.
+// IRQL: <= DISPATCH_LEVEL. Ownership: the caller must hold the IRP to set a routine. Rules: IRP-005, IRP-022,
+// IRP-026, IRQL-001.
 // Reference: wdm/nf-wdm-iosetcancelroutine.
 func IoSetCancelRoutine(k *irql.K, p *IRP, routine DRIVER_CANCEL) DRIVER_CANCEL {
 	ke.Enter(k, ddi.IoSetCancelRoutine)
-	if p == nil {
-		notAnIRP(k)
+	if !isIRP(p) {
+		notAnIRP(k, p)
 	}
 	ke.Point(k, ke.Use{Obj: p.id, How: ke.A})
 	if !p.actsForOwner(k) {
@@ -83,6 +103,9 @@ func IoSetCancelRoutine(k *irql.K, p *IRP, routine DRIVER_CANCEL) DRIVER_CANCEL 
 	}
 	old := p.cancelRoutine
 	p.cancelRoutine = routine
+	if v := frameVisit(k, p); v != nil {
+		v.uncalled = routine != nil && p.cancel
+	}
 	e := trace.Event{What: trace.Call, Code: ddi.IoSetCancelRoutine, Obj: p.id}
 	if routine != nil {
 		e.Fn = codeOf(routine)
@@ -98,21 +121,35 @@ func IoSetCancelRoutine(k *irql.K, p *IRP, routine DRIVER_CANCEL) DRIVER_CANCEL 
 // IRP-024, IRP-025, IRP-028, IRQL-001. Reference: wdm/nf-wdm-iocancelirp.
 func IoCancelIrp(k *irql.K, p *IRP) bool {
 	ke.Enter(k, ddi.IoCancelIrp)
-	if p == nil {
-		notAnIRP(k)
+	if !isIRP(p) {
+		notAnIRP(k, p)
 	}
 	ke.Point(k, ke.Use{Obj: p.id, How: ke.A})
 	io := state.Of(k)
 	checkCancel(k, p)
 	id := p.id
 	old := io.lockCancel(k)
-	if p.id != id || p.state == stFreed {
-		checkCancel(k, p)
+	if p.id != id || p.cur > p.stackCount+1 || p.state == stFreed || p.state == stStage2 {
+		checkCancel(k, p) // it went while the lock was waited for
 	}
-	p.cancel = true
+	return p.takeCancel(k, io, old)
+}
+
+// cancelNow is IoCancelIrp for the I/O manager, which holds the IRP in its thread's list.
+func (p *IRP) cancelNow(k *irql.K) bool {
+	io := p.io
+	ke.Point(k, ke.Use{Obj: p.id, How: ke.A})
+	return p.takeCancel(k, io, io.lockCancel(k))
+}
+
+// takeCancel sets Cancel and calls the cancel routine, if there is one, with the cancel lock held.
+func (p *IRP) takeCancel(k *irql.K, io *ioManager, old uint8) bool {
+	if !p.cancel {
+		p.cancel, p.cancelAt = true, io.m.Now()
+	}
 	r := p.cancelRoutine
 	p.cancelRoutine = nil
-	ke.CallBool(k, ddi.IoCancelIrp, p.id, r != nil)
+	p.cancelSeq = ke.CallBool(k, ddi.IoCancelIrp, p.id, r != nil)
 	if r == nil {
 		ke.Unhold(k, &io.cancelLock)
 		ke.ReleaseSpin(k, &io.cancelLock)

@@ -322,7 +322,7 @@ func selected(t *testing.T, status ntstatus.NTSTATUS, cancel, onSuccess, onError
 			}, nil, onSuccess, onError, onCancel)
 			return irp.IoCallDriver(k, d.below, p)
 		}, keeps)
-		l.run(func(k *irql.K) {
+		l.begin(func(k *irql.K) {
 			p := request(k, st[0].dev, freeIt, nil)
 			irp.IoCallDriver(k, st[0].dev, p)
 			if cancel {

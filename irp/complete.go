@@ -15,19 +15,19 @@ import (
 // the I/O manager finishes the request.
 //
 // IRQL: <= DISPATCH_LEVEL, no spin lock held. Ownership: the caller may not touch the IRP again. Rules: IRP-001, IRP-002,
-// IRP-010, IRP-017, IRP-018, IRP-020, IRP-053, IRP-054, IRP-065, and during the climb IRP-011, IRP-036, IRP-050 to
+// IRP-010, IRP-017, IRP-018, IRP-020, IRP-027,
+// IRP-053, IRP-054, IRP-059, IRP-065, and during the climb IRP-011, IRP-036, IRP-047, IRP-050 to
 // IRP-052. Not modelled: the priority boost. Reference: wdm/nf-wdm-iofcompleterequest.
 func IoCompleteRequest(k *irql.K, p *IRP, priorityBoost int8) {
 	_ = priorityBoost
-	if ke.IRQL(k) > ke.Dispatch && p != nil {
+	ke.EnterAnyLevel(k, ddi.IoCompleteRequest)
+	if ke.IRQL(k) > ke.Dispatch && isIRP(p) {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_054, BugCheck: 0xC9, Obj: p.id.String(), AllowedIRQL: ke.Dispatch,
 			Headline: fmt.Sprintf("%v is completed above DISPATCH_LEVEL", p.id),
 			Args:     [4]verify.Arg{{Value: "0xe", Meaning: "IoCompleteRequest above DISPATCH_LEVEL"}, {Value: fmt.Sprint(ke.IRQL(k)), Meaning: "current IRQL"}, {Value: p.id.String(), Meaning: "the IRP"}}})
-	} else {
-		ke.Enter(k, ddi.IoCompleteRequest)
 	}
-	if p == nil {
-		notAnIRP(k)
+	if !isIRP(p) {
+		notAnIRP(k, p)
 	}
 	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
 	checkComplete(k, p)
@@ -55,6 +55,10 @@ func checkComplete(k *irql.K, p *IRP) {
 		completedByStranger(k, p)
 	}
 	skipLeft(k, p, "IoCompleteRequest")
+	p.checkUnsent(k, "completed")
+	if p.listed() {
+		p.inTwoQueues(k, ddi.IoCompleteRequest)
+	}
 	if h, ok := ke.HoldsSpin(k); ok {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_053, Obj: p.id.String(),
 			Headline: fmt.Sprintf("%v is completed while %v is held: a completion routine above may need it", p.id, h.ID),
@@ -76,7 +80,13 @@ func checkComplete(k *irql.K, p *IRP) {
 			Args:     [4]verify.Arg{{Value: "0x7", Meaning: "IRP completed with a cancel routine set"}, {Value: funcName(p.cancelRoutine), Meaning: "the cancel routine"}, {Value: p.id.String(), Meaning: "the IRP"}},
 			Fix:      "take the cancel routine back first; if IoSetCancelRoutine(k, p, nil) returns nil, the cancel routine owns the IRP."})
 	}
-	if p.state == stCreator && !p.sent && p.level > p.stackCount {
+	if p.outLen > 0 {
+		p.checkInformation(k)
+	}
+	if p.cancel {
+		p.checkLate(k)
+	}
+	if p.state == stCreator && !p.sent {
 		checkNeverSent(k, p)
 	}
 }
@@ -90,10 +100,14 @@ func checkNeverSent(k *irql.K, p *IRP) {
 }
 
 func completedByStranger(k *irql.K, p *IRP) {
+	if p.csq != nil && ke.Acting(k) == p.owner {
+		p.inTwoQueues(k, ddi.IoCompleteRequest)
+		return
+	}
 	f := verify.Finding{Rule: verify.IRP_002, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story(),
 		Headline: fmt.Sprintf("%v is completed by a driver that does not hold it: %s", p.id, p.whereIs()),
 		Args:     [4]verify.Arg{{Value: "0x209", Meaning: "IRP completed while another driver owns it"}, {}, {Value: p.id.String(), Meaning: "the IRP"}}}
-	if p.state == stCompleting || p.state == stStage2 || p.state == stInRoutine {
+	if p.state == stCompleting || p.state == stStage2 {
 		f.Rule, f.BugCheck = verify.IRP_001, 0x44
 		f.Headline = fmt.Sprintf("%v completed a second time", p.id)
 		f.Args = [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP"}}
@@ -119,13 +133,20 @@ func (p *IRP) climb(k *irql.K) {
 		invoke := ok && ctl&SL_INVOKE_ON_SUCCESS != 0 || !ok && ctl&SL_INVOKE_ON_ERROR != 0 ||
 			p.cancel && ctl&SL_INVOKE_ON_CANCEL != 0
 		up := p.loc(p.cur)
-		routine, ctx, setBy := sp.routine, sp.context, sp.setBy
+		routine, ctx, setBy, ex := sp.routine, sp.context, sp.setBy, sp.ex
 		sp.clear()
 		if invoke && routine != nil {
-			if p.invoke(k, routine, ctx, setBy, up) {
+			ended := p.invoke(k, routine, ctx, setBy, up)
+			if ex != nil {
+				ex.done(k)
+			}
+			if ended {
 				return
 			}
 		} else {
+			if ex != nil {
+				ex.neverRun(k, p, "was not called for the status it ended with")
+			}
 			if p.pendingReturned && up != nil {
 				up.control |= SL_PENDING_RETURNED // the I/O manager carries the mark on where no routine does
 			}
@@ -143,12 +164,12 @@ func (p *IRP) climb(k *irql.K) {
 
 // clear makes a completed location inert; the documentation says that it reads as zero from the routine above.
 func (l *IO_STACK_LOCATION) clear() {
-	l.minor, l.flags = 0, 0
+	l.minor, l.flags, l.file = 0, 0, nil
 	if l.filled {
 		l.params, l.filled = PARAMETERS{}, false
 	}
 	l.control &= SL_ERROR_RETURNED
-	l.copied = false
+	l.copied, l.synchronous, l.ex = false, false, nil
 }
 
 // invoke calls one completion routine and reports whether the climb ends here.
@@ -164,6 +185,8 @@ func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *k
 	f.Kind, f.Image, f.Obj, f.Fn, f.Level = ke.FrameCompletion, setBy, id, codeOf(routine), int(level)
 	f.Device, f.Object, f.Data = dev, p, nil
 	ke.Begin(k, f)
+	*p.record() = routineRun{context: ctx, fn: f.Fn, frame: f.Serial, pended: pended, time: ke.Of(k).Now(),
+		by: setBy}
 	ke.Point(k, ke.Use{Obj: id, How: ke.R})
 	r := routine(k, dev, p, ctx)
 	still := p.id == id && p.state == stInRoutine && p.serial == mine
@@ -174,9 +197,11 @@ func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *k
 		}
 	case !still:
 		climbsOn(k, p, id, r, p.id == id && (p.sentSeq > sent || p.completeSeq > completed))
+	case p.userEvent != nil && p.userEvent.LastSet() > p.completeSeq:
+		p.eventSetByDriver(k)
 	case pended && up != nil && up.control&SL_PENDING_RETURNED == 0:
-		rule, _ := p.special(verify.IRP_011, func(s *SubsystemRules) verify.RuleID { return s.NotPropagated })
-		c9(k, p, id, rule, 0x228, "the completion routine of %v saw PendingReturned and did not mark the IRP pending",
+		rule, also := p.special(verify.IRP_011, func(s *SubsystemRules) verify.RuleID { return s.NotPropagated })
+		c9(k, p, id, rule, also, 0x228, "the completion routine of %v saw PendingReturned and did not mark the IRP pending",
 			"if p.PendingReturned() { irp.IoMarkIrpPending(k, p) }")
 	}
 	ke.PopStatus(k, r)
@@ -204,6 +229,10 @@ func (p *IRP) finish(k *irql.K) {
 	p.give(stStage2, nil, p.stackCount+1, nil)
 	if p.origin.threaded() {
 		p.stage2(k)
+		return
+	}
+	if p.origin == byAssociated {
+		p.finishAssociated(k)
 		return
 	}
 	rule, also := p.special(verify.IRP_036, func(s *SubsystemRules) verify.RuleID { return s.PastTop })

@@ -2,6 +2,7 @@ package irp
 
 import (
 	"fmt"
+	"strings"
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
@@ -16,6 +17,7 @@ const (
 	DO_BUFFERED_IO         = 0x00000004
 	DO_EXCLUSIVE           = 0x00000008
 	DO_DIRECT_IO           = 0x00000010
+	DO_DEVICE_HAS_NAME     = 0x00000040
 	DO_DEVICE_INITIALIZING = 0x00000080
 	DO_POWER_PAGABLE       = 0x00002000
 	DO_POWER_INRUSH        = 0x00004000
@@ -37,6 +39,8 @@ type DRIVER_OBJECT struct {
 	MajorFunction [IRP_MJ_MAXIMUM_FUNCTION + 1]DRIVER_DISPATCH
 	DeviceObject  *DEVICE_OBJECT // newest device, linked through NextDevice
 
+	DriverExtension DRIVER_EXTENSION
+
 	id      trace.ID
 	image   *ke.Image
 	system  bool
@@ -44,7 +48,23 @@ type DRIVER_OBJECT struct {
 	entry   ntstatus.NTSTATUS
 	entered bool
 	gone    bool
+	idle    ke.Object // signalled when a work item has run or a file object has gone
+
+	exRoutines int32 // set by IoSetCompletionRoutineEx and not yet run
+
+	// to be unloaded as soon as nobody has a device of it open
+	stopping bool
+	table    [IRP_MJ_MAXIMUM_FUNCTION + 1]uintptr // MajorFunction when DriverEntry returned
 }
+
+// DRIVER_EXTENSION holds what DriverEntry of a plug and play driver fills besides the driver object.
+type DRIVER_EXTENSION struct{ AddDevice DRIVER_ADD_DEVICE }
+
+// DRIVER_ADD_DEVICE is called by the PnP manager for a new device. Plug and play is not modelled: it is never
+// called, but a driver that has one is loaded as long as its devices are there.
+//
+// IRQL: PASSIVE_LEVEL. Reference: wdm/nc-wdm-driver_add_device.
+type DRIVER_ADD_DEVICE func(k *irql.K, drv *DRIVER_OBJECT, pdo *DEVICE_OBJECT) ntstatus.NTSTATUS
 
 // DEVICE_OBJECT is a device of a driver. DeviceExtension is any Go value: what C reserves bytes for.
 type DEVICE_OBJECT struct {
@@ -61,7 +81,9 @@ type DEVICE_OBJECT struct {
 	id      trace.ID
 	name    string
 	lower   *DEVICE_OBJECT
-	refs    int32
+	refs    int32 // file objects included
+	opens   int32 // file objects
+	made    made
 	deleted bool // IoDeleteDevice was called
 	special *SubsystemRules
 	seq     uint64
@@ -77,6 +99,7 @@ func (d *DRIVER_OBJECT) Image() *ke.Image { return d.image }
 
 func (io *ioManager) newDriver(img *ke.Image) *DRIVER_OBJECT {
 	drv := &DRIVER_OBJECT{DriverName: "\\Driver\\" + img.Name, id: img.ID, image: img}
+	drv.idle = ke.Object{Kind: ke.SynchronizationEvent, ID: img.ID}
 	io.drivers = append(io.drivers, drv)
 	return drv
 }
@@ -92,8 +115,9 @@ func (io *ioManager) newDevice(drv *DRIVER_OBJECT, name string) *DEVICE_OBJECT {
 // IoCreateDevice makes a device object. DO_DEVICE_INITIALIZING is set; the I/O manager clears it for devices made inside
 // DriverEntry.
 //
-// IRQL: <= APC_LEVEL. Ownership: the driver deletes it. Rules: IRQL-001, OBJ-005, UNLOAD-006. Not modelled: the size of
-// the extension (any Go value serves), security. Reference: wdm/nf-wdm-iocreatedevice.
+// IRQL: <= APC_LEVEL. Ownership: the driver deletes it. Rules: IRQL-001, OBJ-005, OBJ-006,
+// UNLOAD-006. Not modelled: the size of the extension (any Go value serves), security.
+// Reference: wdm/nf-wdm-iocreatedevice.
 func IoCreateDevice(k *irql.K, drv *DRIVER_OBJECT, deviceExtensionSize uint32, deviceName string, deviceType uint32,
 	deviceCharacteristics uint32, exclusive bool, deviceObject **DEVICE_OBJECT) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.IoCreateDevice)
@@ -114,6 +138,13 @@ func IoCreateDevice(k *irql.K, drv *DRIVER_OBJECT, deviceExtensionSize uint32, d
 	if exclusive {
 		dev.Flags |= DO_EXCLUSIVE
 	}
+	if deviceName != "" {
+		dev.Flags |= DO_DEVICE_HAS_NAME
+	}
+	dev.made = made{drv, dev.Flags &^ DO_DEVICE_INITIALIZING}
+	if !drv.inEntry && ke.Top(k) != nil {
+		ke.OnStack(k, &initCheck{dev})
+	}
 	*deviceObject = dev
 	dev.seq = ke.CallStatus(k, ddi.IoCreateDevice, dev.id, uint32(s))
 	return s
@@ -121,7 +152,7 @@ func IoCreateDevice(k *irql.K, drv *DRIVER_OBJECT, deviceExtensionSize uint32, d
 
 func (io *ioManager) findDevice(name string) *DEVICE_OBJECT {
 	for _, d := range io.devices {
-		if d.name == name && !d.deleted {
+		if d.name != "" && strings.EqualFold(d.name, name) && !d.deleted {
 			return d
 		}
 	}
@@ -189,6 +220,14 @@ func (d *DEVICE_OBJECT) top() *DEVICE_OBJECT {
 func IoAttachDeviceToDeviceStack(k *irql.K, source, target *DEVICE_OBJECT) *DEVICE_OBJECT {
 	ke.Enter(k, ddi.IoAttachDeviceToDeviceStack)
 	ke.Point(k, ke.Use{Obj: target.id, How: ke.W})
+	if source.deleted || source.lower != nil || source.top() == target.top() {
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_004, Obj: source.id.String(),
+			Headline: fmt.Sprintf("%v, which is deleted, attached or part of that stack, is attached to %v",
+				source.id, target.id),
+			Places: []verify.Place{{Label: "CREATED", Seq: source.seq}},
+			Fix:    "attach each device once, right after IoCreateDevice."})
+		return nil
+	}
 	top := target.top()
 	if top.deleted || top.StackSize >= maxLocations {
 		ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoAttachDeviceToDeviceStack, Obj: source.id, Obj2: target.id})
@@ -222,14 +261,14 @@ func IoDetachDevice(k *irql.K, target *DEVICE_OBJECT) {
 
 // IoGetAttachedDeviceReference returns the top of dev's stack with a reference for the caller to give back.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: ObDereferenceObject. Rules: IRQL-001, OBJ-012.
+// IRQL: <= DISPATCH_LEVEL. Ownership: ObDereferenceObject. Rules: IRQL-001.
 // Reference: wdm/nf-wdm-iogetattacheddevicereference.
 func IoGetAttachedDeviceReference(k *irql.K, dev *DEVICE_OBJECT) *DEVICE_OBJECT {
 	ke.Enter(k, ddi.IoGetAttachedDeviceReference)
 	ke.Point(k, ke.Use{Obj: dev.id, How: ke.R})
 	top := dev.top()
 	top.refs++
-	ke.Call(k, ddi.IoGetAttachedDeviceReference, top.id)
+	state.Of(k).took(k, top, top.id, ke.Call(k, ddi.IoGetAttachedDeviceReference, top.id))
 	return top
 }
 

@@ -19,13 +19,20 @@ func LoadDriver(m *ke.Machine, name string, entry DRIVER_INITIALIZE) *DRIVER_OBJ
 	m.NewThread("DriverEntry of "+name, nil, func(k *ke.K) {
 		ke.Push(k, ke.Frame{Kind: ke.FrameEntry, Image: drv.image, Object: drv, Obj: drv.id, Fn: codeOf(entry)})
 		s := entry(k, drv, "\\Registry\\Machine\\System\\CurrentControlSet\\Services\\"+name)
+		if ntstatus.NT_SUCCESS(s) {
+			for d := drv.DeviceObject; d != nil; d = d.NextDevice {
+				d.checkFlags(k)
+			}
+		}
 		ke.PopStatus(k, s)
 		drv.inEntry, drv.entered, drv.entry = false, true, s
 		for i, fn := range drv.MajorFunction {
 			if fn == nil {
 				drv.MajorFunction[i] = invalidDeviceRequest
 			}
+			drv.table[i] = codeOf(drv.MajorFunction[i])
 		}
+		io.noteNonPnp(drv)
 		for d := drv.DeviceObject; d != nil; d = d.NextDevice {
 			d.Flags &^= DO_DEVICE_INITIALIZING // devices made inside DriverEntry are ready when it returns
 		}
@@ -48,11 +55,15 @@ func (d *DRIVER_OBJECT) Unloaded() bool { return d.gone }
 // A driver without DriverUnload cannot be unloaded; then nothing happens and false is returned.
 func UnloadDriver(m *ke.Machine, drv *DRIVER_OBJECT) bool {
 	io := state.On(m)
-	if drv.DriverUnload == nil || drv.gone || drv.image.Unloading {
+	if drv.DriverUnload == nil || drv.gone || drv.stopping {
 		return false
 	}
-	drv.image.Unloading = true
+	drv.stopping = true
 	m.NewThread("DriverUnload of "+drv.image.Name, nil, func(k *ke.K) {
+		for len(io.openFiles(drv)) > 0 { // not called while a device of the driver is referenced (irp.md 22)
+			ke.Wait(k, []*ke.Object{&drv.idle}, false, nil, "the last file object of a device")
+		}
+		drv.image.Unloading = true
 		ke.Push(k, ke.Frame{Kind: ke.FrameUnload, Image: drv.image, Object: drv, Obj: drv.id, Fn: codeOf(drv.DriverUnload)})
 		drv.DriverUnload(k, drv)
 		ke.Pop(k)
@@ -63,8 +74,8 @@ func UnloadDriver(m *ke.Machine, drv *DRIVER_OBJECT) bool {
 
 // unloaded takes the image away. An I/O work item or a referenced device holds it until the routine has run.
 func (io *ioManager) unloaded(k *irql.K, drv *DRIVER_OBJECT) {
-	for io.holdsImage(drv) && !io.m.Dead() {
-		ke.Sleep(k, -ke.Millisecond)
+	for io.holdsImage(drv) {
+		ke.Wait(k, []*ke.Object{&drv.idle}, false, nil, "the end of a work item")
 	}
 	io.m.RunUnloadChecks(drv.image)
 	drv.image.Unloaded = true
@@ -78,13 +89,13 @@ func (io *ioManager) holdsImage(drv *DRIVER_OBJECT) bool {
 			return true
 		}
 	}
-	return false
+	return drv.exRoutines > 0
 }
 
 // checkUnload makes this package's checks when a driver is gone: devices, IRPs with its routines, IRPs it made.
 func (io *ioManager) checkUnload(m *ke.Machine, img *ke.Image) {
 	for _, d := range io.devices {
-		if d.DriverObject.image == img {
+		if d.DriverObject.image == img && !d.deleted { // a deleted one waits for references of others
 			m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_006, Obj: d.id.String(), Driver: img.Name, Ctx: "unload of " + img.Name,
 				Headline: fmt.Sprintf("%s is unloaded and its device %v still exists", img.Name, d.id),
 				Places:   []verify.Place{{Label: "CREATED", Seq: d.seq}}, Fix: "call IoDeleteDevice for every device in DriverUnload."})
@@ -96,6 +107,13 @@ func (io *ioManager) checkUnload(m *ke.Machine, img *ke.Image) {
 				BugCheck: 0xC4, Headline: fmt.Sprintf("%s is unloaded and its work item %v was never freed", img.Name, w.id),
 				Args:   [4]verify.Arg{{Value: "0x62", Meaning: "a driver has forgotten to free its pool allocations"}, {Value: img.Name, Meaning: "the driver"}, {}, {Value: "1", Meaning: "allocations not freed"}},
 				Places: []verify.Place{{Label: "ALLOCATED", Seq: w.seq}}, Fix: "call IoFreeWorkItem, at the latest in the work item's own routine."})
+		}
+	}
+	io.checkNames(m, img)
+	io.checkReferences(m, img)
+	for _, d := range io.drivers {
+		if d.image == img {
+			d.checkTable(m)
 		}
 	}
 	for p := io.live; p != nil; p = p.next {
@@ -112,9 +130,14 @@ func leftover(m *ke.Machine, img *ke.Image, l irql.Leftover) {
 		Headline: fmt.Sprintf("%s is unloaded while %v %s", img.Name, l.ID, l.State),
 		Places:   []verify.Place{{Label: "STARTED", Seq: l.Seq}},
 		Fix:      "in DriverUnload call KeCancelTimer, then KeFlushQueuedDpcs."}
-	if l.Kind == trace.Thread {
+	switch l.Kind {
+	case trace.Thread:
 		f.Rule, f.BugCheck = verify.UNLOAD_004, 0xCE
 		f.Fix = "signal the thread to stop and wait for its thread object in DriverUnload."
+	case trace.Resource:
+		f.Rule, f.BugCheck = verify.UNLOAD_005, 0xC4
+		f.Args[0] = verify.Arg{Value: "0xd2", Meaning: "memory that goes holds an active ERESOURCE"}
+		f.Fix = "call ExDeleteResourceLite in DriverUnload."
 	}
 	m.ReportEnd(f)
 }
@@ -131,7 +154,14 @@ func (io *ioManager) checkUnloadIRP(m *ke.Machine, img *ke.Image, p *IRP) {
 			return
 		}
 	}
-	if p.creator == img && (p.state == stCreator || p.state == stStopped && p.backWithCreator()) {
+	if p.state == stQueued && p.owner == img && p.creator != img {
+		m.ReportEnd(verify.Finding{Rule: verify.IRP_040, Obj: p.id.String(), Driver: img.Name, Ctx: ctx,
+			Dump:     dumpIRP(p),
+			Headline: fmt.Sprintf("%s is unloaded and still keeps %v: nobody is left to complete it", img.Name, p.id),
+			Places:   p.story(), Fix: "complete every IRP that is queued before DriverUnload returns."})
+		return
+	}
+	if p.creator == img && p.origin != byInitialize && (p.state == stCreator || p.state == stStopped && p.backWithCreator()) {
 		io.leaked(m, p, ctx)
 	}
 }
@@ -139,7 +169,7 @@ func (io *ioManager) checkUnloadIRP(m *ke.Machine, img *ke.Image, p *IRP) {
 // routineOf finds a routine of img that the IRP will call: one that waits in a location, or the cancel routine.
 func (p *IRP) routineOf(img *ke.Image) (kind string, fn uintptr) {
 	for i := range p.locs {
-		if l := &p.locs[i]; l.setBy == img && l.control&invokeAny != 0 && l.routine != nil {
+		if l := &p.locs[i]; l.setBy == img && l.control&invokeAny != 0 && l.routine != nil && l.ex == nil {
 			return "completion", codeOf(l.routine)
 		}
 	}
@@ -163,8 +193,12 @@ func (io *ioManager) leaked(m *ke.Machine, p *IRP, ctx string) {
 // checkEnd makes this package's checks at the end of a run: nothing can run any more. A driver that is still loaded may keep
 // an IRP for its next request; only unload shows whether it was forgotten.
 func (io *ioManager) checkEnd(m *ke.Machine) {
+	io.checkWaiters(m)
 	for p := io.live; p != nil; p = p.next {
+		p.checkParts(m)
 		switch {
+		case p.last().reported:
+			// IRP-048
 		case p.creator != nil && p.creator.Unloaded:
 			// reported when the driver was unloaded
 		case p.state == stStopped && p.level <= p.stackCount && p.owner != p.creator:
@@ -172,6 +206,13 @@ func (io *ioManager) checkEnd(m *ke.Machine) {
 			m.ReportEnd(verify.Finding{Rule: rule, Also: also, Obj: p.id.String(), Driver: p.owner.Name, Dump: dumpIRP(p),
 				Headline: fmt.Sprintf("the climb of %v was stopped by %s and never resumed", p.id, p.owner.Name), Places: p.story(),
 				Fix: "complete the IRP after the work the routine stopped it for, or let the climb go on."})
+		default:
+			io.checkHeld(m, p)
+		}
+	}
+	for _, d := range io.drivers {
+		if !d.gone {
+			d.checkTable(m)
 		}
 	}
 }

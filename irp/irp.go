@@ -1,7 +1,7 @@
 // Package irp is the I/O manager as a driver sees it: IRPs and their stack locations, completion, pending and
 // cancellation, device and driver objects, work items, pool memory and MDLs.
 //
-// Modelled: what spec sections 1 to 10, 12, 18 to 22 of the IRP digest describe, with an ownership record per IRP that says
+// Modelled: what spec sections 1 to 12, 18 to 22 of the IRP digest describe, with an ownership record per IRP that says
 // at every moment which driver may touch it. Not modelled: plug and play, power, file systems, StartIo queues, the page
 // file. Each IRP belongs to one machine; its methods ask that machine who is running.
 package irp
@@ -123,18 +123,20 @@ const (
 	byAllocate origin = iota
 	byInitialize
 	byAsyncFsd
-	bySyncFsd
+	byAssociated
+	bySyncFsd // and what follows is threaded
 	byIoctl
+	byManager // the I/O manager, for a program or about a file object
 )
 
 var originNames = [...]string{"IoAllocateIrp", "IoInitializeIrp", "IoBuildAsynchronousFsdRequest",
-	"IoBuildSynchronousFsdRequest", "IoBuildDeviceIoControlRequest"}
+	"IoMakeAssociatedIrp", "IoBuildSynchronousFsdRequest", "IoBuildDeviceIoControlRequest", "the I/O manager"}
 
 // String names the routine.
 func (o origin) String() string { return originNames[o] }
 
 // threaded reports whether the I/O manager owns the end of such an IRP's life (irp.md 8).
-func (o origin) threaded() bool { return o == bySyncFsd || o == byIoctl }
+func (o origin) threaded() bool { return o == bySyncFsd || o == byIoctl || o == byManager }
 
 // ownState is who holds the IRP (irp.md 8.2).
 type ownState uint8
@@ -178,8 +180,10 @@ type IRP struct {
 	requestorMode   irql.KPROCESSOR_MODE
 	allocFlags      uint8
 	flags           uint32
+	outLen          uint32 // of buffered requests: room for what comes back
 	inThreadList    bool
 	sent            bool
+	late            bool // IRP-027 has been reported
 
 	owner    *ke.Image // driver that holds it
 	ownerDev *DEVICE_OBJECT
@@ -195,9 +199,23 @@ type IRP struct {
 	cancelRoutine DRIVER_CANCEL
 	driverContext [4]any
 	thread        *ke.Thread
-	serial        uint64 // changes with every transfer of ownership
+	op            *UserIO // what a program waits for
+	cancelAt      int64   // time of IoCancelIrp
+	serial        uint64  // changes with every transfer of ownership
 
-	allocSeq, freeSeq, sentSeq, completeSeq, queueSeq uint64
+	entry     *LIST_ENTRY // Tail.Overlay.ListEntry, made when it is asked for
+	csq       *IO_CSQ     // the cancel-safe queue it is in
+	csqKey    any         // what the queue stored in DriverContext[3]
+	csqSeq    uint64
+	inWork    uint64 // value of serial when it was handed to a work item
+	exFailed  uint64 // 1 + event of an IoSetCompletionRoutineEx that failed
+	master    *IRP   // of an associated IRP
+	masterID  trace.ID
+	parts     int32 // associated IRPs that were sent, of a master
+	partsDone int32
+	ran       *routineRun // nil before a routine has run
+
+	allocSeq, freeSeq, sentSeq, completeSeq, queueSeq, cancelSeq uint64
 
 	next, prev *IRP // live list of the machine
 }
@@ -214,6 +232,9 @@ type visit struct {
 	forwarded bool
 	lower     ntstatus.NTSTATUS
 	skipped   bool
+	uncalled  bool       // set a cancel routine on a cancelled IRP: nobody will call it
+	event     *ke.Object // what the dispatch routine waited for last
+	mixed     *ke.Object // what a routine of this level signalled that marks as well
 	next      *visit
 }
 
@@ -226,6 +247,9 @@ type IO_STACK_LOCATION struct {
 	setBy    *ke.Image // who registered routine
 	markedBy *ke.Image // who called IoMarkIrpPending
 	visit    *visit
+	ex       *exRoutine         // registered by IoSetCompletionRoutineEx
+	self     *IO_STACK_LOCATION // differs in a location that was copied by assignment
+	file     *FILE_OBJECT
 	params   PARAMETERS
 	filled   bool // params may be other than zero
 	major    uint8
@@ -233,6 +257,8 @@ type IO_STACK_LOCATION struct {
 	flags    uint8
 	control  uint8
 	copied   bool // prepared by IoCopyCurrentIrpStackLocationToNext
+
+	synchronous bool // routine is that of IoForwardIrpSynchronously
 }
 
 // PARAMETERS holds the members of the C union Parameters that are modelled. Only the member that belongs to the major
@@ -267,6 +293,12 @@ type ioManager struct {
 	drivers []*DRIVER_OBJECT
 	devices []*DEVICE_OBJECT
 	items   []*IO_WORKITEM
+	files   []*FILE_OBJECT
+	handles []*UserHandle
+	links   []symlink
+	taken   []taken
+
+	advice []advice // by image
 
 	cancelLock  ke.SpinLock
 	cancelOwner *IRP
@@ -280,6 +312,8 @@ func newIOManager(m *ke.Machine) *ioManager {
 	m.OnStackDeath = append(m.OnStackDeath, io.stackGone)
 	m.AtUnload(io.checkUnload)
 	m.AtEnd(io.checkEnd)
+	m.Refine = append(m.Refine, io.refine)
+	irql.Watch(m, io.eventSet, io.eventAwaited)
 	return io
 }
 

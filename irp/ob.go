@@ -61,7 +61,7 @@ func ObReferenceObjectByHandle(k *irql.K, handle irql.HANDLE, desiredAccess uint
 	return s
 }
 
-// ObReferenceObject counts a reference to a device or thread object.
+// ObReferenceObject counts a reference to a device, file or thread object.
 //
 // IRQL: <= DISPATCH_LEVEL. Ownership: ObDereferenceObject. Rules: IRQL-001, OBJ-003.
 // Reference: wdm/nf-wdm-obreferenceobject.
@@ -69,7 +69,12 @@ func ObReferenceObject(k *irql.K, object any) {
 	ke.Enter(k, ddi.ObReferenceObject)
 	r, id := asReferenced(ddi.ObReferenceObject, object)
 	ke.Point(k, ke.Use{Obj: id, How: ke.A})
-	r.Reference()
+	if _, file := object.(*FILE_OBJECT); r.Reference() == 1 && file {
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_003, Obj: id.String(), BugCheck: 0x18,
+			Headline: fmt.Sprintf("%v is referenced although the last reference to it has gone", id),
+			Args:     [4]verify.Arg{arg(0, "object type"), arg(id, "the object")},
+			Fix:      "take the reference while another one is still held."})
+	}
 	ke.Call(k, ddi.ObReferenceObject, id)
 }
 
@@ -89,8 +94,15 @@ func ObDereferenceObject(k *irql.K, object any) {
 			Args:     [4]verify.Arg{{Value: "0", Meaning: "object type"}, {Value: id.String(), Meaning: "the object"}}})
 		return
 	}
-	if dev, ok := object.(*DEVICE_OBJECT); ok {
-		state.Of(k).dropDevice(dev)
+	io := state.Of(k)
+	io.gave(k, object)
+	switch o := object.(type) {
+	case *DEVICE_OBJECT:
+		io.dropDevice(o)
+	case *FILE_OBJECT:
+		if o.refs == 0 {
+			io.lastGone(k, o)
+		}
 	}
 }
 
@@ -98,15 +110,18 @@ func asReferenced(d ddi.ID, object any) (referenced, trace.ID) {
 	switch o := object.(type) {
 	case *DEVICE_OBJECT:
 		return o, o.id
+	case *FILE_OBJECT:
+		return o, o.id
 	case *irql.KTHREAD:
 		return o, o.Header().ID
 	}
-	panic(ke.Misuse(fmt.Sprintf("%v: a %T has no reference count; pass a *DEVICE_OBJECT or a *KTHREAD", d, object)))
+	panic(ke.Misuse(fmt.Sprintf("%v: a %T has no reference count; pass a *DEVICE_OBJECT, *FILE_OBJECT or "+
+		"*KTHREAD", d, object)))
 }
 
 // ZwClose closes a handle.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: the handle names nothing afterwards. Rules: IRQL-001, OBJ-011.
+// IRQL: PASSIVE_LEVEL. Ownership: the handle names nothing afterwards. Rules: IRQL-015, OBJ-010, OBJ-011.
 // Reference: ntifs/nf-ntifs-ntclose.
 func ZwClose(k *irql.K, handle irql.HANDLE) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.ZwClose)

@@ -18,6 +18,8 @@ func (p *IRP) actsForOwner(k *irql.K) bool {
 	switch {
 	case p.state == stFreed || p.state == stCompleting || p.state == stStage2 || f.Image != p.owner:
 		return false
+	case p.csq != nil && !p.csq.admits(k):
+		return false
 	case f.Kind != ke.FrameDispatch && f.Kind != ke.FrameCompletion:
 		return true
 	case f.Object != p:
@@ -35,18 +37,25 @@ func (p *IRP) touch() {
 
 // check is touch for routines that have k.
 func (p *IRP) check(k *irql.K) {
-	if p == nil {
-		notAnIRP(k)
+	if !isIRP(p) {
+		notAnIRP(k, p)
 	}
 	if !p.actsForOwner(k) {
 		p.touchedByStranger(k)
 	}
 }
 
-func notAnIRP(k *irql.K) {
-	ke.Report(k, verify.Finding{Rule: verify.IRP_018, BugCheck: 0xC9, Obj: "nil", Headline: "NULL given where an IRP is expected",
+// isIRP reports whether p was made by one of the routines that make IRPs.
+func isIRP(p *IRP) bool { return p != nil && p.m != nil }
+
+func notAnIRP(k *irql.K, p *IRP) {
+	headline := "NULL given where an IRP is expected"
+	if p != nil {
+		headline = "memory that is no IRP given where an IRP is expected"
+	}
+	ke.Report(k, verify.Finding{Rule: verify.IRP_018, BugCheck: 0xC9, Obj: "nil", Headline: headline,
 		Args: [4]verify.Arg{{Value: "0x3", Meaning: "an I/O routine received something that is no IRP"}}})
-	panic("internal error: went on with a nil IRP")
+	panic("internal error: went on with what is no IRP")
 }
 
 // whereIs says who holds the IRP, for headlines.
@@ -71,6 +80,10 @@ func (p *IRP) whereIs() string {
 }
 
 func (p *IRP) touchedByStranger(k *irql.K) {
+	if p.csq != nil && ke.Acting(k) == p.owner {
+		p.touchedInQueue(k)
+		return
+	}
 	f := verify.Finding{Rule: verify.IRP_005, Obj: p.id.String(), Dump: dumpIRP(p),
 		Headline: fmt.Sprintf("%v is touched by code that does not own it: %s", p.id, p.whereIs())}
 	if p.state == stFreed {

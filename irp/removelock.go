@@ -14,7 +14,7 @@ import (
 // IO_REMOVE_LOCK counts who uses a device, so that its removal can wait for them. It lies in the device extension.
 type IO_REMOVE_LOCK struct {
 	id      trace.ID
-	m       *ke.Machine
+	run     ke.Stamp
 	count   int32
 	removed bool
 	tags    []any
@@ -29,11 +29,10 @@ type IO_REMOVE_LOCK struct {
 func IoInitializeRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, allocateTag uint32, maxLockedMinutes, highWatermark uint32) {
 	_, _, _ = allocateTag, maxLockedMinutes, highWatermark
 	ke.Enter(k, ddi.IoInitializeRemoveLock)
-	m := ke.Of(k)
-	if lock.m == m && lock.id != 0 {
+	if lock.run.Of(k) {
 		lock.misused(k, "is initialised again", "initialise it once, before the device can be reached.")
 	}
-	*lock = IO_REMOVE_LOCK{id: m.NewID(trace.RemoveLock), m: m, count: 1}
+	*lock = IO_REMOVE_LOCK{id: ke.Of(k).NewID(trace.RemoveLock), run: ke.StampOf(k), count: 1}
 	lock.gone = ke.Object{Kind: ke.NotificationEvent, ID: lock.id}
 	lock.initSeq = ke.Call(k, ddi.IoInitializeRemoveLock, lock.id)
 }
@@ -47,7 +46,7 @@ func (l *IO_REMOVE_LOCK) misused(k *irql.K, what, fix string) {
 
 // usable reports a lock that was never initialised in this run.
 func (l *IO_REMOVE_LOCK) usable(k *irql.K) {
-	if l.id == 0 || l.m != ke.Of(k) {
+	if !l.run.Of(k) {
 		l.misused(k, "is used without having been initialised", "call IoInitializeRemoveLock when the device is created.")
 	}
 }

@@ -5,7 +5,8 @@ import (
 )
 
 // Rules are the records of the rules this package guards; those of pool memory and MDLs are in files of their own.
-var Rules = append(append(append([]verify.Record(nil), irpRules...), poolRules...), mdlRules...)
+var Rules = append(append(append(append([]verify.Record(nil), irpRules...), poolRules...), mdlRules...),
+	append(fileRules, queueRules...)...)
 
 func rule(id verify.RuleID, name string, bugCheck, sub uint32, why string) verify.Record {
 	return verify.Record{ID: id, Name: name, Package: "irp", BugCheck: bugCheck, SubCode: sub, Why: why}
@@ -66,7 +67,8 @@ var irpRules = []verify.Record{
 		"An IRP that its creator must free reached the I/O manager, which has neither a thread nor a status block for it. The documentation forbids it without saying what breaks."),
 	rule(verify.IRP_037, "IoReuseIrpOrigin", 0xC9, 0x311, "IoReuseIrp was called on an IRP that was not made by IoAllocateIrp."),
 	rule(verify.IRP_038, "ReuseInUse", 0xC9, 0x310, "An IRP was initialised again while somebody still worked on it."),
-	rule(verify.IRP_040, "IrpLeaked", 0, 0, "An IRP was never freed."),
+	rule(verify.IRP_040, "IrpLeaked", 0, 0,
+		"An IRP was never freed, or never completed by the driver that keeps it."),
 	rule(verify.IRP_045, "StatusBlockGone", 0xC9, 0xC,
 		"The event or status block of a thread-bound request disappeared before the request ended; its end is written into whatever lies there then."),
 	rule(verify.IRP_050, "FreedAndContinued", 0, 0,
@@ -96,6 +98,8 @@ var irpRules = []verify.Record{
 	rule(verify.LOCK_021, "RemoveLock", 0xC4, 0xD5, "A remove lock was released without having been acquired, or its life cycle was broken."),
 	rule(verify.UNLOAD_002, "TimerOrDpcLeft", 0xC7, 0, "A timer is set or a DPC queued or running when its driver is unloaded; the processor will jump into memory that is gone."),
 	rule(verify.UNLOAD_004, "ThreadLeft", 0xCE, 0, "A system thread of the driver still runs when the driver is unloaded."),
+	rule(verify.UNLOAD_005, "ResourceLeft", 0xC4, 0xD2, "The system keeps all resources in a list. One whose memory goes "+
+		"with its driver takes the list with it."),
 	rule(verify.UNLOAD_006, "DeviceLeft", 0, 0, "A device object still exists after its driver was unloaded; the next request to it calls code that is gone."),
 	rule(verify.UNLOAD_007, "IrpLeft", 0xCE, 0, "An IRP is in flight whose completion routine lies in a driver that was unloaded."),
 	rule(verify.UNLOAD_012, "UnloadedCodeRuns", 0xCE, 0, "A callback of a driver was called after the driver had been unloaded."),

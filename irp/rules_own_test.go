@@ -40,10 +40,10 @@ func TestIoCompleteRequest_OnceIsSilent(t *testing.T) {
 	passes(t, func(l *lab) { l.through(completions(1)) })
 }
 
-// TestIoCompleteRequest_AgainDuringTheClimbIsDoubleCompletion: the routine above still runs when its driver's
-// other thread completes the same IRP.
-func TestIoCompleteRequest_AgainDuringTheClimbIsDoubleCompletion(t *testing.T) {
-	trips(t, verify.IRP_001, func(l *lab) {
+// The routine above still runs when the lower driver's other thread completes the same IRP: it is in another driver's
+// routine, which the catalogue counts under IRP-002.
+func TestIoCompleteRequest_DuringTheRoutineOfAnotherDriver(t *testing.T) {
+	trips(t, verify.IRP_002, func(l *lab) {
 		var low *driver
 		again := func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP, _ any) ntstatus.NTSTATUS {
 			ke.Push(k, ke.Frame{Kind: ke.FrameDPC, Image: low.obj.Image()})

@@ -105,14 +105,17 @@ func TestStage2_InlineErrorReportsNothing(t *testing.T) {
 // before KeLowerIrql returns. windows-driver-docs-pr/kernel/waits-and-apcs.md, "Waits and APCs"
 func TestStage2_IsAnApcOfTheRequester(t *testing.T) {
 	passes(t, func(l *lab) {
-		st := l.stack(completes(ok))
+		st := l.stack(keeps)
 		l.run(func(k *irql.K) {
 			event := irql.OnStack[irql.KEVENT](k)
 			iosb := irp.StackVar[irp.IO_STATUS_BLOCK](k)
 			p := ioctl(k, st[0].dev, event, iosb.Get())
+			irp.IoCallDriver(k, st[0].dev, p)
 			var old irql.KIRQL
 			irql.KeRaiseIrql(k, irql.APC_LEVEL, &old)
-			irp.IoCallDriver(k, st[0].dev, p)
+			ke.Push(k, ke.Frame{Kind: ke.FrameDPC, Image: st[0].obj.Image()})
+			complete(k, st[0].kept, ok)
+			ke.Pop(k)
 			assert.Zero(t, irql.KeReadStateEvent(k, event), "at APC_LEVEL")
 			irql.KeLowerIrql(k, old)
 			assert.NotZero(t, irql.KeReadStateEvent(k, event), "below APC_LEVEL")
@@ -208,7 +211,7 @@ func TestIoBuildDeviceIoControlRequest_BuffersByMethod(t *testing.T) {
 func TestIoCancelIrp_WithoutACancelRoutine(t *testing.T) {
 	passes(t, func(l *lab) {
 		st := l.stack(keeps)
-		l.run(func(k *irql.K) {
+		l.begin(func(k *irql.K) {
 			p := request(k, st[0].dev, freeIt, nil)
 			irp.IoCallDriver(k, st[0].dev, p)
 			assert.False(t, irp.IoCancelIrp(k, p))

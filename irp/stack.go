@@ -158,6 +158,7 @@ func IoSetNextIrpStackLocation(k *irql.K, p *IRP) {
 func IoSkipCurrentIrpStackLocation(k *irql.K, p *IRP) {
 	ke.Enter(k, ddi.IoSkipCurrentIrpStackLocation)
 	p.check(k)
+	skipLeft(k, p, "a second IoSkipCurrentIrpStackLocation")
 	l := p.loc(p.cur)
 	if l == nil {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_062, Obj: p.id.String(), Dump: dumpIRP(p),
@@ -176,16 +177,17 @@ func IoSkipCurrentIrpStackLocation(k *irql.K, p *IRP) {
 // IoCopyCurrentIrpStackLocationToNext copies the caller's parameters to the next lower location, without the completion
 // routine, and clears the Control byte there.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller must hold the IRP. Rules: IRP-004, IRP-005, IRP-062,
-// IRP-070, IRQL-001.
+// IRQL: <= DISPATCH_LEVEL. Ownership: the caller must hold the IRP. Rules: IRP-004, IRP-005, IRP-017,
+// IRP-062, IRP-070, IRQL-001.
 // Reference: wdm/nf-wdm-iocopycurrentirpstacklocationtonext.
 func IoCopyCurrentIrpStackLocationToNext(k *irql.K, p *IRP) {
 	ke.Enter(k, ddi.IoCopyCurrentIrpStackLocationToNext)
-	if p == nil {
-		notAnIRP(k)
+	if !isIRP(p) {
+		notAnIRP(k, p)
 	}
 	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
 	p.check(k)
+	skipLeft(k, p, "IoCopyCurrentIrpStackLocationToNext")
 	src := p.loc(p.cur)
 	if src == nil {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_062, Obj: p.id.String(), Dump: dumpIRP(p),
@@ -197,48 +199,35 @@ func IoCopyCurrentIrpStackLocationToNext(k *irql.K, p *IRP) {
 			Headline: fmt.Sprintf("IoCopyCurrentIrpStackLocationToNext on %v takes away the completion routine just set", p.id),
 			Fix:      "copy first, then call IoSetCompletionRoutine."})
 	}
+	if dst.ex != nil {
+		dst.ex.neverRun(k, p, "is taken away before the IRP was sent")
+		dst.ex = nil
+	}
 	// The fields before CompletionRoutine are copied; routine and context keep stale contents that Control 0 makes inert.
-	dst.device, dst.major, dst.minor, dst.flags = src.device, src.major, src.minor, src.flags
+	dst.device, dst.file, dst.flags = src.device, src.file, src.flags
+	dst.major, dst.minor = src.major, src.minor
 	if src.filled || dst.filled {
 		dst.params, dst.filled = src.params, src.filled
 	}
-	dst.control, dst.copied = 0, true
+	dst.control, dst.copied, dst.self = 0, true, dst
 	ke.Call(k, ddi.IoCopyCurrentIrpStackLocationToNext, p.id)
 }
 
 // IoSetCompletionRoutine registers a routine in the next lower location, to be called when the IRP comes back.
 //
 // IRQL: <= DISPATCH_LEVEL. Ownership: routine and context must stay valid until the routine has run. The routine may be
-// nil only if no flag is set. Rules: IRP-004, IRP-005, IRP-014, IRP-070, IRQL-001.
+// nil only if no flag is set. Rules: IRP-004, IRP-005, IRP-014, IRP-041, IRP-070, IRQL-001; later IRP-044.
 // Reference: wdm/nf-wdm-iosetcompletionroutine.
 func IoSetCompletionRoutine(k *irql.K, p *IRP, routine IO_COMPLETION_ROUTINE, context any,
 	invokeOnSuccess, invokeOnError, invokeOnCancel bool) {
 	ke.Enter(k, ddi.IoSetCompletionRoutine)
-	if p == nil {
-		notAnIRP(k)
+	if !isIRP(p) {
+		notAnIRP(k, p)
 	}
 	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
 	p.check(k)
-	if v := frameVisit(k, p); v != nil && v.skipped {
-		skippedThenSet(k, p)
-	}
-	l := nextLocation(k, p, "IoSetCompletionRoutine")
-	if routine == nil && (invokeOnSuccess || invokeOnError || invokeOnCancel) {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_070, Obj: p.id.String(),
-			Headline: "IoSetCompletionRoutine: a flag is set but the routine is NULL"})
-	}
-	l.routine, l.context, l.setBy = routine, context, ke.Acting(k)
-	c := uint8(0)
-	if invokeOnSuccess {
-		c |= SL_INVOKE_ON_SUCCESS
-	}
-	if invokeOnError {
-		c |= SL_INVOKE_ON_ERROR
-	}
-	if invokeOnCancel {
-		c |= SL_INVOKE_ON_CANCEL
-	}
-	l.control = c
+	p.setRoutine(k, ddi.IoSetCompletionRoutine, routine, context,
+		invokeFlags(invokeOnSuccess, invokeOnError, invokeOnCancel))
 	ke.Call(k, ddi.IoSetCompletionRoutine, p.id)
 }
 
@@ -262,21 +251,30 @@ func skipLeft(k *irql.K, p *IRP, what string) {
 // IoMarkIrpPending marks the caller's own location: its dispatch routine will return STATUS_PENDING. Call it before
 // anybody else can get at the IRP.
 //
-// IRQL: any. Ownership: the caller must hold the IRP and have a location. Rules: IRP-005, IRP-006, IRP-013, IRP-017.
+// IRQL: any. Ownership: the caller must hold the IRP and have a location. Rules: IRP-005, IRP-006,
+// IRP-012, IRP-013, IRP-017, IRP-067.
 // Reference: wdm/nf-wdm-iomarkirppending.
 func IoMarkIrpPending(k *irql.K, p *IRP) {
 	ke.Enter(k, ddi.IoMarkIrpPending)
-	if p == nil {
-		notAnIRP(k)
+	if !isIRP(p) {
+		notAnIRP(k, p)
 	}
 	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+	p.checkMark(k)
 	p.check(k)
 	skipLeft(k, p, "IoMarkIrpPending")
+	p.markPending(k, ddi.IoMarkIrpPending)
+	p.routineMarked(k)
+}
+
+// markPending marks the current location, for whichever routine.
+func (p *IRP) markPending(k *irql.K, d ddi.ID) {
 	l := p.loc(p.cur)
 	if l == nil {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_013, Obj: p.id.String(), Dump: dumpIRP(p),
-			Headline: fmt.Sprintf("IoMarkIrpPending on %v by code without a stack location: the mark would lie behind the IRP", p.id),
-			Fix:      "a creator's completion routine never marks: it frees the IRP and returns STATUS_MORE_PROCESSING_REQUIRED."})
+			Headline: fmt.Sprintf("%v on %v by code without a stack location: the mark would lie behind the IRP",
+				d, p.id),
+			Fix: "a creator's completion routine never marks: it frees the IRP and returns STATUS_MORE_PROCESSING_REQUIRED."})
 		return
 	}
 	l.control |= SL_PENDING_RETURNED
@@ -284,5 +282,7 @@ func IoMarkIrpPending(k *irql.K, p *IRP) {
 	if l.visit != nil {
 		l.visit.marked = true
 	}
-	ke.Call(k, ddi.IoMarkIrpPending, p.id)
+	if d == ddi.IoMarkIrpPending {
+		ke.Call(k, d, p.id)
+	}
 }

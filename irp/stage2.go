@@ -12,10 +12,14 @@ import (
 
 // stage2 finishes an IRP that passed its last location (irp.md 5): the rest happens in the requesting thread.
 func (p *IRP) stage2(k *irql.K) {
+	io := state.Of(k)
+	if p.origin == byManager && p.op == nil {
+		p.told(k, io)
+		return
+	}
 	for mdl := p.mdl; mdl != nil; mdl = mdl.Next {
 		mdl.unlockBySystem()
 	}
-	io := state.Of(k)
 	t := p.thread
 	if t == nil || t.Ended() {
 		p.discard(k, io)
@@ -31,7 +35,16 @@ func (p *IRP) stage2(k *irql.K) {
 // discard frees what a request without a living thread leaves.
 func (p *IRP) discard(k *irql.K, io *ioManager) {
 	p.freeBuffers(k)
+	p.retire(k, io)
+}
+
+// retire frees an IRP whose request has ended, and the request of a program with it.
+func (p *IRP) retire(k *irql.K, io *ioManager) {
+	op := p.op
 	io.release(p)
+	if op != nil {
+		op.ended(k)
+	}
 }
 
 // freeBuffers gives back what the I/O manager allocated for the request.
@@ -68,7 +81,7 @@ func (p *IRP) finishInThread(k *irql.K, io *ioManager) {
 	} else {
 		ke.Log(k, trace.Event{What: trace.Note, Text: "request ended without a report to its creator", Obj: p.id, Status: uint32(s), Flags: trace.HasStatus})
 	}
-	io.release(p)
+	p.retire(k, io)
 }
 
 // copyBack copies Information bytes from the system buffer to the caller's; false when that faults.

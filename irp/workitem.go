@@ -75,6 +75,9 @@ func IoQueueWorkItem(k *irql.K, w *IO_WORKITEM, routine IO_WORKITEM_ROUTINE, que
 		return
 	}
 	w.queued = true
+	if p, ok := context.(*IRP); ok && isIRP(p) {
+		p.inWork = p.serial
+	}
 	w.dev.Reference()
 	ke.Call(k, ddi.IoQueueWorkItem, w.id)
 	io := state.Of(k)
@@ -93,6 +96,7 @@ func (io *ioManager) runItem(k *irql.K, w *IO_WORKITEM, routine IO_WORKITEM_ROUT
 	w.running--
 	dev.Dereference()
 	io.dropDevice(dev)
+	ke.SetSignal(k, &dev.DriverObject.idle, 1)
 }
 
 func workItemMisused(k *irql.K, w *IO_WORKITEM, noRoutine bool) {

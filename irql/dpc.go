@@ -2,6 +2,7 @@ package irql
 
 import (
 	"fmt"
+	"reflect"
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
@@ -112,13 +113,15 @@ func (p *KDPC) start(k *K) {
 		kind = ke.FrameTimer
 	}
 	routine, context, arg1, arg2 := p.routine, p.context, p.arg1, p.arg2
-	if p.goneRule != verify.NoRule || routine == nil {
+	if p.goneRule != verify.NoRule {
 		p.reportGone(k, ddi.KDEFERRED_ROUTINE)
 		return
 	}
+	ke.MarkHigh(k)
 	ke.Push(k, ke.Frame{Kind: kind, Image: p.image, Object: p, Obj: p.id, Fn: p.fn})
 	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
 	routine(k, p, context, arg1, arg2)
+	checkHighTime(k, "the DPC routine")
 	ke.Pop(k)
 }
 
@@ -134,19 +137,45 @@ func KeInsertQueueDpc(k *K, dpc *KDPC, systemArgument1, systemArgument2 any) boo
 	ke.Enter(k, ddi.KeInsertQueueDpc)
 	dpc.usable(k, ddi.KeInsertQueueDpc, verify.OBJ_008)
 	dpc.checkQueue(k, ddi.KeInsertQueueDpc)
+	if !dpc.runs() {
+		return false
+	}
 	if dpc.timer != nil && dpc.timer.t.Armed() {
 		dpc.timer.misuse(k, fmt.Sprintf("KeInsertQueueDpc on %v, the DPC of %v, which is set", dpc.id,
 			dpc.timer.id), "use a DPC of its own.")
 	}
 	ke.Point(k, ke.Use{Obj: dpc.id, How: ke.Enq})
 	if dpc.d.Queued() {
+		ke.Released(k, &dpc.d) // the run to come sees what the caller did
 		ke.CallBool(k, ddi.KeInsertQueueDpc, dpc.id, false)
+		dpc.checkLost(k, systemArgument1, systemArgument2)
 		return false
 	}
 	dpc.timer = nil
 	dpc.arg1, dpc.arg2 = systemArgument1, systemArgument2
 	dpc.queuedSeq = ke.CallBool(k, ddi.KeInsertQueueDpc, dpc.id, true)
 	return ke.QueueDPC(k, &dpc.d)
+}
+
+// checkLost is OBJ-008 for arguments that nobody will see: the DPC is queued already, with others. What the
+// driver does about FALSE cannot be seen, so it is a hazard.
+func (p *KDPC) checkLost(k *K, arg1, arg2 any) {
+	if same(p.arg1, arg1) && same(p.arg2, arg2) {
+		return
+	}
+	ke.Report(k, verify.Finding{Rule: verify.OBJ_008, Obj: p.id.String(), Warning: true,
+		Headline: fmt.Sprintf("KeInsertQueueDpc returns FALSE: %v is queued already, with other arguments, "+
+			"and these are lost", p.id),
+		Places: []verify.Place{{Label: "queued", Seq: p.queuedSeq}},
+		Fix:    "put the work into a queue that the DPC empties, and pass no arguments."})
+}
+
+// same compares arguments of a DPC; what Go cannot compare is not the same.
+func same(a, b any) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return reflect.TypeOf(a).Comparable() && reflect.TypeOf(b).Comparable() && a == b
 }
 
 // checkQueue reports DPCs that Windows 8 and later refuse with bug check 0xC7: without routine, or on a
@@ -159,6 +188,10 @@ func (p *KDPC) checkQueue(k *K, d ddi.ID) {
 		p.misuse(k, fmt.Sprintf("%v with %v, which is a local variable", d, p.id), 1, "allocate the DPC.")
 	}
 }
+
+// runs reports whether there is anything to run: a run that continues after checkQueue has complained queues
+// nothing else.
+func (p *KDPC) runs() bool { return p.d.Run != nil && p.routine != nil }
 
 // KeRemoveQueueDpc takes a DPC out of its queue. FALSE means that it was in none: it may be running.
 //

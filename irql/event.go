@@ -66,7 +66,14 @@ const (
 )
 
 // KEVENT is an event. It lies in driver memory and is initialised once.
-type KEVENT struct{ header }
+type KEVENT struct {
+	header
+	lastSet uint64 // event of the last KeSetEvent
+}
+
+// LastSet gives the event of the last KeSetEvent of this run, for packages that model parts of the system; 0
+// when there was none.
+func (e *KEVENT) LastSet() uint64 { return e.lastSet }
 
 // KeInitializeEvent makes an event of the given type and state.
 //
@@ -86,6 +93,7 @@ func KeInitializeEvent(k *K, event *KEVENT, eventType EVENT_TYPE, initial bool) 
 		signal = 1
 	}
 	event.initialise(k, ddi.KeInitializeEvent, trace.KEvent, kind, signal)
+	event.lastSet = 0
 }
 
 // KeSetEvent signals an event and wakes who waits for it: all of them, or one for a synchronization event.
@@ -93,17 +101,21 @@ func KeInitializeEvent(k *K, event *KEVENT, eventType EVENT_TYPE, initial bool) 
 //
 // IRQL: <= DISPATCH_LEVEL, <= APC_LEVEL when wait is TRUE.
 // Ownership: once a waiter runs it may free the event.
-// Rules: IRQL-012, OBJ-001, OBJ-002, POOL-026.
+// Rules: IRQL-012, IRQL-013, OBJ-001, OBJ-002, POOL-026.
 // Not modelled: increment; the raised IRQL that wait = TRUE returns at.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kesetevent.md
 func KeSetEvent(k *K, event *KEVENT, increment KPRIORITY, wait bool) int32 {
 	ke.EnterAnyLevel(k, ddi.KeSetEvent)
 	checkSetLevel(k, event, wait)
 	event.usable(k, ddi.KeSetEvent, verify.OBJ_001)
+	watchSet(k, &event.o)
 	event.setting++
 	ke.Point(k, ke.Use{Obj: event.id, How: ke.Set})
 	event.setting--
-	ke.Call(k, ddi.KeSetEvent, event.id)
+	event.lastSet = ke.Call(k, ddi.KeSetEvent, event.id)
+	if wait {
+		ke.PromiseWait(k, ddi.KeSetEvent)
+	}
 	return ke.SetSignal(k, &event.o, 1)
 }
 
@@ -170,5 +182,8 @@ func readState(k *K, h *header, d ddi.ID, unborn verify.RuleID) int32 {
 	ke.Enter(k, d)
 	h.usable(k, d, unborn)
 	ke.Point(k, ke.Use{Obj: h.id, How: ke.R})
+	if h.o.Signal > 0 {
+		ke.OrderedAfter(k, &h.o)
+	}
 	return h.o.Signal
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
 	"calloutsim/internal/verify"
 )
@@ -99,3 +100,6 @@ func spawn(k *K, fn func(k *K)) *KTHREAD {
 	o, _ := Handles(k).Lookup(h)
 	return o.(*KTHREAD)
 }
+
+// enterZwClose does what every routine for files begins with.
+func enterZwClose(k *K) { ke.Enter(k, ddi.ZwClose) }

@@ -8,7 +8,8 @@ import (
 
 // Var is memory that several contexts share without a lock: a flag, a counter, a pointer. Every access is a
 // scheduling point, so that the orders a plain field could be seen in are tried. The zero Var holds the
-// zero T. Windows has no counterpart; in C it is a volatile variable.
+// zero T. Windows has no counterpart; in C it is a volatile variable, which orders nothing: a machine that
+// looks for data races reports a Store that neither a lock nor anything else orders with another access.
 type Var[T any] struct {
 	v   T
 	id  trace.ID
@@ -26,6 +27,7 @@ func (v *Var[T]) object(k *K) trace.ID {
 func (v *Var[T]) Load(k *K) T {
 	ke.EnterAnyLevel(k, ddi.None)
 	ke.Point(k, ke.Use{Obj: v.object(k), How: ke.R})
+	ke.Touch(k, v.id, 0, 1, ke.R)
 	return v.v
 }
 
@@ -33,6 +35,7 @@ func (v *Var[T]) Load(k *K) T {
 func (v *Var[T]) Store(k *K, x T) {
 	ke.EnterAnyLevel(k, ddi.None)
 	ke.Point(k, ke.Use{Obj: v.object(k), How: ke.W})
+	ke.Touch(k, v.id, 0, 1, ke.W)
 	ke.Note(k, "stores", v.id)
 	v.v = x
 }
@@ -41,6 +44,7 @@ func (v *Var[T]) Store(k *K, x T) {
 func (v *Var[T]) Swap(k *K, x T) T {
 	ke.EnterAnyLevel(k, ddi.None)
 	ke.Point(k, ke.Use{Obj: v.object(k), How: ke.A})
+	ke.Touch(k, v.id, 0, 1, ke.A)
 	ke.Note(k, "swaps", v.id)
 	old := v.v
 	v.v = x
@@ -72,6 +76,11 @@ func interlocked[T int32 | int64](k *K, d ddi.ID, p any, step func(T) T) (before
 	ke.EnterAnyLevel(k, d)
 	v, id := cell[T](k, p)
 	ke.Point(k, ke.Use{Obj: id, How: ke.A})
+	if id != 0 {
+		ke.Touch(k, id, 0, 1, ke.A)
+	} else {
+		ke.Ordered(k, p)
+	}
 	before = *v
 	after = step(before)
 	*v = after
@@ -257,6 +266,7 @@ func InterlockedCompareExchange64[P Interlocked64](k *K, destination P, exchange
 func InterlockedExchangePointer[T any](k *K, target **T, value *T) *T {
 	ke.EnterAnyLevel(k, ddi.InterlockedExchangePointer)
 	ke.Point(k, ke.Use{How: ke.A})
+	ke.Ordered(k, target)
 	ke.Call(k, ddi.InterlockedExchangePointer, 0)
 	old := *target
 	*target = value
@@ -274,6 +284,7 @@ func InterlockedExchangePointer[T any](k *K, target **T, value *T) *T {
 func InterlockedCompareExchangePointer[T any](k *K, destination **T, exchange, comperand *T) *T {
 	ke.EnterAnyLevel(k, ddi.InterlockedCompareExchangePointer)
 	ke.Point(k, ke.Use{How: ke.A})
+	ke.Ordered(k, destination)
 	ke.Call(k, ddi.InterlockedCompareExchangePointer, 0)
 	old := *destination
 	if old == comperand {

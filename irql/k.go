@@ -2,11 +2,11 @@
 // routines of Ke, Ps and Ex that raise and lower, lock, wait, signal, queue DPCs, set timers, start threads
 // and tell the time.
 //
-// Modelled: IRQLs with DPCs and special kernel APCs let in when the level drops; spin locks that keep a
-// processor busy; events, mutexes, semaphores, timers and threads as dispatcher objects; fast and guarded
-// mutexes, critical and guarded regions, rundown protection; virtual time. Not modelled: priorities and
-// boosts, alertable waits and user APCs, interrupts, ERESOURCE, push locks, reader/writer spin locks,
-// threaded DPCs, processor groups.
+// Modelled: IRQLs with DPCs and special kernel APCs let in when the level drops; spin locks, plain, queued
+// and for readers and writers, that keep a processor busy; events, mutexes, semaphores, timers and threads as
+// dispatcher objects; fast and guarded mutexes, resources, push locks, critical and guarded regions, rundown
+// protection; system-allocated timers; virtual time. Not modelled: priorities and boosts, alertable waits and
+// user APCs, interrupts, threaded DPCs, processor groups.
 //
 // Objects lie in driver memory as plain values and are initialised by their routine, as in C. One that was
 // never initialised in this run, or whose memory is gone, is reported at its first use.
@@ -14,6 +14,7 @@ package irql
 
 import (
 	"reflect"
+	"unsafe"
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
@@ -42,14 +43,17 @@ type KPRIORITY int32
 
 // machine is what this package keeps per machine.
 type machine struct {
-	handles HandleTable
-	timers  []*KTIMER
-	dpcs    []*KDPC
-	threads []*KTHREAD
-	order   []nesting
+	handles   HandleTable
+	timers    []*KTIMER
+	dpcs      []*KDPC
+	threads   []*KTHREAD
+	resources []*ERESOURCE
+	exTimers  []*EX_TIMER
+	order     []nesting
+	watch     watchers
 }
 
-var state = ke.NewSlot(func(*ke.Machine) *machine { return &machine{} })
+var state = ke.NewSlot(newMachine)
 
 // resident is what every object in driver memory has: which run it was initialised in, and what became of
 // its memory. Invariant: an object whose run is not the current one counts as never initialised.
@@ -73,9 +77,38 @@ func (r *resident) born(k *K, d ddi.ID, kind trace.Kind) {
 	if r.goneRule != verify.NoRule && r.run.Of(k) {
 		r.reportGone(k, d)
 	}
+	r.adopt(k, kind)
+	r.initSeq = ke.Call(k, d, r.id)
+	r.checkPageable(k, d, kind)
+}
+
+// adopt gives r an id of this run.
+func (r *resident) adopt(k *K, kind trace.Kind) {
 	r.id = ke.Of(k).NewID(kind)
 	r.run, r.goneRule = ke.StampOf(k), verify.NoRule
-	r.initSeq = ke.Call(k, d, r.id)
+}
+
+func (r *resident) checkPageable(k *K, d ddi.ID, kind trace.Kind) {
+	if pageable := ke.Of(k).Pageable; pageable != nil && pageable(unsafe.Pointer(r)) {
+		r.reportPageable(k, d, kind)
+	}
+}
+
+// reportPageable is IRQL-018, for a resource LOCK-018. Push locks and rundown protection may be paged out.
+func (r *resident) reportPageable(k *K, d ddi.ID, kind trace.Kind) {
+	f := verify.Finding{Rule: verify.IRQL_018, Obj: r.id.String(), BugCheck: 0xC4,
+		AllowedIRQL: verify.AnyIRQL,
+		Headline:    d.String() + " on " + r.id.String() + ", which lies in pageable memory",
+		Args: [4]verify.Arg{{Value: "0xe1", Meaning: "synchronization object in pageable memory"},
+			{Value: r.id.String(), Meaning: "the object"}},
+		Fix: "allocate its memory with POOL_FLAG_NON_PAGED, or put it into the device extension."}
+	switch kind {
+	case trace.PushLock, trace.Rundown:
+		return
+	case trace.Resource:
+		f.Rule, f.Also = verify.LOCK_018, []verify.RuleID{verify.IRQL_018}
+	}
+	ke.Report(k, f)
 }
 
 // usable checks r at the entry of a routine; unborn is the rule for an object that was never initialised.

@@ -2,6 +2,8 @@ package irql
 
 import (
 	"fmt"
+	"runtime"
+	"strings"
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
@@ -78,6 +80,9 @@ func KeRaiseIrqlToDpcLevel(k *K) KIRQL {
 }
 
 func raise(k *K, d ddi.ID, level KIRQL) {
+	if ke.IRQL(k) < ke.Dispatch && level >= DISPATCH_LEVEL {
+		ke.MarkHigh(k)
+	}
 	ke.Raise(k, uint8(level))
 	ke.Log(k, trace.Event{What: trace.Call, Code: d, A: uint64(level), Flags: trace.HasA})
 }
@@ -93,6 +98,9 @@ func raise(k *K, d ddi.ID, level KIRQL) {
 func KeLowerIrql(k *K, newIrql KIRQL) {
 	ke.Enter(k, ddi.KeLowerIrql)
 	checkLower(k, newIrql)
+	if newIrql < DISPATCH_LEVEL && ke.IRQL(k) >= ke.Dispatch {
+		checkHighTime(k, "KeRaiseIrql")
+	}
 	ke.Log(k, trace.Event{What: trace.Call, Code: ddi.KeLowerIrql, A: uint64(newIrql), Flags: trace.HasA})
 	ke.Lower(k, uint8(newIrql))
 }
@@ -126,7 +134,7 @@ func checkLower(k *K, level KIRQL) {
 
 // drops reports whether going to level would bring a DPC, or the holder of a spin lock other than the one
 // being released, below DISPATCH_LEVEL. Rule: IRQL-006.
-func drops(k *K, level KIRQL, released *KSPIN_LOCK) bool {
+func drops(k *K, level KIRQL, released any) bool {
 	if level >= DISPATCH_LEVEL || ke.IRQL(k) < ke.Dispatch {
 		return false
 	}
@@ -134,7 +142,7 @@ func drops(k *K, level KIRQL, released *KSPIN_LOCK) bool {
 }
 
 // otherSpin is what k notes about a spin lock it holds other than released.
-func otherSpin(k *K, released *KSPIN_LOCK) *ke.Held {
+func otherSpin(k *K, released any) *ke.Held {
 	locks := ke.Locks(k)
 	for i := range locks {
 		if locks[i].Spin && locks[i].Lock != released {
@@ -144,7 +152,7 @@ func otherSpin(k *K, released *KSPIN_LOCK) *ke.Held {
 	return nil
 }
 
-func describeDrop(k *K, level KIRQL, released *KSPIN_LOCK, f *verify.Finding) {
+func describeDrop(k *K, level KIRQL, released any, f *verify.Finding) {
 	if ke.IsDPC(k) {
 		f.Headline = fmt.Sprintf("a DPC lowers its processor to %v", level)
 		f.Fix = "queue a work item for what needs a lower level."
@@ -208,16 +216,48 @@ func KeShouldYieldProcessor(k *K) bool {
 //
 // IRQL: any.
 // Ownership: none.
-// Rules: IRQL-009.
+// Rules: IRQL-009, IRQL-010.
 // Not modelled: none.
 // Reference: windows-driver-docs-pr/devtest/wdm-pagedcode.md
 func PAGED_CODE(k *K) {
 	ke.EnterAnyLevel(k, ddi.None)
+	if pagedRoutine(k) {
+		return
+	}
 	if ke.IRQL(k) > ke.APC {
 		ke.Report(k, verify.Finding{Rule: verify.IRQL_009, Obj: "PAGED_CODE", AllowedIRQL: ke.APC,
 			Headline: fmt.Sprintf("pageable code entered at %v", KIRQL(ke.IRQL(k))),
 			Fix:      "make the function nonpageable, or call it before the level is raised."})
 	}
+}
+
+// pagedRoutine is IRQL-010: the function that calls PAGED_CODE is itself a completion, cancel, DPC or timer
+// routine, which may run at DISPATCH_LEVEL. Windows can see that at the registration, from the section the
+// code lies in; here the routine says it when it is first called, at whatever level.
+func pagedRoutine(k *K) bool {
+	f := ke.Top(k)
+	if f == nil || f.Kind != ke.FrameCompletion && f.Kind != ke.FrameCancel && f.Kind != ke.FrameDPC &&
+		f.Kind != ke.FrameTimer {
+		return false
+	}
+	var pc [1]uintptr
+	if runtime.Callers(3, pc[:]) == 0 {
+		return false
+	}
+	caller, _ := runtime.CallersFrames(pc[:]).Next()
+	routine := runtime.FuncForPC(f.Fn)
+	if routine == nil || caller.Function != strings.TrimSuffix(routine.Name(), "-fm") {
+		return false
+	}
+	v := verify.Finding{Rule: verify.IRQL_010, Obj: ke.FuncName(f.Fn), BugCheck: 0xD1, AllowedIRQL: ke.APC,
+		Headline: fmt.Sprintf("%v routine %s is pageable code", f.Kind, ke.FuncName(f.Fn)),
+		Fix:      "make the routine nonpageable: it may run at DISPATCH_LEVEL."}
+	if f.Kind == ke.FrameCompletion {
+		v.BugCheck = 0xC9
+		v.Args[0] = verify.Arg{Value: "0x227", Meaning: "a completion routine is pageable code"}
+	}
+	ke.Report(k, v)
+	return true
 }
 
 // Yield lets any other context that can run go first, and lets time pass when there is none. Windows has no

@@ -27,6 +27,7 @@ func TestKeFlushQueuedDpcs_AtPassiveLevel(t *testing.T) {
 		var s KSEMAPHORE
 		KeInitializeSemaphore(k, &s, 0, 1)
 		KeReleaseSemaphore(k, &s, 0, 1, true)
+		wait(k, &s)
 	})
 }
 

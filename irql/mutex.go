@@ -51,7 +51,7 @@ func KeInitializeMutex(k *K, mutex *KMUTEX, level uint32) {
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: only the owner may release.
-// Rules: LOCK-005, LOCK-007, LOCK-017, POOL-026.
+// Rules: IRQL-013, LOCK-005, LOCK-007, LOCK-017, POOL-026.
 // Not modelled: boosts; the raised IRQL that wait = TRUE returns at.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleasemutex.md
 func KeReleaseMutex(k *K, mutex *KMUTEX, wait bool) int32 {
@@ -74,6 +74,9 @@ func KeReleaseMutex(k *K, mutex *KMUTEX, wait bool) int32 {
 	}
 	ke.Point(k, ke.Use{Obj: mutex.id, How: ke.Rel})
 	ke.Call(k, ddi.KeReleaseMutex, mutex.id)
+	if wait {
+		ke.PromiseWait(k, ddi.KeReleaseMutex)
+	}
 	if mutex.o.Signal == 0 {
 		if _, after, _ := ke.Unhold(k, mutex); after > 0 {
 			reportMutexOrder(k, ddi.KeReleaseMutex, mutex.id)
@@ -82,7 +85,7 @@ func KeReleaseMutex(k *K, mutex *KMUTEX, wait bool) int32 {
 	return ke.ReleaseMutex(k, &mutex.o)
 }
 
-// reportMutexOrder is LOCK-005 for what a thread owns.
+// reportMutexOrder is LOCK-005, a hazard: the lock was not the last one taken.
 func reportMutexOrder(k *K, d ddi.ID, id trace.ID) {
 	locks := ke.Locks(k)
 	last := &locks[len(locks)-1]

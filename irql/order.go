@@ -82,8 +82,18 @@ func contains(ids []trace.ID, id trace.ID) bool {
 	return false
 }
 
+// watched reports whether Driver Verifier watches the order of such a lock. Its deadlock detection knows spin
+// locks, mutexes and fast mutexes; the others are an extension (irp.md 23, 24).
+func watched(id trace.ID) bool {
+	switch id.Kind() {
+	case trace.Resource, trace.PushLock, trace.GuardedMutex:
+		return false
+	}
+	return true
+}
+
 func reportCycle(k *K, d ddi.ID, h *ke.Held, id trace.ID, back *nesting) {
-	ke.Report(k, verify.Finding{Rule: verify.LOCK_003, Obj: id.String(), BugCheck: 0xC4,
+	f := verify.Finding{Rule: verify.LOCK_003, Obj: id.String(), BugCheck: 0xC4,
 		Headline: fmt.Sprintf("%v takes %v while %v is held; %s took %v while it held %v", d, id, h.ID,
 			back.ctx,
 			back.taken, back.held),
@@ -92,5 +102,12 @@ func reportCycle(k *K, d ddi.ID, h *ke.Held, id trace.ID, back *nesting) {
 		Places: []verify.Place{{Label: "held here", Seq: h.Seq}, {Label: "other order, outer lock",
 			Seq: back.heldSeq},
 			{Label: "other order, inner lock", Seq: back.seq}},
-		Fix: "give the locks one order and take them in it everywhere."})
+		Fix: "give the locks one order and take them in it everywhere."}
+	if !watched(id) || !watched(h.ID) || !watched(back.taken) || !watched(back.held) {
+		f.BugCheck, f.Args = 0, [4]verify.Arg{}
+		f.Text = "Two contexts that take two locks in different orders can each end up holding what the " +
+			"other one needs. Driver Verifier watches spin locks, mutexes and fast mutexes only: for " +
+			"resources, push locks and guarded mutexes this is an extension."
+	}
+	ke.Report(k, f)
 }

@@ -32,7 +32,7 @@ func KeInitializeSemaphore(k *K, semaphore *KSEMAPHORE, count, limit int32) {
 //
 // IRQL: <= DISPATCH_LEVEL, PASSIVE_LEVEL when wait is TRUE.
 // Ownership: none.
-// Rules: LOCK-024, IRQL-001, OBJ-001, POOL-026.
+// Rules: LOCK-024, IRQL-001, IRQL-013, OBJ-001, POOL-026.
 // Not modelled: increment; the raised IRQL that wait = TRUE returns at.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleasesemaphore.md
 func KeReleaseSemaphore(k *K, semaphore *KSEMAPHORE, increment KPRIORITY, adjustment int32, wait bool) int32 {
@@ -54,6 +54,9 @@ func KeReleaseSemaphore(k *K, semaphore *KSEMAPHORE, increment KPRIORITY, adjust
 		panic(Exception{ntstatus.STATUS_SEMAPHORE_LIMIT_EXCEEDED, "KeReleaseSemaphore"})
 	}
 	ke.Call(k, ddi.KeReleaseSemaphore, semaphore.id)
+	if wait {
+		ke.PromiseWait(k, ddi.KeReleaseSemaphore)
+	}
 	return ke.SetSignal(k, &semaphore.o, count+adjustment)
 }
 

@@ -20,12 +20,22 @@ const (
 	fastMutexUnsafe
 	guardedMutex
 	guardedMutexUnsafe
+	exShared
+	exSharedAtDpc
+	exExclusive
+	exExclusiveAtDpc
+	ownedResource
+	pushShared
+	pushExclusive
 )
 
 var kindNames = [...]string{"", "KeAcquireSpinLock", "KeAcquireSpinLockAtDpcLevel",
 	"KeAcquireInStackQueuedSpinLock", "KeAcquireInStackQueuedSpinLockAtDpcLevel", "KeWaitForSingleObject",
 	"ExAcquireFastMutex",
-	"ExAcquireFastMutexUnsafe", "KeAcquireGuardedMutex", "KeAcquireGuardedMutexUnsafe"}
+	"ExAcquireFastMutexUnsafe", "KeAcquireGuardedMutex", "KeAcquireGuardedMutexUnsafe",
+	"ExAcquireSpinLockShared", "ExAcquireSpinLockSharedAtDpcLevel", "ExAcquireSpinLockExclusive",
+	"ExAcquireSpinLockExclusiveAtDpcLevel", "ExAcquireResourceExclusiveLite or ExAcquireResourceSharedLite",
+	"ExAcquirePushLockShared", "ExAcquirePushLockExclusive"}
 
 // KSPIN_LOCK is a spin lock. It lies in driver memory and is initialised once.
 type KSPIN_LOCK struct {
@@ -123,7 +133,7 @@ func KeAcquireSpinLockRaiseToDpc(k *K, spinLock *KSPIN_LOCK) KIRQL {
 //
 // IRQL: DISPATCH_LEVEL.
 // Ownership: none.
-// Rules: LOCK-002, LOCK-005, LOCK-006, LOCK-009, LOCK-010, IRQL-006, IRQL-016.
+// Rules: LOCK-002, LOCK-005, LOCK-006, LOCK-009, LOCK-010, LOCK-027, IRQL-006, IRQL-016.
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleasespinlock.md
 func KeReleaseSpinLock(k *K, spinLock *KSPIN_LOCK, newIrql KIRQL) {
@@ -145,7 +155,7 @@ func KeAcquireSpinLockAtDpcLevel(k *K, spinLock *KSPIN_LOCK) {
 //
 // IRQL: DISPATCH_LEVEL.
 // Ownership: none.
-// Rules: LOCK-002, LOCK-005, LOCK-006, LOCK-011.
+// Rules: LOCK-002, LOCK-005, LOCK-006, LOCK-011, LOCK-027.
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleasespinlockfromdpclevel.md
 func KeReleaseSpinLockFromDpcLevel(k *K, spinLock *KSPIN_LOCK) {
@@ -204,7 +214,7 @@ func KeAcquireInStackQueuedSpinLock(k *K, spinLock *KSPIN_LOCK, lockHandle *KLOC
 //
 // IRQL: DISPATCH_LEVEL.
 // Ownership: lockHandle is free again.
-// Rules: LOCK-002, LOCK-005, LOCK-006, LOCK-009, IRQL-006.
+// Rules: LOCK-002, LOCK-005, LOCK-006, LOCK-009, LOCK-027, IRQL-006.
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleaseinstackqueuedspinlock.md
 func KeReleaseInStackQueuedSpinLock(k *K, lockHandle *KLOCK_QUEUE_HANDLE) {
@@ -230,7 +240,7 @@ func KeAcquireInStackQueuedSpinLockAtDpcLevel(k *K, spinLock *KSPIN_LOCK, lockHa
 //
 // IRQL: not stated.
 // Ownership: lockHandle is free again.
-// Rules: LOCK-002, LOCK-005, LOCK-006, LOCK-011.
+// Rules: LOCK-002, LOCK-005, LOCK-006, LOCK-011, LOCK-027.
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleaseinstackqueuedspinlockfromdpclevel.md
 func KeReleaseInStackQueuedSpinLockFromDpcLevel(k *K, lockHandle *KLOCK_QUEUE_HANDLE) {
@@ -241,13 +251,8 @@ func KeReleaseInStackQueuedSpinLockFromDpcLevel(k *K, lockHandle *KLOCK_QUEUE_HA
 
 func acquireRaising(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8) KIRQL {
 	ke.EnterAnyLevel(k, d)
+	checkSpinLevel(k, d, l.id)
 	old := ke.IRQL(k)
-	if old > ke.Dispatch {
-		ke.Report(k, verify.Finding{Rule: verify.LOCK_012, Obj: l.id.String(), BugCheck: 0xC4,
-			AllowedIRQL: ke.Dispatch, Also: []verify.RuleID{verify.IRQL_001},
-			Headline: fmt.Sprintf("%v at %v", d, KIRQL(old)),
-			Args:     [4]verify.Arg{{Value: "0x42", Meaning: "spin lock acquired above DISPATCH_LEVEL"}}})
-	}
 	checkAcquire(k, l, d)
 	ke.Point(k, ke.Use{Obj: l.id, How: ke.Acq})
 	if old < ke.Dispatch {
@@ -256,6 +261,17 @@ func acquireRaising(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8) KIRQL {
 	ke.AcquireSpin(k, &l.lock)
 	holdSpin(k, l, d, kind, old)
 	return KIRQL(old)
+}
+
+// checkSpinLevel is LOCK-012.
+func checkSpinLevel(k *K, d ddi.ID, id trace.ID) {
+	if ke.IRQL(k) <= ke.Dispatch {
+		return
+	}
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_012, Obj: id.String(), BugCheck: 0xC4,
+		AllowedIRQL: ke.Dispatch, Also: []verify.RuleID{verify.IRQL_001},
+		Headline: fmt.Sprintf("%v at %v", d, KIRQL(ke.IRQL(k))),
+		Args:     [4]verify.Arg{{Value: "0x42", Meaning: "spin lock acquired above DISPATCH_LEVEL"}}})
 }
 
 func acquireAtDpc(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8) {

@@ -32,13 +32,14 @@ func releaseSpin(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8, level KIRQL, handle 
 			Fix:      "release with the routine that belongs to the acquisition."})
 	}
 	if lowers {
-		checkNewIrql(k, l, d, level, h)
+		checkNewIrql(k, d, level, h)
 	}
 	ke.Point(k, ke.Use{Obj: l.id, How: ke.Rel})
-	_, after, _ := ke.Unhold(k, l)
+	held, after, _ := ke.Unhold(k, l)
 	if after > 0 {
-		reportOrder(k, d, l)
+		reportMutexOrder(k, d, l.id)
 	}
+	checkHeldTime(k, &held)
 	ke.Call(k, d, l.id)
 	ke.ReleaseSpin(k, &l.lock)
 	if lowers {
@@ -77,14 +78,14 @@ func checkReleaseLevel(k *K, l *KSPIN_LOCK, d ddi.ID, lowers bool) {
 
 // checkNewIrql looks at the level a release goes to: LOCK-010, IRQL-016, and IRQL-006 when it is the right
 // one for this lock but another spin lock is still held.
-func checkNewIrql(k *K, l *KSPIN_LOCK, d ddi.ID, level KIRQL, h *ke.Held) {
-	if uint8(level) == h.Saved && !drops(k, level, l) {
+func checkNewIrql(k *K, d ddi.ID, level KIRQL, h *ke.Held) {
+	if uint8(level) == h.Saved && !drops(k, level, h.Lock) {
 		return
 	}
-	f := verify.Finding{Obj: l.id.String(), BugCheck: 0xC4,
+	f := verify.Finding{Obj: h.ID.String(), BugCheck: 0xC4,
 		Places: []verify.Place{{Label: "acquired", Seq: h.Seq}},
 		Args:   [4]verify.Arg{{Value: "0x20015", Meaning: "spin lock released to another IRQL"}},
-		Headline: fmt.Sprintf("%v releases %v to %v, but its acquisition returned %v", d, l.id, level,
+		Headline: fmt.Sprintf("%v releases %v to %v, but its acquisition returned %v", d, h.ID, level,
 			KIRQL(h.Saved)),
 		Fix: "keep one variable for each lock."}
 	switch {
@@ -95,18 +96,7 @@ func checkNewIrql(k *K, l *KSPIN_LOCK, d ddi.ID, level KIRQL, h *ke.Held) {
 		f.Rule = verify.LOCK_010
 	default:
 		f.Rule = verify.IRQL_006
-		describeDrop(k, level, l, &f)
+		describeDrop(k, level, h.Lock, &f)
 	}
 	ke.Report(k, f)
-}
-
-// reportOrder is LOCK-005, a hazard: the lock was not the last one taken.
-func reportOrder(k *K, d ddi.ID, l *KSPIN_LOCK) {
-	locks := ke.Locks(k)
-	first := &locks[len(locks)-1]
-	ke.Report(k, verify.Finding{Rule: verify.LOCK_005, Obj: l.id.String(), BugCheck: 0xC4,
-		Headline: fmt.Sprintf("%v releases %v before %v, which was taken later", d, l.id, first.ID),
-		Args:     [4]verify.Arg{{Value: "0x1003", Meaning: "locks released out of order"}},
-		Places:   []verify.Place{{Label: "taken later", Seq: first.Seq}},
-		Fix:      "release in reverse order."})
 }

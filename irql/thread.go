@@ -200,9 +200,9 @@ func PsGetThreadExitStatus(k *K, thread *KTHREAD) ntstatus.NTSTATUS {
 }
 
 // Leftover is something of a driver that is still alive: a timer that is set, a DPC that is queued or
-// running, a system thread that runs.
+// running, a resource that was not deleted, a system thread that runs.
 type Leftover struct {
-	Kind  trace.Kind // trace.Timer, trace.DPC or trace.Thread
+	Kind  trace.Kind // trace.Timer, trace.DPC, trace.Thread or trace.Resource
 	ID    trace.ID
 	State string // "is set", "is queued", "is running"
 	Seq   uint64 // event that made it so
@@ -220,6 +220,16 @@ func Leftovers(m *ke.Machine, img *ke.Image) []Leftover {
 	for _, d := range s.dpcs {
 		if busy := d.Busy(); d.image == img && busy != "" {
 			left = append(left, Leftover{trace.DPC, d.id, busy, d.queuedSeq})
+		}
+	}
+	for _, t := range s.exTimers {
+		if t.image == img && t.busy() {
+			left = append(left, Leftover{trace.Timer, t.id, "is set, or its callback is due", t.setSeq})
+		}
+	}
+	for _, r := range s.resources {
+		if r.image == img && r.listed && r.goneRule == verify.NoRule {
+			left = append(left, Leftover{trace.Resource, r.id, "is not deleted", r.initSeq})
 		}
 	}
 	for _, t := range s.threads {

@@ -148,6 +148,29 @@ func KeSetTimerEx(k *K, timer *KTIMER, dueTime int64, period int32, dpc *KDPC) b
 	return timer.set(k, ddi.KeSetTimerEx, dueTime, period, dpc)
 }
 
+var siteCoalesce = ke.Site{Name: "env/KeSetCoalescableTimer/delay",
+	Alts: []string{"on time", "as late as is tolerable"}, Spec: "irp.md 17"}
+
+// KeSetCoalescableTimer is KeSetTimerEx for a timer that may expire up to tolerableDelay milliseconds late,
+// so that the system can let it expire together with others.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: as for KeSetTimer.
+// Rules: OBJ-007, OBJ-008, POOL-026.
+// Not modelled: delays between none and the whole, delays of periodic expiries after the first.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kesetcoalescabletimer.md
+func KeSetCoalescableTimer(k *K, timer *KTIMER, dueTime int64, period, tolerableDelay uint32,
+	dpc *KDPC) bool {
+	if tolerableDelay > 0 && ke.Choose(k, &siteCoalesce, 2) == 1 {
+		late := int64(tolerableDelay) * ke.Millisecond
+		if dueTime < 0 {
+			late = -late
+		}
+		dueTime += late
+	}
+	return timer.set(k, ddi.KeSetCoalescableTimer, dueTime, int32(period), dpc)
+}
+
 func (t *KTIMER) set(k *K, d ddi.ID, due int64, period int32, dpc *KDPC) bool {
 	ke.Enter(k, d)
 	t.usable(k, d, verify.OBJ_007)
@@ -155,14 +178,32 @@ func (t *KTIMER) set(k *K, d ddi.ID, due int64, period int32, dpc *KDPC) bool {
 	if dpc != nil {
 		dpc.usable(k, d, verify.OBJ_008)
 		dpc.checkQueue(k, d)
-		kd = &dpc.d
+		if dpc.runs() {
+			kd = &dpc.d
+		}
 	}
 	ke.Point(k, ke.Use{Obj: t.id, How: ke.A})
-	if dpc != nil && !dpc.d.Queued() {
+	if kd != nil {
+		t.checkShared(k, d, dpc)
+	}
+	if kd != nil && !kd.Queued() {
 		dpc.timer, dpc.arg1, dpc.arg2 = t, nil, nil
 	}
 	t.setSeq = ke.Log(k, trace.Event{What: trace.Call, Code: d, Obj: t.id, A: uint64(due), Flags: trace.HasA})
 	return ke.SetTimer(k, &t.t, due, int64(period)*ke.Millisecond, kd)
+}
+
+// checkShared is a note of OBJ-007: one DPC serves two timers that are set at a time. Its routine cannot tell
+// which of them expired, and cancelling one takes the DPC of the other out of the queue.
+func (t *KTIMER) checkShared(k *K, d ddi.ID, dpc *KDPC) {
+	other := dpc.timer
+	if other == nil || other == t || !other.t.Armed() {
+		return
+	}
+	ke.Report(k, verify.Finding{Rule: verify.OBJ_007, Obj: dpc.id.String(), Note: true,
+		Headline: fmt.Sprintf("%v sets %v with %v, with which %v is set", d, t.id, dpc.id, other.id),
+		Places:   []verify.Place{{Label: "set", Seq: other.setSeq}},
+		Fix:      "give each timer a DPC of its own."})
 }
 
 // KeCancelTimer takes a timer out of the timer queue, and its DPC out of the DPC queue. FALSE means that

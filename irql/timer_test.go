@@ -117,9 +117,10 @@ func TestKeInsertQueueDpc_AgainFromItsRoutine(t *testing.T) {
 	assert.Equal(t, 2, runs)
 }
 
+// Rule: OBJ-008
 func TestKeInsertQueueDpc_QueuedOneLosesTheArguments(t *testing.T) {
 	got := []any{}
-	clean(t, func(k *K) {
+	f := trips(t, verify.OBJ_008, func(k *K) {
 		d := &KDPC{}
 		KeInitializeDpc(k, d, func(_ *K, _ *KDPC, _, arg1, _ any) { got = append(got, arg1) }, nil)
 		KeSetImportanceDpc(k, d, LowImportance)
@@ -132,6 +133,20 @@ func TestKeInsertQueueDpc_QueuedOneLosesTheArguments(t *testing.T) {
 		KeFlushQueuedDpcs(k)
 	})
 	assert.Equal(t, []any{"third"}, got)
+	assert.Equal(t, verify.Warning, f.Severity())
+}
+
+// Near miss: OBJ-008
+func TestKeInsertQueueDpc_QueuedOneLosesNothing(t *testing.T) {
+	clean(t, func(k *K) {
+		list := []int{1} // does not compare
+		d := newDpc(k, nothing)
+		old := KeRaiseIrqlToDpcLevel(k)
+		assert.True(t, KeInsertQueueDpc(k, d, "work", nil))
+		assert.False(t, KeInsertQueueDpc(k, d, "work", nil))
+		KeLowerIrql(k, old)
+		assert.True(t, KeInsertQueueDpc(k, d, list, nil))
+	})
 }
 
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kecanceltimer.md

@@ -57,12 +57,13 @@ func (r *resident) stackObject() bool { return r.onStack }
 //
 // IRQL: <= DISPATCH_LEVEL, <= APC_LEVEL unless timeout points to zero.
 // Ownership: the object must stay until the wait is over.
-// Rules: IRQL-011, IRQL-021, LOCK-003, LOCK-007, OBJ-001, OBJ-007, POOL-026.
+// Rules: IRP-048, IRP-049, IRQL-011, IRQL-017, IRQL-021, LOCK-003, LOCK-007, OBJ-001, OBJ-007, POOL-026.
 // Not modelled: alertable waits and user APCs; abandoned mutexes.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kewaitforsingleobject.md
 func KeWaitForSingleObject(k *K, object any, waitReason KWAIT_REASON, waitMode KPROCESSOR_MODE,
 	alertable bool, timeout *int64) ntstatus.NTSTATUS {
 	const d = ddi.KeWaitForSingleObject
+	promised := ke.KeepPromise(k)
 	ke.EnterAnyLevel(k, d)
 	w := waitFor(k, d, object, waitMode)
 	o := w.Header()
@@ -71,7 +72,10 @@ func KeWaitForSingleObject(k *K, object any, waitReason KWAIT_REASON, waitMode K
 	if mutex != nil && mutex.o.Owner != ke.ThreadOf(k) && (timeout == nil || *timeout != 0) {
 		noteOrder(k, d, o.ID)
 	}
-	ke.Point(k, ke.Use{Obj: o.ID, How: ke.Waits})
+	watchWait(k, o, timeout)
+	if !promised {
+		ke.Point(k, ke.Use{Obj: o.ID, How: ke.Waits})
+	}
 	objs := [1]*ke.Object{o}
 	s := ke.Wait(k, objs[:], false, timeout, "KeWaitForSingleObject")
 	ke.CallStatus(k, d, o.ID, uint32(s))
@@ -86,13 +90,14 @@ func KeWaitForSingleObject(k *K, object any, waitReason KWAIT_REASON, waitMode K
 //
 // IRQL: <= DISPATCH_LEVEL, <= APC_LEVEL unless timeout points to zero.
 // Ownership: objects and waitBlockArray must stay until the wait is over.
-// Rules: IRQL-011, IRQL-021, IRQL-022, LOCK-007, OBJ-001, OBJ-007, POOL-026.
+// Rules: IRQL-011, IRQL-017, IRQL-021, IRQL-022, LOCK-007, OBJ-001, OBJ-007, POOL-026.
 // Not modelled: alertable waits and user APCs; abandoned mutexes.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kewaitformultipleobjects.md
 func KeWaitForMultipleObjects(k *K, count uint32, objects []any, waitType WAIT_TYPE, waitReason KWAIT_REASON,
 	waitMode KPROCESSOR_MODE, alertable bool, timeout *int64,
 	waitBlockArray []KWAIT_BLOCK) ntstatus.NTSTATUS {
 	const d = ddi.KeWaitForMultipleObjects
+	promised := ke.KeepPromise(k)
 	ke.EnterAnyLevel(k, d)
 	checkWaitCount(k, count, waitBlockArray)
 	objs := make([]*ke.Object, 0, MAXIMUM_WAIT_OBJECTS)
@@ -103,7 +108,12 @@ func KeWaitForMultipleObjects(k *K, count uint32, objects []any, waitType WAIT_T
 	for i := range waitBlockArray {
 		waitBlockArray[i].by = k
 	}
-	ke.Point(k, ke.Use{Obj: objs[0].ID, How: ke.Waits})
+	for _, o := range objs {
+		watchWait(k, o, timeout)
+	}
+	if !promised {
+		ke.Point(k, ke.Use{Obj: objs[0].ID, How: ke.Waits})
+	}
 	s := ke.Wait(k, objs, waitType == WaitAll, timeout, "KeWaitForMultipleObjects")
 	for i := range waitBlockArray {
 		waitBlockArray[i].by = nil
@@ -124,7 +134,7 @@ func waitFor(k *K, d ddi.ID, object any, mode KPROCESSOR_MODE) waitable {
 	w, ok := object.(waitable)
 	if !ok {
 		panic(ke.Misuse(fmt.Sprintf("%v: a %T is no dispatcher object; pass the address of a KEVENT, "+
-			"KMUTEX, KSEMAPHORE, KTIMER or a KTHREAD", d, object)))
+			"KMUTEX, KSEMAPHORE, KTIMER, or an EX_TIMER or KTHREAD", d, object)))
 	}
 	c, ok := object.(checked)
 	if !ok {
@@ -134,7 +144,7 @@ func waitFor(k *K, d ddi.ID, object any, mode KPROCESSOR_MODE) waitable {
 	switch object.(type) {
 	case *KMUTEX:
 		unborn = verify.LOCK_007
-	case *KTIMER:
+	case *KTIMER, *EX_TIMER:
 		unborn = verify.OBJ_007
 	}
 	c.usable(k, d, unborn)

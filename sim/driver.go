@@ -78,6 +78,11 @@ func (m *Machine) stuck(routine string) {
 		}
 		return
 	}
+	for _, drv := range m.drivers {
+		if why := irp.WhyLoaded(m.ke, drv); why != "" && routine == "DriverUnload of "+drv.Image().Name {
+			fatalf(m.tb, "sim: %s is not called: %s", routine, why)
+		}
+	}
 	fatalf(m.tb, "sim: %s does not return: it waits, and nothing can run any more", routine)
 }
 

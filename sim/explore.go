@@ -171,7 +171,7 @@ func (e *explorer) explore() Result {
 	for _, h := range hs {
 		r.Hazards = append(r.Hazards, h.f)
 		if !e.o.Collect {
-			e.tb.Logf("sim: run %d: %s: %s", h.run, h.f.Rule, h.f.Headline)
+			e.tb.Logf("sim: run %d: %s: %s", h.run, h.f.Name(), h.f.Headline)
 		}
 	}
 	return r
@@ -309,6 +309,13 @@ func (e *explorer) again(f *Failure) {
 	if !f.Repeats {
 		fmt.Fprintf(&b, "\nThe run does not repeat. %s\n", e.difference(m, &f.Token))
 	}
+	if f.Repeats && m.late() {
+		if sm, stb := e.specially(&f.Token); sm != nil {
+			defer sm.ke.Close()
+			fmt.Fprintf(&b, "Repeated with special pool; the run itself was %s\n", f.Token)
+			m, tb = sm, stb
+		}
+	}
 	if len(tb.messages) == 0 {
 		if f.Repeats {
 			b.WriteString("What the test says about it is above.\n")
@@ -329,6 +336,12 @@ func (e *explorer) repeatOnly(t *Token) Result {
 	e.tb.Helper()
 	m, tb := e.runToken(t, true)
 	defer m.ke.Close()
+	if m.late() && !m.diverged() {
+		if sm, stb := e.specially(t); sm != nil {
+			defer sm.ke.Close()
+			m, tb = sm, stb
+		}
+	}
 	for _, l := range tb.logs {
 		e.tb.Logf("%s", l)
 	}

@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"calloutsim/internal/pool"
 	"calloutsim/internal/verify"
 )
 
@@ -90,7 +91,7 @@ func (m *Machine) tell() {
 	}
 	m.tb.Errorf("\n%s", m.Report())
 	for _, f := range m.failures() {
-		attr(m.tb, "sim.rule", f.Rule.String())
+		attr(m.tb, "sim.rule", f.Name())
 	}
 	m.artifacts()
 }
@@ -121,7 +122,7 @@ func (m *Machine) headline() string {
 		return m.panicked.Error()
 	}
 	for _, f := range m.failures() {
-		return f.Rule.String() + ": " + f.Headline
+		return f.Name() + ": " + f.Headline
 	}
 	return ""
 }
@@ -136,6 +137,9 @@ func (m *Machine) afterword() {
 	if h := m.Hazards(); h != "" && !m.opt.Collect {
 		m.tb.Logf("%s", h)
 	}
+	if s := pool.SpecialNotice(m.ke); s != "" {
+		m.tb.Logf("sim: %s", s)
+	}
 	for _, p := range m.opt.Pins {
 		if !m.asked(p.Site) {
 			m.tb.Logf("sim: %s had no effect: that choice did not come up in this run", p)
@@ -146,12 +150,18 @@ func (m *Machine) afterword() {
 	case m.diverged():
 		m.tb.Errorf("sim: %s", m.divergence())
 	case m.tb.Failed() && !m.opt.Collect:
-		m.tb.Logf("sim: this was %s; to repeat it: %s", m.opt.String(), m.repeatLines()[0])
+		run := m.opt.String()
+		if m.replay != nil {
+			run = "a repeated run"
+		}
+		m.tb.Logf("sim: this was %s; to repeat it: %s", run, m.repeatLines()[0])
 	}
 }
 
 // diverged reports whether a repeated run went another way than the recorded one.
-func (m *Machine) diverged() bool { return m.replay != nil && m.replay.Trace != m.Hash() }
+func (m *Machine) diverged() bool {
+	return m.replay != nil && m.replay.Options == m.opt.bits() && m.replay.Trace != m.Hash()
+}
 
 // asked reports whether a choice of a site came up.
 func (m *Machine) asked(site string) bool {

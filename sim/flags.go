@@ -20,6 +20,9 @@ var flagTable = []struct {
 	{"replay", false, "repeat the run of a `token` (kcs1:…)"},
 	{"failon", false, "the mildest `severity` that fails a test: error, warning or note"},
 	{"notes", true, "report notes as well"},
+	{"timersrace", true, "let timers expire although somebody can run"},
+	{"races", true, "report accesses to pool memory and irql.Var that nothing orders"},
+	{"specialpool", true, "give every pool block pages of its own: stale slices fault where they are used"},
 	{"fix", false, "pin a choice: `SITE=ALTERNATIVE`; repeat the flag or separate by blanks"},
 	{"keepgoing", true, "sim.Explore goes on after a violation and reports one run per finding signature"},
 }
@@ -109,6 +112,15 @@ func (o *Options) fromFlags() (*Token, error) {
 		return nil, err
 	}
 	if err := boolSetting("notes", &o.Notes); err != nil {
+		return nil, err
+	}
+	if err := boolSetting("timersrace", &o.TimersRace); err != nil {
+		return nil, err
+	}
+	if err := boolSetting("races", &o.Races); err != nil {
+		return nil, err
+	}
+	if err := boolSetting("specialpool", &o.SpecialPool); err != nil {
 		return nil, err
 	}
 	if s, ok := setting("failon"); ok {

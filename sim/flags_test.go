@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"calloutsim/internal/ke"
+	"calloutsim/irp"
+	"calloutsim/irql"
 )
 
 // TestFlagsChild runs only as a child process of the tests below; a part of its tests fails on purpose.
@@ -57,6 +59,12 @@ func TestFlagsChild(t *testing.T) {
 		m.Run()
 	case "violation":
 		breaks(New(t))
+	case "unload":
+		m := New(t)
+		d := &sample{}
+		d.unload = func(*irql.K, *irp.DRIVER_OBJECT) {}
+		m.Load("sample.sys", d.DriverEntry)
+		m.Unload("sample.sys") // leaves its device
 	default:
 		t.Skip("not a test of its own")
 	}
@@ -127,7 +135,7 @@ func TestFlags_TokenOfTheSecondMachineLeavesTheFirstAlone(t *testing.T) {
 }
 
 func TestFlags_TokenOfAnotherTestIsRefused(t *testing.T) {
-	out, ok := runChild(t, "new", nil, "-sim.replay=kcs1:00000001:0::1")
+	out, ok := runChild(t, "new", nil, "-sim.replay=kcs1:00000001:0::0000000000000001")
 	assert.False(t, ok)
 	assert.Contains(t, out, "the token is of another test or scenario (00000001), not of TestFlagsChild")
 }
@@ -203,7 +211,8 @@ func TestNew_FatalInsideSimulatedCode(t *testing.T) {
 		assert.False(t, ok)
 		assert.Contains(t, out, "stop here")
 		assert.Contains(t, out, "--- FAIL: TestFlagsChild")
-		assert.Contains(t, out, "to repeat it: go test -run '^TestFlagsChild$' -sim.replay=kcs1:")
+		assert.Contains(t, out,
+			"to repeat it: go test -run '^TestFlagsChild$' calloutsim/sim -sim.replay=kcs1:")
 		assert.NotContains(t, out, "panic:")
 		assert.NotContains(t, out, "goroutine")
 	}
@@ -216,4 +225,15 @@ func TestNew_DriverPanicFailsTheTestAndTheProcessLives(t *testing.T) {
 	assert.Contains(t, out, "KMODE_EXCEPTION_NOT_HANDLED (1e)")
 	assert.Contains(t, out, "--- FAIL: TestFlagsChild")
 	assert.NotContains(t, out, "goroutine")
+}
+
+// What is found at unload is told at the end of the test: at the line of New, and with the line of the
+// driver in front. The command below it works from any folder of the module.
+func TestUnload_ReportHasTheLinesOfTheTest(t *testing.T) {
+	out, ok := runChild(t, "unload", nil)
+	assert.False(t, ok)
+	assert.Regexp(t, `(?m)^    flags_test\.go:\d+: \n +driver_test\.go:\d+: UNLOAD-006 `, out)
+	assert.Regexp(t, `TIME: \S+ \(event (\d+)\)`, out)
+	assert.Contains(t, out,
+		"REPLAY:         go test -run '^TestFlagsChild$' calloutsim/sim -sim.replay=kcs1:")
 }

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -99,19 +100,39 @@ func tokenFor(tb TB, t *Token, name string, number int) *Token {
 	return nil
 }
 
-// goTest is the command that repeats a run of a test.
+// goTest is the command that repeats a run of a test, from any folder of the test's module. The package
+// stands before the token because go test hands everything behind a flag it does not know to the test.
 func goTest(test, token string) []string {
 	parts := strings.Split(test, "/")
 	for i, p := range parts {
 		parts[i] = "^" + p + "$"
 	}
-	return []string{fmt.Sprintf("go test -run '%s' -sim.replay=%s", strings.Join(parts, "/"), token)}
+	run := "'" + strings.Join(parts, "/") + "'"
+	if pkg := testPackage(); pkg != "" {
+		run += " " + pkg
+	}
+	return []string{fmt.Sprintf("go test -run %s -sim.replay=%s", run, token)}
+}
+
+// testPackage is the import path of the package whose test binary this is; "" where the build does not say,
+// as when single files are tested.
+func testPackage() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	pkg, ok := strings.CutSuffix(info.Path, ".test")
+	if !ok || pkg == "command-line-arguments" {
+		return ""
+	}
+	return pkg
 }
 
 // start makes a run of mechanism k. replay, when it is not nil, says what to choose and which options to
 // take.
 func start(k *ke.Machine, tb TB, o Options, name string, scenario uint32, replay *Token,
 	quick bool) *Machine {
+	tb.Helper() // what is reported at the end of the test has the line of New
 	src := o.source()
 	if replay != nil {
 		o.setBits(replay.Options)
@@ -119,6 +140,10 @@ func start(k *ke.Machine, tb TB, o Options, name string, scenario uint32, replay
 	}
 	m := &Machine{ke: k, tb: tb, opt: o, name: name, scenario: scenario, replay: replay, quick: quick}
 	k.Reset(o.config(src, quick))
+	if !quick {
+		k.Describe = m.illustrate
+	}
+	o.watch(k)
 	tb.Cleanup(m.end)
 	return m
 }
@@ -126,7 +151,7 @@ func start(k *ke.Machine, tb TB, o Options, name string, scenario uint32, replay
 // describe says what is about to be run.
 func (m *Machine) describe() string {
 	if m.replay != nil {
-		return "repeats " + m.replay.String() + "; " + m.opt.String()
+		return "repeats " + m.replay.String() + "; " + m.opt.conditions()
 	}
 	return m.opt.String()
 }
@@ -226,7 +251,7 @@ func (m *Machine) Rules() []string { return numbers(m.Findings()) }
 func numbers(findings []Finding) []string {
 	var out []string
 	for _, f := range findings {
-		if r := f.Rule.String(); !slices.Contains(out, r) {
+		if r := f.Name(); !slices.Contains(out, r) {
 			out = append(out, r)
 		}
 	}

@@ -52,6 +52,9 @@ func (m *Machine) names() *simtrace.Names {
 		},
 		Func: ke.FuncName,
 		Rule: func(id uint64) string {
+			if id == uint64(verify.NoRule) {
+				return ke.DataRace
+			}
 			r := record(verify.RuleID(id))
 			return strings.TrimSpace(verify.RuleID(id).String() + " " + r.FullName())
 		},
@@ -90,6 +93,15 @@ func (o *Options) header() map[string]any {
 	}
 	if o.Memory {
 		h["memory"] = true
+	}
+	if o.TimersRace {
+		h["timersrace"] = true
+	}
+	if o.Races {
+		h["races"] = true
+	}
+	if o.SpecialPool {
+		h["specialpool"] = true
 	}
 	if o.Continue {
 		h["continue"] = true

@@ -25,10 +25,17 @@ type Options struct {
 	Notes      bool          // report notes too (-sim.notes)
 	FailOn     string        // "warning" or "note": hazards fail as well (-sim.failon); "" means "error"
 	Memory     bool          // accesses to pool, IRPs and MDLs are scheduling points too
+	TimersRace bool          // time may pass although somebody can run (-sim.timersrace)
 	Events     int           // events kept: 0 all, n > 0 the last n
 	NoStacks   bool          // record no call stack with each event
 	MaxSteps   uint64        // scheduling points before the run is given up; 0 means 250 000
 	MaxTime    time.Duration // virtual time before the run is given up; 0 means an hour
+
+	// SpecialPool gives every pool block pages of its own: stale slices fault (-sim.specialpool).
+	SpecialPool bool
+	// Races reports accesses to pool memory and irql.Var that nothing orders, in whatever order they came
+	// (-sim.races).
+	Races bool
 }
 
 // defaultSteps is a hundred times what usual scenarios take; with all events and stacks recorded a run of
@@ -75,8 +82,10 @@ func (o *Options) check() error {
 
 // config is what the mechanism is told. quick leaves out what only reports need.
 func (o *Options) config(src ke.Source, quick bool) ke.Config {
-	c := ke.Config{Processors: o.Processors, Source: src, MemPoints: o.Memory, Continue: o.Continue,
-		MaxSteps: cmp.Or(o.MaxSteps, defaultSteps), MaxTime: int64(o.MaxTime / 100), Events: ke.Off}
+	c := ke.Config{Processors: o.Processors, Source: src, Races: o.Races, MemPoints: o.Memory,
+		TimersRace: o.TimersRace,
+		Continue:   o.Continue,
+		MaxSteps:   cmp.Or(o.MaxSteps, defaultSteps), MaxTime: int64(o.MaxTime / 100), Events: ke.Off}
 	if !quick {
 		c.Events, c.Stacks = o.Events, !o.NoStacks
 		if c.Events == 0 {
@@ -123,12 +132,27 @@ func (o *Options) wanted(s verify.Severity) bool {
 
 // String lists the options that change the run, in words.
 func (o *Options) String() string {
-	s := fmt.Sprintf("run %d, %d processors", max(o.Seed, 1), o.processors())
+	s := fmt.Sprintf("run %d, ", max(o.Seed, 1)) + o.conditions()
 	if o.Master != 0 {
 		s += fmt.Sprintf(", master seed %d", o.Master)
 	}
+	return s
+}
+
+// conditions are the options that hold for a repeated run as well, which has no number.
+func (o *Options) conditions() string {
+	s := fmt.Sprintf("%d processors", o.processors())
 	if o.Memory {
 		s += ", memory accesses are scheduling points"
+	}
+	if o.TimersRace {
+		s += ", timers race"
+	}
+	if o.SpecialPool {
+		s += ", special pool"
+	}
+	if o.Races {
+		s += ", looks for data races"
 	}
 	if o.Continue {
 		s += ", continues after violations"
@@ -154,7 +178,8 @@ const (
 	bitsProcessors = 0xFF // number of processors, 0 for the default of 2
 	bitMemory      = 1 << 8
 	bitContinue    = 1 << 9
-	bitsKnown      = bitsProcessors | bitMemory | bitContinue
+	bitTimersRace  = 1 << 10
+	bitsKnown      = bitsProcessors | bitMemory | bitContinue | bitTimersRace | bitsWatch
 )
 
 // bits packs the options that change a run and that a token has to carry. Pins are choices like any other,
@@ -170,11 +195,15 @@ func (o *Options) bits() uint32 {
 	if o.Continue {
 		b |= bitContinue
 	}
-	return b
+	if o.TimersRace {
+		b |= bitTimersRace
+	}
+	return b | o.checkedBits()
 }
 
 // setBits takes the options a token carries.
 func (o *Options) setBits(b uint32) {
 	o.Processors = int(b & bitsProcessors)
-	o.Memory, o.Continue = b&bitMemory != 0, b&bitContinue != 0
+	o.Memory, o.Continue, o.TimersRace = b&bitMemory != 0, b&bitContinue != 0, b&bitTimersRace != 0
+	o.setCheckedBits(b)
 }

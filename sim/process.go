@@ -8,12 +8,14 @@ import (
 
 	"calloutsim/internal/ke"
 	"calloutsim/internal/tcpip"
+	"calloutsim/irp"
 )
 
 // Process is a program on the machine: a process id, an image, and threads at PASSIVE_LEVEL.
 type Process struct {
-	m *Machine
-	p *ke.Process
+	m       *Machine
+	p       *ke.Process
+	threads int // that have not ended
 }
 
 // ProcessOptions say what sort of process it is.
@@ -44,11 +46,17 @@ type User struct {
 	p *Process
 }
 
-// Go starts a thread of the process; it runs when the machine does.
+// Go starts a thread of the process; it runs when the machine does. When it ends, its outstanding requests to
+// devices are cancelled and waited for; with the last thread the process ends and its handles are closed.
 func (p *Process) Go(name string, fn func(u *User)) *Thread {
+	p.threads++
 	t := p.m.ke.NewThread(p.p.Image+" "+name, p.p, func(k *ke.K) {
 		ke.Push(k, ke.Frame{Kind: ke.FrameUser, Fn: reflect.ValueOf(fn).Pointer()})
 		fn(&User{k: k, p: p})
+		irp.EndThread(k)
+		if p.threads--; p.threads == 0 {
+			irp.EndProcess(k, p.p)
+		}
 		ke.Pop(k)
 	})
 	p.m.stopped = true

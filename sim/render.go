@@ -37,7 +37,7 @@ func (m *Machine) Report() string {
 			b.WriteString("\nFurther findings:\n")
 			fallthrough
 		default:
-			fmt.Fprintf(&b, "  %s: %s\n", f.Rule, f.Headline)
+			fmt.Fprintf(&b, "  %s: %s\n", f.Name(), f.Headline)
 		}
 	}
 	if m.panicked != nil {
@@ -76,6 +76,7 @@ func (m *Machine) writeFinding(w io.Writer, f Finding) {
 		f.Events = m.lastEvents(&f, n)
 	}
 	f.Stack = m.locate(f.Stack, f.Seq)
+	f.Seq = m.eventOf(&f)
 	f.Blocked = m.lastTouched(f.Blocked, n)
 	opt := report.Options{}
 	if m.opt.fails(f.Severity()) {

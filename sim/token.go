@@ -130,6 +130,9 @@ func ParseToken(s string) (Token, error) {
 	}
 	t.Scenario, t.Options = uint32(scenario), uint32(bits)
 	t.Trace, err = hexPart("trace hash", f[3], 64)
+	if err == nil && len(f[3]) < 16 {
+		err = fmt.Errorf("token: trace hash %q has %d digits, not 16: was it copied whole?", f[3], len(f[3]))
+	}
 	return t, err
 }
 

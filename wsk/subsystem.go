@@ -102,7 +102,7 @@ type request struct {
 }
 
 // enter is the beginning of every function: context, level, and whether the caller is a completion routine.
-// Rules: WSK-090, WSK-077, WSK-078.
+// Rules: WSK-090, WSK-077, WSK-078, LOCK-013.
 func enter(k *irql.K, d ddi.ID, name string, limit uint8, rule verify.RuleID) {
 	ke.EnterAnyLevel(k, d)
 	if ke.IRQL(k) > limit {
@@ -114,6 +114,7 @@ func enter(k *irql.K, d ddi.ID, name string, limit uint8, rule verify.RuleID) {
 		}
 		ke.Report(k, f)
 	}
+	ke.LeavesDriver(k, name)
 	n := 0
 	for _, f := range ke.Frames(k) {
 		if f.Kind == ke.FrameCompletion {

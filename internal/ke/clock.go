@@ -1,6 +1,7 @@
 package ke
 
 import (
+	"math"
 	"strconv"
 
 	"calloutsim/internal/trace"
@@ -111,20 +112,58 @@ func (m *Machine) advance() bool {
 	}
 	at := m.clock.heap[0].at
 	if at-epoch > m.cfg.MaxTime {
-		panic(Misuse("time limit reached (" + strconv.FormatInt(m.cfg.MaxTime/Second, 10) +
+		m.exceeded(Misuse("time limit reached (" + strconv.FormatInt(m.cfg.MaxTime/Second, 10) +
 			" s of virtual time): a timer keeps the machine from coming to rest; " +
 			"Options.MaxTime sets the limit"))
 	}
-	if at > m.now {
-		m.now = at
-		m.log.Add(&trace.Event{What: trace.Clock, Time: at})
+	if m.race {
+		m.tick()
+		return true
 	}
+	m.reach(at)
 	for len(m.clock.heap) > 0 && m.clock.heap[0].at <= m.now {
 		t := m.clock.heap[0]
 		m.clock.remove(t)
 		t.fire(m)
 	}
 	return true
+}
+
+// reach moves the clock on to a point in time.
+func (m *Machine) reach(at int64) {
+	if at > m.now {
+		m.now = at
+		m.log.Add(&trace.Event{What: trace.Clock, Time: at})
+	}
+}
+
+var siteClock = Site{Name: "sched/clock", Spec: "scheduling.md 6"}
+
+// mayTick reports whether the clock can move on while somebody can run: a deadline is armed, and not beyond
+// the limit of the run.
+func (m *Machine) mayTick() bool {
+	return len(m.clock.heap) > 0 && m.clock.heap[0].at-epoch <= m.cfg.MaxTime
+}
+
+// tick moves the clock to the earliest deadline and lets one timeout that is due then happen. Which of
+// several is a choice, in order of insertion.
+func (m *Machine) tick() {
+	h := m.clock.heap
+	m.reach(h[0].at)
+	m.due = m.due[:0]
+	for _, t := range h {
+		if t.at > m.now {
+			continue
+		}
+		i := len(m.due)
+		for m.due = append(m.due, t); i > 0 && m.due[i-1].seq > t.seq; i-- {
+			m.due[i] = m.due[i-1]
+		}
+		m.due[i] = t
+	}
+	t := m.due[m.Choose(&siteClock, len(m.due))]
+	m.clock.remove(t)
+	t.fire(m)
 }
 
 // Now returns virtual time: system time in 100 ns units since 1601.
@@ -138,10 +177,13 @@ func Since(t int64) int64 { return t - epoch }
 
 // deadline turns a WDK time-out into a point in time: negative is relative, positive absolute.
 func (m *Machine) deadline(t int64) int64 {
-	if t < 0 {
-		return m.now - t
+	if t >= 0 {
+		return t
 	}
-	return t
+	if at := m.now - t; at > 0 {
+		return at
+	}
+	return math.MaxInt64 // further away than the clock goes
 }
 
 func utoa(n uint64) string { return strconv.FormatUint(n, 10) }
@@ -159,6 +201,9 @@ type Timer struct {
 func SetTimer(k *K, t *Timer, due int64, period int64, d *DPC) bool {
 	m := k.m
 	was := m.clock.remove(&t.t)
+	if k.m.races != nil {
+		k.m.races.release(k, &t.t)
+	}
 	t.Object.Signal = 0
 	t.DPC, t.Period, t.cpu = d, period, k.cpu
 	t.t.at = max(m.deadline(due), m.now)
@@ -176,6 +221,10 @@ func SetTimer(k *K, t *Timer, due int64, period int64, d *DPC) bool {
 func (t *Timer) expire(m *Machine) {
 	m.log.Add(&trace.Event{What: trace.Note, Time: m.now, Text: "timer expires", Obj: t.Object.ID})
 	t.Object.Signal = 1
+	if r := m.races; r != nil {
+		r.pass(&t.t, &t.Object)
+		r.pass(&t.t, t.DPC)
+	}
 	m.satisfy(&t.Object)
 	if t.DPC != nil && t.DPC.queuedOn == nil {
 		c := t.cpu
@@ -198,6 +247,9 @@ func CancelTimer(k *K, t *Timer) bool {
 	}
 	return was
 }
+
+// DisarmTimer is CancelTimer without the DPC: one that is queued runs.
+func DisarmTimer(k *K, t *Timer) bool { return k.m.clock.remove(&t.t) }
 
 // Armed reports whether the timer is in the timer queue.
 func (t *Timer) Armed() bool { return t.t.index != 0 }

@@ -1,6 +1,7 @@
 package ke
 
 import (
+	"runtime/debug"
 	"strconv"
 
 	"calloutsim/internal/trace"
@@ -77,6 +78,9 @@ const (
 // QueueDPC puts d in the queue of its processor. It returns false when d is queued already. On the caller's
 // own processor the queue is processed at once when the level allows it, unless the importance is low.
 func QueueDPC(k *K, d *DPC) bool {
+	if r := k.m.races; r != nil {
+		r.release(k, d)
+	}
 	if d.queuedOn != nil {
 		return false
 	}
@@ -136,9 +140,15 @@ func (m *Machine) runDPCs(c *cpu, by *K) {
 		d.queuedOn = nil
 		m.queued--
 		m.borrow(c, by, func(k *K) {
+			if r := m.races; r != nil {
+				r.startDPC(k, d)
+			}
 			d.Active++
 			d.Run(k)
 			d.Active--
+			if r := m.races; r != nil {
+				r.endDPC(k)
+			}
 		})
 	}
 	if len(by.apcs) > 0 {
@@ -154,7 +164,19 @@ func (m *Machine) borrow(c *cpu, by *K, fn func(k *K)) {
 	k.raises = k.raises[:0]
 	c.inDPC = true
 	m.cur = k
+	returned := false
+	defer func() {
+		// A panic must not reach the context that was interrupted: it might recover from what is not its own.
+		if returned {
+			return
+		}
+		if v := recover(); v != nil {
+			m.driverPanicked(v, debug.Stack())
+			die()
+		}
+	}()
 	fn(k)
+	returned = true
 	if m.cur != k {
 		wrongContext(k, 0)
 	}
@@ -174,6 +196,9 @@ func FlushDPCs(k *K) {
 			busy = busy || c.inDPC
 		}
 		if !busy {
+			if r := m.races; r != nil {
+				r.of(k).vc.join(r.dpcs)
+			}
 			return
 		}
 		m.yield(k)

@@ -62,8 +62,11 @@ func (m *Machine) deadlock(first *Thread, headline string) {
 				line += " for"
 			}
 			line += " " + o.ID.String()
-			if o.Owner != nil {
+			switch {
+			case o.Owner != nil:
 				line += " (owner " + o.Owner.name + ")"
+			case o.lock != nil && o.lock.Owned():
+				line += " (held by " + o.lock.Owners() + ")"
 			}
 			if f.Obj == "" && t == first {
 				f.Obj = o.ID.String()
@@ -82,7 +85,10 @@ func (m *Machine) deadlock(first *Thread, headline string) {
 }
 
 func (l *SpinLock) holder() string {
-	if l.owner == nil {
+	switch {
+	case l.rw != nil:
+		return l.rw.Holders()
+	case l.owner == nil:
 		return "nobody"
 	}
 	return l.owner.name
@@ -90,24 +96,42 @@ func (l *SpinLock) holder() string {
 
 // inCircle follows owners of what t waits for and reports whether that leads back to t.
 func (m *Machine) inCircle(t *Thread) bool {
-	at := t
-	for range m.all {
-		if at = at.blockedBy(); at == nil || at == t {
-			return at != nil
+	reached := t.blockedBy(nil)
+	for at := 0; at < len(reached); at++ {
+		if reached[at] == t {
+			return true
+		}
+		for _, next := range reached[at].blockedBy(nil) {
+			if !contains(reached, next) {
+				reached = append(reached, next)
+			}
 		}
 	}
 	return false
 }
 
-// blockedBy is the thread without which t can never go on, if there is one.
-func (t *Thread) blockedBy() *Thread {
-	if t.state != stWaiting || t.timer.index != 0 || len(t.blocks) != 1 && !t.waitAll {
-		return nil
-	}
-	for i := range t.blocks {
-		if o := t.blocks[i].obj; o.Owner != nil && o.Owner != t {
-			return o.Owner
+func contains(threads []*Thread, t *Thread) bool {
+	for _, x := range threads {
+		if x == t {
+			return true
 		}
 	}
-	return nil
+	return false
+}
+
+// blockedBy adds the threads without each of which t can never go on.
+func (t *Thread) blockedBy(found []*Thread) []*Thread {
+	if t.state != stWaiting || t.timer.index != 0 || len(t.blocks) != 1 && !t.waitAll {
+		return found
+	}
+	for i := range t.blocks {
+		o := t.blocks[i].obj
+		switch {
+		case o.Owner != nil && o.Owner != t:
+			found = append(found, o.Owner)
+		case o.lock != nil:
+			found = o.lock.blockers(t, found)
+		}
+	}
+	return found
 }

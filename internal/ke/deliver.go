@@ -22,6 +22,8 @@ type Delivery struct {
 	IRQL *Site
 	// Passive means a worker thread in any case.
 	Passive bool
+
+	order vclock // for the race detector: what those knew who caused it
 }
 
 // NewChannel makes a channel. Deliveries that are due are offered to the scheduler in order of channel
@@ -33,6 +35,9 @@ func (m *Machine) NewChannel(name string) *Channel {
 
 // Post makes d due behind everything posted to c before.
 func (m *Machine) Post(c *Channel, d Delivery) {
+	if m.races != nil && d.order == nil {
+		d.order = m.races.posted()
+	}
 	if len(c.queue) == 0 && !c.busy {
 		m.offer(c)
 	}
@@ -52,6 +57,9 @@ func (m *Machine) offer(c *Channel) {
 
 // PostAfter posts d when delay (100 ns units of virtual time) has passed.
 func (m *Machine) PostAfter(c *Channel, delay int64, d Delivery) {
+	if m.races != nil {
+		d.order = m.races.posted()
+	}
 	m.clock.add(&timeout{at: m.now + delay, fire: func(m *Machine) { m.Post(c, d) }})
 }
 
@@ -74,17 +82,23 @@ func (m *Machine) begin(c *Channel, p *cpu, by *K) {
 	}
 	if passive {
 		m.QueueWork("System worker", func(k *K) {
-			Log(k, trace.Event{What: trace.Deliver, Text: d.Text, Obj: d.Obj})
-			d.Run(k)
+			m.deliver(k, c, &d)
 			m.delivered(c)
 		})
 		return
 	}
-	m.borrow(p, by, func(k *K) {
-		Log(k, trace.Event{What: trace.Deliver, Text: d.Text, Obj: d.Obj})
-		d.Run(k)
-	})
+	m.borrow(p, by, func(k *K) { m.deliver(k, c, &d) })
 	m.delivered(c)
+}
+
+// deliver makes the delivery d of c in k.
+func (m *Machine) deliver(k *K, c *Channel, d *Delivery) {
+	if m.races != nil {
+		m.races.startDelivery(k, c, d)
+	}
+	Log(k, trace.Event{What: trace.Deliver, Text: d.Text, Obj: d.Obj})
+	d.Run(k)
+	Released(k, c)
 }
 
 func (m *Machine) dropChannel(c *Channel) {

@@ -18,12 +18,19 @@ func (m Misuse) Error() string { return string(m) }
 type seenFinding struct {
 	rule verify.RuleID
 	obj  string
-	pc   uintptr
+	file string
+	line int
 }
 
 func wrongContext(k *K, d ddi.ID) {
 	if k == nil {
 		panic(Misuse(d.String() + " called with a nil K: pass the k that the callback received"))
+	}
+	if k.owes && k.m.cur == k {
+		if d != ddi.None { // what only looks at memory is no call
+			breaks(k, d.String()+" is called")
+		}
+		return
 	}
 	if k.m.dead && (k.m.running || k.m.killing) || k.t.exiting {
 		die()
@@ -61,6 +68,9 @@ func irqlWrong(k *K, d ddi.ID) {
 	f.Args[1] = verify.Arg{Value: fmt.Sprint(k.irql), Meaning: "current IRQL"}
 	f.Args[2] = verify.Arg{Value: d.String(), Meaning: "the routine"}
 	f.Obj = d.String()
+	if f.Rule == verify.IRQL_001 && fileRoutine(d) {
+		fileAbovePassive(k, d, &f)
+	}
 	if f.Rule == verify.IRQL_001 && k.irql == Dispatch && f.AllowedIRQL == Passive {
 		f.Fix = "move the call to a work item (IoQueueWorkItem): its routine runs at PASSIVE_LEVEL."
 	}
@@ -127,11 +137,10 @@ func keep(k *K, f *verify.Finding) bool {
 	if len(k.frames) > 0 {
 		f.Stack = attribute(k, f.Stack)
 	}
-	at := uintptr(0)
+	s := seenFinding{rule: f.Rule, obj: f.Obj}
 	if len(f.Stack) > 0 {
-		at = uintptr(f.Stack[0].Line)
+		s.file, s.line = f.Stack[0].File, f.Stack[0].Line
 	}
-	s := seenFinding{f.Rule, f.Obj, at}
 	for i := range m.seen {
 		if m.seen[i] == s {
 			return false
@@ -155,7 +164,7 @@ func (m *Machine) fillPlaces(f *verify.Finding) {
 	for i := range f.Places {
 		p := &f.Places[i]
 		e := m.log.At(p.Seq)
-		if e == nil {
+		if e == nil || p.Event != "" { // an access to memory is no event: its finding says all
 			continue
 		}
 		p.Time, p.CPU, p.IRQL = Since(e.Time), e.CPU, e.IRQL
@@ -194,9 +203,11 @@ func shortFunc(name string) string {
 	return strings.TrimSuffix(name, "-fm")
 }
 
-// corePackages are those whose frames a report leaves out: the kernel and the harness, not the driver.
+// corePackages are those whose frames a report leaves out: the kernel, the harness and what a driver uses of
+// the standard library, not the driver.
 var corePackages = [...]string{
-	"runtime.", "iter.", "testing.", "calloutsim/internal/", "calloutsim/irql.", "calloutsim/irp.",
+	"runtime.", "iter.", "testing.", "bytes.", "encoding/", "fmt.", "hash/", "internal/", "reflect.",
+	"slices.", "sort.", "strings.", "unicode/", "calloutsim/internal/", "calloutsim/irql.", "calloutsim/irp.",
 	"calloutsim/wsk.", "calloutsim/wsk/ws2def.", "calloutsim/fwps.", "calloutsim/fwps/fwpm.",
 	"calloutsim/sim.",
 	"calloutsim/ntstatus.",

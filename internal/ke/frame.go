@@ -73,6 +73,7 @@ type Frame struct {
 	Data   any      // for the package above
 
 	Serial  uint64 // unique in the run
+	excused bool   // what is left changed has been reported already
 	irql    uint8
 	kernel  int
 	special int
@@ -105,7 +106,7 @@ func NewFrame(k *K) *Frame {
 func Begin(k *K, f *Frame) {
 	m := k.m
 	m.frameNo++
-	f.Serial = m.frameNo
+	f.Serial, f.excused = m.frameNo, false
 	f.irql, f.kernel, f.special = k.irql, k.kernelAPC, k.specialAPC
 	f.locks, f.stack, f.raises = len(k.locks), len(k.stack), len(k.raises)
 	if len(k.frames) > maxFrames {
@@ -152,6 +153,9 @@ func popChecked(k *K, status uint32, has trace.Flags) {
 	f := &k.frames[n]
 	if k.m.cur != k {
 		wrongContext(k, 0)
+	}
+	if k.owes {
+		breaks(k, "the routine returns")
 	}
 	if k.irql != f.irql || k.kernelAPC != f.kernel || k.specialAPC != f.special || len(k.locks) > f.locks {
 		returnState(k, f)

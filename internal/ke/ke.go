@@ -13,6 +13,8 @@
 package ke
 
 import (
+	"unsafe"
+
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
@@ -36,14 +38,18 @@ type K struct {
 	num    uint16
 	irql   uint8
 	isDPC  bool
+	owes   bool // a wait: it has passed TRUE for Wait to the routine promisedBy
 	frames []Frame
 	locks  []Held
 	stack  []stackObject
-	raises []uint8 // levels that raises returned and no lowering has restored
+	line   *timeline // of the race detector
+	raises []uint8   // levels that raises returned and no lowering has restored
 
 	kernelAPC  int // negative while normal kernel APCs are disabled, as in KTHREAD
 	specialAPC int // negative while special kernel APCs are disabled
 	apcs       []func(k *K)
+	promisedBy ddi.ID
+	highSince  int64 // when the level reached DISPATCH_LEVEL by a raise or the start of a DPC
 }
 
 // Config says how a Machine behaves. The zero Config is two processors, the boring schedule, a small event
@@ -54,6 +60,8 @@ type Config struct {
 	Events     int    // events kept: 0 means 512, negative all, Off none
 	Stacks     bool   // record a call stack with every event
 	MemPoints  bool   // memory accessors are scheduling points as well
+	Races      bool   // report accesses to pool memory and to variables that nothing orders (DataRace)
+	TimersRace bool   // time may pass although somebody can run (scheduling.md 6)
 	Continue   bool   // collect violations that leave a state to go on from
 	Continues  func(verify.RuleID) bool
 	MaxSteps   uint64 // 0 means one million scheduling points
@@ -71,6 +79,7 @@ type Machine struct {
 	dead    bool
 	running bool
 	killing bool // unwinds what still has a stack
+	race    bool // Config.TimersRace, where every point looks
 	cpus    []*cpu
 	threads []*Thread // runnable ones, ordered by number
 	chans   []*Channel
@@ -81,10 +90,13 @@ type Machine struct {
 	spare   []alternative
 	last    *Thread // who ran last, for trace switches
 	clock   clock
+	due     []*timeout // scratch of tick
 	now     int64
 	steps   uint64
 	log     trace.Log
 	stacks  map[uint64][]uintptr
+	races   *races // nil without Config.Races
+	unused  *races // that of an earlier run
 	counts  [trace.NumKinds]uint64
 	ctxs    uint16
 	frameNo uint64
@@ -102,6 +114,9 @@ type Machine struct {
 	chanNo  uint64
 	serial  uint64 // runs so far; part of Stamp
 
+	// Memory is what package pool keeps from one run to the next.
+	Memory interface{ Release() }
+
 	OnStackDeath []func(k *K, obj any) // told about frame-scoped objects that die
 	// Refine may replace the rule of a finding by a more specific one (rules.md 12) before anything is done
 	// about it.
@@ -109,6 +124,8 @@ type Machine struct {
 	// Explain may know the rule that a panic of simulated code breaks; the panic is then a finding.
 	Explain  []func(k *K, value any) (verify.Finding, bool)
 	Describe func(k *K, f *verify.Finding) // fills dumps into a finding before it is kept
+	// Pageable says whether an address of driver memory may be paged out; nil means that none may.
+	Pageable func(p unsafe.Pointer) bool
 }
 
 // New makes a machine. Close it when done, or its parked contexts stay for ever.
@@ -120,7 +137,9 @@ func New(cfg Config) *Machine {
 
 // Reset makes the machine as new, keeping its coroutines and buffers. All state in slots is dropped.
 func (m *Machine) Reset(cfg Config) {
+	m.outside("Reset")
 	m.kill()
+	m.releaseMemory()
 	if cfg.Processors <= 0 {
 		cfg.Processors = 2
 	}
@@ -140,6 +159,7 @@ func (m *Machine) Reset(cfg Config) {
 	m.cfg = cfg
 	m.log.Reset(events)
 	m.cur, m.dead, m.running, m.last, m.crash, m.in = nil, false, false, nil, nil, nil
+	m.race = cfg.TimersRace
 	m.resetCPUs(cfg.Processors)
 	m.retired, m.born = append(m.retired, m.born...), m.born[:0]
 	m.threads, m.all, m.chans = m.threads[:0], m.all[:0], m.chans[:0]
@@ -147,12 +167,14 @@ func (m *Machine) Reset(cfg Config) {
 	m.clock.reset()
 	m.now, m.steps, m.frameNo, m.made = epoch, 0, 0, 0
 	m.stacks = nil
+	m.resetRaces(cfg.Races)
 	m.counts = [trace.NumKinds]uint64{}
 	m.ctxs = uint16(cfg.Processors)
 	m.choices, m.find, m.seen = m.choices[:0], nil, m.seen[:0]
 	clear(m.slots)
 	m.images = m.images[:0]
 	m.OnStackDeath, m.Refine, m.Explain, m.Describe = m.OnStackDeath[:0], m.Refine[:0], m.Explain[:0], nil
+	m.Pageable = nil
 	m.chanNo = 0
 	m.serial++
 	if m.cfg.Source == nil {
@@ -163,11 +185,26 @@ func (m *Machine) Reset(cfg Config) {
 // Close unwinds everything that still runs in the machine and gives its coroutines back. The machine can be
 // Reset again.
 func (m *Machine) Close() {
+	m.outside("Close")
 	m.kill()
+	m.releaseMemory()
 	for _, s := range m.free {
 		s.close()
 	}
 	m.free = m.free[:0]
+}
+
+// outside is the check of what unwinds every context and so cannot be done in one.
+func (m *Machine) outside(what string) {
+	if m.running {
+		panic(Misuse(what + " called from inside the machine: simulated code cannot end the run it is in"))
+	}
+}
+
+func (m *Machine) releaseMemory() {
+	if m.Memory != nil {
+		m.Memory.Release()
+	}
 }
 
 // Of returns the machine a K belongs to.
@@ -203,7 +240,7 @@ func (m *Machine) Steps() uint64 { return m.steps }
 // Enter is the first statement of every DDI: it checks that k is the context that runs now and that its IRQL
 // is one the table allows. Rules: IRQL-001, IRQL-002.
 func Enter(k *K, d ddi.ID) {
-	if k == nil || k.m.cur != k {
+	if k == nil || k.m.cur != k || k.owes {
 		wrongContext(k, d)
 	}
 	if k.irql > ddi.MaxIRQL(d) || k.irql < ddi.MinIRQL(d) {
@@ -213,7 +250,7 @@ func Enter(k *K, d ddi.ID) {
 
 // EnterAnyLevel is Enter for a DDI whose limits have a rule more specific than IRQL-001 and IRQL-002.
 func EnterAnyLevel(k *K, d ddi.ID) {
-	if k == nil || k.m.cur != k {
+	if k == nil || k.m.cur != k || k.owes {
 		wrongContext(k, d)
 	}
 }

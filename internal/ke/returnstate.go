@@ -9,6 +9,9 @@ import (
 
 // returnState reports what a callback left changed.
 func returnState(k *K, f *Frame) {
+	if f.excused {
+		return
+	}
 	if len(k.locks) > f.locks && f.Kind != FrameUser {
 		lockLeft(k, f)
 		return // level and APC state differ because of the lock
@@ -30,10 +33,32 @@ func lockLeft(k *K, f *Frame) {
 	case rule == verify.NoRule:
 		rule = verify.LOCK_008
 	}
-	Report(k, verify.Finding{Rule: rule, Obj: h.ID.String(),
+	Report(k, verify.Finding{Rule: rule, Obj: h.ID.String(), Also: levelAlso(k, f),
 		Headline: fmt.Sprintf("%v routine %s returns holding %v", f.Kind, FuncName(f.Fn), h.ID),
 		Places:   []verify.Place{{Label: "acquired", Seq: h.Seq}},
 		Fix:      "release it on every path."})
+	Excuse(k)
+}
+
+// Excuse keeps the callbacks that k is in from being reported for a level, APC state or lock that one inside
+// of them left and that has been reported, in a run that goes on: one act, one finding (rules.md 12).
+func Excuse(k *K) {
+	for i := range k.frames {
+		k.frames[i].excused = true
+	}
+}
+
+// levelAlso is the rule that the level breaks which a lock left behind (LOCK-008, rules.md 12).
+func levelAlso(k *K, f *Frame) []verify.RuleID {
+	switch {
+	case k.irql == f.irql:
+		return nil
+	case f.Kind == FrameDispatch:
+		return []verify.RuleID{verify.IRP_057}
+	case f.Kind == FrameCompletion:
+		return []verify.RuleID{verify.IRP_052}
+	}
+	return []verify.RuleID{verify.IRQL_007}
 }
 
 // levelLeft reports IRQL-007 or the rule of the role.
@@ -59,6 +84,7 @@ func levelLeft(k *K, f *Frame) {
 		v.Rule, v.BugCheck = verify.IRP_025, 0x20
 	}
 	Report(k, v)
+	Excuse(k)
 }
 
 // apcStateLeft reports LOCK-019 or the rule of the role.
@@ -87,6 +113,7 @@ func apcStateLeft(k *K, f *Frame) {
 		v.Rule, v.BugCheck, v.Args = verify.IRQL_020, 0x1, [4]verify.Arg{routine, {}, now}
 	}
 	Report(k, v)
+	Excuse(k)
 }
 
 // apcWord is CombinedApcDisable.

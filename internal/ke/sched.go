@@ -16,6 +16,7 @@ const (
 	altThread
 	altDPC
 	altDeliver
+	altClock
 )
 
 // alternative is one thing that can happen next.
@@ -30,7 +31,8 @@ type alternative struct {
 func (c *cpu) canTake() bool { return !c.inDPC && c.irqlOf() < Dispatch }
 
 // enumerate lists what can happen next, the boring alternative first: self if it can go on, then the other
-// threads by number, then DPC queues by processor, then deliveries by channel.
+// threads by number, then DPC queues by processor, then deliveries by channel. The clock, if timers race,
+// comes after them.
 func (m *Machine) enumerate(self *Thread) []alternative {
 	a := m.alts[:0]
 	if self != nil {
@@ -67,6 +69,9 @@ func (m *Machine) enumerate(self *Thread) []alternative {
 
 // decide picks what happens next.
 func (m *Machine) decide(self *Thread) alternative {
+	if m.race {
+		return m.decideOrTick(self)
+	}
 	a := m.enumerate(self)
 	switch len(a) {
 	case 0:
@@ -75,6 +80,28 @@ func (m *Machine) decide(self *Thread) alternative {
 		return a[0]
 	}
 	return a[m.Choose(&siteStep, len(a))]
+}
+
+// decideOrTick is decide when timers race. That the clock moves on is no step of anybody, so it asks again;
+// when nobody can run it is the hub that moves the clock.
+func (m *Machine) decideOrTick(self *Thread) alternative {
+	for {
+		a := m.enumerate(self)
+		if m.mayTick() {
+			a = append(a, alternative{kind: altClock})
+			m.alts = a
+		}
+		switch {
+		case len(a) == 0, len(a) == 1 && a[0].kind == altClock:
+			return alternative{}
+		case len(a) == 1:
+			return a[0]
+		}
+		if x := a[m.Choose(&siteStep, len(a))]; x.kind != altClock {
+			return x
+		}
+		m.tick()
+	}
 }
 
 // Access says what a step does to an object; which pairs commute is scheduling.md 9.4.
@@ -106,10 +133,14 @@ type Use struct {
 func Point(k *K, u Use) {
 	m := k.m
 	m.steps++
-	if len(m.threads) == 1 && m.queued == 0 && len(m.chans) == 0 && m.steps < m.cfg.MaxSteps {
+	if len(m.threads) == 1 && m.queued == 0 && len(m.chans) == 0 && m.steps < m.cfg.MaxSteps && !m.race &&
+		m.races == nil {
 		return
 	}
 	m.pointSlow(k)
+	if m.races != nil {
+		m.races.point(k, u)
+	}
 }
 
 // PointMem is Point for accessors of memory; it is one only if the machine was asked for memory points.
@@ -121,7 +152,7 @@ func PointMem(k *K, u Use) {
 
 func (m *Machine) pointSlow(k *K) {
 	if m.steps >= m.cfg.MaxSteps {
-		panic(Misuse("step limit reached (" + utoa(m.cfg.MaxSteps) + " scheduling points): the drivers or " +
+		m.exceeded(Misuse("step limit reached (" + utoa(m.cfg.MaxSteps) + " scheduling points): the drivers or " +
 			"programs never come to rest; Options.MaxSteps sets the limit"))
 	}
 	a := m.decide(k.t)
@@ -130,6 +161,21 @@ func (m *Machine) pointSlow(k *K) {
 	}
 	m.next = a
 	m.park(k)
+}
+
+// exceeded ends the run at a limit. Simulated code may recover from the panic once; the next time it is
+// unwound without being asked.
+func (m *Machine) exceeded(what Misuse) {
+	switch {
+	case m.cur == nil: // in the hub
+		m.crash = nil
+		panic(what)
+	case m.crash == nil:
+		m.crash = what
+		panic(what)
+	}
+	m.dead, m.cur = true, nil
+	die()
 }
 
 // yield lets somebody else run if anybody can.
@@ -245,6 +291,9 @@ func (m *Machine) Run(until func() bool) {
 		m.in = nil
 	}
 	m.cur = nil
+	if m.races != nil {
+		m.races.rest()
+	}
 	if m.dead {
 		m.kill()
 	}

@@ -39,6 +39,7 @@ func (m *Machine) putStack(s *stack) {
 }
 
 func (s *stack) loop() {
+	debug.SetPanicOnFault(true) // special pool: Explain makes a finding of the panic
 	finished := false
 	defer func() {
 		if !finished {

@@ -68,6 +68,9 @@ func (m *Machine) NewThread(name string, p *Process, fn func(k *K)) *Thread {
 	t.Object.Kind, t.Object.ID = ThreadObject, t.ID
 	m.all = append(m.all, t)
 	m.makeReady(t)
+	if m.races != nil {
+		m.races.fork(t)
+	}
 	return t
 }
 
@@ -153,6 +156,9 @@ func endThread(k *K) {
 
 func (m *Machine) signalEnd(t *Thread) {
 	t.Object.Signal = 1
+	if m.races != nil {
+		m.races.release(&t.K, &t.Object)
+	}
 	m.satisfy(&t.Object)
 }
 

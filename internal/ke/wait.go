@@ -29,6 +29,7 @@ type Object struct {
 	Limit  int32
 	Owner  *Thread // of a mutex
 	Gone   bool    // memory is gone: stack frame left or block freed
+	lock   *RWLock // whose grant this is
 
 	waiters []*Thread
 }
@@ -42,6 +43,9 @@ func (o *Object) Waiters() int { return len(o.waiters) }
 func SetSignal(k *K, o *Object, v int32) int32 {
 	old := o.Signal
 	o.Signal = v
+	if r := k.m.races; r != nil {
+		r.signal(k, o, v)
+	}
 	if v > 0 {
 		k.m.satisfy(o)
 	}
@@ -68,6 +72,14 @@ func (o *Object) take(t *Thread) {
 	}
 }
 
+// takeFor is take for the thread that k runs on; k then knows what led to the signal.
+func (o *Object) takeFor(k *K) {
+	o.take(k.t)
+	if r := k.m.races; r != nil {
+		r.satisfied(k, o)
+	}
+}
+
 // ReleaseMutex gives back one acquisition by its owner and returns the signal state before.
 func ReleaseMutex(k *K, o *Object) int32 {
 	old := o.Signal
@@ -75,6 +87,9 @@ func ReleaseMutex(k *K, o *Object) int32 {
 	if o.Signal == 1 {
 		o.Owner.kernelAPC++
 		o.Owner = nil
+		if r := k.m.races; r != nil {
+			r.release(k, o)
+		}
 		k.m.satisfy(o)
 	}
 	return old
@@ -88,13 +103,13 @@ func (t *Thread) tryTake(all bool) (ntstatus.NTSTATUS, bool) {
 			}
 		}
 		for i := range t.blocks {
-			t.blocks[i].obj.take(t)
+			t.blocks[i].obj.takeFor(&t.K)
 		}
 		return ntstatus.STATUS_SUCCESS, true
 	}
 	for i := range t.blocks {
 		if t.blocks[i].obj.available(t) {
-			t.blocks[i].obj.take(t)
+			t.blocks[i].obj.takeFor(&t.K)
 			return ntstatus.STATUS_WAIT_0 + ntstatus.NTSTATUS(i), true
 		}
 	}
@@ -140,7 +155,7 @@ func (m *Machine) poll(t *Thread, objs []*Object, all bool) ntstatus.NTSTATUS {
 	for i, o := range objs {
 		switch ok := o.available(t); {
 		case ok && !all:
-			o.take(t)
+			o.takeFor(m.cur)
 			return ntstatus.STATUS_WAIT_0 + ntstatus.NTSTATUS(i)
 		case !ok && all:
 			return ntstatus.STATUS_TIMEOUT
@@ -150,7 +165,7 @@ func (m *Machine) poll(t *Thread, objs []*Object, all bool) ntstatus.NTSTATUS {
 		return ntstatus.STATUS_TIMEOUT
 	}
 	for _, o := range objs {
-		o.take(t)
+		o.takeFor(m.cur)
 	}
 	return ntstatus.STATUS_SUCCESS
 }
@@ -263,6 +278,9 @@ func Sleep(k *K, due int64) {
 // and may take it.
 func (m *Machine) QueueAPC(t *Thread, fn func(k *K)) {
 	t.apcs = append(t.apcs, fn)
+	if r := m.races; r != nil {
+		r.of(&t.K).apc.join(r.posted())
+	}
 	switch {
 	case m.cur == &t.K:
 		DeliverAPCs(m.cur)
@@ -276,6 +294,10 @@ func DeliverAPCs(k *K) {
 	for len(k.apcs) > 0 && k.irql < APC && k.specialAPC >= 0 && !k.isDPC {
 		fn := k.apcs[0]
 		k.apcs = append(k.apcs[:0], k.apcs[1:]...)
+		if l := k.line; l != nil {
+			l.vc.join(l.apc)
+			l.apc = l.apc[:0]
+		}
 		old := k.irql
 		k.irql = APC
 		fn(k)

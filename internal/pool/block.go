@@ -20,8 +20,9 @@ const (
 	gAlias                      // view: through a mapping
 	gLent                       // for stores: an operation needs the contents unchanged
 	gReadOnly                   // view, for stores: read-only mapping
+	gRaces                      // the race detector wants to know
 
-	onLoad  = gGone | gPageable | gPoints | gTaken | gAlias
+	onLoad  = gGone | gPageable | gPoints | gTaken | gAlias | gRaces
 	onStore = onLoad | gLent | gReadOnly
 )
 
@@ -64,6 +65,8 @@ func (b *block) typed() typedBytes {
 type chunk struct {
 	mem   []byte
 	class int8 // -1: too large to be kept
+	// special pool: the pages on which the chunk lies, up to their end; the canary behind is a guard page
+	pages []byte
 }
 
 const (
@@ -205,11 +208,16 @@ func (h *heap) enter(k *ke.K, b *block, r *Request) {
 }
 
 func (h *heap) giveBytes(b *block, r *Request) {
-	b.c = h.getChunk(r.Size)
 	end := canarySize + r.Size
+	if h.opt.SpecialPool {
+		b.c = h.specialChunk(b, r.Size)
+	}
+	if b.c == nil {
+		b.c = h.getChunk(r.Size)
+		setCanary(b.c.mem)
+		setCanary(b.c.mem[end:])
+	}
 	mem := b.c.mem
-	setCanary(mem)
-	setCanary(mem[end:])
 	data := mem[canarySize:end:end]
 	if r.Uninitialized {
 		fill(data, uninitialized)
@@ -258,6 +266,11 @@ func (h *heap) bury(b *block) {
 	}
 	c := b.c
 	if c == nil {
+		return
+	}
+	if c.pages != nil {
+		b.c, b.root.data = nil, nil
+		h.endSpecial(c)
 		return
 	}
 	data := c.mem[canarySize : canarySize+int(b.size)]

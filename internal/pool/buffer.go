@@ -64,7 +64,7 @@ func (b *Buffer) Address() uint64 {
 // routine. Through a read-only view it is a copy. Rules: POOL-013, POOL-026, IRQL-008.
 func (b *Buffer) Bytes() []byte {
 	if (b.blk.guard|b.guard)&(onLoad|gReadOnly) != 0 {
-		d := b.slow(0, len(b.data), false)
+		d := b.checked(0, len(b.data), false, false)
 		if b.guard&gReadOnly != 0 {
 			return append([]byte(nil), d...)
 		}
@@ -77,7 +77,7 @@ func (b *Buffer) Bytes() []byte {
 // POOL-013.
 func (b *Buffer) Slice(off, n int) *Buffer {
 	if b.blk.guard&gGone != 0 || off < 0 || n < 0 || off > len(b.data)-n {
-		b.slow(off, n, false)
+		b.checked(off, n, false, false)
 	}
 	return &Buffer{blk: b.blk, data: b.data[off : off+n : off+n], off: b.off + int32(off), guard: b.guard,
 		alias: b.alias, open: b.open}
@@ -180,17 +180,17 @@ func (b *Buffer) store(off, n int) []byte {
 }
 
 // slow makes all checks of an access and returns the bytes it may work on.
-func (b *Buffer) slow(off, n int, write bool) []byte {
+func (b *Buffer) slow(off, n int, write bool) []byte { return b.checked(off, n, write, true) }
+
+// checked is slow. Where it is not known whether, and which, bytes will be touched, it is no access for the
+// race detector.
+func (b *Buffer) checked(off, n int, write, access bool) []byte {
 	k := b.blk.h.m.Current()
 	if k == nil {
 		return b.unwatched(off, n)
 	}
-	if b.blk.guard&gPoints != 0 {
-		how := ke.R
-		if write {
-			how = ke.W
-		}
-		ke.PointMem(k, ke.Use{Obj: b.blk.id, How: how})
+	if b.blk.guard&(gPoints|gRaces) != 0 {
+		b.announce(k, off, n, write, access)
 	}
 	g := b.blk.guard | b.guard
 	if g&gGone != 0 {
@@ -217,6 +217,22 @@ func (b *Buffer) slow(off, n int, write bool) []byte {
 		b.blk.writeLent(k, int(b.off)+off, n)
 	}
 	return b.data[off : off+n]
+}
+
+// announce makes a scheduling point of an access and tells the race detector about it, where the machine was
+// asked for that. What is wrong with the access is for others to say.
+func (b *Buffer) announce(k *ke.K, off, n int, write, access bool) {
+	how := ke.R
+	if write {
+		how = ke.W
+	}
+	if b.blk.guard&gPoints != 0 {
+		ke.PointMem(k, ke.Use{Obj: b.blk.id, How: how})
+	}
+	inside := off >= 0 && n > 0 && off <= len(b.data)-n
+	if access && inside && b.blk.guard&(gRaces|gGone) == gRaces && (!write || b.guard&gReadOnly == 0) {
+		ke.Touch(k, b.blk.id, int(b.off)+off, n, how)
+	}
 }
 
 // unwatched serves the test, which may look at everything when nobody runs. Memory that is gone shows

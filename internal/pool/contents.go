@@ -108,9 +108,24 @@ func (c *contents) check(k *ke.K, b *block) {
 	}
 	for _, r := range c.others {
 		if why := r.Busy(); why != "" {
-			b.holdsActive(k, nameOf(r), why)
+			b.holdsBusy(k, r, why)
 		}
 	}
+}
+
+// holdsBusy reports a resident that is in use, by a rule of its own if it has one.
+func (b *block) holdsBusy(k *ke.K, r resident, why string) {
+	x, ok := r.(interface {
+		BusyRule() (rule verify.RuleID, bugCheck uint32)
+	})
+	if !ok {
+		b.holdsActive(k, nameOf(r), why)
+		return
+	}
+	rule, bugCheck := x.BusyRule()
+	b.report(k, verify.Finding{Rule: rule, BugCheck: bugCheck, Also: []verify.RuleID{verify.POOL_018},
+		Headline: fmt.Sprintf("%s is freed and contains %s, which %s", b.describe(), nameOf(r), why),
+		Fix:      "take it out before the memory goes."})
 }
 
 // gone marks all objects as gone.
@@ -166,6 +181,8 @@ func activeSub(why string) string {
 		return "0x100b"
 	case "is a lookaside list that was not deleted":
 		return "0xcc"
+	case "is a resource that was not deleted":
+		return "0xd2"
 	}
 	return "0x17"
 }
@@ -190,6 +207,9 @@ func trash(t reflect.Type, p unsafe.Pointer) {
 	case reflect.Bool:
 		*(*bool)(p) = true
 	case reflect.Struct:
+		if reflect.PointerTo(t).Implements(residentType) {
+			return
+		}
 		for _, pkg := range kernelPackages {
 			if t.PkgPath() == pkg {
 				return

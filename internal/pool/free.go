@@ -24,6 +24,7 @@ func Free(k *ke.K, d ddi.ID, v *Buffer, tag uint32) {
 	if tag != 0 && tag != b.tag {
 		b.wrongTag(k, d, tag)
 	}
+	ke.Touch(k, b.id, 0, int(b.size), ke.Free)
 	b.end(k, d)
 }
 
@@ -132,11 +133,14 @@ func (b *block) checkCanaries(k *ke.K) {
 
 // intact reports whether both canaries are whole.
 func (b *block) intact() bool {
+	if b.c != nil && b.c.pages != nil {
+		return b.c.slackIntact(int(b.size))
+	}
 	return b.c == nil || canaryOK(b.c.mem) && canaryOK(b.c.mem[canarySize+int(b.size):])
 }
 
 func (b *block) canaryFinding() verify.Finding {
-	if !canaryOK(b.c.mem) {
+	if b.c.pages != nil || !canaryOK(b.c.mem) {
 		return verify.Finding{Rule: verify.POOL_012, BugCheck: 0xC1,
 			Headline: "bytes before " + b.describe() + " were overwritten",
 			Args:     [4]verify.Arg{arg(b.id, "the block"), {}, {}, arg("0x23", "bytes before the block")}}

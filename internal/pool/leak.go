@@ -76,6 +76,10 @@ func (h *heap) checkUnload(m *ke.Machine, image *ke.Image) {
 // cannot be used afterwards. Rules: POOL-016.
 func (h *heap) checkLost(m *ke.Machine) {
 	h.slab = nil
+	m.ForgetOrders()
+	if s, ok := m.Memory.(*special); ok {
+		s.forgetSpots()
+	}
 	for _, image := range m.Images() {
 		if image.Unloaded {
 			continue

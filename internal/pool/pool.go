@@ -51,6 +51,7 @@ const maxBlock = 1 << 30
 type Options struct {
 	NoQuarantine bool // level 0: freed bytes serve again at once, and poison is never looked at
 	NoChecksum   bool // do not compare lent read-only memory when it comes back
+	SpecialPool  bool // level 2: every block on pages of its own, which nobody can touch after the free
 	// at the end of a run, ask the garbage collector for blocks nobody has a pointer to (POOL-016)
 	FindLost bool
 }
@@ -71,6 +72,8 @@ type heap struct {
 	oldest     int
 	held       int // bytes in it
 
+	notice string // why some block is not in special pool although it was asked for
+
 	next [numRegions]uint64 // simulated addresses given so far
 }
 
@@ -81,7 +84,11 @@ func newHeap(m *ke.Machine) *heap {
 	if m.Config().MemPoints {
 		h.points = gPoints
 	}
+	if m.Watches() {
+		h.points |= gRaces
+	}
 	h.next = regionBase
+	m.Pageable = h.pageable
 	m.AtUnload(h.checkUnload)
 	m.AtEnd(h.checkEnd)
 	return h

@@ -17,6 +17,9 @@ const (
 	quarantineBytes  = 4 << 20
 )
 
+// foundLate is the context of a finding about freed memory that has changed.
+const foundLate = "found when the quarantine was checked"
+
 // detain puts freed memory in quarantine.
 func (h *heap) detain(b *block, c *chunk) {
 	h.quarantine = append(h.quarantine, quarantined{b, c})
@@ -44,8 +47,9 @@ func (h *heap) inspect(q quarantined) {
 	f := verify.Finding{Rule: verify.POOL_013, BugCheck: 0xD5, Obj: q.b.id.String(),
 		Headline: q.b.describe() + " was written after it was freed, through a slice kept from Bytes: " +
 			"first at offset " + itoa(at),
-		Ctx: "found when the quarantine was checked", Places: q.b.story(),
-		Fix: "do not keep what Bytes returns; the handle's own methods find the place."}
+		Ctx: foundLate, Places: q.b.story(),
+		Fix: "do not keep what Bytes returns. The same run with special pool (-sim.specialpool) finds " +
+			"the place, and so do the methods of the handle."}
 	if q.b.owner != nil {
 		f.Driver = q.b.owner.Name
 	}

@@ -56,6 +56,7 @@ const (
 	Interface
 	APC
 	Context
+	List
 	numKinds
 )
 
@@ -67,6 +68,7 @@ var kindNames = [numKinds]string{
 	"sock", "ep", "conn", "callout", "filter", "sublayer", "engine", "classify", "ch", "rh", "records",
 	"rctx",
 	"flow", "nbl", "if", "apc", "ctx",
+	"list",
 }
 
 // String gives the prefix printed before the number: "irp", "dev".

@@ -45,7 +45,8 @@ func fatalHere(id RuleID) bool {
 	case POOL_006, POOL_007, POOL_008, POOL_018:
 		return true
 	// Pool and MDLs: the bytes touched do not exist, or not any more.
-	case POOL_011, POOL_012, POOL_013, POOL_025, POOL_026, MDL_013, MDL_016, MDL_018, OBJ_003:
+	case POOL_011, POOL_012, POOL_013, POOL_025, POOL_026, MDL_013, MDL_016, MDL_018, MDL_019,
+		OBJ_003:
 		return true
 	// The code is gone.
 	case UNLOAD_012:

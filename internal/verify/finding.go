@@ -33,6 +33,7 @@ type Place struct {
 // Finding is one broken rule at one place of one run.
 type Finding struct {
 	Rule     RuleID
+	Kind     string // in place of a rule, for what no catalogue has a number for: "data race"
 	Headline string // after "file:line: IRP-001 irp/DoubleCompletion: "
 	Text     string // paragraph below the title; when empty, the record's Why is used
 	BugCheck uint32 // 0 = none
@@ -55,14 +56,28 @@ type Finding struct {
 	Blocked     []string // deadlock report lines
 	Also        []RuleID // more general rules the same act breaks (rules.md 12)
 	Warning     bool     // this case is a hazard although the rule's heading says error (rules.md 1.1)
+	Note        bool     // this case is a note although the rule's heading says more
 }
 
 // Severity is that of the rule, or of the case where the rule names two.
 func (f *Finding) Severity() Severity {
-	if f.Warning {
+	switch {
+	case f.Note:
+		return Note
+	case f.Warning:
 		return Warning
+	case f.Rule == NoRule && f.Kind != "":
+		return Error
 	}
 	return f.Rule.Severity()
+}
+
+// Name is the number of the rule, or the kind where no rule has one.
+func (f *Finding) Name() string {
+	if f.Rule == NoRule {
+		return f.Kind
+	}
+	return f.Rule.String()
 }
 
 // Signature identifies a finding across runs: rule number, kind of object, driver and the functions of the
@@ -70,7 +85,7 @@ func (f *Finding) Severity() Severity {
 func (f *Finding) Signature() string {
 	var b strings.Builder
 	kind, _, _ := strings.Cut(f.Obj, "#")
-	b.WriteString(f.Rule.String())
+	b.WriteString(f.Name())
 	b.WriteByte('|')
 	b.WriteString(kind)
 	b.WriteByte('|')

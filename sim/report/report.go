@@ -63,7 +63,9 @@ func Text(w io.Writer, f *verify.Finding, rec verify.Record, opt Options) {
 	if f.Fix != "" {
 		p.key("LIKELY_FIX", f.Fix)
 	}
-	p.key("EXPLAIN", "ksim explain "+f.Rule.String())
+	if f.Rule != verify.NoRule {
+		p.key("EXPLAIN", "ksim explain "+f.Rule.String())
+	}
 	for i, l := range opt.Replay {
 		if i == 0 {
 			p.key("REPLAY", l)
@@ -108,14 +110,21 @@ func (p *printer) key(key, text string) {
 
 // name gives "IRP-001 irp/DoubleCompletion".
 func (p *printer) name() string {
-	return strings.TrimSpace(p.f.Rule.String() + " " + p.rec.FullName())
+	return strings.TrimSpace(p.f.Name() + " " + p.rec.FullName())
 }
 
-// position gives "file.go:88: " of the innermost frame that has one.
+// position gives "file.go:88: " of the innermost frame that has one: of what happens now, or, where no
+// driver code runs any more, of the first place the finding names, such as an allocation.
 func (p *printer) position() string {
-	for _, s := range p.f.Stack {
-		if s.File != "" {
-			return at(s) + ": "
+	stacks := [][]verify.Frame{p.f.Stack}
+	for _, l := range p.f.Places {
+		stacks = append(stacks, l.Stack)
+	}
+	for _, stack := range stacks {
+		for _, s := range stack {
+			if s.File != "" {
+				return at(s) + ": "
+			}
 		}
 	}
 	return ""
@@ -134,7 +143,7 @@ func (p *printer) box() {
 // title prints name and code of the bug check, or the rule's name where Windows has none for the act.
 func (p *printer) title() {
 	if p.f.BugCheck == 0 {
-		p.line(cmp.Or(p.rec.FullName(), p.f.Rule.String()))
+		p.line(cmp.Or(p.rec.FullName(), p.f.Name()))
 		return
 	}
 	p.line(strings.TrimSpace(fmt.Sprintf("%s (%x)", verify.BugCheckName(p.f.BugCheck), p.f.BugCheck)))
@@ -174,6 +183,9 @@ func (p *printer) arguments() {
 func (p *printer) facts() {
 	f := p.f
 	rule := p.name() + ", " + verdict(f.Rule)
+	if f.Rule == verify.NoRule {
+		rule = "none, no catalogue has a number for it; " + f.Severity().String()
+	}
 	if known := p.known(); known != "" {
 		rule += "   (" + known + ")"
 	}

@@ -160,3 +160,10 @@ func TestWrap(t *testing.T) {
 	assert.Equal(t, []string{"ab cd", "efghijk", "l"}, wrap("ab cd efghijk l", 5))
 	assert.Equal(t, []string{""}, wrap("", 5))
 }
+
+func TestText_WithoutAStackThePositionIsThatOfTheFirstPlace(t *testing.T) {
+	f := &verify.Finding{Rule: verify.UNLOAD_001, Headline: "greedy.sys leaves 1 block",
+		Places: []verify.Place{{Label: "allocated", Seq: 5,
+			Stack: []verify.Frame{{Func: "lib"}, {Func: "entry", File: "/x/greedy.go", Line: 18}}}}}
+	assert.True(t, strings.HasPrefix(text(f, verify.Record{}, Options{}), "greedy.go:18: UNLOAD-001"))
+}

@@ -146,7 +146,7 @@ func (d *Redirector) classifyFn1(k *irql.K, in *fwps.FWPS_INCOMING_VALUES0,
 	if out.Rights&fwps.FWPS_RIGHT_ACTION_WRITE == 0 {
 		return // somebody heavier has decided
 	}
-	out.ActionType = fwps.FWP_ACTION_PERMIT // the answer if there is nothing to redirect, or no memory to do it
+	out.ActionType = fwps.FWP_ACTION_PERMIT // the answer if there is nothing to redirect, or no memory for it
 	if !fwps.FWPS_IS_METADATA_FIELD_PRESENT(meta, fwps.FWPS_METADATA_FIELD_REDIRECT_RECORD_HANDLE) {
 		return
 	}

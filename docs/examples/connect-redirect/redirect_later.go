@@ -79,7 +79,12 @@ func (d *Redirector) askProxy(k *irql.K, t *irp.Typed[pended]) bool {
 	next.Parameters().DeviceIoControl.IoControlCode = IOCTL_PROXY_CONNECT
 	next.Parameters().DeviceIoControl.InputBufferLength = uint32(p.request.Len())
 	req.AssociatedIrp().SystemBuffer = p.request
-	irp.IoSetCompletionRoutine(k, req, d.proxyAnswered, t, true, true, true)
+	s := irp.IoSetCompletionRoutineEx(k, d.device, req, d.proxyAnswered, t, true, true, true)
+	if !ntstatus.NT_SUCCESS(s) {
+		irp.ExFreePoolWithTag(k, p.request, tagRedirect)
+		irp.IoFreeIrp(k, req)
+		return false
+	}
 	irp.IoCallDriver(k, d.Proxy, req)
 	return true
 }

@@ -41,10 +41,15 @@ func (d *Middle) unload(k *irql.K, _ *irp.DRIVER_OBJECT) {
 	irp.IoDeleteDevice(k, d.Device)
 }
 
-// pass forwards with a completion routine and returns whatever IoCallDriver returned.
+// pass forwards with a completion routine and returns whatever IoCallDriver returned. Nothing but the Ex form
+// keeps this driver loaded until the routine has run.
 func (d *Middle) pass(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus.NTSTATUS {
 	irp.IoCopyCurrentIrpStackLocationToNext(k, p)
-	irp.IoSetCompletionRoutine(k, p, d.back, nil, true, true, true)
+	s := irp.IoSetCompletionRoutineEx(k, d.Device, p, d.back, nil, true, true, true)
+	if !ntstatus.NT_SUCCESS(s) {
+		complete(k, p, s, 0)
+		return s
+	}
 	return irp.IoCallDriver(k, d.lower, p)
 }
 

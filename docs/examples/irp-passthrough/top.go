@@ -80,8 +80,12 @@ func (d *Top) one(k *irql.K, cancel bool) ntstatus.NTSTATUS {
 	next := irp.IoGetNextIrpStackLocation(k, p)
 	next.SetMajorFunction(irp.IRP_MJ_READ)
 	next.Parameters().Read.Length = 512
-	irp.IoSetCompletionRoutine(k, p, d.ended, r, true, true, true)
-	s := irp.IoCallDriver(k, d.target, p)
+	s := irp.IoSetCompletionRoutineEx(k, d.device, p, d.ended, r, true, true, true)
+	if !ntstatus.NT_SUCCESS(s) {
+		irp.IoFreeIrp(k, p)
+		return s
+	}
+	s = irp.IoCallDriver(k, d.target, p)
 	if d.Defect == TouchedAfterSend {
 		return p.IoStatus().Status
 	}

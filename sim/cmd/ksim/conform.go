@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -54,21 +55,39 @@ func (t *tally) file(w io.Writer, name string) error {
 	defer f.Close()
 	in := bufio.NewScanner(f)
 	in.Buffer(nil, 64<<20)
-	n := 0
+	n, records := 0, 0
 	for in.Scan() {
 		n++
 		line := bytes.TrimSpace(in.Bytes())
 		if len(line) == 0 {
 			continue
 		}
+		records++
 		if err := t.record(w, line); err != nil {
-			return usagef("%s:%d: %v", name, n, err)
+			return usagef("%s:%d: %v", name, n, plain(err))
 		}
 	}
-	if err := in.Err(); err != nil {
+	switch err := in.Err(); {
+	case err != nil && n == 0:
+		return usagef("conform: %v", err)
+	case err != nil:
 		return usagef("%s:%d: %v", name, n+1, err)
+	case records == 0:
+		return usagef("conform: %s has no record", name)
 	}
 	return nil
+}
+
+// plain words a value of the wrong JSON type without the names that Go code has for it.
+func plain(err error) error {
+	var e *json.UnmarshalTypeError
+	switch {
+	case !errors.As(err, &e):
+		return err
+	case e.Field == "":
+		return fmt.Errorf("no record: JSON %s in an unexpected place", e.Value)
+	}
+	return fmt.Errorf("no record: JSON %s in an unexpected place, %s", e.Value, e.Field)
 }
 
 // shape is what tells the kinds of records apart.

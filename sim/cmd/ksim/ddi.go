@@ -164,7 +164,9 @@ func (r *ddiRow) print(w io.Writer) {
 	} else {
 		fmt.Fprintf(w, "%s: %s of package %s\n\n  %s\n\n%s\n\n", r.Name, r.Kind, r.Package, r.Go, r.Doc)
 	}
-	fmt.Fprintf(w, "%-16s%s\n", "HEADER:", r.Header)
+	if r.Header != "" {
+		fmt.Fprintf(w, "%-16s%s\n", "HEADER:", r.Header)
+	}
 	if r.IRQL != "" {
 		fmt.Fprintf(w, "%-16s%s\n", "IRQL:", r.IRQL)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -57,21 +58,26 @@ func findRule(s string) (verify.RuleID, verify.Record, error) {
 	return 0, verify.Record{}, usagef("explain: there is no rule %q (ksim rules -q WORD searches)", s)
 }
 
-// example runs the scenario that is there to break the rule, if there is one, and prints its report.
+// example runs the scenarios that are there to break the rule and prints the report of the one that takes
+// the fewest events to do so, if there is any.
 func example(w io.Writer, id verify.RuleID) error {
+	var name, text string
+	var fewest uint64
 	for _, s := range scenarios() {
-		for _, r := range s.Expect {
-			if r != id.String() {
-				continue
-			}
-			out, err := sim.RunScenario(s, sim.RunOptions{})
-			if err != nil {
-				return err
-			}
-			defer out.Close()
-			fmt.Fprintf(w, "\nEXAMPLE:        ksim run %s\n\n%s", s.Name, out.Machine.Report())
-			return nil
+		if !slices.Contains(s.Expect, id.String()) {
+			continue
 		}
+		out, err := sim.RunScenario(s, sim.RunOptions{})
+		if err != nil {
+			return err
+		}
+		if n := out.Machine.Kernel().Log().Len(); name == "" || n < fewest {
+			name, text, fewest = s.Name, out.Machine.Report(), n
+		}
+		out.Close()
+	}
+	if name != "" {
+		fmt.Fprintf(w, "\nEXAMPLE:        ksim run %s\n\n%s", name, text)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // The exit codes.
@@ -68,7 +70,9 @@ func newRoot() *cobra.Command {
 		Use:   "ksim",
 		Short: "Simulated Windows kernel for IRP, WSK and WFP callout drivers",
 		Long: "ksim runs drivers written in Go against a simulated I/O manager, Winsock Kernel and filter\n" +
-			"engine, checks every rule on the way, and explains what was broken.",
+			"engine, checks every rule on the way, and explains what was broken.\n\n" +
+			"Exit status: 0 clean, 1 findings, 2 a mistake in the command line or in a file,\n" +
+			"3 a fault of the simulator itself.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -80,8 +84,52 @@ func newRoot() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(newHelp(root))
 	root.AddCommand(newRun(), newConform(), newRules(), newExplain(), newDDI())
 	return root
+}
+
+// newHelp is the help command of cobra, but for a name that is none.
+func newHelp(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about a command",
+		Args:  atMostOne("COMMAND"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return root.Help()
+			}
+			for _, c := range root.Commands() {
+				if c.Name() == args[0] {
+					return c.Help()
+				}
+			}
+			return usagef("help: there is no command %q; ksim --help lists them", args[0])
+		},
+	}
+}
+
+// flagValues says in words what flags of a type take.
+var flagValues = map[string]string{"uint64": "a number from 0 to 2^64-1", "int": "a number",
+	"bool": "true or false"}
+
+// flagError words a mistake in a flag: the verb, the flag, what is wrong.
+func flagError(c *cobra.Command, err error) error {
+	where := ""
+	if c.HasParent() {
+		where = c.Name() + ": "
+	}
+	var value *pflag.InvalidValueError
+	var unknown *pflag.NotExistError
+	switch {
+	case errors.As(err, &value):
+		return usagef("%s--%s %s: it takes %s", where, value.GetFlag().Name, value.GetValue(),
+			cmp.Or(flagValues[value.GetFlag().Value.Type()], "something else"))
+	case errors.As(err, &unknown):
+		return usagef("%s%v; %s --help lists them", where, err, c.CommandPath())
+	}
+	return usagef("%s%v", where, err)
 }
 
 // longFlags lets long flags be written with one dash, as Go's own commands take them: -seed is --seed.

@@ -3,6 +3,7 @@ package main
 import (
 	connectredirect "calloutsim/docs/examples/connect-redirect/scenario"
 	hellodpc "calloutsim/docs/examples/hello-dpc/scenario"
+	invertedcall "calloutsim/docs/examples/inverted-call/scenario"
 	irppassthrough "calloutsim/docs/examples/irp-passthrough/scenario"
 	"calloutsim/sim"
 )
@@ -11,5 +12,6 @@ import (
 var registry = []func() []sim.Scenario{
 	connectredirect.Scenarios,
 	hellodpc.Scenarios,
+	invertedcall.Scenarios,
 	irppassthrough.Scenarios,
 }

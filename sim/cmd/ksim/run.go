@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -35,7 +37,12 @@ func newRun() *cobra.Command {
 			"  ksim run hello-dpc --seed 7\n" +
 			"  ksim run --replay kcs1:…",
 		Args: atMostOne("scenario"),
-		RunE: func(c *cobra.Command, args []string) error { return f.run(c.OutOrStdout(), args) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := f.check(c, args); err != nil {
+				return err
+			}
+			return f.run(c.OutOrStdout(), args)
+		},
 	}
 	fs := c.Flags()
 	fs.Uint64Var(&f.opt.Seed, "seed", 1, "number of the run; 1 is the boring one")
@@ -46,27 +53,69 @@ func newRun() *cobra.Command {
 	fs.BoolVar(&f.opt.Continue, "continue", false, "go on after violations as Windows does")
 	fs.StringArrayVar(&f.fix, "fix", nil, "pin a choice: SITE=ALTERNATIVE")
 	fs.StringVar(&f.replay, "replay", "", "repeat the run of a token")
-	fs.IntVar(&f.width, "width", simtrace.DefaultWidth, "columns of the timeline")
+	fs.IntVar(&f.width, "width", 0, "columns of the timeline (COLUMNS of the environment, else 120)")
 	fs.StringVar(&f.trace, "trace", "", "write the events to this file, as JSON lines")
 	fs.BoolVar(&f.brief, "brief", false, "no timeline")
-	f.json = jsonFlag(c)
+	f.json = c.Flags().Bool("json", false, "print the list of scenarios as JSON")
 	return c
+}
+
+// check refuses flags that would do nothing, and values that make no sense.
+func (f *runFlags) check(c *cobra.Command, args []string) error {
+	given := func(names ...string) string {
+		for _, n := range names {
+			if c.Flags().Changed(n) {
+				return n
+			}
+		}
+		return ""
+	}
+	list := len(args) == 0 && !c.Flags().Changed("replay")
+	others := slices.DeleteFunc(flagNames(c), func(n string) bool { return n == "json" || n == "help" })
+	switch n := given("seed", "master", "processors", "continue"); {
+	case list && given(others...) != "":
+		return usagef("run: --%s needs a SCENARIO (ksim run lists them)", given(others...))
+	case !list && *f.json:
+		return usagef("run: --json is for the list of scenarios; --trace FILE writes the events of a run")
+	case c.Flags().Changed("replay") && n != "":
+		return usagef("run: --%s cannot go with --replay: the token says it", n)
+	case c.Flags().Changed("replay") && f.replay == "":
+		return usagef("run: --replay: the token is missing")
+	case f.opt.Seed == 0:
+		return usagef("run: --seed 0: runs are numbered from 1")
+	}
+	if !c.Flags().Changed("width") {
+		f.width = columns()
+	}
+	if f.width < minWidth {
+		return usagef("run: --width %d: a timeline needs %d columns", f.width, minWidth)
+	}
+	return nil
+}
+
+// asFlags names fields of options as the command line has them.
+var asFlags = strings.NewReplacer("Options.FailOn", "--failon", "Options.Processors", "--processors")
+
+// minWidth is the fewest columns a timeline makes sense in.
+const minWidth = 60
+
+// columns is the width of the terminal where the environment tells it.
+func columns() int {
+	n, err := strconv.Atoi(os.Getenv("COLUMNS"))
+	if err != nil || n <= 0 {
+		return simtrace.DefaultWidth
+	}
+	return max(n, minWidth)
 }
 
 func (f *runFlags) run(w io.Writer, args []string) error {
 	if len(args) == 0 && f.replay == "" {
 		return f.list(w)
 	}
-	if f.opt.Seed == 0 {
-		return usagef("run: --seed 0: runs are numbered from 1")
-	}
-	if f.width < 60 {
-		return usagef("run: --width %d: a timeline needs 60 columns", f.width)
-	}
 	for _, s := range f.fix {
-		site, alt, ok := strings.Cut(s, "=")
-		if !ok {
-			return usagef("run: --fix %s: it is SITE=ALTERNATIVE", s)
+		site, alt, _ := strings.Cut(s, "=")
+		if site == "" || alt == "" {
+			return usagef("run: --fix %q: it is SITE=ALTERNATIVE", s)
 		}
 		f.opt.Pins = append(f.opt.Pins, sim.Pin{Site: site, Alternative: alt})
 	}
@@ -81,9 +130,14 @@ func (f *runFlags) run(w io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
+	if f.trace != "" { // a file that cannot be written is told before the run
+		if err := os.WriteFile(f.trace, nil, 0o644); err != nil {
+			return usagef("run: --trace: %v", err)
+		}
+	}
 	out, err := sim.RunScenario(s, f.opt)
 	if err != nil {
-		return usagef("run: %v", err)
+		return usagef("run: %s", asFlags.Replace(err.Error()))
 	}
 	defer out.Close()
 	if err := f.print(w, s, &out); err != nil {
@@ -109,8 +163,9 @@ func (f *runFlags) pick(args []string) (sim.Scenario, error) {
 		return sim.Scenario{}, usagef("run: the token is of no built-in scenario; its report names its test")
 	}
 	hint := ""
+	low := strings.ToLower(args[0])
 	for _, s := range scenarios() {
-		if strings.Contains(s.Name, args[0]) || strings.Contains(args[0], s.Name) {
+		if low != "" && (strings.Contains(s.Name, low) || strings.Contains(low, s.Name)) {
 			hint = ", is it " + s.Name + "?"
 			break
 		}

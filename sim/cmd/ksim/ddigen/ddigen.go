@@ -1,5 +1,6 @@
 // Package ddigen reads the source of the DDI packages and lists what they model: every exported routine and
-// callback type whose name the table of driver interfaces has, with its comment. The list that ksim carries
+// callback type whose name the table of driver interfaces has, and routines the table lacks that go by a
+// prefix of Windows and take a K, each with its comment. The list that ksim carries
 // is made by it, and a test makes it again and compares, so that the list is true by construction.
 //
 // Modelled: functions, function types, and members of dispatch tables (struct fields of a function type).
@@ -121,7 +122,7 @@ func known() map[string]bool {
 func declared(fset *token.FileSet, d ast.Decl, names map[string]bool) []Item {
 	switch d := d.(type) {
 	case *ast.FuncDecl:
-		if d.Recv != nil || !d.Name.IsExported() || !names[d.Name.Name] {
+		if d.Recv != nil || !d.Name.IsExported() || !names[d.Name.Name] && !untabled(d) {
 			return nil
 		}
 		name := d.Name.Name
@@ -150,6 +151,16 @@ func declared(fset *token.FileSet, d ast.Decl, names map[string]bool) []Item {
 		return items
 	}
 	return nil
+}
+
+// prefixes of routines that the table of driver interfaces does not have, because their pages are elsewhere.
+var prefixes = []string{"Fwpm", "Fwps", "Interlocked"}
+
+// untabled reports whether a function is a routine of Windows by its name and its first parameter.
+func untabled(d *ast.FuncDecl) bool {
+	named := slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(d.Name.Name, p) })
+	params := d.Type.Params.List
+	return named && len(params) > 0 && len(params[0].Names) == 1 && params[0].Names[0].Name == "k"
 }
 
 // members gives the function-typed fields of a dispatch table whose names, or whose types' names, are in

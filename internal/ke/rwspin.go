@@ -1,0 +1,89 @@
+package ke
+
+import "calloutsim/internal/trace"
+
+// RWSpin is a spin lock that one context holds or several share, made of two plain ones. A writer takes
+// claim, which keeps new readers out, and then spins on readers until the last one has left: a waiting writer
+// goes before readers that come later (reader-writer-spin-locks.md). The zero value is free.
+//
+// Invariant: readers.held is len(sharers) > 0; who holds the lock exclusively holds claim, and sharers is
+// empty.
+type RWSpin struct {
+	claim   SpinLock // held by the writer, waiting or not
+	readers SpinLock // held while anybody shares
+	sharers []*K
+}
+
+// Init makes a free lock, which is referred to by address from then on.
+func (l *RWSpin) Init(id trace.ID) {
+	*l = RWSpin{sharers: l.sharers[:0]}
+	l.claim.ID, l.readers.ID = id, id
+	l.readers.rw = l
+}
+
+// AcquireRWSpin takes l for k, which is at DISPATCH_LEVEL or above, and keeps its processor busy until it is
+// free.
+func AcquireRWSpin(k *K, l *RWSpin, exclusive bool) {
+	if exclusive {
+		AcquireSpin(k, &l.claim)
+		spinOn(k, &l.readers)
+		return
+	}
+	spinOn(k, &l.claim)
+	l.sharers = append(l.sharers, k)
+	l.readers.held = true
+}
+
+// spinOn keeps k's processor busy while l is held.
+func spinOn(k *K, l *SpinLock) {
+	t, m := k.t, k.m
+	for l.held {
+		t.spin, t.since = l, m.now
+		m.next = alternative{}
+		m.park(k)
+		t.spin = nil
+	}
+}
+
+// ReleaseRWSpin gives l back.
+func ReleaseRWSpin(k *K, l *RWSpin, exclusive bool) {
+	if exclusive {
+		ReleaseSpin(k, &l.claim)
+		return
+	}
+	for i, s := range l.sharers {
+		if s == k {
+			l.sharers = append(l.sharers[:i], l.sharers[i+1:]...)
+			break
+		}
+	}
+	l.readers.held = len(l.sharers) > 0
+}
+
+// UpgradeRWSpin makes the only sharer the exclusive holder, if no writer waits.
+func UpgradeRWSpin(k *K, l *RWSpin) bool {
+	if l.claim.held || len(l.sharers) != 1 {
+		return false
+	}
+	l.claim.held, l.claim.owner = true, k
+	l.sharers, l.readers.held = l.sharers[:0], false
+	return true
+}
+
+// Held reports whether anybody holds or shares l, or waits to hold it.
+func (l *RWSpin) Held() bool { return l.claim.held || l.readers.held }
+
+// Holders names who holds or shares l.
+func (l *RWSpin) Holders() string {
+	if len(l.sharers) == 0 {
+		return l.claim.holder()
+	}
+	s := ""
+	for i, k := range l.sharers {
+		if i > 0 {
+			s += ", "
+		}
+		s += k.name
+	}
+	return s
+}

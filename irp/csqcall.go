@@ -1,0 +1,177 @@
+package irp
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+// lockState is what a pair of AcquireLock and ReleaseLock must leave as it was.
+type lockState struct {
+	irql            uint8
+	locks           int
+	kernel, special int
+}
+
+func lockStateOf(k *irql.K) lockState {
+	kernel, special := ke.APCState(k)
+	return lockState{ke.IRQL(k), len(ke.Locks(k)), kernel, special}
+}
+
+// enter begins a callback of the queue.
+func (q *IO_CSQ) enter(k *irql.K, fn any) {
+	ke.Push(k, ke.Frame{Kind: ke.FrameQueue, Image: q.owner, Object: q, Obj: q.id, Fn: codeOf(fn)})
+}
+
+// take calls AcquireLock.
+func (q *IO_CSQ) take(k *irql.K) (old irql.KIRQL, before lockState) {
+	before = lockStateOf(k)
+	q.enter(k, q.acquire)
+	q.acquire(k, q, &old)
+	ke.PopKeeping(k)
+	if held := ke.Locks(k); len(held) > before.locks {
+		q.lock = held[len(held)-1].Lock
+	}
+	return old, before
+}
+
+// give calls ReleaseLock, after which everything must be as it was before AcquireLock.
+func (q *IO_CSQ) give(k *irql.K, old irql.KIRQL, before lockState) {
+	q.enter(k, q.release)
+	q.release(k, q, old)
+	ke.PopKeeping(k)
+	if now := lockStateOf(k); now != before {
+		q.misused(k, fmt.Sprintf("AcquireLock and ReleaseLock do not match: %d locks and %v before, %d and "+
+			"%v after", before.locks, irql.KIRQL(before.irql), now.locks, irql.KIRQL(now.irql)),
+			"release what AcquireLock acquired, and restore the IRQL it stored.")
+	}
+}
+
+func (q *IO_CSQ) callInsert(k *irql.K, p *IRP, extra any) ntstatus.NTSTATUS {
+	if q.insertEx != nil {
+		q.enter(k, q.insertEx)
+		s := q.insertEx(k, q, p, extra)
+		ke.PopStatus(k, s)
+		return s
+	}
+	q.enter(k, q.insert)
+	q.insert(k, q, p)
+	ke.Pop(k)
+	return ntstatus.STATUS_SUCCESS
+}
+
+func (q *IO_CSQ) callRemove(k *irql.K, p *IRP) {
+	q.enter(k, q.remove)
+	q.remove(k, q, p)
+	ke.Pop(k)
+}
+
+func (q *IO_CSQ) callPeek(k *irql.K, p *IRP, context any) *IRP {
+	q.enter(k, q.peek)
+	next := q.peek(k, q, p, context)
+	ke.Pop(k)
+	return next
+}
+
+func (q *IO_CSQ) callComplete(k *irql.K, p *IRP) {
+	q.enter(k, q.complete)
+	q.complete(k, q, p)
+	ke.Pop(k)
+}
+
+// drop ends the stay of an IRP in the queue. What the library stored in DriverContext[3] must still be there.
+func (q *IO_CSQ) drop(k *irql.K, p *IRP) {
+	if p.driverContext[3] != p.csqKey {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_075, Obj: p.id.String(), Dump: dumpIRP(p),
+			Headline: fmt.Sprintf("DriverContext[3] of %v was overwritten while the IRP was in %v", p.id,
+				q.id),
+			Places: []verify.Place{{Label: "QUEUED", Seq: p.csqSeq}},
+			Fix:    "use DriverContext[0] to [2]; the last one is the queue's."})
+	}
+	if context, ok := p.csqKey.(*IO_CSQ_IRP_CONTEXT); ok {
+		context.Irp = nil
+	}
+	p.driverContext[3] = nil
+	p.csq, p.csqKey = nil, nil
+	q.n--
+}
+
+// checkContext reports a context that stands for another IRP of the queue.
+func (q *IO_CSQ) checkContext(k *irql.K, context *IO_CSQ_IRP_CONTEXT) {
+	if p := context.Irp; p != nil && p.csq == q && p.csqKey == any(context) {
+		q.misused(k, "the context of "+p.id.String()+", which is in the queue, is used for another IRP",
+			"give every IRP a context of its own.")
+	}
+}
+
+// follows judges what PeekNextIrp returned; false means that the library does not go on.
+func (q *IO_CSQ) follows(k *irql.K, p *IRP, seen int) bool {
+	switch {
+	case p.csq != q:
+		q.misused(k, "PeekNextIrp returned "+p.id.String()+", which is not in this queue",
+			"keep exactly the IRPs that InsertIrp added and RemoveIrp has not removed.")
+	case seen > q.n:
+		q.misused(k, fmt.Sprintf("PeekNextIrp goes round in a circle: it returned %d IRPs, %d are in the "+
+			"queue", seen, q.n), "go on behind the IRP that is passed, and return NULL at the end.")
+	default:
+		return true
+	}
+	return false
+}
+
+// usable reports a queue that was not initialised.
+func (q *IO_CSQ) usable(k *irql.K, d ddi.ID) {
+	if q.id == 0 || !q.run.Of(k) {
+		q.misused(k, d.String()+" on a queue that is not initialised", "call IoCsqInitialize first.")
+		panic("internal error: went on with a cancel-safe queue that is not initialised")
+	}
+}
+
+func (q *IO_CSQ) misused(k *irql.K, what, fix string) {
+	f := verify.Finding{Rule: verify.OBJ_013, Obj: q.id.String(), Fix: fix, Headline: what}
+	if q.id != 0 && q.run.Of(k) {
+		f.Headline = q.id.String() + ": " + what
+		f.Places = []verify.Place{{Label: "INITIALISED", Seq: q.initSeq}}
+	}
+	ke.Report(k, f)
+}
+
+// admits reports whether the code that runs in k may touch an IRP that is in the queue: a callback of the
+// queue, or code that holds the queue's lock.
+func (q *IO_CSQ) admits(k *irql.K) bool {
+	f := ke.Top(k)
+	if f == nil || f.Kind == ke.FrameQueue && f.Object == q {
+		return true
+	}
+	_, ok := ke.FindHeld(k, q.lock)
+	return ok && q.lock != nil
+}
+
+// inTwoQueues reports IRP-076: d is about to dispose of an IRP that its driver left in a queue.
+func (p *IRP) inTwoQueues(k *irql.K, d ddi.ID) {
+	where, seq := "a list", uint64(0)
+	if p.csq != nil {
+		where, seq = p.csq.id.String(), p.csqSeq
+	} else if p.entry != nil {
+		seq = p.entry.seq
+	}
+	ke.Report(k, verify.Finding{Rule: verify.IRP_076, BugCheck: 0x139, Obj: p.id.String(), Dump: dumpIRP(p),
+		Headline: fmt.Sprintf("%v on %v, which is still in %s", d, p.id, where),
+		Args:     [4]verify.Arg{arg("3", "a list entry was corrupted")},
+		Places:   []verify.Place{{Label: "QUEUED", Seq: seq}},
+		Fix:      "take the IRP out of one queue before anything else is done with it."})
+}
+
+// touchedInQueue reports OBJ-013 for code of the owner that touches an IRP it has put into a queue.
+func (p *IRP) touchedInQueue(k *irql.K) {
+	ke.Report(k, verify.Finding{Rule: verify.OBJ_013, Also: []verify.RuleID{verify.IRP_005},
+		Obj: p.csq.id.String(), Dump: dumpIRP(p),
+		Headline: fmt.Sprintf("%v is touched while it is in %v: it may be cancelled and completed meanwhile",
+			p.id, p.csq.id),
+		Places: []verify.Place{{Label: "QUEUED", Seq: p.csqSeq}},
+		Fix:    "after IoCsqInsertIrp return STATUS_PENDING; remove the IRP from the queue to work on it."})
+}

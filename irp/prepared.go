@@ -1,0 +1,144 @@
+package irp
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+)
+
+// advice is what is said to a driver once in a run, whatever the number of its requests.
+type advice uint8
+
+const (
+	plainUnsafe advice = 1 << iota // IRP-044 applies to the driver and was not reported yet
+	saidCopied                     // IRP-064
+	saidWaits                      // IRP-049
+)
+
+// adviceFor is what the machine knows about giving advice to a driver.
+func (io *ioManager) adviceFor(img *ke.Image) *advice {
+	for len(io.advice) <= int(img.Num) {
+		io.advice = append(io.advice, 0)
+	}
+	return &io.advice[img.Num]
+}
+
+// noteNonPnp remembers, when DriverEntry has returned, whether IRP-044 applies to a driver.
+func (io *ioManager) noteNonPnp(drv *DRIVER_OBJECT) {
+	if drv.DriverUnload != nil && drv.DriverExtension.AddDevice == nil {
+		*io.adviceFor(drv.image) |= plainUnsafe
+	}
+}
+
+// checkPrepared evaluates the rules about how an IRP was prepared for IoCallDriver; l is the next location.
+func (p *IRP) checkPrepared(k *irql.K, dev *DEVICE_OBJECT, l *IO_STACK_LOCATION) {
+	if p.listed() {
+		p.inTwoQueues(k, ddi.IoCallDriver)
+	}
+	if p.exFailed != 0 {
+		exResultIgnored(k, p)
+	}
+	if l.self != l {
+		copiedByHand(k, p, l)
+	}
+	if p.inThreadList && p.state == stCreator {
+		checkThreaded(k, p)
+	}
+	if p.master != nil {
+		p.checkAssociated(k)
+	}
+	if at := p.ownerDev; at != nil && at.lower != nil && at.lower != dev {
+		checkBypass(k, p, at, dev)
+	}
+	if l.setBy == p.owner && l.control&invokeAny != 0 {
+		if dev.special == nil && l.ex == nil && !l.synchronous && p.owner != nil {
+			p.checkPlain(k, l)
+		}
+	} else if l.copied && l.control&invokeAny == 0 && p.owner != nil {
+		p.checkCopied(k)
+	}
+}
+
+func exResultIgnored(k *irql.K, p *IRP) {
+	ke.Report(k, verify.Finding{Rule: verify.IRP_042, BugCheck: 0xC4, Obj: p.id.String(), Dump: dumpIRP(p),
+		Headline: fmt.Sprintf("%v is sent although IoSetCompletionRoutineEx failed for it: no routine is set",
+			p.id),
+		Args: [4]verify.Arg{arg("0x4100f", "the result of IoSetCompletionRoutineEx was not checked"),
+			arg(p.id, "the IRP")},
+		Places: []verify.Place{{Label: "FAILED", Seq: p.exFailed - 1}},
+		Fix:    "if it fails, complete the IRP with its status, or free it if it is your own."})
+}
+
+// copiedByHand reports IRP-016. When a routine came along, that is IRP-014, which was reported before.
+func copiedByHand(k *irql.K, p *IRP, l *IO_STACK_LOCATION) {
+	l.self = l
+	ke.Report(k, verify.Finding{Rule: verify.IRP_016, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+		Headline: fmt.Sprintf("a stack location of %v was copied by assignment: Control came along, 0x%02x",
+			p.id, l.control),
+		Args: [4]verify.Arg{arg("0x206", "Control of the next location was not cleared"), {},
+			arg(p.id, "the IRP")},
+		Fix: "use IoCopyCurrentIrpStackLocationToNext."})
+}
+
+// checkThreaded reports IRP-056: the special kernel APC that ends a threaded request could not run.
+func checkThreaded(k *irql.K, p *IRP) {
+	now := ke.IRQL(k)
+	_, special := ke.APCState(k)
+	if now < ke.APC && special == 0 || now > ke.Dispatch {
+		return
+	}
+	why := "with special kernel APCs disabled"
+	if now >= ke.APC {
+		why = "at " + irql.KIRQL(now).String()
+	}
+	ke.Report(k, verify.Finding{Rule: verify.IRP_056, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+		Headline: fmt.Sprintf("%v, made by %v, is sent %s: the APC that ends it cannot run", p.id, p.origin,
+			why),
+		Args: [4]verify.Arg{arg("0x302", "a threaded IRP is sent at APC_LEVEL or in a guarded region"), {},
+			arg(p.id, "the IRP"), arg(now, "current IRQL")},
+		Fix: "release the fast mutex first, or use an IRP of IoAllocateIrp."})
+}
+
+// checkBypass reports IRP-066: dev lies below the device that at is attached to.
+func checkBypass(k *irql.K, p *IRP, at, dev *DEVICE_OBJECT) {
+	for d := at.lower.lower; d != nil; d = d.lower {
+		if d != dev {
+			continue
+		}
+		ke.Report(k, verify.Finding{Rule: verify.IRP_066, BugCheck: 0xC9, Obj: p.id.String(),
+			Headline: fmt.Sprintf("%v of %v is sent to %v and passes over %v, to which %v is attached", p.id,
+				at.id, dev.id, at.lower.id, at.id),
+			Args: [4]verify.Arg{arg("0x211", "a device of the stack was bypassed"), {}, arg(p.id, "the IRP")},
+			Fix:  "send to the device that IoAttachDeviceToDeviceStack returned."})
+	}
+}
+
+// checkPlain reports IRP-044, once for each driver and run.
+func (p *IRP) checkPlain(k *irql.K, l *IO_STACK_LOCATION) {
+	img := p.owner
+	if int(img.Num) >= len(p.io.advice) || p.io.advice[img.Num]&plainUnsafe == 0 {
+		return
+	}
+	p.io.advice[img.Num] &^= plainUnsafe
+	ke.Report(k, verify.Finding{Rule: verify.IRP_044, Obj: img.ID.String(),
+		Headline: fmt.Sprintf("%s can be unloaded while %s waits in %v: nothing holds its image", img.Name,
+			ke.FuncName(codeOf(l.routine)), p.id),
+		Fix: "use IoSetCompletionRoutineEx with a device of the driver's own."})
+}
+
+// checkCopied reports IRP-064, once for each driver and run.
+func (p *IRP) checkCopied(k *irql.K) {
+	a := p.io.adviceFor(p.owner)
+	if *a&saidCopied != 0 {
+		return
+	}
+	*a |= saidCopied
+	ke.Report(k, verify.Finding{Rule: verify.IRP_064, BugCheck: 0xC9, Obj: p.id.String(),
+		Headline: fmt.Sprintf("the location of %v is copied and no completion routine is set", p.id),
+		Args: [4]verify.Arg{arg("0x21c", "location copied without a completion routine"), {},
+			arg(p.id, "the IRP")},
+		Fix: "IoSkipCurrentIrpStackLocation does the same without a copy."})
+}

@@ -1,0 +1,163 @@
+package irp
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+)
+
+// made is what a device object was when IoCreateDevice returned.
+type made struct {
+	driver *DRIVER_OBJECT
+	flags  uint32 // those that nobody takes away
+}
+
+// initCheck lies on the stack of the routine that made a device outside of DriverEntry.
+type initCheck struct{ dev *DEVICE_OBJECT }
+
+// StackGone is called when that routine returns. Rules: OBJ-005, OBJ-006.
+func (c *initCheck) StackGone(k *irql.K) {
+	dev := c.dev
+	if dev.deleted {
+		return
+	}
+	if dev.Flags&DO_DEVICE_INITIALIZING != 0 {
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_005, BugCheck: 0xC9, Obj: dev.id.String(),
+			Headline: fmt.Sprintf("the routine that made %v returns and DO_DEVICE_INITIALIZING is still set",
+				dev.id),
+			Args: [4]verify.Arg{arg("0x243", "DO_DEVICE_INITIALIZING left set"), {},
+				arg(dev.id, "the device object")},
+			Places: []verify.Place{{Label: "CREATED", Seq: dev.seq}},
+			Fix:    "as the last step: dev.Flags &^= irp.DO_DEVICE_INITIALIZING."})
+	}
+	dev.checkFlags(k)
+}
+
+// checkFlags is made for every device when the routine that created it has returned. Rule: OBJ-006.
+func (d *DEVICE_OBJECT) checkFlags(k *irql.K) {
+	const buffering = DO_BUFFERED_IO | DO_DIRECT_IO
+	low := d.lower
+	switch {
+	case d.Flags&buffering == buffering:
+		d.badFlags(k, "0x245", "has DO_BUFFERED_IO and DO_DIRECT_IO", "choose one.")
+	case d.DriverObject != d.made.driver:
+		d.badFlags(k, "", "had its DriverObject changed", "treat the field as read-only.")
+	case d.Flags&d.made.flags != d.made.flags:
+		d.badFlags(k, "", "lost flags that IoCreateDevice had set",
+			"set single bits (dev.Flags |= irp.DO_DIRECT_IO), do not assign the field.")
+	case low == nil:
+	case (d.Flags^low.Flags)&buffering != 0:
+		d.badFlags(k, "0x244", "has other buffering flags than "+low.id.String()+" below",
+			"dev.Flags |= lower.Flags & (irp.DO_BUFFERED_IO | irp.DO_DIRECT_IO)")
+	case (d.Flags^low.Flags)&DO_POWER_PAGABLE != 0:
+		d.badFlags(k, "0x23f", "has another DO_POWER_PAGABLE than "+low.id.String()+" below",
+			"dev.Flags |= lower.Flags & irp.DO_POWER_PAGABLE")
+	case d.DeviceType != low.DeviceType:
+		d.badFlags(k, "0x246", "has another DeviceType than "+low.id.String()+" below",
+			"create it with the DeviceType of the device it will be attached to.")
+	}
+}
+
+func (d *DEVICE_OBJECT) badFlags(k *irql.K, sub, what, fix string) {
+	f := verify.Finding{Rule: verify.OBJ_006, Obj: d.id.String(), Headline: fmt.Sprintf("%v %s", d.id, what),
+		Places: []verify.Place{{Label: "CREATED", Seq: d.seq}}, Fix: fix}
+	if sub != "" {
+		f.BugCheck = 0xC9
+		f.Args = [4]verify.Arg{arg(sub, "flags of a device object"), {}, arg(d.id, "the device object")}
+	}
+	ke.Report(k, f)
+}
+
+// taken is a reference that a routine of the I/O manager gave to a driver.
+type taken struct {
+	object any
+	id     trace.ID
+	image  *ke.Image
+	seq    uint64
+}
+
+// took remembers a reference for the driver that acts in k to give back.
+func (io *ioManager) took(k *irql.K, object any, id trace.ID, seq uint64) {
+	if img := ke.Acting(k); img != nil {
+		io.taken = append(io.taken, taken{object, id, img, seq})
+	}
+}
+
+// gave forgets one such reference: the driver's own before one that another driver handed on.
+func (io *ioManager) gave(k *irql.K, object any) {
+	at, img := -1, ke.Acting(k)
+	for i := range io.taken {
+		if t := &io.taken[i]; t.object == object && (at < 0 || t.image == img && io.taken[at].image != img) {
+			at = i
+		}
+	}
+	if at >= 0 {
+		io.taken = append(io.taken[:at], io.taken[at+1:]...)
+	}
+}
+
+// checkReferences reports OBJ-012 when a driver has been unloaded. The file object of
+// IoGetDeviceObjectPointer counts as the reference to the device that it is (INFERRED: the rule names the
+// device form only).
+func (io *ioManager) checkReferences(m *ke.Machine, img *ke.Image) {
+	left := io.taken[:0]
+	for _, t := range io.taken {
+		if t.image != img {
+			left = append(left, t)
+			continue
+		}
+		m.ReportEnd(verify.Finding{Rule: verify.OBJ_012, Obj: t.id.String(), Driver: img.Name,
+			Ctx:      "unload of " + img.Name,
+			Headline: fmt.Sprintf("%s is unloaded and never gave its reference to %v back", img.Name, t.id),
+			Places:   []verify.Place{{Label: "REFERENCED", Seq: t.seq}},
+			Fix:      "call ObDereferenceObject on the object the routine returned."})
+	}
+	io.taken = left
+}
+
+// checkNames reports UNLOAD-006 for symbolic links.
+func (io *ioManager) checkNames(m *ke.Machine, img *ke.Image) {
+	for i := range io.links {
+		if l := &io.links[i]; l.image == img {
+			m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_006, Obj: l.name, Driver: img.Name,
+				Ctx: "unload of " + img.Name,
+				Headline: fmt.Sprintf("%s is unloaded and its symbolic link %s still exists", img.Name,
+					l.name),
+				Places: []verify.Place{{Label: "CREATED", Seq: l.seq}},
+				Fix:    "call IoDeleteSymbolicLink in DriverUnload, before IoDeleteDevice."})
+		}
+	}
+}
+
+// openFiles lists who has a device of the driver open.
+func (io *ioManager) openFiles(drv *DRIVER_OBJECT) []*FILE_OBJECT {
+	var out []*FILE_OBJECT
+	for _, f := range io.files {
+		if f.DeviceObject.made.driver == drv {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// WhyLoaded says what keeps a driver from being unloaded, "" when nothing does: as long as a device of it is
+// referenced through a file object, DriverUnload is not called (irp.md 22).
+func WhyLoaded(m *ke.Machine, drv *DRIVER_OBJECT) string {
+	files := state.On(m).openFiles(drv)
+	if len(files) == 0 || drv.image.Unloading {
+		return ""
+	}
+	f := files[0]
+	who := "a driver"
+	if f.process != nil {
+		who = f.process.Image
+	}
+	what := "has a handle of it"
+	if f.handles == 0 {
+		what = "had the last handle of it, and requests or references are left"
+	}
+	return fmt.Sprintf("%v, an opening of %v, still exists: %s %s", f.id, f.DeviceObject.id, who, what)
+}

@@ -1,0 +1,239 @@
+package irp
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+// fileRules are about requests of programs, and about what devices are to those who open them.
+var fileRules = []verify.Record{
+	rule(verify.IRP_027, "CancelledTooLate", 0xC4, 0x135,
+		"A request was cancelled and the driver kept it. The thread that made it cannot end before, and "+
+			"whoever waits for it waits on."),
+	rule(verify.IRP_046, "EventSignalledAtIssue", 0xC9, 0x307,
+		"A request was sent with an event that was signalled already, and pended: the wait for its end ends "+
+			"at once, while the request still writes its status block."),
+	rule(verify.IRP_047, "IoBuildDeviceIoControlSetEvent", 0, 0,
+		"A completion routine signalled the event that the I/O manager signals: the waiter goes on before "+
+			"the status block is written."),
+	rule(verify.IRP_059, "InformationTooLarge", 0xC9, 0x312,
+		"More bytes were promised than the output buffer holds. The I/O manager copies what lies behind the "+
+			"system buffer to the caller."),
+	rule(verify.IRP_060, "UserAddressInKernelMode", 0xC4, 0xE2,
+		"A request that says it comes from the kernel carries an address of a program. Nobody below checks "+
+			"it, and in another process it means something else."),
+	rule(verify.IRP_069, "CreateOnClosedFile", 0xC9, 0xF,
+		"A file object was opened again after it had been closed."),
+	rule(verify.IRP_072, "DispatchTable", 0, 0,
+		"A request found no routine in the dispatch table although one is needed there, or the table was "+
+			"changed after DriverEntry."),
+	rule(verify.OBJ_005, "InitNotCleared", 0xC9, 0x243,
+		"A device made outside of DriverEntry kept DO_DEVICE_INITIALIZING; nobody can open "+
+			"it or attach to it."),
+	rule(verify.OBJ_006, "DeviceFlags", 0xC9, 0x244,
+		"The flags of a device do not fit those of the device it is attached to. The I/O manager looks at "+
+			"the top one only and presents buffers in a form the drivers below do not expect."),
+	rule(verify.OBJ_012, "DanglingDeviceObjectReference", 0, 0,
+		"A reference to a device was never given back; the device cannot go, nor its driver."),
+}
+
+func c9Args(sub, meaning string, p *IRP) [4]verify.Arg {
+	return [4]verify.Arg{arg(sub, meaning), {}, arg(p.id, "the IRP")}
+}
+
+// --- cancelled and kept ---
+
+// keptTooLong is IRP-027. It is reported once for an IRP: when its thread gives it up, when it is completed
+// too late, or when the run is over.
+func (p *IRP) keptTooLong(now int64) verify.Finding {
+	p.late = true
+	ms := (now - p.cancelAt) / ke.Millisecond
+	f := verify.Finding{Rule: verify.IRP_027, BugCheck: 0xC4, Obj: p.id.String(), Dump: dumpIRP(p),
+		Headline: fmt.Sprintf("%v was cancelled %d ms ago and %s", p.id, ms, p.whereIs()),
+		Args: [4]verify.Arg{arg("0x135", "cancelled IRP not completed in time"), arg(p.id, "the IRP"),
+			arg(exitLimit/ke.Millisecond, "milliseconds allowed")},
+		Places: append(p.story(), verify.Place{Label: "CANCELLED", Seq: p.cancelSeq}),
+		Fix: "set a cancel routine on every IRP that is kept, and look at Cancel after setting it: it may " +
+			"have been cancelled before."}
+	if p.owner != nil {
+		f.Driver = p.owner.Name
+	}
+	return f
+}
+
+func (p *IRP) heldTooLong(k *irql.K) { ke.Report(k, p.keptTooLong(ke.Of(k).Now())) }
+
+// checkLate is asked when a cancelled IRP is completed.
+func (p *IRP) checkLate(k *irql.K) {
+	if now := ke.Of(k).Now(); !p.late && now-p.cancelAt > exitLimit {
+		p.heldTooLong(k)
+	}
+}
+
+// checkHeld judges an IRP at the end of the run: may a driver hold it when nothing happens any more?
+func (io *ioManager) checkHeld(m *ke.Machine, p *IRP) {
+	held := p.state == stAt || p.state == stQueued || p.state == stInCancel
+	if !held || p.late || p.owner == nil || p.owner == p.creator || p.owner.Unloaded ||
+		p.ownerDev.DriverObject.system {
+		return
+	}
+	f := verify.Finding{Rule: verify.IRP_040, Obj: p.id.String(), Driver: p.owner.Name, Dump: dumpIRP(p),
+		Places: p.story()}
+	switch {
+	case p.origin == byManager && p.op == nil:
+		f.Headline = fmt.Sprintf("%s never completes %v (%s): whoever opens or closes the device waits "+
+			"for ever", p.owner.Name, p.id, MajorName(p.loc(p.stackCount).major))
+		f.Fix = "complete create, cleanup and close requests in the dispatch routine."
+	case p.op != nil && p.op.f.Flags&FO_CLEANUP_COMPLETE != 0:
+		io.leftByCleanup(m, p.op.f)
+		return
+	case p.cancel:
+		f = p.keptTooLong(m.Now())
+	default:
+		return
+	}
+	m.ReportEnd(f)
+}
+
+// leftByCleanup reports IRP-040 once for a file object, with the oldest request that is left.
+func (io *ioManager) leftByCleanup(m *ke.Machine, file *FILE_OBJECT) {
+	if file.judged {
+		return
+	}
+	file.judged = true
+	left := io.outstanding(func(op *UserIO) bool { return op.f == file && op.p.owner != nil })
+	p, more := left[0].p, ""
+	if n := len(left) - 1; n > 0 {
+		more = fmt.Sprintf(" and %d more", n)
+	}
+	m.ReportEnd(verify.Finding{Rule: verify.IRP_040, Obj: p.id.String(), Driver: p.owner.Name,
+		Headline: fmt.Sprintf("%s still keeps %v%s of %v, whose last handle is closed", p.owner.Name, p.id,
+			more, file.id),
+		Dump: dumpIRP(p), Places: append(p.story(), verify.Place{Label: "OPENED", Seq: file.seq}),
+		Fix: "at IRP_MJ_CLEANUP complete every IRP that is queued for the file object."})
+}
+
+// --- the event of a threaded request ---
+
+// eventStale reports IRP-046.
+func eventStale(k *irql.K, p *IRP, id trace.ID, event trace.ID) {
+	f := verify.Finding{Rule: verify.IRP_046, BugCheck: 0xC9, Obj: id.String(),
+		Headline: fmt.Sprintf("%v was sent with %v, which was signalled already, and STATUS_PENDING came "+
+			"back", id, event),
+		Args: [4]verify.Arg{arg("0x307", "request issued with a signalled event"), {}, arg(id, "the IRP")},
+		Fix:  "call KeInitializeEvent or KeClearEvent before every request."}
+	if p.id == id {
+		f.Dump, f.Places = dumpIRP(p), p.story()
+	}
+	ke.Report(k, f)
+}
+
+// eventSetByDriver reports IRP-047 for a routine that lets the climb go on.
+func (p *IRP) eventSetByDriver(k *irql.K) {
+	ke.Report(k, verify.Finding{Rule: verify.IRP_047, Obj: p.id.String(), Dump: dumpIRP(p),
+		Headline: fmt.Sprintf("the completion routine of %v signals %v, which the I/O manager will signal, "+
+			"and lets the climb go on", p.id, p.userEvent.ID()),
+		Places: append(p.story(), verify.Place{Label: "SIGNALLED", Seq: p.userEvent.LastSet()}),
+		Fix: "leave the event to the I/O manager, or return STATUS_MORE_PROCESSING_REQUIRED and complete " +
+			"the IRP again after the wait."})
+}
+
+// --- buffers ---
+
+// checkInformation reports IRP-059.
+func (p *IRP) checkInformation(k *irql.K) {
+	const copied = IRP_BUFFERED_IO | IRP_INPUT_OPERATION
+	if p.flags&copied != copied || ntstatus.NT_ERROR(p.ioStatus.Status) ||
+		p.ioStatus.Information <= uint64(p.outLen) {
+		return
+	}
+	ke.Report(k, verify.Finding{Rule: verify.IRP_059, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+		Headline: fmt.Sprintf("%v is completed with %v and Information %d, but the output buffer has "+
+			"%d bytes", p.id, p.ioStatus.Status, p.ioStatus.Information, p.outLen),
+		Args: c9Args("0x312", "Information larger than the output buffer", p),
+		Fix: "Information is the number of bytes written; say what is wanted in the data, or " +
+			"fail the request."})
+}
+
+// userHalf is where the addresses of programs end.
+const userHalf = 1 << 47
+
+func userAddress(b *Buffer) bool { return b != nil && b.Address() < userHalf }
+
+// checkAddresses reports IRP-060. A mapping of locked pages has a system address and passes.
+func (p *IRP) checkAddresses(k *irql.K, l *IO_STACK_LOCATION) {
+	b := p.userBuffer
+	if !userAddress(b) {
+		b = l.params.DeviceIoControl.Type3InputBuffer
+	}
+	if !userAddress(b) {
+		return
+	}
+	ke.Report(k, verify.Finding{Rule: verify.IRP_060, BugCheck: 0xC4, Obj: p.id.String(), Dump: dumpIRP(p),
+		Headline: fmt.Sprintf("%v has RequestorMode KernelMode and carries the user address of %v", p.id,
+			b.ID()),
+		Args: [4]verify.Arg{arg("0xe2", "KernelMode request with a user address"), arg(p.id, "the IRP"),
+			arg(fmt.Sprintf("%#x", b.Address()), "the address")},
+		Fix: "lock the pages with an MDL and pass the address MmGetSystemAddressForMdlSafe returns."})
+}
+
+// --- file objects and dispatch tables ---
+
+// createOnClosed reports IRP-069.
+func createOnClosed(k *irql.K, dev *DEVICE_OBJECT, p *IRP, file *FILE_OBJECT) {
+	ke.Report(k, verify.Finding{Rule: verify.IRP_069, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+		Headline: fmt.Sprintf("%v is an IRP_MJ_CREATE for %v, whose last handle is closed", p.id, file.id),
+		Args: [4]verify.Arg{arg("0xf", "create request for a closed file object"), arg(dev.id, "the device"),
+			arg(p.id, "the IRP"), arg(file.id, "the file object")},
+		Fix: "every opening has a file object of its own, which the I/O manager makes."})
+}
+
+// has reports whether the driver set a routine for a major function.
+func (d *DRIVER_OBJECT) has(major uint8) bool {
+	fn := d.MajorFunction[major%(IRP_MJ_MAXIMUM_FUNCTION+1)]
+	return fn != nil && codeOf(fn) != codeOf(invalidDeviceRequest)
+}
+
+// routineMissing reports IRP-072 for a request that met an empty entry: an opening or closing of a device, or
+// one that the driver below would have served. IRP_MJ_CLEANUP is needed by drivers that queue, IRP-040 tells.
+func routineMissing(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
+	l := p.loc(p.cur)
+	if dev == nil || l == nil {
+		return
+	}
+	why := ""
+	switch {
+	case dev.lower != nil && dev.lower.DriverObject.has(l.major):
+		why = fmt.Sprintf(", and %s below would serve it", dev.lower.DriverObject.image.Name)
+	case p.origin == byManager && p.op == nil && l.major != IRP_MJ_CLEANUP:
+		why = ", and its device is opened"
+	default:
+		return
+	}
+	ke.Report(k, verify.Finding{Rule: verify.IRP_072, Obj: dev.id.String(), Dump: dumpIRP(p),
+		Headline: fmt.Sprintf("%s has no routine for %s%s", dev.DriverObject.image.Name,
+			MajorName(l.major), why),
+		Fix: "fill MajorFunction in DriverEntry: create and close at least; in a filter, every entry."})
+}
+
+// checkTable reports IRP-072 for a dispatch table that was changed after DriverEntry.
+func (d *DRIVER_OBJECT) checkTable(m *ke.Machine) {
+	if d.system || !d.entered || !ntstatus.NT_SUCCESS(d.entry) {
+		return
+	}
+	for i, fn := range d.MajorFunction {
+		if fn != nil && codeOf(fn) == d.table[i] {
+			continue
+		}
+		m.ReportEnd(verify.Finding{Rule: verify.IRP_072, Obj: d.id.String(), Driver: d.image.Name,
+			Headline: fmt.Sprintf("%s changed its routine for %s after DriverEntry had returned",
+				d.image.Name, MajorName(uint8(i))),
+			Fix: "fill the table in DriverEntry and decide in the routine."})
+		return
+	}
+}

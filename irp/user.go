@@ -1,0 +1,332 @@
+package irp
+
+import (
+	"calloutsim/internal/ke"
+	"calloutsim/internal/pool"
+	"calloutsim/internal/trace"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+// This file is the I/O manager's side of what programs ask of devices. None of it is a routine of Windows;
+// package sim gives it the shape of Win32.
+//
+// The IRPs made here are bound to the thread that asks (irp.md 5, 8): RequestorMode is UserMode, buffers are
+// presented by the method of the control code or the flags of the top device, stage 2 runs in that thread as
+// a special kernel APC, copies back and reports. Not modelled: completion ports, user APCs, fast I/O.
+
+// UserHandle is a handle of a process to an open device.
+type UserHandle struct {
+	io      *ioManager
+	process *ke.Process
+	f       *FILE_OBJECT
+	closed  bool
+}
+
+// DeviceRequest is what a program asks for. Out is filled when the request has ended.
+type DeviceRequest struct {
+	Major   uint8 // IRP_MJ_READ, IRP_MJ_WRITE or IRP_MJ_DEVICE_CONTROL
+	Code    uint32
+	In, Out []byte
+	Offset  int64
+}
+
+// UserIO is a request of a program, outstanding or ended.
+type UserIO struct {
+	io     *ioManager
+	id     trace.ID
+	f      *FILE_OBJECT
+	p      *IRP // while the I/O manager has it in the thread's list
+	event  irql.KEVENT
+	iosb   IO_STATUS_BLOCK
+	status ntstatus.NTSTATUS // what the call returned
+	user   *Buffer           // what the program's buffer is to the driver
+	out    []byte
+}
+
+var siteUserRequest = ke.Site{Name: "fault/UserRequest",
+	Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"}, Spec: "irp.md 8, 19.2"}
+
+// exitLimit is how long a thread that ends waits for its cancelled IRPs (irp.md 10.2).
+const exitLimit = 300 * ke.Second
+
+// OpenUser opens a device for a process. access holds FILE_READ_ACCESS and FILE_WRITE_ACCESS; a synchronous
+// handle lets one request after the other through.
+func OpenUser(k *irql.K, by *ke.Process, name string, rights uint32, synchronous bool) (*UserHandle,
+	ntstatus.NTSTATUS) {
+	io := state.Of(k)
+	ke.Point(k, ke.Use{})
+	f, s := io.open(k, by, irql.UserMode, name, access{read: rights&FILE_READ_ACCESS != 0,
+		write: rights&FILE_WRITE_ACCESS != 0, sync: synchronous})
+	if !ntstatus.NT_SUCCESS(s) {
+		return nil, s
+	}
+	return io.handle(by, f), s
+}
+
+func (io *ioManager) handle(by *ke.Process, f *FILE_OBJECT) *UserHandle {
+	h := &UserHandle{io: io, process: by, f: f}
+	io.handles = append(io.handles, h)
+	return h
+}
+
+// ID returns the id of the file object.
+func (h *UserHandle) ID() trace.ID { return h.f.id }
+
+// Duplicate makes a second handle to the same file object.
+func (h *UserHandle) Duplicate(k *irql.K, by *ke.Process) (*UserHandle, ntstatus.NTSTATUS) {
+	ke.Point(k, ke.Use{Obj: h.f.id, How: ke.A})
+	if h.closed {
+		return nil, ntstatus.STATUS_INVALID_HANDLE
+	}
+	h.f.handles++
+	h.f.Reference()
+	return h.io.handle(by, h.f), ntstatus.STATUS_SUCCESS
+}
+
+// Close closes the handle. The I/O manager does not cancel what is outstanding; it tells the driver with
+// IRP_MJ_CLEANUP when the last handle goes, and the driver does (irp.md 10.2).
+func (h *UserHandle) Close(k *irql.K) ntstatus.NTSTATUS {
+	ke.Point(k, ke.Use{Obj: h.f.id, How: ke.W})
+	if h.closed {
+		return ntstatus.STATUS_INVALID_HANDLE
+	}
+	h.closed = true
+	io := h.io
+	for i, o := range io.handles {
+		if o == h {
+			io.handles = append(io.handles[:i], io.handles[i+1:]...)
+			break
+		}
+	}
+	io.closeHandle(k, h.f)
+	return ntstatus.STATUS_SUCCESS
+}
+
+// Begin makes a request and sends it. It returns when the driver's dispatch routine has; with a synchronous
+// handle, when the request has ended.
+func (h *UserHandle) Begin(k *irql.K, r *DeviceRequest) *UserIO {
+	op := &UserIO{io: h.io, f: h.f, out: r.Out}
+	ke.Point(k, ke.Use{Obj: h.f.id, How: ke.R})
+	if op.status = h.refuses(r); op.status != ntstatus.STATUS_SUCCESS {
+		return op
+	}
+	f := h.f
+	f.Reference() // the request's own, until it has ended
+	sync := f.Flags&FO_SYNCHRONOUS_IO != 0
+	if sync {
+		ke.Wait(k, []*ke.Object{&f.lock}, false, nil, "the requests before on a synchronous handle")
+	}
+	op.send(k, r)
+	if sync {
+		op.Wait(k, nil)
+		f.FinalStatus, _ = op.Result()
+		ke.SetSignal(k, &f.lock, 1)
+	}
+	return op
+}
+
+// refuses says why a request does not come to the driver.
+func (h *UserHandle) refuses(r *DeviceRequest) ntstatus.NTSTATUS {
+	need := uint32(FILE_ANY_ACCESS)
+	switch r.Major {
+	case IRP_MJ_READ:
+		need = FILE_READ_ACCESS
+	case IRP_MJ_WRITE:
+		need = FILE_WRITE_ACCESS
+	case IRP_MJ_DEVICE_CONTROL:
+		need = r.Code >> 14 & 3
+	}
+	switch {
+	case h.closed:
+		return ntstatus.STATUS_INVALID_HANDLE
+	case need&FILE_READ_ACCESS != 0 && !h.f.ReadAccess, need&FILE_WRITE_ACCESS != 0 && !h.f.WriteAccess:
+		return ntstatus.STATUS_ACCESS_DENIED
+	}
+	return ntstatus.STATUS_SUCCESS
+}
+
+// send makes the IRP and gives it to the top of the stack.
+func (op *UserIO) send(k *irql.K, r *DeviceRequest) {
+	io, f := op.io, op.f
+	dev := f.DeviceObject.top()
+	*op.event.Header() = ke.Object{Kind: ke.NotificationEvent, ID: f.id}
+	op.status = ntstatus.STATUS_INSUFFICIENT_RESOURCES
+	if ke.Fails(k, &siteUserRequest) {
+		io.dereference(k, f)
+		return
+	}
+	p := io.newIRP(k, dev.StackSize, byManager)
+	p.requestorMode = irql.UserMode
+	l := p.loc(p.stackCount)
+	l.major, l.file, l.filled = r.Major, f, true
+	if !op.present(k, p, dev, r) {
+		p.freeBuffers(k)
+		io.release(p)
+		io.dereference(k, f)
+		return
+	}
+	p.bind(k, &op.event, &op.iosb)
+	p.op, op.p, op.id = op, p, p.id
+	op.iosb.Status = ntstatus.STATUS_PENDING
+	p.allocSeq = ke.Log(k, trace.Event{What: trace.Note, Text: MajorName(r.Major), Obj: p.id, Obj2: f.id,
+		A: uint64(r.Code), Flags: trace.HasA | trace.HexA})
+	op.status = IoCallDriver(k, dev, p)
+}
+
+// present gives the program's buffers the form the driver asked for (irp.md 8); false when memory is short.
+func (op *UserIO) present(k *irql.K, p *IRP, dev *DEVICE_OBJECT, r *DeviceRequest) bool {
+	in, out := toUser(k, r.In), toUser(k, r.Out)
+	op.user = out
+	l := p.loc(p.stackCount)
+	switch r.Major {
+	case IRP_MJ_READ:
+		return p.fsdBuffers(k, dev, out, uint32(len(r.Out)), &r.Offset, false)
+	case IRP_MJ_WRITE:
+		return p.fsdBuffers(k, dev, in, uint32(len(r.In)), &r.Offset, true)
+	}
+	d := &l.params.DeviceIoControl
+	d.IoControlCode = r.Code
+	d.InputBufferLength, d.OutputBufferLength = uint32(len(r.In)), uint32(len(r.Out))
+	return p.ioctlBuffers(k, r.Code&3, in, d.InputBufferLength, out, d.OutputBufferLength)
+}
+
+// toUser puts bytes of a program into user memory, where drivers meet them; nil for none.
+func toUser(k *irql.K, b []byte) *Buffer {
+	if len(b) == 0 {
+		return nil
+	}
+	u := pool.AllocUser(ke.Of(k), len(b))
+	copy(pool.Raw(k, u), b)
+	return u
+}
+
+// ended is the last act of stage 2: the request gives its reference to the file object back.
+func (op *UserIO) ended(k *irql.K) {
+	op.p = nil
+	op.io.dereference(k, op.f)
+}
+
+// ID returns the id of the IRP; 0 when none was made.
+func (op *UserIO) ID() trace.ID { return op.id }
+
+// Done reports whether the request has ended.
+func (op *UserIO) Done() bool {
+	return op.status != ntstatus.STATUS_PENDING || op.event.Header().Signal > 0
+}
+
+// Wait blocks until the request has ended, or for a time (nil for ever, as in ke.Wait). It reports whether
+// the request has ended.
+func (op *UserIO) Wait(k *irql.K, due *int64) bool {
+	if !op.Done() {
+		ke.Wait(k, []*ke.Object{op.event.Header()}, false, due, "a request to a device")
+	}
+	if !op.Done() {
+		return false
+	}
+	if op.user != nil {
+		copy(op.out, pool.Raw(k, op.user))
+		op.user = nil
+	}
+	return true
+}
+
+// Result is what the program sees: the status and the number of bytes. STATUS_PENDING until the request has
+// ended. What the call returned counts before the status block, which a request that failed at once does not
+// fill in (irp.md 5).
+func (op *UserIO) Result() (ntstatus.NTSTATUS, uint64) {
+	switch {
+	case !op.Done():
+		return ntstatus.STATUS_PENDING, 0
+	case op.status == ntstatus.STATUS_PENDING:
+		return op.iosb.Status, op.iosb.Information
+	case ntstatus.NT_ERROR(op.status):
+		return op.status, 0
+	}
+	return op.status, op.iosb.Information
+}
+
+// Cancel asks for the request's cancellation; STATUS_NOT_FOUND when it has ended. The I/O manager cancels in
+// the thread that made the request, at APC_LEVEL, where stage 2 cannot free the IRP meanwhile (INFERRED from
+// the ownership of the thread's list, irp.md 10.2).
+func (op *UserIO) Cancel(k *irql.K) ntstatus.NTSTATUS {
+	ke.Point(k, ke.Use{Obj: op.id, How: ke.A})
+	if op.p == nil {
+		return ntstatus.STATUS_NOT_FOUND
+	}
+	op.io.m.QueueAPC(op.p.thread, func(k *ke.K) {
+		if p := op.p; p != nil {
+			ke.Push(k, ke.Frame{Kind: ke.FrameAPC, Obj: p.id})
+			p.cancelNow(k)
+			ke.Pop(k)
+		}
+	})
+	return ntstatus.STATUS_SUCCESS
+}
+
+// CancelAll is Cancel for all requests made through the file object; STATUS_NOT_FOUND when there are none.
+func (h *UserHandle) CancelAll(k *irql.K) ntstatus.NTSTATUS {
+	ke.Point(k, ke.Use{Obj: h.f.id, How: ke.W})
+	if h.closed {
+		return ntstatus.STATUS_INVALID_HANDLE
+	}
+	s := ntstatus.STATUS_NOT_FOUND
+	for _, op := range h.io.outstanding(func(op *UserIO) bool { return op.f == h.f }) {
+		if op.Cancel(k) == ntstatus.STATUS_SUCCESS {
+			s = ntstatus.STATUS_SUCCESS
+		}
+	}
+	return s
+}
+
+// outstanding lists the requests that have not ended, oldest first.
+func (io *ioManager) outstanding(want func(*UserIO) bool) []*UserIO {
+	var out []*UserIO
+	for p := io.live; p != nil; p = p.next {
+		if p.op != nil && p.op.p == p && want(p.op) {
+			out = append(out, p.op)
+		}
+	}
+	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
+		out[i], out[j] = out[j], out[i]
+	}
+	return out
+}
+
+// EndThread is what the I/O manager does when a thread of a process ends: every IRP in its list is cancelled
+// and waited for. What a driver holds for longer than five minutes is given up (irp.md 10.2). Rule: IRP-027.
+func EndThread(k *irql.K) {
+	io, t := state.Of(k), ke.ThreadOf(k)
+	mine := io.outstanding(func(op *UserIO) bool { return op.p.thread == t })
+	if len(mine) == 0 {
+		return
+	}
+	for _, op := range mine {
+		op.Cancel(k)
+	}
+	due := io.m.Now() + exitLimit
+	for _, op := range mine {
+		if op.p != nil {
+			ke.Wait(k, []*ke.Object{op.event.Header()}, false, &due, "the IRPs of a thread that ends")
+		}
+	}
+	for _, op := range mine {
+		if p := op.p; p != nil {
+			p.heldTooLong(k)
+			p.thread, p.inThreadList = nil, false
+		}
+	}
+}
+
+// EndProcess closes the handles of a process whose last thread has ended.
+func EndProcess(k *irql.K, by *ke.Process) {
+	io := state.Of(k)
+	for i := 0; i < len(io.handles); {
+		if h := io.handles[i]; h.process == by {
+			h.Close(k) // takes it from the list
+			i = 0
+			continue
+		}
+		i++
+	}
+}

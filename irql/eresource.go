@@ -1,0 +1,386 @@
+package irql
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/ntstatus"
+)
+
+// ERESOURCE is a lock that one thread owns or several share, both of them recursively. It lies in nonpaged
+// driver memory, is initialised once and, because the system keeps all resources in a list, deleted before
+// the memory goes.
+type ERESOURCE struct {
+	resident
+	lock    ke.RWLock
+	image   *ke.Image
+	listed  bool // initialised and not deleted
+	deleted uint64
+}
+
+// Busy says what keeps the resource's memory in use, "" when nothing does.
+func (r *ERESOURCE) Busy() string {
+	switch {
+	case r.lock.Owned():
+		return "is owned"
+	case r.listed:
+		return "is a resource that was not deleted"
+	}
+	return ""
+}
+
+// StackGone is called when the routine whose local variable the resource is returns.
+func (r *ERESOURCE) StackGone(k *K) {
+	if busy := r.Busy(); busy != "" && r.fresh(k) {
+		r.misuse(k, fmt.Sprintf("%v %s when the routine it is a local variable of returns", r.id, busy),
+			"0xd2", "ExDeleteResourceLite before the memory goes.")
+	}
+	r.stackGone(k)
+}
+
+// Gone tells the resource that its memory is no more.
+func (r *ERESOURCE) Gone(rule verify.RuleID, seq uint64) {
+	r.listed = false
+	r.resident.Gone(rule, seq)
+}
+
+func (r *ERESOURCE) misuse(k *K, headline, sub, fix string, also ...verify.RuleID) {
+	kernel, special := ke.APCState(k)
+	id := r.id.String()
+	if r.id == 0 {
+		id = "ERESOURCE"
+	}
+	f := verify.Finding{Rule: verify.LOCK_018, Obj: id, BugCheck: 0xC4, Headline: headline, Also: also,
+		AllowedIRQL: verify.AnyIRQL, Fix: fix,
+		Args: [4]verify.Arg{{Value: sub, Meaning: "executive resource misused"},
+			{Value: fmt.Sprint(ke.IRQL(k)), Meaning: "current IRQL"},
+			{Value: fmt.Sprint(kernel + special), Meaning: "APC disable count"},
+			{Value: id, Meaning: "the resource"}}}
+	if r.initSeq != 0 && r.run.Of(k) {
+		f.Places = append(f.Places, verify.Place{Label: "initialised", Seq: r.initSeq})
+	}
+	if r.deleted != 0 && r.run.Of(k) {
+		f.Places = append(f.Places, verify.Place{Label: "deleted", Seq: r.deleted})
+	}
+	ke.Report(k, f)
+}
+
+// ready checks the resource at the entry of a routine: it is initialised and not deleted.
+func (r *ERESOURCE) ready(k *K, d ddi.ID) {
+	if r.fresh(k) && !r.listed {
+		r.misuse(k, fmt.Sprintf("%v on %v, which is deleted", d, r.id), "0xd1", "delete it last.")
+	}
+	r.usable(k, d, verify.LOCK_018)
+}
+
+// checkAPCs looks whether normal kernel APCs are kept off: a thread that is suspended while it owns the
+// resource stops everybody.
+func (r *ERESOURCE) checkAPCs(k *K, d ddi.ID, sub string) {
+	if !apcsKeptOff(k) {
+		r.misuse(k, fmt.Sprintf("%v on %v with normal kernel APCs enabled", d, r.id), sub,
+			"KeEnterCriticalRegion before the acquisition, KeLeaveCriticalRegion after the release.")
+	}
+}
+
+// ExInitializeResourceLite makes a resource that nobody owns and puts it into the system's list.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the resource is the driver's; ExDeleteResourceLite before its memory goes.
+// Rules: IRQL-001, LOCK-018, POOL-018, POOL-026, UNLOAD-005.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exinitializeresourcelite.md
+func ExInitializeResourceLite(k *K, resource *ERESOURCE) ntstatus.NTSTATUS {
+	const d = ddi.ExInitializeResourceLite
+	ke.Enter(k, d)
+	if resource.fresh(k) && resource.listed {
+		resource.misuse(k, fmt.Sprintf("%v on %v, which is initialised already", d, resource.id), "0xd0",
+			"initialise it once, or use ExReinitializeResourceLite.")
+	}
+	first := !resource.run.Of(k)
+	*resource = ERESOURCE{resident: resource.resident, image: ke.Acting(k), listed: true}
+	resource.born(k, d, trace.Resource)
+	resource.lock.ID = resource.id
+	if first {
+		s := state.Of(k)
+		s.resources = append(s.resources, resource)
+	}
+	return ntstatus.STATUS_SUCCESS
+}
+
+// ExReinitializeResourceLite makes a resource that nobody owns as new, without deleting it.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: nobody may use the resource meanwhile.
+// Rules: IRQL-001, LOCK-018.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreinitializeresourcelite.md
+func ExReinitializeResourceLite(k *K, resource *ERESOURCE) ntstatus.NTSTATUS {
+	const d = ddi.ExReinitializeResourceLite
+	ke.Enter(k, d)
+	resource.ready(k, d)
+	if resource.lock.Owned() {
+		resource.misuse(k, fmt.Sprintf("%v on %v, which is owned by %s", d, resource.id,
+			resource.lock.Owners()), "0xd0", "release it first.")
+	}
+	resource.lock = ke.RWLock{ID: resource.id}
+	ke.Call(k, d, resource.id)
+	return ntstatus.STATUS_SUCCESS
+}
+
+// ExDeleteResourceLite takes a resource that nobody owns out of the system's list.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: afterwards the memory may go, or be initialised again.
+// Rules: IRQL-001, LOCK-018.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exdeleteresourcelite.md
+func ExDeleteResourceLite(k *K, resource *ERESOURCE) ntstatus.NTSTATUS {
+	const d = ddi.ExDeleteResourceLite
+	ke.Enter(k, d)
+	resource.ready(k, d)
+	ke.Point(k, ke.Use{Obj: resource.id, How: ke.Free})
+	if resource.lock.Owned() {
+		resource.misuse(k, fmt.Sprintf("%v on %v, which is owned by %s", d, resource.id,
+			resource.lock.Owners()), "0x100b", "release it first.")
+	}
+	resource.listed = false
+	resource.deleted = ke.Call(k, d, resource.id)
+	return ntstatus.STATUS_SUCCESS
+}
+
+// ExAcquireResourceExclusiveLite acquires the resource for the calling thread alone. Without wait it returns
+// FALSE when that needs time. An exclusive owner gets it again.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001, LOCK-003, LOCK-018.
+// Not modelled: priority boosts of owners.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquireresourceexclusivelite.md
+func ExAcquireResourceExclusiveLite(k *K, resource *ERESOURCE, wait bool) bool {
+	return resource.acquire(k, ddi.ExAcquireResourceExclusiveLite, ke.WantExclusive, wait)
+}
+
+// ExAcquireResourceSharedLite acquires the resource together with others. A request waits while another
+// thread owns the resource exclusively, and behind exclusive requests that wait, unless the thread has the
+// resource already: then it gets it again, in the same mode.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001, LOCK-003, LOCK-018.
+// Not modelled: priority boosts of owners.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquireresourcesharedlite.md
+func ExAcquireResourceSharedLite(k *K, resource *ERESOURCE, wait bool) bool {
+	return resource.acquire(k, ddi.ExAcquireResourceSharedLite, ke.WantShared, wait)
+}
+
+// ExAcquireSharedStarveExclusive is ExAcquireResourceSharedLite past exclusive requests that wait.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001, LOCK-003, LOCK-018.
+// Not modelled: priority boosts of owners.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquiresharedstarveexclusive.md
+func ExAcquireSharedStarveExclusive(k *K, resource *ERESOURCE, wait bool) bool {
+	return resource.acquire(k, ddi.ExAcquireSharedStarveExclusive, ke.WantSharedPast, wait)
+}
+
+// ExAcquireSharedWaitForExclusive is ExAcquireResourceSharedLite behind exclusive requests that wait, even
+// for a thread that shares the resource already; such a thread then waits for itself.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001, LOCK-003, LOCK-018, LOCK-026.
+// Not modelled: priority boosts of owners; releases by other threads.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquiresharedwaitforexclusive.md
+func ExAcquireSharedWaitForExclusive(k *K, resource *ERESOURCE, wait bool) bool {
+	return resource.acquire(k, ddi.ExAcquireSharedWaitForExclusive, ke.WantSharedBehind, wait)
+}
+
+// ExEnterCriticalRegionAndAcquireResourceExclusive enters a critical region and acquires the resource for the
+// calling thread alone.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001, LOCK-003, LOCK-018, LOCK-019.
+// Not modelled: the result, which drivers ignore.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exentercriticalregionandacquireresourceexclusive.md
+func ExEnterCriticalRegionAndAcquireResourceExclusive(k *K, resource *ERESOURCE) {
+	const d = ddi.ExEnterCriticalRegionAndAcquireResourceExclusive
+	enterRegion(k, d, false)
+	resource.acquire(k, d, ke.WantExclusive, true)
+}
+
+// ExReleaseResourceAndLeaveCriticalRegion gives back one acquisition and leaves the critical region.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: the thread must own the resource.
+// Rules: IRQL-001, LOCK-005, LOCK-018, LOCK-019.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreleaseresourceandleavecriticalregion.md
+func ExReleaseResourceAndLeaveCriticalRegion(k *K, resource *ERESOURCE) {
+	const d = ddi.ExReleaseResourceAndLeaveCriticalRegion
+	resource.release(k, d)
+	leaveRegion(k, d, false)
+}
+
+// ExReleaseResourceLite gives back one acquisition. With the last one the resource goes to who waits; where
+// several do, who is next is a choice.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the thread must own the resource.
+// Rules: IRQL-001, LOCK-005, LOCK-018.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreleaseresourcelite.md
+func ExReleaseResourceLite(k *K, resource *ERESOURCE) {
+	resource.release(k, ddi.ExReleaseResourceLite)
+}
+
+// ExConvertExclusiveToSharedLite makes a shared ownership of an exclusive one and lets in everybody who waits
+// to share the resource.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: the thread must own the resource exclusively.
+// Rules: IRQL-001, LOCK-018.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exconvertexclusivetosharedlite.md
+func ExConvertExclusiveToSharedLite(k *K, resource *ERESOURCE) {
+	const d = ddi.ExConvertExclusiveToSharedLite
+	ke.Enter(k, d)
+	resource.ready(k, d)
+	if _, exclusive := ke.RWCount(k, &resource.lock); !exclusive {
+		resource.notOwned(k, d, " exclusively")
+		return
+	}
+	ke.Point(k, ke.Use{Obj: resource.id, How: ke.Rel})
+	ke.Call(k, d, resource.id)
+	ke.Released(k, resource) // sharers to come see what the owner did
+	ke.ShareRW(k, &resource.lock)
+}
+
+func (r *ERESOURCE) acquire(k *K, d ddi.ID, want ke.Want, wait bool) bool {
+	ke.Enter(k, d)
+	r.ready(k, d)
+	r.checkAPCs(k, d, "0x37")
+	ke.Point(k, ke.Use{Obj: r.id, How: ke.Acq})
+	n, exclusive := ke.RWCount(k, &r.lock)
+	if n > 0 && !exclusive && want == ke.WantExclusive && wait {
+		h, _ := ke.FindHeld(k, r)
+		ke.Report(k, verify.Finding{Rule: verify.LOCK_018, Obj: r.id.String(), BugCheck: 0xC4,
+			AllowedIRQL: verify.AnyIRQL,
+			Headline:    fmt.Sprintf("%v on %v, which this thread shares: it would wait for itself", d, r.id),
+			Args: [4]verify.Arg{{Value: "0x1000", Meaning: "self-deadlock"},
+				{Value: r.id.String(), Meaning: "the resource"}},
+			Places: []verify.Place{{Label: "acquired", Seq: h.Seq}},
+			Fix:    "release the shared access first, or acquire exclusively from the start."})
+	}
+	if n == 0 && wait {
+		noteOrder(k, d, r.id)
+	}
+	if !ke.AcquireRW(k, &r.lock, want, wait, d.String()) {
+		ke.CallBool(k, d, r.id, false)
+		return false
+	}
+	ke.CallBool(k, d, r.id, true)
+	if n == 0 {
+		ke.Hold(k, ke.Held{Lock: r, ID: r.id, Kind: ownedResource, Saved: ke.IRQL(k), AtEnd: verify.LOCK_015})
+	}
+	return true
+}
+
+func (r *ERESOURCE) release(k *K, d ddi.ID) {
+	ke.Enter(k, d)
+	r.ready(k, d)
+	n, _ := ke.RWCount(k, &r.lock)
+	if n == 0 {
+		r.notOwned(k, d, "")
+		return
+	}
+	r.checkAPCs(k, d, "0x38")
+	ke.Point(k, ke.Use{Obj: r.id, How: ke.Rel})
+	ke.Call(k, d, r.id)
+	if n == 1 {
+		if _, after, _ := ke.Unhold(k, r); after > 0 {
+			reportMutexOrder(k, d, r.id)
+		}
+	}
+	ke.ReleaseRW(k, &r.lock)
+}
+
+// notOwned reports a release or conversion by a thread that does not own the resource.
+func (r *ERESOURCE) notOwned(k *K, d ddi.ID, how string) {
+	f := verify.Finding{Rule: verify.LOCK_018, Obj: r.id.String(), BugCheck: 0xE3,
+		AllowedIRQL: verify.AnyIRQL,
+		Headline:    fmt.Sprintf("%v on %v by a thread that does not own it%s", d, r.id, how),
+		Args: [4]verify.Arg{{Value: r.id.String(), Meaning: "the resource"},
+			{Value: ke.ThreadOf(k).ID.String(), Meaning: "current thread"}},
+		Places: []verify.Place{{Label: "initialised", Seq: r.initSeq}},
+		Fix:    "release in the thread that acquired, once for each acquisition."}
+	if n, _ := ke.RWCount(k, &r.lock); n == 0 && r.lock.Owned() {
+		f.Headline += "; " + r.lock.Owners() + " does"
+		f.Also = []verify.RuleID{verify.LOCK_004}
+	}
+	ke.Report(k, f)
+}
+
+// ExIsResourceAcquiredExclusiveLite says whether the calling thread owns the resource exclusively.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001, LOCK-018.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exisresourceacquiredexclusivelite.md
+func ExIsResourceAcquiredExclusiveLite(k *K, resource *ERESOURCE) bool {
+	ke.Enter(k, ddi.ExIsResourceAcquiredExclusiveLite)
+	resource.ready(k, ddi.ExIsResourceAcquiredExclusiveLite)
+	_, exclusive := ke.RWCount(k, &resource.lock)
+	return exclusive
+}
+
+// ExIsResourceAcquiredSharedLite says how often the calling thread has acquired the resource, in either mode.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001, LOCK-018.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exisresourceacquiredsharedlite.md
+func ExIsResourceAcquiredSharedLite(k *K, resource *ERESOURCE) uint32 {
+	ke.Enter(k, ddi.ExIsResourceAcquiredSharedLite)
+	resource.ready(k, ddi.ExIsResourceAcquiredSharedLite)
+	n, _ := ke.RWCount(k, &resource.lock)
+	return uint32(n)
+}
+
+// ExGetExclusiveWaiterCount returns how many exclusive requests wait.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001, LOCK-018.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exgetexclusivewaitercount.md
+func ExGetExclusiveWaiterCount(k *K, resource *ERESOURCE) uint32 {
+	n, _ := resource.waiting(k, ddi.ExGetExclusiveWaiterCount)
+	return n
+}
+
+// ExGetSharedWaiterCount returns how many shared requests wait.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001, LOCK-018.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exgetsharedwaitercount.md
+func ExGetSharedWaiterCount(k *K, resource *ERESOURCE) uint32 {
+	_, n := resource.waiting(k, ddi.ExGetSharedWaiterCount)
+	return n
+}
+
+func (r *ERESOURCE) waiting(k *K, d ddi.ID) (exclusive, shared uint32) {
+	ke.Enter(k, d)
+	r.ready(k, d)
+	ke.Point(k, ke.Use{Obj: r.id, How: ke.R})
+	e, s := r.lock.Waiting()
+	return uint32(e), uint32(s)
+}

@@ -1,0 +1,48 @@
+package irql
+
+import (
+	"calloutsim/internal/ke"
+	"calloutsim/internal/verify"
+)
+
+// newMachine makes what this package keeps per machine, with its check at unload.
+func newMachine(m *ke.Machine) *machine {
+	s := &machine{}
+	m.AtUnload(s.checkThreads)
+	return s
+}
+
+// checkThreads is OBJ-010 for a system thread that has ended and whose object or handle is left when its
+// driver is unloaded. One that still runs is UNLOAD-004.
+func (s *machine) checkThreads(m *ke.Machine, img *ke.Image) {
+	for _, t := range s.threads {
+		if t.image != img || !t.t.Ended() {
+			continue
+		}
+		f := verify.Finding{Rule: verify.OBJ_010, Obj: t.t.ID.String(), Driver: img.Name,
+			Ctx: "unload of " + img.Name, Places: []verify.Place{{Label: "created", Seq: t.madeSeq}}}
+		switch open := s.handles.naming(t); {
+		case open > 0:
+			f.Headline = img.Name + " is unloaded and the handle of " + f.Obj + " is not closed"
+			f.Fix = "ZwClose the handle, at the latest when the thread object is referenced."
+			f.Also = []verify.RuleID{verify.OBJ_011}
+		case t.refs > 1:
+			f.Headline = img.Name + " is unloaded and " + f.Obj + " is still referenced"
+			f.Fix = "ObDereferenceObject when the wait for the thread is over."
+		default:
+			continue
+		}
+		m.ReportEnd(f)
+	}
+}
+
+// naming counts the open handles of an object.
+func (t *HandleTable) naming(object any) int {
+	n := 0
+	for i := range t.open {
+		if t.open[i].Object == object {
+			n++
+		}
+	}
+	return n
+}

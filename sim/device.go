@@ -1,0 +1,208 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"calloutsim/internal/ke"
+	"calloutsim/irp"
+	"calloutsim/ntstatus"
+)
+
+// Device is a handle of a process to a device, Win32-shaped. Its calls make IRPs that are bound to the thread
+// that makes them, and block that thread only. Not modelled: completion ports, APC routines.
+type Device struct {
+	u    *User
+	h    *irp.UserHandle
+	path string
+}
+
+// OpenOptions are what CreateFile is told. The zero value opens for reading and writing and lets many
+// requests be outstanding (FILE_FLAG_OVERLAPPED).
+type OpenOptions struct {
+	Access      uint32 // irp.FILE_READ_ACCESS, irp.FILE_WRITE_ACCESS or both; 0 means both
+	Synchronous bool   // without FILE_FLAG_OVERLAPPED: one request after the other, and Start waits
+}
+
+// DeviceError is what a program sees when a call fails, and the status below it.
+type DeviceError struct {
+	Call   string // "DeviceIoControl"
+	Errno  uint32 // GetLastError(): 995
+	Status ntstatus.NTSTATUS
+}
+
+// Error prints the call, the Win32 error and the status.
+func (e *DeviceError) Error() string {
+	return fmt.Sprintf("%s: %s (%d), %v", e.Call, win32Name(e.Errno), e.Errno, e.Status)
+}
+
+func win32Name(errno uint32) string {
+	if n := ntstatus.Win32ErrorName(errno); n != "" {
+		return n
+	}
+	return "error"
+}
+
+// win32 is nil for success; a warning such as STATUS_BUFFER_OVERFLOW is an error that comes with data.
+func win32(call string, s ntstatus.NTSTATUS) error {
+	if ntstatus.NT_SUCCESS(s) {
+		return nil
+	}
+	return &DeviceError{Call: call, Errno: ntstatus.RtlNtStatusToDosError(s), Status: s}
+}
+
+// Open is CreateFile: path is `\\.\NAME`, which a driver made with IoCreateSymbolicLink. IRP_MJ_CREATE is
+// sent in the calling thread.
+func (u *User) Open(path string, opts ...OpenOptions) (*Device, error) {
+	u.here("CreateFile")
+	var o OpenOptions
+	switch len(opts) {
+	case 0:
+	case 1:
+		o = opts[0]
+	default:
+		fatalf(u.p.m.tb, "sim: Open takes one OpenOptions, or none")
+	}
+	if o.Access == 0 {
+		o.Access = irp.FILE_READ_ACCESS | irp.FILE_WRITE_ACCESS
+	}
+	h, s := irp.OpenUser(u.k, u.p.p, ntName(path), o.Access, o.Synchronous)
+	if h == nil {
+		return nil, win32("CreateFile", s)
+	}
+	return &Device{u, h, path}, nil
+}
+
+// ntName is the name the object manager sees for a path of Win32. Paths of files lead nowhere here.
+func ntName(path string) string {
+	for _, prefix := range []string{`\\.\`, `\\?\`} {
+		rest, ok := strings.CutPrefix(path, prefix)
+		if !ok {
+			continue
+		}
+		const global = `GLOBALROOT\`
+		if len(rest) > len(global) && strings.EqualFold(rest[:len(global)], global) {
+			return rest[len(global)-1:]
+		}
+		return `\??\` + rest
+	}
+	return `\??\` + path
+}
+
+// For gives the handle to another thread of the process; closed is closed for both.
+func (d *Device) For(u *User) *Device {
+	d.u.same(u, d.path)
+	return &Device{u, d.h, d.path}
+}
+
+// same stops the test when a handle is given to another process.
+func (u *User) same(other *User, what string) {
+	if u.p != other.p {
+		panic(ke.Misuse(fmt.Sprintf("For: %s was opened by %s and means nothing in %s", what, u.p.Image(),
+			other.p.Image())))
+	}
+}
+
+// Path gives the name the device was opened under.
+func (d *Device) Path() string { return d.path }
+
+// Duplicate is DuplicateHandle: a second handle to the same file object. The driver hears IRP_MJ_CLEANUP when
+// the last one is closed.
+func (d *Device) Duplicate() (*Device, error) {
+	d.u.here("DuplicateHandle")
+	h, s := d.h.Duplicate(d.u.k, d.u.p.p)
+	if h == nil {
+		return nil, win32("DuplicateHandle", s)
+	}
+	return &Device{d.u, h, d.path}, nil
+}
+
+// Close is CloseHandle. Outstanding requests are the driver's to complete, at IRP_MJ_CLEANUP.
+func (d *Device) Close() error {
+	d.u.here("CloseHandle")
+	return win32("CloseHandle", d.h.Close(d.u.k))
+}
+
+// Ioctl is DeviceIoControl; it waits for the end of the request. out is filled as far as the driver did.
+func (d *Device) Ioctl(code uint32, in, out []byte) (int, error) {
+	return d.StartIoctl(code, in, out).Wait()
+}
+
+// Read is ReadFile at offset 0; it waits for the end of the request.
+func (d *Device) Read(b []byte) (int, error) { return d.StartRead(b, 0).Wait() }
+
+// Write is WriteFile at offset 0; it waits for the end of the request.
+func (d *Device) Write(b []byte) (int, error) { return d.StartWrite(b, 0).Wait() }
+
+// StartIoctl is DeviceIoControl with an OVERLAPPED that has an event. out is filled by Wait.
+func (d *Device) StartIoctl(code uint32, in, out []byte) *Pending {
+	return d.start("DeviceIoControl",
+		&irp.DeviceRequest{Major: irp.IRP_MJ_DEVICE_CONTROL, Code: code, In: in, Out: out})
+}
+
+// StartRead is ReadFile with an OVERLAPPED that has an event.
+func (d *Device) StartRead(b []byte, offset int64) *Pending {
+	return d.start("ReadFile", &irp.DeviceRequest{Major: irp.IRP_MJ_READ, Out: b, Offset: offset})
+}
+
+// StartWrite is WriteFile with an OVERLAPPED that has an event.
+func (d *Device) StartWrite(b []byte, offset int64) *Pending {
+	return d.start("WriteFile", &irp.DeviceRequest{Major: irp.IRP_MJ_WRITE, In: b, Offset: offset})
+}
+
+func (d *Device) start(call string, r *irp.DeviceRequest) *Pending {
+	d.u.here(call)
+	return &Pending{u: d.u, call: call, op: d.h.Begin(d.u.k, r)}
+}
+
+// Cancel is CancelIoEx for all requests made through the handle's file object. ERROR_NOT_FOUND says that
+// there were none. It does not wait: they end when the driver completes them.
+func (d *Device) Cancel() error {
+	d.u.here("CancelIoEx")
+	return win32("CancelIoEx", d.h.CancelAll(d.u.k))
+}
+
+// Pending is a request that was started, under way or ended.
+type Pending struct {
+	u    *User
+	call string
+	op   *irp.UserIO
+}
+
+// For gives the request to another thread of the process, to be waited for or cancelled there. When the
+// thread that made it ends, it is cancelled all the same.
+func (p *Pending) For(u *User) *Pending {
+	p.u.same(u, "the request of "+p.call)
+	return &Pending{u, p.call, p.op}
+}
+
+// Done reports whether the request has ended (HasOverlappedIoCompleted).
+func (p *Pending) Done() bool { return p.op.Done() }
+
+// Status gives the status of the request, STATUS_PENDING while it is under way.
+func (p *Pending) Status() ntstatus.NTSTATUS {
+	s, _ := p.op.Result()
+	return s
+}
+
+// Wait is GetOverlappedResult: it blocks until the request has ended and gives the number of bytes.
+func (p *Pending) Wait() (int, error) {
+	p.u.here("GetOverlappedResult")
+	p.op.Wait(p.u.k, nil)
+	s, n := p.op.Result()
+	return int(n), win32(p.call, s)
+}
+
+// WaitFor is WaitForSingleObject on the request's event: it reports whether the request has ended in time.
+func (p *Pending) WaitFor(d time.Duration) bool {
+	p.u.here("WaitForSingleObject")
+	due := -int64(d / 100)
+	return p.op.Wait(p.u.k, &due)
+}
+
+// Cancel is CancelIoEx for this request. ERROR_NOT_FOUND says that it has ended. It does not wait.
+func (p *Pending) Cancel() error {
+	p.u.here("CancelIoEx")
+	return win32("CancelIoEx", p.op.Cancel(p.u.k))
+}
