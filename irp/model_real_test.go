@@ -317,7 +317,7 @@ func (w *realWorld) cancelFrom(packet) {
 }
 
 func (w *realWorld) cancelWait(p packet, e event) {
-	timeout := int64(-1)
+	timeout := int64(0) // only asks: whoever completes may be anywhere by now
 	if irql.KeWaitForSingleObject(w.k, e.(*irql.KEVENT), irql.Executive, irql.KernelMode, false,
 		&timeout) != ntstatus.STATUS_TIMEOUT {
 		return
