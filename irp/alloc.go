@@ -19,10 +19,11 @@ const (
 	quarantine   = 256 // freed IRPs of one size that stay recognisable before their memory is used again
 )
 
-var siteAllocateIrp = ke.Site{Name: "fault/IoAllocateIrp", Alts: []string{"succeeds", "returns NULL"}, Spec: "irp.md 19.2"}
+var siteAllocateIrp = ke.Site{Name: "fault/IoAllocateIrp", Alts: []string{"succeeds", "returns NULL"},
+	Spec: "irp.md 19.2"}
 
-// irpQueue is the quarantine of freed IRPs of one size, first in first out. What does not fit is never used again, and so
-// stays recognisable for good.
+// irpQueue is the quarantine of freed IRPs of one size, first in first out. What does not fit is never used
+// again, and so stays recognisable for good.
 type irpQueue struct {
 	ring *[2 * quarantine]*IRP
 	head uint
@@ -63,12 +64,14 @@ func IoSizeOfIrp(stackSize int8) uint16 { return uint16(irpSize + locationSize*i
 
 // IoAllocateIrp makes an IRP with n stack locations, none of which is current. NULL when there is no memory.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller creates it and frees it with IoFreeIrp, in its completion routine if it
-// was sent. Rules: IRQL-001; later IRP-030 to IRP-040. Not modelled: quota. Reference: wdm/nf-wdm-ioallocateirp.
+// IRQL: <= DISPATCH_LEVEL. Ownership: the caller creates it and frees it with IoFreeIrp, in its completion
+// routine if it was sent. Rules: IRQL-001; later IRP-030 to IRP-040. Not modelled: quota. Reference:
+// wdm/nf-wdm-ioallocateirp.
 func IoAllocateIrp(k *irql.K, stackSize int8, chargeQuota bool) *IRP {
 	ke.Enter(k, ddi.IoAllocateIrp)
 	if stackSize < 0 || stackSize > maxLocations || ke.Fails(k, &siteAllocateIrp) {
-		ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoAllocateIrp, A: uint64(stackSize), Flags: trace.HasA})
+		ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoAllocateIrp, A: uint64(stackSize),
+			Flags: trace.HasA})
 		return nil
 	}
 	p := state.Of(k).newIRP(k, stackSize, byAllocate)
@@ -136,7 +139,8 @@ func (io *ioManager) release(p *IRP) {
 
 // IoFreeIrp frees an IRP of IoAllocateIrp or IoBuildAsynchronousFsdRequest.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller must be the creator and hold the IRP again. MDLs are not freed with it.
+// IRQL: <= DISPATCH_LEVEL. Ownership: the caller must be the creator and hold the IRP again. MDLs are not
+// freed with it.
 // Rules: IRP-018, IRP-030 to IRP-033, IRP-035, IRP-041, IRQL-001, OBJ-014.
 // Reference: wdm/nf-wdm-iofreeirp.
 func IoFreeIrp(k *irql.K, p *IRP) {
@@ -165,8 +169,8 @@ func (p *IRP) backWithCreator() bool {
 	return false
 }
 
-// mayDispose reports whether img may free or reuse the IRP now: its creator, who holds it again, with no cancel routine set.
-// The I/O manager's own code may, too.
+// mayDispose reports whether img may free or reuse the IRP now: its creator, who holds it again, with no
+// cancel routine set. The I/O manager's own code may, too.
 func (p *IRP) mayDispose(img *ke.Image) bool {
 	return (img == nil || img == p.creator) && p.cancelRoutine == nil && p.backWithCreator()
 }
@@ -191,13 +195,15 @@ func freedWrongly(k *irql.K, p *IRP, img *ke.Image) {
 		f.Fix = "send the request, or complete it so that the I/O manager releases it."
 	case p.origin.threaded() && p.origin != byManager:
 		f.Rule, sub = verify.IRP_032, "0x20c"
-		f.Headline = fmt.Sprintf("%v, made by %v, is freed by its creator; the I/O manager frees it", p.id, p.origin)
+		f.Headline = fmt.Sprintf("%v, made by %v, is freed by its creator; the I/O manager frees it", p.id,
+			p.origin)
 		f.Fix = "do nothing: stage 2 of completion frees the IRP."
 		if p.state == stFreed {
 			f.Also = []verify.RuleID{verify.IRP_035}
 		}
 	case img != nil && img != p.creator || p.origin == byInitialize:
-		f.Rule, f.Also = p.special(verify.IRP_033, func(s *SubsystemRules) verify.RuleID { return s.WrongFree })
+		f.Rule, f.Also = p.special(verify.IRP_033,
+			func(s *SubsystemRules) verify.RuleID { return s.WrongFree })
 		f.BugCheck = 0
 		f.Headline = fmt.Sprintf("%v is freed by a driver that did not allocate it with IoAllocateIrp", p.id)
 	default:
@@ -220,8 +226,8 @@ func freedWrongly(k *irql.K, p *IRP, img *ke.Image) {
 
 // IoReuseIrp makes an IRP of IoAllocateIrp as new, with the same number of locations.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller must be the creator and hold the IRP again; MDLs must have been taken
-// off. Rules: IRP-005, IRP-037, IRP-038, IRP-041, IRQL-001. Reference: wdm/nf-wdm-ioreuseirp.
+// IRQL: <= DISPATCH_LEVEL. Ownership: the caller must be the creator and hold the IRP again; MDLs must have
+// been taken off. Rules: IRP-005, IRP-037, IRP-038, IRP-041, IRQL-001. Reference: wdm/nf-wdm-ioreuseirp.
 func IoReuseIrp(k *irql.K, p *IRP, status ntstatus.NTSTATUS) {
 	ke.Enter(k, ddi.IoReuseIrp)
 	if !isIRP(p) {
@@ -240,8 +246,10 @@ func IoReuseIrp(k *irql.K, p *IRP, status ntstatus.NTSTATUS) {
 
 // reinitialise clears everything but identity, origin and the allocation record.
 func (p *IRP) reinitialise() {
-	*p = IRP{m: p.m, io: p.io, id: p.id, locs: p.locs, origin: p.origin, creator: p.creator, allocSeq: p.allocSeq,
-		allocFlags: p.allocFlags, next: p.next, prev: p.prev, stackCount: p.stackCount, serial: p.serial, ran: p.ran}
+	*p = IRP{m: p.m, io: p.io, id: p.id, locs: p.locs, origin: p.origin, creator: p.creator,
+		allocSeq:   p.allocSeq,
+		allocFlags: p.allocFlags, next: p.next, prev: p.prev, stackCount: p.stackCount, serial: p.serial,
+		ran: p.ran}
 	p.forgetRun()
 	p.prepare(p.stackCount)
 }
@@ -257,18 +265,21 @@ func reusedWrongly(k *irql.K, p *IRP, img *ke.Image) {
 	f := verify.Finding{BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story()}
 	switch {
 	case p.origin.threaded() || p.origin == byAssociated || img != nil && img != p.creator:
-		f.Rule, f.Also = p.special(verify.IRP_037, func(s *SubsystemRules) verify.RuleID { return s.WrongReuse })
+		f.Rule, f.Also = p.special(verify.IRP_037,
+			func(s *SubsystemRules) verify.RuleID { return s.WrongReuse })
 		f.Headline = fmt.Sprintf("IoReuseIrp on %v, which was made by %v", p.id, p.origin)
 		f.Fix = "allocate IRPs that are to be reused with IoAllocateIrp."
 		f.Args[0] = verify.Arg{Value: "0x311", Meaning: "IoReuseIrp on an IRP of the wrong origin"}
 	case !p.backWithCreator() || p.cancelRoutine != nil || p.listed():
-		f.Rule, f.Also = p.special(verify.IRP_038, func(s *SubsystemRules) verify.RuleID { return s.Reinitialised })
+		f.Rule, f.Also = p.special(verify.IRP_038,
+			func(s *SubsystemRules) verify.RuleID { return s.Reinitialised })
 		f.Headline = fmt.Sprintf("%v is reinitialised while it is in use: %s", p.id, p.whereIs())
 		f.Fix = "reuse it in the completion routine that stops the climb, or after that routine has run."
 		f.Args[0] = verify.Arg{Value: "0x310", Meaning: "IRP reinitialised while in use"}
 	default: // of IoBuildAsynchronousFsdRequest
 		f.Rule, f.Warning, f.BugCheck = verify.IRP_037, true, 0
-		f.Headline = fmt.Sprintf("IoReuseIrp on %v, made by %v: the pages disagree whether that is allowed", p.id, p.origin)
+		f.Headline = fmt.Sprintf("IoReuseIrp on %v, made by %v: the pages disagree whether that is allowed",
+			p.id, p.origin)
 	}
 	f.Args[2] = verify.Arg{Value: p.id.String(), Meaning: "the IRP"}
 	if f.Warning {

@@ -29,18 +29,21 @@ func CTL_CODE(deviceType, function, method, access uint32) uint32 {
 	return deviceType<<16 | access<<14 | function<<2 | method
 }
 
-var siteBuild = ke.Site{Name: "fault/IoBuildRequest", Alts: []string{"succeeds", "returns NULL"}, Spec: "irp.md 8, 19.2"}
+var siteBuild = ke.Site{Name: "fault/IoBuildRequest", Alts: []string{"succeeds", "returns NULL"},
+	Spec: "irp.md 8, 19.2"}
 
-// IoBuildDeviceIoControlRequest makes a device control request that is bound to the calling thread. The I/O manager frees
-// the IRP; it writes the status block and sets the event when the request ends, unless it failed without being pended.
+// IoBuildDeviceIoControlRequest makes a device control request that is bound to the calling thread. The I/O
+// manager frees the IRP; it writes the status block and sets the event when the request ends, unless it
+// failed without being pended.
 //
-// IRQL: <= APC_LEVEL. Ownership: buffers, event and status block must stay until the request has ended. Rules: IRP-032,
-// IRP-045, IRP-061, IRQL-001. Reference: wdm/nf-wdm-iobuilddeviceiocontrolrequest.
+// IRQL: <= APC_LEVEL. Ownership: buffers, event and status block must stay until the request has ended.
+// Rules: IRP-032, IRP-045, IRP-061, IRQL-001. Reference: wdm/nf-wdm-iobuilddeviceiocontrolrequest.
 func IoBuildDeviceIoControlRequest(k *irql.K, ioControlCode uint32, dev *DEVICE_OBJECT, inputBuffer *Buffer,
 	inputBufferLength uint32, outputBuffer *Buffer, outputBufferLength uint32, internalDeviceIoControl bool,
 	event *irql.KEVENT, ioStatusBlock *IO_STATUS_BLOCK) *IRP {
 	ke.Enter(k, ddi.IoBuildDeviceIoControlRequest)
-	if badBuffer(k, dev, "0x9", inputBuffer, inputBufferLength) || badBuffer(k, dev, "0x9", outputBuffer, outputBufferLength) {
+	if badBuffer(k, dev, "0x9", inputBuffer, inputBufferLength) || badBuffer(k, dev, "0x9", outputBuffer,
+		outputBufferLength) {
 		return nil
 	}
 	if ke.Fails(k, &siteBuild) {
@@ -56,14 +59,16 @@ func IoBuildDeviceIoControlRequest(k *irql.K, ioControlCode uint32, dev *DEVICE_
 		l.major = IRP_MJ_INTERNAL_DEVICE_CONTROL
 	}
 	d := &l.params.DeviceIoControl
-	d.IoControlCode, d.InputBufferLength, d.OutputBufferLength = ioControlCode, inputBufferLength, outputBufferLength
+	d.IoControlCode, d.InputBufferLength, d.OutputBufferLength = ioControlCode, inputBufferLength,
+		outputBufferLength
 	if !p.ioctlBuffers(k, ioControlCode&3, inputBuffer, inputBufferLength, outputBuffer, outputBufferLength) {
 		p.freeBuffers(k)
 		io.release(p)
 		return nil
 	}
-	p.allocSeq = ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoBuildDeviceIoControlRequest, Obj: p.id, Obj2: dev.id,
-		A: uint64(ioControlCode), Flags: trace.HasA | trace.HexA})
+	p.allocSeq = ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoBuildDeviceIoControlRequest, Obj: p.id,
+		Obj2: dev.id,
+		A:    uint64(ioControlCode), Flags: trace.HasA | trace.HexA})
 	return p
 }
 
@@ -75,7 +80,8 @@ func (p *IRP) bind(k *irql.K, event *irql.KEVENT, iosb *IO_STATUS_BLOCK) {
 }
 
 // ioctlBuffers prepares the buffers by transfer method (irp.md 8); false when memory is short.
-func (p *IRP) ioctlBuffers(k *irql.K, method uint32, in *Buffer, inLen uint32, out *Buffer, outLen uint32) bool {
+func (p *IRP) ioctlBuffers(k *irql.K, method uint32, in *Buffer, inLen uint32, out *Buffer,
+	outLen uint32) bool {
 	l := p.loc(p.stackCount)
 	switch method {
 	case METHOD_NEITHER:
@@ -127,18 +133,23 @@ func badBuffer(k *irql.K, dev *DEVICE_OBJECT, sub string, b *Buffer, n uint32) b
 	}
 	ke.Report(k, verify.Finding{Rule: verify.IRP_061, BugCheck: 0xC9, Obj: dev.id.String(),
 		Headline: "a build routine is given a buffer that is NULL, freed, or shorter than the stated length",
-		Args:     [4]verify.Arg{{Value: sub, Meaning: "invalid buffer given to a build routine"}, {Value: dev.id.String(), Meaning: "the device"}}})
+		Args: [4]verify.Arg{{Value: sub, Meaning: "invalid buffer given to a build routine"},
+			{Value: dev.id.String(), Meaning: "the device"}}})
 	return true
 }
 
-// IoBuildSynchronousFsdRequest makes a read, write, flush, shutdown or PnP request that is bound to the calling thread.
+// IoBuildSynchronousFsdRequest makes a read, write, flush, shutdown or PnP request that is bound to the
+// calling thread.
 //
-// IRQL: <= APC_LEVEL. Ownership: as IoBuildDeviceIoControlRequest. Rules: IRP-032, IRP-045, IRP-061, IRQL-001.
+// IRQL: <= APC_LEVEL. Ownership: as IoBuildDeviceIoControlRequest. Rules: IRP-032, IRP-045, IRP-061,
+// IRQL-001.
 // Reference: wdm/nf-wdm-iobuildsynchronousfsdrequest.
-func IoBuildSynchronousFsdRequest(k *irql.K, majorFunction uint32, dev *DEVICE_OBJECT, buffer *Buffer, length uint32,
+func IoBuildSynchronousFsdRequest(k *irql.K, majorFunction uint32, dev *DEVICE_OBJECT, buffer *Buffer,
+	length uint32,
 	startingOffset *int64, event *irql.KEVENT, ioStatusBlock *IO_STATUS_BLOCK) *IRP {
 	ke.Enter(k, ddi.IoBuildSynchronousFsdRequest)
-	p := buildFsd(k, bySyncFsd, ddi.IoBuildSynchronousFsdRequest, majorFunction, dev, buffer, length, startingOffset)
+	p := buildFsd(k, bySyncFsd, ddi.IoBuildSynchronousFsdRequest, majorFunction, dev, buffer, length,
+		startingOffset)
 	if p != nil {
 		p.bind(k, event, ioStatusBlock)
 	}
@@ -147,19 +158,23 @@ func IoBuildSynchronousFsdRequest(k *irql.K, majorFunction uint32, dev *DEVICE_O
 
 // IoBuildAsynchronousFsdRequest makes a request like the synchronous form, but its creator frees it.
 //
-// IRQL: <= APC_LEVEL. Ownership: the creator's completion routine frees buffers, MDLs and the IRP and stops the climb.
+// IRQL: <= APC_LEVEL. Ownership: the creator's completion routine frees buffers, MDLs and the IRP and stops
+// the climb.
 // Rules: IRP-036, IRP-061, IRP-071, IRQL-001. Reference: wdm/nf-wdm-iobuildasynchronousfsdrequest.
-func IoBuildAsynchronousFsdRequest(k *irql.K, majorFunction uint32, dev *DEVICE_OBJECT, buffer *Buffer, length uint32,
+func IoBuildAsynchronousFsdRequest(k *irql.K, majorFunction uint32, dev *DEVICE_OBJECT, buffer *Buffer,
+	length uint32,
 	startingOffset *int64, ioStatusBlock *IO_STATUS_BLOCK) *IRP {
 	ke.Enter(k, ddi.IoBuildAsynchronousFsdRequest)
-	p := buildFsd(k, byAsyncFsd, ddi.IoBuildAsynchronousFsdRequest, majorFunction, dev, buffer, length, startingOffset)
+	p := buildFsd(k, byAsyncFsd, ddi.IoBuildAsynchronousFsdRequest, majorFunction, dev, buffer, length,
+		startingOffset)
 	if p != nil {
 		p.thread, p.userIosb = ke.ThreadOf(k), ioStatusBlock
 	}
 	return p
 }
 
-func buildFsd(k *irql.K, o origin, d ddi.ID, major uint32, dev *DEVICE_OBJECT, b *Buffer, n uint32, off *int64) *IRP {
+func buildFsd(k *irql.K, o origin, d ddi.ID, major uint32, dev *DEVICE_OBJECT, b *Buffer, n uint32,
+	off *int64) *IRP {
 	transfers := major == IRP_MJ_READ || major == IRP_MJ_WRITE
 	if transfers && badBuffer(k, dev, "0x8", b, n) {
 		return nil
@@ -177,7 +192,8 @@ func buildFsd(k *irql.K, o origin, d ddi.ID, major uint32, dev *DEVICE_OBJECT, b
 		io.release(p)
 		return nil
 	}
-	p.allocSeq = ke.Log(k, trace.Event{What: trace.Call, Code: d, Obj: p.id, Obj2: dev.id, A: uint64(major), Flags: trace.HasA})
+	p.allocSeq = ke.Log(k, trace.Event{What: trace.Call, Code: d, Obj: p.id, Obj2: dev.id, A: uint64(major),
+		Flags: trace.HasA})
 	return p
 }
 

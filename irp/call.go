@@ -12,14 +12,15 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// IoCallDriver sends an IRP to a device: the next location becomes the current one and the dispatch routine for its
-// major function is called. The status is exactly what that routine returned.
+// IoCallDriver sends an IRP to a device: the next location becomes the current one and the dispatch routine
+// for its major function is called. The status is exactly what that routine returned.
 //
-// IRQL: <= DISPATCH_LEVEL; at DISPATCH_LEVEL only READ, WRITE, DEVICE_CONTROL, INTERNAL_DEVICE_CONTROL and POWER.
-// Ownership: the IRP belongs to the lower driver; the caller may not touch it again unless a routine of its own stops the
-// climb. Rules: IRP-003, IRP-004, IRP-005, IRP-014, IRP-016, IRP-018, IRP-019, IRP-021, IRP-036, IRP-042,
-// IRP-044, IRP-055, IRP-056, IRP-060, IRP-064, IRP-066, IRP-069, IRP-074, IRP-076; and on return IRP-006
-// to IRP-010, IRP-017, IRP-046; LOCK-013. Reference: wdm/nf-wdm-iofcalldriver.
+// IRQL: <= DISPATCH_LEVEL; at DISPATCH_LEVEL only READ, WRITE, DEVICE_CONTROL, INTERNAL_DEVICE_CONTROL and
+// POWER.
+// Ownership: the IRP belongs to the lower driver; the caller may not touch it again unless a routine of its
+// own stops the climb. Rules: IRP-003, IRP-004, IRP-005, IRP-014, IRP-016, IRP-018, IRP-019, IRP-021,
+// IRP-036, IRP-042, IRP-044, IRP-055, IRP-056, IRP-060, IRP-064, IRP-066, IRP-069, IRP-074, IRP-076; and on
+// return IRP-006 to IRP-010, IRP-017, IRP-046; LOCK-013. Reference: wdm/nf-wdm-iofcalldriver.
 func IoCallDriver(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
 	ke.EnterAnyLevel(k, ddi.IoCallDriver)
 	if !isIRP(p) {
@@ -38,11 +39,13 @@ func IoCallDriver(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
 	if l == nil {
 		noLocation(k, p, "IoCallDriver")
 	}
-	l.device = dev // nothing else in the location is overwritten, so a skipped driver's device is never recorded
+	// nothing else in the location is overwritten, so a skipped driver's device is never recorded
+	l.device = dev
 	io := p.io
 	v := io.getVisit(p)
 	l.visit = v
-	v.marked = l.control&SL_PENDING_RETURNED != 0 && l.markedBy == dev.DriverObject.image // and skipped by that driver
+	// and skipped by that driver
+	v.marked = l.control&SL_PENDING_RETURNED != 0 && l.markedBy == dev.DriverObject.image
 	p.sent = true
 	p.sentSeq = ke.CallOn(k, ddi.IoCallDriver, dev.id, p.id)
 	level := p.cur
@@ -90,8 +93,8 @@ func dispatch(k *irql.K, dev *DEVICE_OBJECT, p *IRP, v *visit, major uint8) ntst
 	return s
 }
 
-// codeOf is the code address of a routine, as reflect gives it: an interface that holds a func holds the pointer to its
-// closure, whose first word is the address. It is asked for at every callback.
+// codeOf is the code address of a routine, as reflect gives it: an interface that holds a func holds the
+// pointer to its closure, whose first word is the address. It is asked for at every callback.
 func codeOf(fn any) uintptr {
 	data := (*[2]unsafe.Pointer)(unsafe.Pointer(&fn))[1]
 	if data == nil {
@@ -117,10 +120,13 @@ func checkSend(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
 		sentByStranger(k, p)
 	}
 	if p.cancelRoutine != nil {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_021, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+		ke.Report(k, verify.Finding{Rule: verify.IRP_021, BugCheck: 0xC9, Obj: p.id.String(),
+			Dump:     dumpIRP(p),
 			Headline: fmt.Sprintf("%v is forwarded with a cancel routine set", p.id),
-			Args:     [4]verify.Arg{{Value: "0x203", Meaning: "IRP sent down with a cancel routine set"}, {}, {Value: p.id.String(), Meaning: "the IRP"}},
-			Fix:      "take it back first: if IoSetCancelRoutine(k, p, nil) returns nil, leave the IRP to the cancel routine."})
+			Args: [4]verify.Arg{{Value: "0x203", Meaning: "IRP sent down with a cancel routine set"}, {},
+				{Value: p.id.String(), Meaning: "the IRP"}},
+			Fix: "take it back first: if IoSetCancelRoutine(k, p, nil) returns nil, leave the IRP to " +
+				"the cancel routine."})
 	}
 	l := p.loc(p.cur - 1)
 	if l == nil {
@@ -131,10 +137,13 @@ func checkSend(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
 	}
 	if up := p.loc(p.cur); l.setBy != p.owner && up != nil && l.setBy == up.setBy && l.routine != nil &&
 		l.control&invokeAny != 0 && l.control == up.control && codeOf(l.routine) == codeOf(up.routine) {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_014, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
-			Headline: fmt.Sprintf("the stack location of %v was copied by hand: the upper driver's completion routine would run twice", p.id),
-			Args:     [4]verify.Arg{{Value: "0x207", Meaning: "the upper driver's completion routine is overwritten"}, {}, {Value: p.id.String(), Meaning: "the IRP"}},
-			Fix:      "use IoCopyCurrentIrpStackLocationToNext."})
+		ke.Report(k, verify.Finding{Rule: verify.IRP_014, BugCheck: 0xC9, Obj: p.id.String(),
+			Dump: dumpIRP(p),
+			Headline: fmt.Sprintf("the stack location of %v was copied by hand: the upper driver's "+
+				"completion routine would run twice", p.id),
+			Args: [4]verify.Arg{{Value: "0x207", Meaning: "the upper driver's completion routine is " +
+				"overwritten"}, {}, {Value: p.id.String(), Meaning: "the IRP"}},
+			Fix: "use IoCopyCurrentIrpStackLocationToNext."})
 	}
 	if p.requestorMode == irql.KernelMode && (p.userBuffer != nil || l.filled) {
 		p.checkAddresses(k, l)
@@ -153,8 +162,10 @@ func checkSend(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
 
 func sentAtBadIrql(k *irql.K, p *IRP, major uint8) {
 	now := ke.IRQL(k)
-	f := verify.Finding{Rule: verify.IRP_055, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p), AllowedIRQL: ke.APC,
-		Headline: fmt.Sprintf("%v with major function %s is sent at %v", p.id, MajorName(major), irql.KIRQL(now)),
+	f := verify.Finding{Rule: verify.IRP_055, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+		AllowedIRQL: ke.APC,
+		Headline: fmt.Sprintf("%v with major function %s is sent at %v", p.id, MajorName(major),
+			irql.KIRQL(now)),
 		Args: [4]verify.Arg{{Value: "0x10", Meaning: "IRP sent at an IRQL the receiver need not accept"},
 			{Value: fmt.Sprint(now), Meaning: "current IRQL"}}}
 	if now > ke.Dispatch {
@@ -174,7 +185,8 @@ func anyLevelMajor(major uint8) bool {
 	return false
 }
 
-// checkCreatorRoutine: an IRP that the creator must free needs a routine that is called in every case (IRP-036, IRP-071).
+// checkCreatorRoutine: an IRP that the creator must free needs a routine that is called in every case
+// (IRP-036, IRP-071).
 func checkCreatorRoutine(k *irql.K, p *IRP, l *IO_STACK_LOCATION) {
 	if p.origin.threaded() || p.origin == byAssociated {
 		return
@@ -184,15 +196,19 @@ func checkCreatorRoutine(k *irql.K, p *IRP, l *IO_STACK_LOCATION) {
 	case c == 0:
 		rule, also := p.special(verify.IRP_036, func(s *SubsystemRules) verify.RuleID { return s.NoRoutine })
 		ke.Report(k, verify.Finding{Rule: rule, Also: also, Obj: p.id.String(), Dump: dumpIRP(p),
-			Headline: fmt.Sprintf("%v, made by %v, is sent without a completion routine: nobody will free it", p.id, p.origin),
-			Places:   []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}},
-			Fix:      "set a routine for success, error and cancel that frees the IRP and returns STATUS_MORE_PROCESSING_REQUIRED."})
+			Headline: fmt.Sprintf("%v, made by %v, is sent without a completion routine: nobody will free it",
+				p.id, p.origin),
+			Places: []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}},
+			Fix: "set a routine for success, error and cancel that frees the IRP and returns " +
+				"STATUS_MORE_PROCESSING_REQUIRED."})
 	case c != all:
-		rule, also := p.special(verify.IRP_071, func(s *SubsystemRules) verify.RuleID { return s.MissingFlag })
+		rule, also := p.special(verify.IRP_071,
+			func(s *SubsystemRules) verify.RuleID { return s.MissingFlag })
 		ke.Report(k, verify.Finding{Rule: rule, Also: also, Obj: p.id.String(), Dump: dumpIRP(p),
-			Headline: fmt.Sprintf("the completion routine of %v is not invoked in every case (flags 0x%02x)", p.id, c),
-			Places:   []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}},
-			Fix:      "pass TRUE for InvokeOnSuccess, InvokeOnError and InvokeOnCancel."})
+			Headline: fmt.Sprintf("the completion routine of %v is not invoked in every case (flags 0x%02x)",
+				p.id, c),
+			Places: []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}},
+			Fix:    "pass TRUE for InvokeOnSuccess, InvokeOnError and InvokeOnCancel."})
 	}
 }
 
@@ -208,7 +224,8 @@ func badDevice(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
 	}
 	ke.Report(k, verify.Finding{Rule: verify.IRP_019, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
 		Headline: fmt.Sprintf("%v is sent to %s", p.id, what),
-		Args:     [4]verify.Arg{{Value: sub, Meaning: "IoCallDriver with a bad device object"}, {}, {Value: p.id.String(), Meaning: "the IRP"}}})
+		Args: [4]verify.Arg{{Value: sub, Meaning: "IoCallDriver with a bad device object"}, {},
+			{Value: p.id.String(), Meaning: "the IRP"}}})
 	panic("internal error: went on with a bad device object")
 }
 
@@ -222,9 +239,11 @@ func sentByStranger(k *irql.K, p *IRP) {
 		return
 	}
 	rule, also := p.special(verify.IRP_003, func(s *SubsystemRules) verify.RuleID { return s.SentTwice })
-	ke.Report(k, verify.Finding{Rule: rule, Also: also, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story(),
+	ke.Report(k, verify.Finding{Rule: rule, Also: also, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+		Places:   p.story(),
 		Headline: fmt.Sprintf("%v is sent by a driver that does not hold it: %s", p.id, p.whereIs()),
-		Args:     [4]verify.Arg{{Value: "0x205", Meaning: "IRP forwarded while another driver owns it"}, {}, {Value: p.id.String(), Meaning: "the IRP"}}})
+		Args: [4]verify.Arg{{Value: "0x205", Meaning: "IRP forwarded while another driver owns it"}, {},
+			{Value: p.id.String(), Meaning: "the IRP"}}})
 }
 
 // judgeDispatch evaluates the pending contract when a dispatch routine has returned (irp.md 6).
@@ -240,31 +259,38 @@ func judgeDispatch(k *irql.K, p *IRP, id trace.ID, v *visit, s ntstatus.NTSTATUS
 	case s == 0xFFFFFFFF:
 		c9(k, p, id, verify.IRP_010, nil, 0x225, "the dispatch routine returned 0xFFFFFFFF for %v", "")
 	case v.marked && s != ntstatus.STATUS_PENDING:
-		c9(k, p, id, verify.IRP_006, nil, 0x23E, "%v was marked pending but the dispatch routine returned "+s.String(),
-			"after IoMarkIrpPending return STATUS_PENDING, whatever IoCallDriver or IoCompleteRequest did meanwhile.")
+		c9(k, p, id, verify.IRP_006, nil, 0x23E, "%v was marked pending but the dispatch routine returned "+
+			""+s.String(),
+			"after IoMarkIrpPending return STATUS_PENDING, whatever IoCallDriver or IoCompleteRequest did "+
+				"meanwhile.")
 	case v.marked:
 	case s == ntstatus.STATUS_PENDING:
 		if v.completed && v.ownFrame || !v.forwarded || v.lower != ntstatus.STATUS_PENDING {
-			c9(k, p, id, verify.IRP_007, nil, 0x23D, "the dispatch routine returned STATUS_PENDING but %v was not marked pending",
+			c9(k, p, id, verify.IRP_007, nil, 0x23D, "the dispatch routine returned STATUS_PENDING but %v "+
+				"was not marked pending",
 				"call IoMarkIrpPending before the IRP becomes visible to anybody else.")
 		}
 	case here:
-		c9(k, p, id, verify.IRP_008, nil, 0x226, "the dispatch routine returned "+s.String()+" without having completed, forwarded or pended %v",
+		c9(k, p, id, verify.IRP_008, nil, 0x226, "the dispatch routine returned "+s.String()+" without "+
+			"having completed, forwarded or pended %v",
 			"set IoStatus, call IoCompleteRequest and return the same status.")
 	case v.completed && v.ownFrame:
 		if s != v.status {
-			c9(k, p, id, verify.IRP_009, nil, 0x224, "%v was completed with "+v.status.String()+" but the dispatch routine returned "+s.String(),
+			c9(k, p, id, verify.IRP_009, nil, 0x224, "%v was completed with "+v.status.String()+" but the "+
+				"dispatch routine returned "+s.String(),
 				"keep the status in a variable: put it into IoStatus.Status, complete, return the variable.")
 		}
 	case v.forwarded && s != v.lower:
-		c9(k, p, id, verify.IRP_009, nil, 0x224, "%v was only forwarded; IoCallDriver returned "+v.lower.String()+" but the dispatch routine returned "+s.String(),
+		c9(k, p, id, verify.IRP_009, nil, 0x224, "%v was only forwarded; IoCallDriver returned "+
+			""+v.lower.String()+" but the dispatch routine returned "+s.String(),
 			"return what IoCallDriver returned.")
 	}
 }
 
 func c9(k *irql.K, p *IRP, id trace.ID, rule verify.RuleID, also []verify.RuleID, sub uint32,
 	format, fix string) {
-	f := verify.Finding{Rule: rule, Also: also, BugCheck: 0xC9, Obj: id.String(), Headline: fmt.Sprintf(format, id), Fix: fix}
+	f := verify.Finding{Rule: rule, Also: also, BugCheck: 0xC9, Obj: id.String(),
+		Headline: fmt.Sprintf(format, id), Fix: fix}
 	f.Args[0] = verify.Arg{Value: fmt.Sprintf("0x%x", sub), Meaning: "sub-code of the I/O verifier"}
 	f.Args[2] = verify.Arg{Value: id.String(), Meaning: "the IRP"}
 	if p.id == id {

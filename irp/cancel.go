@@ -39,7 +39,8 @@ func (io *ioManager) lockCancel(k *irql.K) (old uint8) {
 	return old
 }
 
-// IoReleaseCancelSpinLock gives the cancel spin lock back and restores the IRQL; a cancel routine passes CancelIrql.
+// IoReleaseCancelSpinLock gives the cancel spin lock back and restores the IRQL; a cancel routine passes
+// CancelIrql.
 //
 // IRQL: DISPATCH_LEVEL. Rules: IRP-025, IRQL-002, LOCK-002, LOCK-010.
 // Reference: wdm/nf-wdm-ioreleasecancelspinlock.
@@ -80,8 +81,8 @@ func (io *ioManager) wrongCancelIrql(k *irql.K, level irql.KIRQL, h *ke.Held) {
 		Fix:    "keep one variable for each lock."})
 }
 
-// IoSetCancelRoutine exchanges the cancel routine of an IRP atomically. NULL as result means that none was set, or that
-// cancellation has taken it already.
+// IoSetCancelRoutine exchanges the cancel routine of an IRP atomically. NULL as result means that none was
+// set, or that cancellation has taken it already.
 //
 // IRQL: <= DISPATCH_LEVEL. Ownership: the caller must hold the IRP to set a routine. Rules: IRP-005, IRP-022,
 // IRP-026, IRQL-001.
@@ -96,9 +97,12 @@ func IoSetCancelRoutine(k *irql.K, p *IRP, routine DRIVER_CANCEL) DRIVER_CANCEL 
 		if routine == nil || p.state == stFreed {
 			p.touchedByStranger(k)
 		} else {
-			ke.Report(k, verify.Finding{Rule: verify.IRP_022, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story(),
-				Headline: fmt.Sprintf("a cancel routine is set on %v, which another driver holds: %s", p.id, p.whereIs()),
-				Args:     [4]verify.Arg{{Value: "0x229", Meaning: "cancel routine set on an IRP that is being processed below"}, {}, {Value: p.id.String(), Meaning: "the IRP"}}})
+			ke.Report(k, verify.Finding{Rule: verify.IRP_022, BugCheck: 0xC9, Obj: p.id.String(),
+				Dump: dumpIRP(p), Places: p.story(),
+				Headline: fmt.Sprintf("a cancel routine is set on %v, which another driver holds: %s", p.id,
+					p.whereIs()),
+				Args: [4]verify.Arg{{Value: "0x229", Meaning: "cancel routine set on an IRP that is " +
+					"being processed below"}, {}, {Value: p.id.String(), Meaning: "the IRP"}}})
 		}
 	}
 	old := p.cancelRoutine
@@ -114,11 +118,12 @@ func IoSetCancelRoutine(k *irql.K, p *IRP, routine DRIVER_CANCEL) DRIVER_CANCEL 
 	return old
 }
 
-// IoCancelIrp asks for an IRP to be cancelled: Cancel is set and the cancel routine, if there is one, is called at
-// DISPATCH_LEVEL with the cancel spin lock held. TRUE means that a routine was called, not that the IRP has completed.
+// IoCancelIrp asks for an IRP to be cancelled: Cancel is set and the cancel routine, if there is one, is
+// called at DISPATCH_LEVEL with the cancel spin lock held. TRUE means that a routine was called, not that the
+// IRP has completed.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller, its creator, must keep the IRP alive across the call. Rules: IRP-023,
-// IRP-024, IRP-025, IRP-028, IRQL-001. Reference: wdm/nf-wdm-iocancelirp.
+// IRQL: <= DISPATCH_LEVEL. Ownership: the caller, its creator, must keep the IRP alive across the call.
+// Rules: IRP-023, IRP-024, IRP-025, IRP-028, IRQL-001. Reference: wdm/nf-wdm-iocancelirp.
 func IoCancelIrp(k *irql.K, p *IRP) bool {
 	ke.Enter(k, ddi.IoCancelIrp)
 	if !isIRP(p) {
@@ -175,15 +180,17 @@ func (p *IRP) runCancel(k *irql.K, io *ioManager, r DRIVER_CANCEL, old uint8) {
 		p.state = stInCancel
 	}
 	held, _, _ := ke.Unhold(k, &io.cancelLock) // the cancel routine takes the lock over
-	f := ke.Push(k, ke.Frame{Kind: ke.FrameCancel, Image: img, Device: dev, Object: p, Obj: id, Fn: codeOf(r)})
+	f := ke.Push(k, ke.Frame{Kind: ke.FrameCancel, Image: img, Device: dev, Object: p, Obj: id,
+		Fn: codeOf(r)})
 	f.SetEntryIRQL(old)
 	ke.Hold(k, held)
 	r(k, dev, p)
 	if _, ok := ke.FindHeld(k, &io.cancelLock); ok && io.cancelOwner == p {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_024, BugCheck: 0x11B, Obj: id.String(),
 			Headline: fmt.Sprintf("the cancel routine of %v returns holding the cancel spin lock", id),
-			Args:     [4]verify.Arg{{Value: id.String(), Meaning: "the IRP"}, {Value: funcName(r), Meaning: "the cancel routine"}},
-			Fix:      "call IoReleaseCancelSpinLock(k, p.CancelIrql()) as the first statement."})
+			Args: [4]verify.Arg{{Value: id.String(), Meaning: "the IRP"},
+				{Value: funcName(r), Meaning: "the cancel routine"}},
+			Fix: "call IoReleaseCancelSpinLock(k, p.CancelIrql()) as the first statement."})
 	}
 	if p.id == id && p.serial == mine && p.state == stInCancel {
 		p.state = stQueued
@@ -198,14 +205,18 @@ func checkCancel(k *irql.K, p *IRP) {
 	img := ke.Acting(k)
 	switch {
 	case p.state == stFreed || p.state == stStage2 || p.cur > p.stackCount+1:
-		f := verify.Finding{Rule: verify.IRP_023, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story(), BugCheck: 0x48,
+		f := verify.Finding{Rule: verify.IRP_023, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story(),
+			BugCheck: 0x48,
 			Headline: fmt.Sprintf("IoCancelIrp on %v, but %s", p.id, p.whereIs()),
-			Args:     [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP"}, {Value: funcName(p.cancelRoutine), Meaning: "the cancel routine"}},
-			Fix:      "keep the IRP alive across the call: an interlocked word shared with the completion routine decides who disposes of it."}
+			Args: [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP"},
+				{Value: funcName(p.cancelRoutine), Meaning: "the cancel routine"}},
+			Fix: "keep the IRP alive across the call: an interlocked word shared with the completion " +
+				"routine decides who disposes of it."}
 		f.Rule, f.Also = p.special(f.Rule, func(s *SubsystemRules) verify.RuleID { return s.CancelFreed })
 		ke.Report(k, f)
 	case img != nil && img != p.creator:
-		rule, also := p.special(verify.IRP_028, func(s *SubsystemRules) verify.RuleID { return s.CancelStranger })
+		rule, also := p.special(verify.IRP_028,
+			func(s *SubsystemRules) verify.RuleID { return s.CancelStranger })
 		ke.Report(k, verify.Finding{Rule: rule, Also: also, Obj: p.id.String(),
 			Headline: fmt.Sprintf("%s cancels %v, which it did not create", img.Name, p.id)})
 	}

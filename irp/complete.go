@@ -11,20 +11,23 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// IoCompleteRequest ends the caller's work on an IRP: the completion routines above are called one after the other, then
-// the I/O manager finishes the request.
+// IoCompleteRequest ends the caller's work on an IRP: the completion routines above are called one after the
+// other, then the I/O manager finishes the request.
 //
-// IRQL: <= DISPATCH_LEVEL, no spin lock held. Ownership: the caller may not touch the IRP again. Rules: IRP-001, IRP-002,
-// IRP-010, IRP-017, IRP-018, IRP-020, IRP-027,
-// IRP-053, IRP-054, IRP-059, IRP-065, and during the climb IRP-011, IRP-036, IRP-047, IRP-050 to
-// IRP-052. Not modelled: the priority boost. Reference: wdm/nf-wdm-iofcompleterequest.
+// IRQL: <= DISPATCH_LEVEL, no spin lock held. Ownership: the caller may not touch the IRP again. Rules:
+// IRP-001, IRP-002, IRP-010, IRP-017, IRP-018, IRP-020, IRP-027, IRP-053, IRP-054, IRP-059, IRP-065, and
+// during the climb IRP-011, IRP-036, IRP-047, IRP-050 to IRP-052. Not modelled: the priority boost.
+// Reference: wdm/nf-wdm-iofcompleterequest.
 func IoCompleteRequest(k *irql.K, p *IRP, priorityBoost int8) {
 	_ = priorityBoost
 	ke.EnterAnyLevel(k, ddi.IoCompleteRequest)
 	if ke.IRQL(k) > ke.Dispatch && isIRP(p) {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_054, BugCheck: 0xC9, Obj: p.id.String(), AllowedIRQL: ke.Dispatch,
-			Headline: fmt.Sprintf("%v is completed above DISPATCH_LEVEL", p.id),
-			Args:     [4]verify.Arg{{Value: "0xe", Meaning: "IoCompleteRequest above DISPATCH_LEVEL"}, {Value: fmt.Sprint(ke.IRQL(k)), Meaning: "current IRQL"}, {Value: p.id.String(), Meaning: "the IRP"}}})
+		ke.Report(k, verify.Finding{Rule: verify.IRP_054, BugCheck: 0xC9, Obj: p.id.String(),
+			AllowedIRQL: ke.Dispatch,
+			Headline:    fmt.Sprintf("%v is completed above DISPATCH_LEVEL", p.id),
+			Args: [4]verify.Arg{{Value: "0xe", Meaning: "IoCompleteRequest above DISPATCH_LEVEL"},
+				{Value: fmt.Sprint(ke.IRQL(k)), Meaning: "current IRQL"},
+				{Value: p.id.String(), Meaning: "the IRP"}}})
 	}
 	if !isIRP(p) {
 		notAnIRP(k, p)
@@ -32,13 +35,15 @@ func IoCompleteRequest(k *irql.K, p *IRP, priorityBoost int8) {
 	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
 	checkComplete(k, p)
 	f := ke.Top(k)
-	if l := p.loc(p.cur); l != nil && l.visit != nil && (p.state == stAt || p.state == stQueued || p.state == stStopped || p.state == stInCancel) {
+	if l := p.loc(p.cur); l != nil && l.visit != nil && (p.state == stAt || p.state == stQueued ||
+		p.state == stStopped || p.state == stInCancel) {
 		v := l.visit
 		v.completed, v.status = true, p.ioStatus.Status
 		v.ownFrame = f != nil && f.Kind == ke.FrameDispatch && f.Data == v
 	}
 	if v := frameVisit(k, p); v != nil && !v.completed {
-		v.completed, v.ownFrame, v.status = true, true, p.ioStatus.Status // resumed after its own routine stopped the climb
+		// resumed after its own routine stopped the climb
+		v.completed, v.ownFrame, v.status = true, true, p.ioStatus.Status
 	}
 	p.completeSeq = ke.CallStatus(k, ddi.IoCompleteRequest, p.id, uint32(p.ioStatus.Status))
 	p.climb(k)
@@ -46,7 +51,8 @@ func IoCompleteRequest(k *irql.K, p *IRP, priorityBoost int8) {
 
 func checkComplete(k *irql.K, p *IRP) {
 	if p.state == stFreed || p.cur > p.stackCount+1 {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_001, BugCheck: 0x44, Obj: p.id.String(), Dump: dumpIRP(p),
+		ke.Report(k, verify.Finding{Rule: verify.IRP_001, BugCheck: 0x44, Obj: p.id.String(),
+			Dump:     dumpIRP(p),
 			Headline: fmt.Sprintf("%v completed a second time", p.id),
 			Args:     [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP"}},
 			Places:   []verify.Place{{Label: "FIRST_COMPLETION", Seq: p.completeSeq}}})
@@ -61,24 +67,33 @@ func checkComplete(k *irql.K, p *IRP) {
 	}
 	if h, ok := ke.HoldsSpin(k); ok {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_053, Obj: p.id.String(),
-			Headline: fmt.Sprintf("%v is completed while %v is held: a completion routine above may need it", p.id, h.ID),
-			Places:   []verify.Place{{Label: "ACQUIRED", Seq: h.Seq}},
-			Fix:      "collect the IRPs under the lock and complete them after releasing it."})
+			Headline: fmt.Sprintf("%v is completed while %v is held: a completion routine above may need it",
+				p.id, h.ID),
+			Places: []verify.Place{{Label: "ACQUIRED", Seq: h.Seq}},
+			Fix:    "collect the IRPs under the lock and complete them after releasing it."})
 	}
 	switch s := p.ioStatus.Status; {
 	case s == ntstatus.STATUS_PENDING || s == 0xFFFFFFFF:
-		ke.Report(k, verify.Finding{Rule: verify.IRP_010, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+		ke.Report(k, verify.Finding{Rule: verify.IRP_010, BugCheck: 0xC9, Obj: p.id.String(),
+			Dump:     dumpIRP(p),
 			Headline: fmt.Sprintf("%v is completed with %v", p.id, s),
-			Args:     [4]verify.Arg{{Value: "0x6", Meaning: "IRP completed with an illegal status"}, {Value: fmt.Sprintf("0x%08x", uint32(s)), Meaning: "the status"}, {Value: p.id.String(), Meaning: "the IRP"}}})
+			Args: [4]verify.Arg{{Value: "0x6", Meaning: "IRP completed with an illegal status"},
+				{Value: fmt.Sprintf("0x%08x", uint32(s)), Meaning: "the status"},
+				{Value: p.id.String(), Meaning: "the IRP"}}})
 	case s == ntstatus.STATUS_MORE_PROCESSING_REQUIRED:
 		ke.Report(k, verify.Finding{Rule: verify.IRP_010, Obj: p.id.String(), Warning: true,
-			Headline: fmt.Sprintf("%v is completed with %v, which is an answer of completion routines", p.id, s)})
+			Headline: fmt.Sprintf("%v is completed with %v, which is an answer of completion routines", p.id,
+				s)})
 	}
 	if p.cancelRoutine != nil {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_020, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+		ke.Report(k, verify.Finding{Rule: verify.IRP_020, BugCheck: 0xC9, Obj: p.id.String(),
+			Dump:     dumpIRP(p),
 			Headline: fmt.Sprintf("%v is completed with a cancel routine set", p.id),
-			Args:     [4]verify.Arg{{Value: "0x7", Meaning: "IRP completed with a cancel routine set"}, {Value: funcName(p.cancelRoutine), Meaning: "the cancel routine"}, {Value: p.id.String(), Meaning: "the IRP"}},
-			Fix:      "take the cancel routine back first; if IoSetCancelRoutine(k, p, nil) returns nil, the cancel routine owns the IRP."})
+			Args: [4]verify.Arg{{Value: "0x7", Meaning: "IRP completed with a cancel routine set"},
+				{Value: funcName(p.cancelRoutine), Meaning: "the cancel routine"},
+				{Value: p.id.String(), Meaning: "the IRP"}},
+			Fix: "take the cancel routine back first; if IoSetCancelRoutine(k, p, nil) returns nil, " +
+				"the cancel routine owns the IRP."})
 	}
 	if p.outLen > 0 {
 		p.checkInformation(k)
@@ -95,7 +110,8 @@ func checkNeverSent(k *irql.K, p *IRP) {
 	if p.origin.threaded() {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_065, BugCheck: 0xC9, Obj: p.id.String(),
 			Headline: fmt.Sprintf("%v is completed by its creator without having been sent", p.id),
-			Args:     [4]verify.Arg{{Value: "0x239", Meaning: "IRP completed that was never sent"}, {}, {Value: p.id.String(), Meaning: "the IRP"}}})
+			Args: [4]verify.Arg{{Value: "0x239", Meaning: "IRP completed that was never sent"}, {},
+				{Value: p.id.String(), Meaning: "the IRP"}}})
 	}
 }
 
@@ -104,9 +120,11 @@ func completedByStranger(k *irql.K, p *IRP) {
 		p.inTwoQueues(k, ddi.IoCompleteRequest)
 		return
 	}
-	f := verify.Finding{Rule: verify.IRP_002, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story(),
+	f := verify.Finding{Rule: verify.IRP_002, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+		Places:   p.story(),
 		Headline: fmt.Sprintf("%v is completed by a driver that does not hold it: %s", p.id, p.whereIs()),
-		Args:     [4]verify.Arg{{Value: "0x209", Meaning: "IRP completed while another driver owns it"}, {}, {Value: p.id.String(), Meaning: "the IRP"}}}
+		Args: [4]verify.Arg{{Value: "0x209", Meaning: "IRP completed while another driver owns it"}, {},
+			{Value: p.id.String(), Meaning: "the IRP"}}}
 	if p.state == stCompleting || p.state == stStage2 {
 		f.Rule, f.BugCheck = verify.IRP_001, 0x44
 		f.Headline = fmt.Sprintf("%v completed a second time", p.id)
@@ -117,19 +135,22 @@ func completedByStranger(k *irql.K, p *IRP) {
 		f.Rule, f.Also = p.special(f.Rule, func(s *SubsystemRules) verify.RuleID { return s.Completed })
 	}
 	if p.sentSeq > 0 && f.BugCheck == 0xC9 {
-		f.Fix = "forward with a completion routine that returns STATUS_MORE_PROCESSING_REQUIRED, wait for it, then complete."
+		f.Fix = "forward with a completion routine that returns STATUS_MORE_PROCESSING_REQUIRED, wait for " +
+			"it, then complete."
 	}
 	ke.Report(k, f)
 }
 
-// climb is stage 1 of completion (irp.md 4): upwards location by location, until a routine stops it or the top is passed.
+// climb is stage 1 of completion (irp.md 4): upwards location by location, until a routine stops it or the
+// top is passed.
 func (p *IRP) climb(k *irql.K) {
 	sp := p.loc(p.cur)
 	p.cur++
 	for p.cur <= p.stackCount+1 {
 		ctl := sp.control
 		p.pendingReturned = ctl&SL_PENDING_RETURNED != 0
-		ok := ntstatus.NT_SUCCESS(p.ioStatus.Status) // evaluated anew at every level: a routine may have rewritten it
+		// evaluated anew at every level: a routine may have rewritten it
+		ok := ntstatus.NT_SUCCESS(p.ioStatus.Status)
 		invoke := ok && ctl&SL_INVOKE_ON_SUCCESS != 0 || !ok && ctl&SL_INVOKE_ON_ERROR != 0 ||
 			p.cancel && ctl&SL_INVOKE_ON_CANCEL != 0
 		up := p.loc(p.cur)
@@ -162,7 +183,8 @@ func (p *IRP) climb(k *irql.K) {
 	p.finish(k)
 }
 
-// clear makes a completed location inert; the documentation says that it reads as zero from the routine above.
+// clear makes a completed location inert; the documentation says that it reads as zero from the routine
+// above.
 func (l *IO_STACK_LOCATION) clear() {
 	l.minor, l.flags, l.file = 0, 0, nil
 	if l.filled {
@@ -173,10 +195,12 @@ func (l *IO_STACK_LOCATION) clear() {
 }
 
 // invoke calls one completion routine and reports whether the climb ends here.
-func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *ke.Image, up *IO_STACK_LOCATION) bool {
+func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *ke.Image,
+	up *IO_STACK_LOCATION) bool {
 	var dev *DEVICE_OBJECT
 	if up != nil {
-		dev = up.device // the routine owner's own device; NULL for a creator without a location (irp.md 24 #1)
+		// the routine owner's own device; NULL for a creator without a location (irp.md 24 #1)
+		dev = up.device
 	}
 	id, level, pended := p.id, p.cur, p.pendingReturned
 	sent, completed := p.sentSeq, p.completeSeq
@@ -200,8 +224,10 @@ func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *k
 	case p.userEvent != nil && p.userEvent.LastSet() > p.completeSeq:
 		p.eventSetByDriver(k)
 	case pended && up != nil && up.control&SL_PENDING_RETURNED == 0:
-		rule, also := p.special(verify.IRP_011, func(s *SubsystemRules) verify.RuleID { return s.NotPropagated })
-		c9(k, p, id, rule, also, 0x228, "the completion routine of %v saw PendingReturned and did not mark the IRP pending",
+		rule, also := p.special(verify.IRP_011,
+			func(s *SubsystemRules) verify.RuleID { return s.NotPropagated })
+		c9(k, p, id, rule, also, 0x228, "the completion routine of %v saw PendingReturned and did not mark "+
+			"the IRP pending",
 			"if p.PendingReturned() { irp.IoMarkIrpPending(k, p) }")
 	}
 	ke.PopStatus(k, r)
@@ -220,8 +246,9 @@ func climbsOn(k *irql.K, p *IRP, id trace.ID, r ntstatus.NTSTATUS, resent bool) 
 	}
 	rule, also := p.special(rule, func(s *SubsystemRules) verify.RuleID { return s.PastTop })
 	ke.Report(k, verify.Finding{Rule: rule, Also: also, Obj: id.String(),
-		Headline: fmt.Sprintf("the completion routine %s %v and returned %v: the climb would go on with it", act, id, r),
-		Fix:      "return STATUS_MORE_PROCESSING_REQUIRED."})
+		Headline: fmt.Sprintf("the completion routine %s %v and returned %v: the climb would go on with it",
+			act, id, r),
+		Fix: "return STATUS_MORE_PROCESSING_REQUIRED."})
 }
 
 // finish is the end of the climb: what the creator owns must not get here.
@@ -237,8 +264,9 @@ func (p *IRP) finish(k *irql.K) {
 	}
 	rule, also := p.special(verify.IRP_036, func(s *SubsystemRules) verify.RuleID { return s.PastTop })
 	f := verify.Finding{Rule: rule, Also: also, Obj: p.id.String(), Dump: dumpIRP(p),
-		Headline: fmt.Sprintf("%v, made by %v, went past its last location: the I/O manager cannot finish it", p.id, p.origin),
-		Places:   []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}}}
+		Headline: fmt.Sprintf("%v, made by %v, went past its last location: the I/O manager cannot finish it",
+			p.id, p.origin),
+		Places: []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}}}
 	if p.sent {
 		f.Fix = "return STATUS_MORE_PROCESSING_REQUIRED from the creator's completion routine."
 	}

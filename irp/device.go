@@ -89,7 +89,8 @@ type DEVICE_OBJECT struct {
 	seq     uint64
 }
 
-var siteCreateDevice = ke.Site{Name: "fault/IoCreateDevice", Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"}, Spec: "irp.md 12, 19.2"}
+var siteCreateDevice = ke.Site{Name: "fault/IoCreateDevice",
+	Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"}, Spec: "irp.md 12, 19.2"}
 
 // ID returns the id reports use for the device.
 func (d *DEVICE_OBJECT) ID() trace.ID { return d.id }
@@ -105,20 +106,22 @@ func (io *ioManager) newDriver(img *ke.Image) *DRIVER_OBJECT {
 }
 
 func (io *ioManager) newDevice(drv *DRIVER_OBJECT, name string) *DEVICE_OBJECT {
-	dev := &DEVICE_OBJECT{DriverObject: drv, StackSize: 1, Flags: DO_DEVICE_INITIALIZING, id: io.m.NewID(trace.Device), name: name}
+	dev := &DEVICE_OBJECT{DriverObject: drv, StackSize: 1, Flags: DO_DEVICE_INITIALIZING,
+		id: io.m.NewID(trace.Device), name: name}
 	dev.NextDevice = drv.DeviceObject
 	drv.DeviceObject = dev
 	io.devices = append(io.devices, dev)
 	return dev
 }
 
-// IoCreateDevice makes a device object. DO_DEVICE_INITIALIZING is set; the I/O manager clears it for devices made inside
-// DriverEntry.
+// IoCreateDevice makes a device object. DO_DEVICE_INITIALIZING is set; the I/O manager clears it for devices
+// made inside DriverEntry.
 //
 // IRQL: <= APC_LEVEL. Ownership: the driver deletes it. Rules: IRQL-001, OBJ-005, OBJ-006,
 // UNLOAD-006. Not modelled: the size of the extension (any Go value serves), security.
 // Reference: wdm/nf-wdm-iocreatedevice.
-func IoCreateDevice(k *irql.K, drv *DRIVER_OBJECT, deviceExtensionSize uint32, deviceName string, deviceType uint32,
+func IoCreateDevice(k *irql.K, drv *DRIVER_OBJECT, deviceExtensionSize uint32, deviceName string,
+	deviceType uint32,
 	deviceCharacteristics uint32, exclusive bool, deviceObject **DEVICE_OBJECT) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.IoCreateDevice)
 	io := state.Of(k)
@@ -159,7 +162,8 @@ func (io *ioManager) findDevice(name string) *DEVICE_OBJECT {
 	return nil
 }
 
-// IoDeleteDevice deletes a device that is detached and has nothing attached. The memory goes when the last reference does.
+// IoDeleteDevice deletes a device that is detached and has nothing attached. The memory goes when the last
+// reference does.
 //
 // IRQL: <= APC_LEVEL. Rules: OBJ-004, IRQL-001. Reference: wdm/nf-wdm-iodeletedevice.
 func IoDeleteDevice(k *irql.K, dev *DEVICE_OBJECT) {
@@ -176,9 +180,11 @@ func IoDeleteDevice(k *irql.K, dev *DEVICE_OBJECT) {
 	}
 	if why != "" {
 		ke.Report(k, verify.Finding{Rule: verify.OBJ_004, Obj: dev.id.String(), BugCheck: 0xC9,
-			Headline: fmt.Sprintf("%v %s", dev.id, why), Places: []verify.Place{{Label: "CREATED", Seq: dev.seq}},
-			Args: [4]verify.Arg{{Value: "0x201", Meaning: "device object deleted while attached or in use"}, {}, {Value: dev.id.String(), Meaning: "the device object"}},
-			Fix:  "detach first (IoDetachDevice on the device below), then delete."})
+			Headline: fmt.Sprintf("%v %s", dev.id, why), Places: []verify.Place{{Label: "CREATED",
+				Seq: dev.seq}},
+			Args: [4]verify.Arg{{Value: "0x201", Meaning: "device object deleted while attached or in use"},
+				{}, {Value: dev.id.String(), Meaning: "the device object"}},
+			Fix: "detach first (IoDetachDevice on the device below), then delete."})
 		return
 	}
 	dev.deleted = true
@@ -213,8 +219,8 @@ func (d *DEVICE_OBJECT) top() *DEVICE_OBJECT {
 	return d
 }
 
-// IoAttachDeviceToDeviceStack puts source on top of the stack target belongs to and returns the device that was on top:
-// the one to send IRPs to and to detach from. NULL when target is being deleted.
+// IoAttachDeviceToDeviceStack puts source on top of the stack target belongs to and returns the device that
+// was on top: the one to send IRPs to and to detach from. NULL when target is being deleted.
 //
 // IRQL: <= DISPATCH_LEVEL. Rules: IRQL-001, OBJ-004. Reference: wdm/nf-wdm-ioattachdevicetodevicestack.
 func IoAttachDeviceToDeviceStack(k *irql.K, source, target *DEVICE_OBJECT) *DEVICE_OBJECT {
@@ -230,14 +236,16 @@ func IoAttachDeviceToDeviceStack(k *irql.K, source, target *DEVICE_OBJECT) *DEVI
 	}
 	top := target.top()
 	if top.deleted || top.StackSize >= maxLocations {
-		ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoAttachDeviceToDeviceStack, Obj: source.id, Obj2: target.id})
+		ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoAttachDeviceToDeviceStack, Obj: source.id,
+			Obj2: target.id})
 		return nil
 	}
 	top.AttachedDevice = source
 	source.lower = top
 	source.StackSize = top.StackSize + 1
 	source.AlignmentRequirement = top.AlignmentRequirement
-	ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoAttachDeviceToDeviceStack, Obj: source.id, Obj2: top.id})
+	ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoAttachDeviceToDeviceStack, Obj: source.id,
+		Obj2: top.id})
 	return top
 }
 

@@ -10,14 +10,15 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// LoadDriver makes a driver object and starts DriverEntry in a system thread. The harness runs the machine until
-// EntryStatus says that it has returned. It is not a routine of Windows.
+// LoadDriver makes a driver object and starts DriverEntry in a system thread. The harness runs the machine
+// until EntryStatus says that it has returned. It is not a routine of Windows.
 func LoadDriver(m *ke.Machine, name string, entry DRIVER_INITIALIZE) *DRIVER_OBJECT {
 	io := state.On(m)
 	drv := io.newDriver(m.NewImage(name))
 	drv.inEntry = true
 	m.NewThread("DriverEntry of "+name, nil, func(k *ke.K) {
-		ke.Push(k, ke.Frame{Kind: ke.FrameEntry, Image: drv.image, Object: drv, Obj: drv.id, Fn: codeOf(entry)})
+		ke.Push(k, ke.Frame{Kind: ke.FrameEntry, Image: drv.image, Object: drv, Obj: drv.id,
+			Fn: codeOf(entry)})
 		s := entry(k, drv, "\\Registry\\Machine\\System\\CurrentControlSet\\Services\\"+name)
 		if ntstatus.NT_SUCCESS(s) {
 			for d := drv.DeviceObject; d != nil; d = d.NextDevice {
@@ -51,8 +52,8 @@ func (d *DRIVER_OBJECT) EntryStatus() (status ntstatus.NTSTATUS, done bool) {
 // Unloaded reports whether the image is gone.
 func (d *DRIVER_OBJECT) Unloaded() bool { return d.gone }
 
-// UnloadDriver calls the unload routine in a system thread and makes the checks of the UNLOAD family when it has returned.
-// A driver without DriverUnload cannot be unloaded; then nothing happens and false is returned.
+// UnloadDriver calls the unload routine in a system thread and makes the checks of the UNLOAD family when it
+// has returned. A driver without DriverUnload cannot be unloaded; then nothing happens and false is returned.
 func UnloadDriver(m *ke.Machine, drv *DRIVER_OBJECT) bool {
 	io := state.On(m)
 	if drv.DriverUnload == nil || drv.gone || drv.stopping {
@@ -64,7 +65,8 @@ func UnloadDriver(m *ke.Machine, drv *DRIVER_OBJECT) bool {
 			ke.Wait(k, []*ke.Object{&drv.idle}, false, nil, "the last file object of a device")
 		}
 		drv.image.Unloading = true
-		ke.Push(k, ke.Frame{Kind: ke.FrameUnload, Image: drv.image, Object: drv, Obj: drv.id, Fn: codeOf(drv.DriverUnload)})
+		ke.Push(k, ke.Frame{Kind: ke.FrameUnload, Image: drv.image, Object: drv, Obj: drv.id,
+			Fn: codeOf(drv.DriverUnload)})
 		drv.DriverUnload(k, drv)
 		ke.Pop(k)
 		io.unloaded(k, drv)
@@ -92,21 +94,29 @@ func (io *ioManager) holdsImage(drv *DRIVER_OBJECT) bool {
 	return drv.exRoutines > 0
 }
 
-// checkUnload makes this package's checks when a driver is gone: devices, IRPs with its routines, IRPs it made.
+// checkUnload makes this package's checks when a driver is gone: devices, IRPs with its routines, IRPs it
+// made.
 func (io *ioManager) checkUnload(m *ke.Machine, img *ke.Image) {
 	for _, d := range io.devices {
 		if d.DriverObject.image == img && !d.deleted { // a deleted one waits for references of others
-			m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_006, Obj: d.id.String(), Driver: img.Name, Ctx: "unload of " + img.Name,
+			m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_006, Obj: d.id.String(), Driver: img.Name,
+				Ctx:      "unload of " + img.Name,
 				Headline: fmt.Sprintf("%s is unloaded and its device %v still exists", img.Name, d.id),
-				Places:   []verify.Place{{Label: "CREATED", Seq: d.seq}}, Fix: "call IoDeleteDevice for every device in DriverUnload."})
+				Places:   []verify.Place{{Label: "CREATED", Seq: d.seq}}, Fix: "call IoDeleteDevice for " +
+					"every device in DriverUnload."})
 		}
 	}
 	for _, w := range io.items {
 		if w.dev.DriverObject.image == img {
-			m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_001, Obj: w.id.String(), Driver: img.Name, Ctx: "unload of " + img.Name,
-				BugCheck: 0xC4, Headline: fmt.Sprintf("%s is unloaded and its work item %v was never freed", img.Name, w.id),
-				Args:   [4]verify.Arg{{Value: "0x62", Meaning: "a driver has forgotten to free its pool allocations"}, {Value: img.Name, Meaning: "the driver"}, {}, {Value: "1", Meaning: "allocations not freed"}},
-				Places: []verify.Place{{Label: "ALLOCATED", Seq: w.seq}}, Fix: "call IoFreeWorkItem, at the latest in the work item's own routine."})
+			m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_001, Obj: w.id.String(), Driver: img.Name,
+				Ctx:      "unload of " + img.Name,
+				BugCheck: 0xC4, Headline: fmt.Sprintf("%s is unloaded and its work item %v was never freed",
+					img.Name, w.id),
+				Args: [4]verify.Arg{{Value: "0x62", Meaning: "a driver has forgotten to free its pool " +
+					"allocations"}, {Value: img.Name, Meaning: "the driver"}, {},
+					{Value: "1", Meaning: "allocations not freed"}},
+				Places: []verify.Place{{Label: "ALLOCATED", Seq: w.seq}}, Fix: "call IoFreeWorkItem, at " +
+					"the latest in the work item's own routine."})
 		}
 	}
 	io.checkNames(m, img)
@@ -126,7 +136,8 @@ func (io *ioManager) checkUnload(m *ke.Machine, img *ke.Image) {
 
 // leftover reports a timer, DPC or system thread that outlives its driver.
 func leftover(m *ke.Machine, img *ke.Image, l irql.Leftover) {
-	f := verify.Finding{Rule: verify.UNLOAD_002, BugCheck: 0xC7, Obj: l.ID.String(), Driver: img.Name, Ctx: "unload of " + img.Name,
+	f := verify.Finding{Rule: verify.UNLOAD_002, BugCheck: 0xC7, Obj: l.ID.String(), Driver: img.Name,
+		Ctx:      "unload of " + img.Name,
 		Headline: fmt.Sprintf("%s is unloaded while %v %s", img.Name, l.ID, l.State),
 		Places:   []verify.Place{{Label: "STARTED", Seq: l.Seq}},
 		Fix:      "in DriverUnload call KeCancelTimer, then KeFlushQueuedDpcs."}
@@ -147,26 +158,32 @@ func (io *ioManager) checkUnloadIRP(m *ke.Machine, img *ke.Image, p *IRP) {
 	inFlight := p.sent && p.state != stCreator
 	if inFlight {
 		if kind, fn := p.routineOf(img); fn != 0 {
-			m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_007, BugCheck: 0xCE, Obj: p.id.String(), Driver: img.Name, Ctx: ctx, Dump: dumpIRP(p),
-				Headline: fmt.Sprintf("%s is unloaded while %v is in flight with a %s routine in it", img.Name, p.id, kind),
-				Args:     [4]verify.Arg{{Value: ke.FuncName(fn), Meaning: "the routine that will be called"}},
-				Places:   p.story(), Fix: "cancel the IRP and wait for its completion routine before returning from DriverUnload."})
+			m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_007, BugCheck: 0xCE, Obj: p.id.String(),
+				Driver: img.Name, Ctx: ctx, Dump: dumpIRP(p),
+				Headline: fmt.Sprintf("%s is unloaded while %v is in flight with a %s routine in it",
+					img.Name, p.id, kind),
+				Args:   [4]verify.Arg{{Value: ke.FuncName(fn), Meaning: "the routine that will be called"}},
+				Places: p.story(), Fix: "cancel the IRP and wait for its completion routine before " +
+					"returning from DriverUnload."})
 			return
 		}
 	}
 	if p.state == stQueued && p.owner == img && p.creator != img {
 		m.ReportEnd(verify.Finding{Rule: verify.IRP_040, Obj: p.id.String(), Driver: img.Name, Ctx: ctx,
-			Dump:     dumpIRP(p),
-			Headline: fmt.Sprintf("%s is unloaded and still keeps %v: nobody is left to complete it", img.Name, p.id),
-			Places:   p.story(), Fix: "complete every IRP that is queued before DriverUnload returns."})
+			Dump: dumpIRP(p),
+			Headline: fmt.Sprintf("%s is unloaded and still keeps %v: nobody is left to complete it",
+				img.Name, p.id),
+			Places: p.story(), Fix: "complete every IRP that is queued before DriverUnload returns."})
 		return
 	}
-	if p.creator == img && p.origin != byInitialize && (p.state == stCreator || p.state == stStopped && p.backWithCreator()) {
+	if p.creator == img && p.origin != byInitialize && (p.state == stCreator || p.state == stStopped &&
+		p.backWithCreator()) {
 		io.leaked(m, p, ctx)
 	}
 }
 
-// routineOf finds a routine of img that the IRP will call: one that waits in a location, or the cancel routine.
+// routineOf finds a routine of img that the IRP will call: one that waits in a location, or the cancel
+// routine.
 func (p *IRP) routineOf(img *ke.Image) (kind string, fn uintptr) {
 	for i := range p.locs {
 		if l := &p.locs[i]; l.setBy == img && l.control&invokeAny != 0 && l.routine != nil && l.ex == nil {
@@ -185,13 +202,14 @@ func (io *ioManager) leaked(m *ke.Machine, p *IRP, ctx string) {
 	if p.sent {
 		why = "came back to its creator and was never freed"
 	}
-	m.ReportEnd(verify.Finding{Rule: rule, Also: also, Obj: p.id.String(), Driver: p.creator.Name, Ctx: ctx, Dump: dumpIRP(p),
+	m.ReportEnd(verify.Finding{Rule: rule, Also: also, Obj: p.id.String(), Driver: p.creator.Name, Ctx: ctx,
+		Dump:     dumpIRP(p),
 		Headline: fmt.Sprintf("%v of %s %s", p.id, p.creator.Name, why),
 		Places:   p.story(), Fix: "call IoFreeIrp on every path that ends the request."})
 }
 
-// checkEnd makes this package's checks at the end of a run: nothing can run any more. A driver that is still loaded may keep
-// an IRP for its next request; only unload shows whether it was forgotten.
+// checkEnd makes this package's checks at the end of a run: nothing can run any more. A driver that is still
+// loaded may keep an IRP for its next request; only unload shows whether it was forgotten.
 func (io *ioManager) checkEnd(m *ke.Machine) {
 	io.checkWaiters(m)
 	for p := io.live; p != nil; p = p.next {
@@ -202,9 +220,12 @@ func (io *ioManager) checkEnd(m *ke.Machine) {
 		case p.creator != nil && p.creator.Unloaded:
 			// reported when the driver was unloaded
 		case p.state == stStopped && p.level <= p.stackCount && p.owner != p.creator:
-			rule, also := p.special(verify.IRP_068, func(s *SubsystemRules) verify.RuleID { return s.NeverResumed })
-			m.ReportEnd(verify.Finding{Rule: rule, Also: also, Obj: p.id.String(), Driver: p.owner.Name, Dump: dumpIRP(p),
-				Headline: fmt.Sprintf("the climb of %v was stopped by %s and never resumed", p.id, p.owner.Name), Places: p.story(),
+			rule, also := p.special(verify.IRP_068,
+				func(s *SubsystemRules) verify.RuleID { return s.NeverResumed })
+			m.ReportEnd(verify.Finding{Rule: rule, Also: also, Obj: p.id.String(), Driver: p.owner.Name,
+				Dump: dumpIRP(p),
+				Headline: fmt.Sprintf("the climb of %v was stopped by %s and never resumed", p.id,
+					p.owner.Name), Places: p.story(),
 				Fix: "complete the IRP after the work the routine stopped it for, or let the climb go on."})
 		default:
 			io.checkHeld(m, p)

@@ -10,11 +10,15 @@ import (
 
 var majorNames = [...]string{
 	"IRP_MJ_CREATE", "IRP_MJ_CREATE_NAMED_PIPE", "IRP_MJ_CLOSE", "IRP_MJ_READ", "IRP_MJ_WRITE",
-	"IRP_MJ_QUERY_INFORMATION", "IRP_MJ_SET_INFORMATION", "IRP_MJ_QUERY_EA", "IRP_MJ_SET_EA", "IRP_MJ_FLUSH_BUFFERS",
+	"IRP_MJ_QUERY_INFORMATION", "IRP_MJ_SET_INFORMATION", "IRP_MJ_QUERY_EA", "IRP_MJ_SET_EA",
+	"IRP_MJ_FLUSH_BUFFERS",
 	"IRP_MJ_QUERY_VOLUME_INFORMATION", "IRP_MJ_SET_VOLUME_INFORMATION", "IRP_MJ_DIRECTORY_CONTROL",
-	"IRP_MJ_FILE_SYSTEM_CONTROL", "IRP_MJ_DEVICE_CONTROL", "IRP_MJ_INTERNAL_DEVICE_CONTROL", "IRP_MJ_SHUTDOWN",
-	"IRP_MJ_LOCK_CONTROL", "IRP_MJ_CLEANUP", "IRP_MJ_CREATE_MAILSLOT", "IRP_MJ_QUERY_SECURITY", "IRP_MJ_SET_SECURITY",
-	"IRP_MJ_POWER", "IRP_MJ_SYSTEM_CONTROL", "IRP_MJ_DEVICE_CHANGE", "IRP_MJ_QUERY_QUOTA", "IRP_MJ_SET_QUOTA", "IRP_MJ_PNP",
+	"IRP_MJ_FILE_SYSTEM_CONTROL", "IRP_MJ_DEVICE_CONTROL", "IRP_MJ_INTERNAL_DEVICE_CONTROL",
+	"IRP_MJ_SHUTDOWN",
+	"IRP_MJ_LOCK_CONTROL", "IRP_MJ_CLEANUP", "IRP_MJ_CREATE_MAILSLOT", "IRP_MJ_QUERY_SECURITY",
+	"IRP_MJ_SET_SECURITY",
+	"IRP_MJ_POWER", "IRP_MJ_SYSTEM_CONTROL", "IRP_MJ_DEVICE_CHANGE", "IRP_MJ_QUERY_QUOTA", "IRP_MJ_SET_QUOTA",
+	"IRP_MJ_PNP",
 }
 
 // MajorName gives the name of an IRP_MJ_* code.
@@ -57,7 +61,8 @@ func dumpIRP(p *IRP) []string {
 	if p.thread != nil {
 		thread = " Thread " + p.thread.ID.String() + ":"
 	}
-	out = append(out, fmt.Sprintf("%s%s  Irp stack trace.   IoStatus %v / %d", mdl, thread, p.ioStatus.Status, p.ioStatus.Information))
+	out = append(out, fmt.Sprintf("%s%s  Irp stack trace.   IoStatus %v / %d", mdl, thread, p.ioStatus.Status,
+		p.ioStatus.Information))
 	out = append(out, "     cmd                            flg cl  Device      Completion-Context")
 	for i := range p.locs {
 		out = append(out, dumpLocation(p, int8(i+1))...)
@@ -91,7 +96,8 @@ func dumpLocation(p *IRP, n int8) []string {
 	for _, b := range [...]struct {
 		bit  uint8
 		name string
-	}{{SL_INVOKE_ON_SUCCESS, "Success"}, {SL_INVOKE_ON_ERROR, "Error"}, {SL_INVOKE_ON_CANCEL, "Cancel"}, {SL_PENDING_RETURNED, "pending"}} {
+	}{{SL_INVOKE_ON_SUCCESS, "Success"}, {SL_INVOKE_ON_ERROR, "Error"}, {SL_INVOKE_ON_CANCEL, "Cancel"},
+		{SL_PENDING_RETURNED, "pending"}} {
 		if l.control&b.bit != 0 {
 			flags += " " + b.name
 		}
@@ -105,7 +111,8 @@ func dumpLocation(p *IRP, n int8) []string {
 		if l.device != nil {
 			drv = l.device.DriverObject.DriverName
 		}
-		out = append(out, fmt.Sprintf("          %s    Args: %08x %08x 0x%08x", drv, d.OutputBufferLength, d.InputBufferLength, d.IoControlCode))
+		out = append(out, fmt.Sprintf("          %s    Args: %08x %08x 0x%08x", drv, d.OutputBufferLength,
+			d.InputBufferLength, d.IoControlCode))
 	}
 	return out
 }

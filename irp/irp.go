@@ -1,9 +1,10 @@
 // Package irp is the I/O manager as a driver sees it: IRPs and their stack locations, completion, pending and
 // cancellation, device and driver objects, work items, pool memory and MDLs.
 //
-// Modelled: what spec sections 1 to 12, 18 to 22 of the IRP digest describe, with an ownership record per IRP that says
-// at every moment which driver may touch it. Not modelled: plug and play, power, file systems, StartIo queues, the page
-// file. Each IRP belongs to one machine; its methods ask that machine who is running.
+// Modelled: what spec sections 1 to 12, 18 to 22 of the IRP digest describe, with an ownership record per IRP
+// that says at every moment which driver may touch it. Not modelled: plug and play, power, file systems,
+// StartIo queues, the page file. Each IRP belongs to one machine; its methods ask that machine who is
+// running.
 package irp
 
 import (
@@ -83,22 +84,26 @@ const (
 // STATUS_CONTINUE_COMPLETION is what a completion routine returns to let the climb go on.
 const STATUS_CONTINUE_COMPLETION = ntstatus.STATUS_SUCCESS
 
-// DRIVER_DISPATCH is a dispatch routine. It completes the IRP, passes it on, or marks it pending and keeps it.
+// DRIVER_DISPATCH is a dispatch routine. It completes the IRP, passes it on, or marks it pending and keeps
+// it.
 //
-// IRQL: PASSIVE_LEVEL from the I/O manager, else that of the caller of IoCallDriver. Ownership: the IRP is the driver's
-// until it gives it away. Rules: IRP-006 to IRP-010, IRP-057, IRP-058. Reference: wdm/nc-wdm-driver_dispatch.
+// IRQL: PASSIVE_LEVEL from the I/O manager, else that of the caller of IoCallDriver. Ownership: the IRP is
+// the driver's until it gives it away. Rules: IRP-006 to IRP-010, IRP-057, IRP-058. Reference:
+// wdm/nc-wdm-driver_dispatch.
 type DRIVER_DISPATCH func(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS
 
-// IO_COMPLETION_ROUTINE is called when an IRP comes back from below. STATUS_MORE_PROCESSING_REQUIRED stops the climb.
+// IO_COMPLETION_ROUTINE is called when an IRP comes back from below. STATUS_MORE_PROCESSING_REQUIRED stops
+// the climb.
 //
-// IRQL: that of IoCompleteRequest's caller, <= DISPATCH_LEVEL. Ownership: the IRP is the routine's driver's while it runs.
+// IRQL: that of IoCompleteRequest's caller, <= DISPATCH_LEVEL. Ownership: the IRP is the routine's driver's
+// while it runs.
 // Rules: IRP-011, IRP-013, IRP-050 to IRP-052. Reference: wdm/nc-wdm-io_completion_routine.
 type IO_COMPLETION_ROUTINE func(k *irql.K, dev *DEVICE_OBJECT, p *IRP, context any) ntstatus.NTSTATUS
 
 // DRIVER_CANCEL is a cancel routine. It releases the cancel spin lock first.
 //
-// IRQL: DISPATCH_LEVEL at entry, Irp.CancelIrql at return. Ownership: the IRP is the routine's to complete. Rules: IRP-024,
-// IRP-025. Reference: wdm/nc-wdm-driver_cancel.
+// IRQL: DISPATCH_LEVEL at entry, Irp.CancelIrql at return. Ownership: the IRP is the routine's to complete.
+// Rules: IRP-024, IRP-025. Reference: wdm/nc-wdm-driver_cancel.
 type DRIVER_CANCEL func(k *irql.K, dev *DEVICE_OBJECT, p *IRP)
 
 // DRIVER_INITIALIZE is DriverEntry: it fills the dispatch table and DriverUnload.
@@ -153,21 +158,25 @@ const (
 	stFreed
 )
 
-var stateNames = [...]string{"with its creator", "in a dispatch routine", "kept by", "in a completion routine",
-	"stopped by a completion routine", "in a cancel routine", "being completed", "being finished by the I/O manager", "freed"}
+var stateNames = [...]string{"with its creator", "in a dispatch routine", "kept by",
+	"in a completion routine",
+	"stopped by a completion routine", "in a cancel routine", "being completed",
+	"being finished by the I/O manager", "freed"}
 
 // String describes the state for reports.
 func (s ownState) String() string { return stateNames[s] }
 
-// IRP is an I/O request packet. It has no exported fields: each C field is a method that checks whether the code that runs
-// now acts for the owner, and reports IRP-005 if it does not. What a method hands out is for use at once.
+// IRP is an I/O request packet. It has no exported fields: each C field is a method that checks whether the
+// code that runs now acts for the owner, and reports IRP-005 if it does not. What a method hands out is for
+// use at once.
 type IRP struct {
 	m    *ke.Machine
 	io   *ioManager
 	id   trace.ID
 	locs []IO_STACK_LOCATION // element n-1 is location n
 
-	// Invariant: cur counts down on the way down and up on the way back; 1..stackCount is a location of a driver.
+	// Invariant: cur counts down on the way down and up on the way back; 1..stackCount is a location of a
+	// driver.
 	cur        int8
 	stackCount int8
 	origin     origin
@@ -220,8 +229,8 @@ type IRP struct {
 	next, prev *IRP // live list of the machine
 }
 
-// visit is what one dispatch call of one driver did with its IRP. It outlives the IRP, because the dispatch routine may
-// return after the climb.
+// visit is what one dispatch call of one driver did with its IRP. It outlives the IRP, because the dispatch
+// routine may return after the climb.
 type visit struct {
 	p         *IRP
 	serial    uint64
@@ -261,8 +270,8 @@ type IO_STACK_LOCATION struct {
 	synchronous bool // routine is that of IoForwardIrpSynchronously
 }
 
-// PARAMETERS holds the members of the C union Parameters that are modelled. Only the member that belongs to the major
-// function means anything.
+// PARAMETERS holds the members of the C union Parameters that are modelled. Only the member that belongs to
+// the major function means anything.
 type PARAMETERS struct {
 	DeviceIoControl struct {
 		OutputBufferLength uint32
@@ -336,8 +345,8 @@ func (io *ioManager) putVisit(v *visit) {
 // ID returns the id reports use for the IRP.
 func (p *IRP) ID() trace.ID { return p.id }
 
-// IoStatus is the status block of the request. The owner writes it before completing the IRP; a completion routine may
-// change it. Rules: IRP-005.
+// IoStatus is the status block of the request. The owner writes it before completing the IRP; a completion
+// routine may change it. Rules: IRP-005.
 func (p *IRP) IoStatus() *IO_STATUS_BLOCK {
 	p.touch()
 	return &p.ioStatus

@@ -37,8 +37,8 @@ func (d *DEVICE_OBJECT) Dereference() int {
 
 // ObReferenceObjectByHandle returns the object a handle names, with a reference for the caller to give back.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: ObDereferenceObject. Rules: IRQL-001, OBJ-003, OBJ-010. Not modelled: access rights;
-// types other than threads. Reference: wdm/nf-wdm-obreferenceobjectbyhandle.
+// IRQL: PASSIVE_LEVEL. Ownership: ObDereferenceObject. Rules: IRQL-001, OBJ-003, OBJ-010. Not modelled:
+// access rights; types other than threads. Reference: wdm/nf-wdm-obreferenceobjectbyhandle.
 func ObReferenceObjectByHandle(k *irql.K, handle irql.HANDLE, desiredAccess uint32, objectType OBJECT_TYPE,
 	accessMode irql.KPROCESSOR_MODE, object *any, handleInformation any) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.ObReferenceObjectByHandle)
@@ -91,7 +91,8 @@ func ObDereferenceObject(k *irql.K, object any) {
 		r.Reference()
 		ke.Report(k, verify.Finding{Rule: verify.OBJ_003, Obj: id.String(), BugCheck: 0x18,
 			Headline: fmt.Sprintf("%v is dereferenced more often than it was referenced", id),
-			Args:     [4]verify.Arg{{Value: "0", Meaning: "object type"}, {Value: id.String(), Meaning: "the object"}}})
+			Args: [4]verify.Arg{{Value: "0", Meaning: "object type"},
+				{Value: id.String(), Meaning: "the object"}}})
 		return
 	}
 	io := state.Of(k)
@@ -132,7 +133,8 @@ func ZwClose(k *irql.K, handle irql.HANDLE) ntstatus.NTSTATUS {
 	}
 	if !ok {
 		s = ntstatus.STATUS_INVALID_HANDLE
-		ke.Report(k, verify.Finding{Rule: verify.OBJ_011, Obj: fmt.Sprintf("handle#%x", uint64(handle)), BugCheck: 0x93,
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_011, Obj: fmt.Sprintf("handle#%x", uint64(handle)),
+			BugCheck: 0x93,
 			Headline: fmt.Sprintf("ZwClose on 0x%x, which is no open handle", uint64(handle)),
 			Args:     [4]verify.Arg{{Value: fmt.Sprintf("0x%x", uint64(handle)), Meaning: "the handle"}}})
 	}

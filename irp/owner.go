@@ -8,8 +8,9 @@ import (
 	"calloutsim/irql"
 )
 
-// actsForOwner reports whether the code that runs in k may touch the IRP now (irp.md 8.2): its driver is the owner's
-// driver, and if the frame is a dispatch or completion routine of this very IRP, its level and device are the owner's too.
+// actsForOwner reports whether the code that runs in k may touch the IRP now (irp.md 8.2): its driver is the
+// owner's driver, and if the frame is a dispatch or completion routine of this very IRP, its level and device
+// are the owner's too.
 func (p *IRP) actsForOwner(k *irql.K) bool {
 	f := ke.Top(k)
 	if f == nil || f.Image == nil {
@@ -88,7 +89,8 @@ func (p *IRP) touchedByStranger(k *irql.K) {
 		Headline: fmt.Sprintf("%v is touched by code that does not own it: %s", p.id, p.whereIs())}
 	if p.state == stFreed {
 		f.BugCheck = 0xD5
-		f.Args = [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP whose memory is referenced"}, {Value: "0", Meaning: "0 read, 1 write"}}
+		f.Args = [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP whose memory is referenced"},
+			{Value: "0", Meaning: "0 read, 1 write"}}
 	}
 	f.Places = p.story()
 	switch p.state {
@@ -101,7 +103,8 @@ func (p *IRP) touchedByStranger(k *irql.K) {
 	case p.completeSeq > p.sentSeq:
 		f.Fix = "keep copies of what is needed (the status above all) before calling IoCompleteRequest."
 	case p.sentSeq > 0 && p.state != stFreed:
-		f.Fix = "use the status IoCallDriver returned; touch the IRP again only after a completion routine of yours has stopped the climb."
+		f.Fix = "use the status IoCallDriver returned; touch the IRP again only after a completion routine " +
+			"of yours has stopped the climb."
 	}
 	ke.Report(k, f)
 }

@@ -11,7 +11,8 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// IO_REMOVE_LOCK counts who uses a device, so that its removal can wait for them. It lies in the device extension.
+// IO_REMOVE_LOCK counts who uses a device, so that its removal can wait for them. It lies in the device
+// extension.
 type IO_REMOVE_LOCK struct {
 	id      trace.ID
 	run     ke.Stamp
@@ -24,9 +25,10 @@ type IO_REMOVE_LOCK struct {
 
 // IoInitializeRemoveLock prepares a lock before its device can be reached.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: the memory must stay as long as the device. Rules: IRQL-001, LOCK-021. Not modelled:
-// the time and high-water limits of checked builds. Reference: wdm/nf-wdm-ioinitializeremovelock.
-func IoInitializeRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, allocateTag uint32, maxLockedMinutes, highWatermark uint32) {
+// IRQL: PASSIVE_LEVEL. Ownership: the memory must stay as long as the device. Rules: IRQL-001, LOCK-021. Not
+// modelled: the time and high-water limits of checked builds. Reference: wdm/nf-wdm-ioinitializeremovelock.
+func IoInitializeRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, allocateTag uint32, maxLockedMinutes,
+	highWatermark uint32) {
 	_, _, _ = allocateTag, maxLockedMinutes, highWatermark
 	ke.Enter(k, ddi.IoInitializeRemoveLock)
 	if lock.run.Of(k) {
@@ -40,18 +42,21 @@ func IoInitializeRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, allocateTag uint32,
 func (l *IO_REMOVE_LOCK) misused(k *irql.K, what, fix string) {
 	ke.Report(k, verify.Finding{Rule: verify.LOCK_021, Obj: l.id.String(), BugCheck: 0xC4, Fix: fix,
 		Headline: fmt.Sprintf("%v %s", l.id, what),
-		Args:     [4]verify.Arg{{Value: "0xd5", Meaning: "remove lock misused"}, {Value: l.id.String(), Meaning: "the remove lock"}},
-		Places:   []verify.Place{{Label: "INITIALISED", Seq: l.initSeq}}})
+		Args: [4]verify.Arg{{Value: "0xd5", Meaning: "remove lock misused"},
+			{Value: l.id.String(), Meaning: "the remove lock"}},
+		Places: []verify.Place{{Label: "INITIALISED", Seq: l.initSeq}}})
 }
 
 // usable reports a lock that was never initialised in this run.
 func (l *IO_REMOVE_LOCK) usable(k *irql.K) {
 	if !l.run.Of(k) {
-		l.misused(k, "is used without having been initialised", "call IoInitializeRemoveLock when the device is created.")
+		l.misused(k, "is used without having been initialised", "call IoInitializeRemoveLock when the "+
+			"device is created.")
 	}
 }
 
-// IoAcquireRemoveLock counts a user. STATUS_DELETE_PENDING means that the device is going: do nothing but complete the IRP.
+// IoAcquireRemoveLock counts a user. STATUS_DELETE_PENDING means that the device is going: do nothing but
+// complete the IRP.
 //
 // IRQL: <= DISPATCH_LEVEL. Ownership: IoReleaseRemoveLock with the same tag. Rules: IRQL-001, LOCK-021.
 // Reference: wdm/nf-wdm-ioacquireremovelock.
@@ -90,7 +95,8 @@ func (l *IO_REMOVE_LOCK) drop(k *irql.K, tag any) bool {
 			return true
 		}
 	}
-	l.misused(k, "is released with a tag that nobody acquired it with", "release exactly once per acquisition, with the same tag.")
+	l.misused(k, "is released with a tag that nobody acquired it with",
+		"release exactly once per acquisition, with the same tag.")
 	return false
 }
 
@@ -101,10 +107,11 @@ func (l *IO_REMOVE_LOCK) release(k *irql.K) {
 	}
 }
 
-// IoReleaseRemoveLockAndWait marks the device as removed, gives up the caller's acquisition and the initial count, and
-// waits until nobody uses the device.
+// IoReleaseRemoveLockAndWait marks the device as removed, gives up the caller's acquisition and the initial
+// count, and waits until nobody uses the device.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: once, by the remover, which holds an acquisition. Rules: IRQL-001, LOCK-021.
+// IRQL: PASSIVE_LEVEL. Ownership: once, by the remover, which holds an acquisition. Rules: IRQL-001,
+// LOCK-021.
 // Reference: wdm/nf-wdm-ioreleaseremovelockandwait.
 func IoReleaseRemoveLockAndWait(k *irql.K, lock *IO_REMOVE_LOCK, tag any) {
 	ke.Enter(k, ddi.IoReleaseRemoveLockAndWait)

@@ -165,7 +165,8 @@ func TestIoFreeIrp_MemoryStaysRecognisable(t *testing.T) {
 	})
 }
 
-// TestIoFreeIrp_ManyAtOnce: however many are freed at once, the last 256 are not used again at once, and none twice.
+// TestIoFreeIrp_ManyAtOnce: however many are freed at once, the last 256 are not used again at once, and none
+// twice.
 func TestIoFreeIrp_ManyAtOnce(t *testing.T) {
 	l := newLab(t, ke.Config{})
 	l.run(func(k *irql.K) {

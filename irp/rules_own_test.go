@@ -40,8 +40,8 @@ func TestIoCompleteRequest_OnceIsSilent(t *testing.T) {
 	passes(t, func(l *lab) { l.through(completions(1)) })
 }
 
-// The routine above still runs when the lower driver's other thread completes the same IRP: it is in another driver's
-// routine, which the catalogue counts under IRP-002.
+// The routine above still runs when the lower driver's other thread completes the same IRP: it is in another
+// driver's routine, which the catalogue counts under IRP-002.
 func TestIoCompleteRequest_DuringTheRoutineOfAnotherDriver(t *testing.T) {
 	trips(t, verify.IRP_002, func(l *lab) {
 		var low *driver

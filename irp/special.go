@@ -6,8 +6,9 @@ import (
 	"calloutsim/irql"
 )
 
-// SubsystemRules names, for a part of the system that takes IRPs of its own accord (WSK), the rules that are more specific
-// than those of this package for the same act (rules.md 12). Zero members keep the general rule.
+// SubsystemRules names, for a part of the system that takes IRPs of its own accord (WSK), the rules that are
+// more specific than those of this package for the same act (rules.md 12). Zero members keep the general
+// rule.
 type SubsystemRules struct {
 	NoRoutine      verify.RuleID // own IRP without a completion routine; general IRP-036
 	MissingFlag    verify.RuleID // a flag of the routine is missing; IRP-071
@@ -28,8 +29,10 @@ type SubsystemRules struct {
 	CancelFreed    verify.RuleID // IRP-023
 }
 
-// special returns the subsystem's rule for an act if p was given to one that has such a rule, else the general rule.
-func (p *IRP) special(general verify.RuleID, pick func(*SubsystemRules) verify.RuleID) (verify.RuleID, []verify.RuleID) {
+// special returns the subsystem's rule for an act if p was given to one that has such a rule, else the
+// general rule.
+func (p *IRP) special(general verify.RuleID, pick func(*SubsystemRules) verify.RuleID) (verify.RuleID,
+	[]verify.RuleID) {
 	if p.sub != nil {
 		if r := pick(p.sub); r != verify.NoRule {
 			return r, []verify.RuleID{general}
@@ -38,8 +41,9 @@ func (p *IRP) special(general verify.RuleID, pick func(*SubsystemRules) verify.R
 	return general, nil
 }
 
-// SystemDriver makes a driver object and one device for a part of the system that is modelled in a package above: every
-// major function is dispatch, and its code acts for the system driver of that name. It is not a routine of Windows.
+// SystemDriver makes a driver object and one device for a part of the system that is modelled in a package
+// above: every major function is dispatch, and its code acts for the system driver of that name. It is not a
+// routine of Windows.
 func SystemDriver(k *irql.K, name string, dispatch DRIVER_DISPATCH, rules *SubsystemRules) *DEVICE_OBJECT {
 	io := state.Of(k)
 	drv := io.newDriver(ke.Of(k).NewImage(name))

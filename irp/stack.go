@@ -72,7 +72,8 @@ func (l *IO_STACK_LOCATION) SetDeviceObject(dev *DEVICE_OBJECT) {
 	l.device = dev
 }
 
-// Control returns the SL_PENDING_RETURNED and SL_INVOKE_* bits; only Io* routines change them. Rules: IRP-005.
+// Control returns the SL_PENDING_RETURNED and SL_INVOKE_* bits; only Io* routines change them. Rules:
+// IRP-005.
 func (l *IO_STACK_LOCATION) Control() uint8 {
 	l.p.touch()
 	return l.control
@@ -92,7 +93,8 @@ func (l *IO_STACK_LOCATION) Context() any {
 
 // IoGetCurrentIrpStackLocation returns the caller's own stack location.
 //
-// IRQL: any. Ownership: the caller must hold the IRP; the result is for use at once. Rules: IRP-005, IRP-017, IRP-062.
+// IRQL: any. Ownership: the caller must hold the IRP; the result is for use at once. Rules: IRP-005, IRP-017,
+// IRP-062.
 // Reference: wdm/nf-wdm-iogetcurrentirpstacklocation.
 func IoGetCurrentIrpStackLocation(k *irql.K, p *IRP) *IO_STACK_LOCATION {
 	ke.Enter(k, ddi.IoGetCurrentIrpStackLocation)
@@ -101,13 +103,16 @@ func IoGetCurrentIrpStackLocation(k *irql.K, p *IRP) *IO_STACK_LOCATION {
 	l := p.loc(p.cur)
 	if l == nil {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_062, Obj: p.id.String(), Dump: dumpIRP(p),
-			Headline: fmt.Sprintf("%v has no current stack location here: CurrentLocation is %d of %d", p.id, p.cur, p.stackCount),
-			Fix:      "allocate the IRP with one location more and take it with IoSetNextIrpStackLocation, or use the routine's Context."})
+			Headline: fmt.Sprintf("%v has no current stack location here: CurrentLocation is %d of %d", p.id,
+				p.cur, p.stackCount),
+			Fix: "allocate the IRP with one location more and take it with IoSetNextIrpStackLocation, " +
+				"or use the routine's Context."})
 	}
 	return l
 }
 
-// IoGetNextIrpStackLocation returns the location of the next lower driver, to be prepared before IoCallDriver.
+// IoGetNextIrpStackLocation returns the location of the next lower driver, to be prepared before
+// IoCallDriver.
 //
 // IRQL: any. Ownership: the caller must hold the IRP. Rules: IRP-004, IRP-005.
 // Reference: wdm/nf-wdm-iogetnextirpstacklocation.
@@ -128,13 +133,15 @@ func nextLocation(k *irql.K, p *IRP, who string) *IO_STACK_LOCATION {
 
 func noLocation(k *irql.K, p *IRP, who string) {
 	ke.Report(k, verify.Finding{Rule: verify.IRP_004, BugCheck: 0x35, Obj: p.id.String(), Dump: dumpIRP(p),
-		Headline: fmt.Sprintf("%s: %v has no stack location left below %d of %d", who, p.id, p.cur, p.stackCount),
-		Args:     [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP"}},
-		Places:   []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}},
-		Fix:      "allocate the IRP with the StackSize of the device it is sent to."})
+		Headline: fmt.Sprintf("%s: %v has no stack location left below %d of %d", who, p.id, p.cur,
+			p.stackCount),
+		Args:   [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP"}},
+		Places: []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}},
+		Fix:    "allocate the IRP with the StackSize of the device it is sent to."})
 }
 
-// IoSetNextIrpStackLocation makes the next lower location the current one: a creator takes a location of its own.
+// IoSetNextIrpStackLocation makes the next lower location the current one: a creator takes a location of its
+// own.
 //
 // IRQL: any. Ownership: the caller must hold the IRP. Rules: IRP-004, IRP-005.
 // Reference: wdm/nf-wdm-iosetnextirpstacklocation.
@@ -162,11 +169,14 @@ func IoSkipCurrentIrpStackLocation(k *irql.K, p *IRP) {
 	l := p.loc(p.cur)
 	if l == nil {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_062, Obj: p.id.String(), Dump: dumpIRP(p),
-			Headline: fmt.Sprintf("IoSkipCurrentIrpStackLocation: the caller has no location of %v to skip", p.id)})
+			Headline: fmt.Sprintf("IoSkipCurrentIrpStackLocation: the caller has no location of %v to skip",
+				p.id)})
 	} else if l.control&SL_PENDING_RETURNED != 0 {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_015, Obj: p.id.String(), Dump: dumpIRP(p),
-			Headline: fmt.Sprintf("%v was marked pending here and its location is now given to the lower driver", p.id),
-			Fix:      "use IoCopyCurrentIrpStackLocationToNext, so that the mark stays in the caller's own location."})
+			Headline: fmt.Sprintf("%v was marked pending here and its location is now given to the lower "+
+				"driver", p.id),
+			Fix: "use IoCopyCurrentIrpStackLocationToNext, so that the mark stays in the caller's own " +
+				"location."})
 	}
 	if v := frameVisit(k, p); v != nil {
 		v.skipped = true
@@ -174,8 +184,8 @@ func IoSkipCurrentIrpStackLocation(k *irql.K, p *IRP) {
 	p.cur++
 }
 
-// IoCopyCurrentIrpStackLocationToNext copies the caller's parameters to the next lower location, without the completion
-// routine, and clears the Control byte there.
+// IoCopyCurrentIrpStackLocationToNext copies the caller's parameters to the next lower location, without the
+// completion routine, and clears the Control byte there.
 //
 // IRQL: <= DISPATCH_LEVEL. Ownership: the caller must hold the IRP. Rules: IRP-004, IRP-005, IRP-017,
 // IRP-062, IRP-070, IRQL-001.
@@ -194,16 +204,19 @@ func IoCopyCurrentIrpStackLocationToNext(k *irql.K, p *IRP) {
 			Headline: fmt.Sprintf("IoCopyCurrentIrpStackLocationToNext: %v has no current location", p.id)})
 	}
 	dst := nextLocation(k, p, "IoCopyCurrentIrpStackLocationToNext")
-	if dst.control&invokeAny != 0 && dst.setBy == ke.Acting(k) && !dst.copied { // a second copy takes the routine back on purpose
+	// a second copy takes the routine back on purpose
+	if dst.control&invokeAny != 0 && dst.setBy == ke.Acting(k) && !dst.copied {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_070, Obj: p.id.String(), Dump: dumpIRP(p),
-			Headline: fmt.Sprintf("IoCopyCurrentIrpStackLocationToNext on %v takes away the completion routine just set", p.id),
-			Fix:      "copy first, then call IoSetCompletionRoutine."})
+			Headline: fmt.Sprintf("IoCopyCurrentIrpStackLocationToNext on %v takes away the completion "+
+				"routine just set", p.id),
+			Fix: "copy first, then call IoSetCompletionRoutine."})
 	}
 	if dst.ex != nil {
 		dst.ex.neverRun(k, p, "is taken away before the IRP was sent")
 		dst.ex = nil
 	}
-	// The fields before CompletionRoutine are copied; routine and context keep stale contents that Control 0 makes inert.
+	// The fields before CompletionRoutine are copied; routine and context keep stale contents that Control 0
+	// makes inert.
 	dst.device, dst.file, dst.flags = src.device, src.file, src.flags
 	dst.major, dst.minor = src.major, src.minor
 	if src.filled || dst.filled {
@@ -213,10 +226,12 @@ func IoCopyCurrentIrpStackLocationToNext(k *irql.K, p *IRP) {
 	ke.Call(k, ddi.IoCopyCurrentIrpStackLocationToNext, p.id)
 }
 
-// IoSetCompletionRoutine registers a routine in the next lower location, to be called when the IRP comes back.
+// IoSetCompletionRoutine registers a routine in the next lower location, to be called when the IRP comes
+// back.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: routine and context must stay valid until the routine has run. The routine may be
-// nil only if no flag is set. Rules: IRP-004, IRP-005, IRP-014, IRP-041, IRP-070, IRQL-001; later IRP-044.
+// IRQL: <= DISPATCH_LEVEL. Ownership: routine and context must stay valid until the routine has run. The
+// routine may be nil only if no flag is set. Rules: IRP-004, IRP-005, IRP-014, IRP-041, IRP-070, IRQL-001;
+// later IRP-044.
 // Reference: wdm/nf-wdm-iosetcompletionroutine.
 func IoSetCompletionRoutine(k *irql.K, p *IRP, routine IO_COMPLETION_ROUTINE, context any,
 	invokeOnSuccess, invokeOnError, invokeOnCancel bool) {
@@ -233,9 +248,11 @@ func IoSetCompletionRoutine(k *irql.K, p *IRP, routine IO_COMPLETION_ROUTINE, co
 
 func skippedThenSet(k *irql.K, p *IRP) {
 	ke.Report(k, verify.Finding{Rule: verify.IRP_014, Obj: p.id.String(), Dump: dumpIRP(p), BugCheck: 0xC9,
-		Headline: fmt.Sprintf("IoSetCompletionRoutine after IoSkipCurrentIrpStackLocation overwrites the upper driver's routine of %v", p.id),
-		Args:     [4]verify.Arg{{Value: "0x207", Meaning: "the upper driver's completion routine is overwritten"}, {}, {Value: p.id.String(), Meaning: "the IRP"}},
-		Fix:      "replace IoSkipCurrentIrpStackLocation by IoCopyCurrentIrpStackLocationToNext."})
+		Headline: fmt.Sprintf("IoSetCompletionRoutine after IoSkipCurrentIrpStackLocation overwrites the "+
+			"upper driver's routine of %v", p.id),
+		Args: [4]verify.Arg{{Value: "0x207", Meaning: "the upper driver's completion routine is " +
+			"overwritten"}, {}, {Value: p.id.String(), Meaning: "the IRP"}},
+		Fix: "replace IoSkipCurrentIrpStackLocation by IoCopyCurrentIrpStackLocationToNext."})
 }
 
 // skipLeft reports IRP-017: something else than IoCallDriver follows a skip of this frame.
@@ -243,13 +260,15 @@ func skipLeft(k *irql.K, p *IRP, what string) {
 	if v := frameVisit(k, p); v != nil && v.skipped {
 		v.skipped = false
 		ke.Report(k, verify.Finding{Rule: verify.IRP_017, Obj: p.id.String(), Dump: dumpIRP(p),
-			Headline: fmt.Sprintf("%s after IoSkipCurrentIrpStackLocation on %v, which only IoCallDriver may follow", what, p.id),
-			Fix:      "decide first and skip immediately before IoCallDriver, or take the skip back with IoSetNextIrpStackLocation."})
+			Headline: fmt.Sprintf("%s after IoSkipCurrentIrpStackLocation on %v, which only IoCallDriver "+
+				"may follow", what, p.id),
+			Fix: "decide first and skip immediately before IoCallDriver, or take the skip back with " +
+				"IoSetNextIrpStackLocation."})
 	}
 }
 
-// IoMarkIrpPending marks the caller's own location: its dispatch routine will return STATUS_PENDING. Call it before
-// anybody else can get at the IRP.
+// IoMarkIrpPending marks the caller's own location: its dispatch routine will return STATUS_PENDING. Call it
+// before anybody else can get at the IRP.
 //
 // IRQL: any. Ownership: the caller must hold the IRP and have a location. Rules: IRP-005, IRP-006,
 // IRP-012, IRP-013, IRP-017, IRP-067.
@@ -272,9 +291,11 @@ func (p *IRP) markPending(k *irql.K, d ddi.ID) {
 	l := p.loc(p.cur)
 	if l == nil {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_013, Obj: p.id.String(), Dump: dumpIRP(p),
-			Headline: fmt.Sprintf("%v on %v by code without a stack location: the mark would lie behind the IRP",
+			Headline: fmt.Sprintf("%v on %v by code without a stack location: the mark would lie behind "+
+				"the IRP",
 				d, p.id),
-			Fix: "a creator's completion routine never marks: it frees the IRP and returns STATUS_MORE_PROCESSING_REQUIRED."})
+			Fix: "a creator's completion routine never marks: it frees the IRP and returns " +
+				"STATUS_MORE_PROCESSING_REQUIRED."})
 		return
 	}
 	l.control |= SL_PENDING_RETURNED

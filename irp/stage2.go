@@ -61,12 +61,13 @@ func (p *IRP) freeBuffers(k *irql.K) {
 	p.mdl = nil
 }
 
-// finishInThread is the special kernel APC: copy back, report, free. An error that was returned synchronously reports
-// nothing: the creator has seen it as IoCallDriver's result (irp.md 5).
+// finishInThread is the special kernel APC: copy back, report, free. An error that was returned synchronously
+// reports nothing: the creator has seen it as IoCallDriver's result (irp.md 5).
 func (p *IRP) finishInThread(k *irql.K, io *ioManager) {
 	s := p.ioStatus.Status
 	faulted := false
-	if p.flags&IRP_BUFFERED_IO != 0 && p.flags&IRP_INPUT_OPERATION != 0 && s != ntstatus.STATUS_VERIFY_REQUIRED && !ntstatus.NT_ERROR(s) {
+	if p.flags&IRP_BUFFERED_IO != 0 && p.flags&IRP_INPUT_OPERATION != 0 &&
+		s != ntstatus.STATUS_VERIFY_REQUIRED && !ntstatus.NT_ERROR(s) {
 		faulted = !p.copyBack(k)
 	}
 	p.freeBuffers(k)
@@ -77,9 +78,11 @@ func (p *IRP) finishInThread(k *irql.K, io *ioManager) {
 		if p.userEvent != nil {
 			ke.SetSignal(k, p.userEvent.Header(), 1)
 		}
-		ke.Log(k, trace.Event{What: trace.Note, Text: "I/O status block written, event set", Obj: p.id, Status: uint32(s), Flags: trace.HasStatus})
+		ke.Log(k, trace.Event{What: trace.Note, Text: "I/O status block written, event set", Obj: p.id,
+			Status: uint32(s), Flags: trace.HasStatus})
 	} else {
-		ke.Log(k, trace.Event{What: trace.Note, Text: "request ended without a report to its creator", Obj: p.id, Status: uint32(s), Flags: trace.HasStatus})
+		ke.Log(k, trace.Event{What: trace.Note, Text: "request ended without a report to its creator",
+			Obj: p.id, Status: uint32(s), Flags: trace.HasStatus})
 	}
 	p.retire(k, io)
 }
@@ -118,9 +121,12 @@ func (io *ioManager) stackGone(k *ke.K, obj any) {
 		if what == "" {
 			continue
 		}
-		ke.Report(k, verify.Finding{Rule: verify.IRP_045, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story(),
-			Headline: fmt.Sprintf("the %s of %v goes with its stack frame while the request is still in progress", what, p.id),
-			Args:     [4]verify.Arg{{Value: "0xc", Meaning: "memory given to a build routine is gone before the request ended"}, {}, {Value: p.id.String(), Meaning: "the IRP"}},
-			Fix:      "when IoCallDriver returned STATUS_PENDING, wait for the event before returning."})
+		ke.Report(k, verify.Finding{Rule: verify.IRP_045, BugCheck: 0xC9, Obj: p.id.String(),
+			Dump: dumpIRP(p), Places: p.story(),
+			Headline: fmt.Sprintf("the %s of %v goes with its stack frame while the request is still in "+
+				"progress", what, p.id),
+			Args: [4]verify.Arg{{Value: "0xc", Meaning: "memory given to a build routine is gone " +
+				"before the request ended"}, {}, {Value: p.id.String(), Meaning: "the IRP"}},
+			Fix: "when IoCallDriver returned STATUS_PENDING, wait for the event before returning."})
 	}
 }

@@ -32,11 +32,13 @@ type IO_WORKITEM struct {
 	freeSeq uint64
 }
 
-var siteAllocateWorkItem = ke.Site{Name: "fault/IoAllocateWorkItem", Alts: []string{"succeeds", "returns NULL"}, Spec: "irp.md 18, 19.2"}
+var siteAllocateWorkItem = ke.Site{Name: "fault/IoAllocateWorkItem",
+	Alts: []string{"succeeds", "returns NULL"}, Spec: "irp.md 18, 19.2"}
 
 // IoAllocateWorkItem makes a work item for a device. NULL when there is no memory.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the driver frees it with IoFreeWorkItem. Rules: IRQL-001, OBJ-009, UNLOAD-001.
+// IRQL: <= DISPATCH_LEVEL. Ownership: the driver frees it with IoFreeWorkItem. Rules: IRQL-001, OBJ-009,
+// UNLOAD-001.
 // Reference: wdm/nf-wdm-ioallocateworkitem.
 func IoAllocateWorkItem(k *irql.K, dev *DEVICE_OBJECT) *IO_WORKITEM {
 	ke.Enter(k, ddi.IoAllocateWorkItem)
@@ -57,12 +59,14 @@ func IoAllocateWorkItem(k *irql.K, dev *DEVICE_OBJECT) *IO_WORKITEM {
 	return w
 }
 
-// IoQueueWorkItem has routine called in a system worker thread at PASSIVE_LEVEL. The item leaves the queue before the
-// routine is called, which may therefore free it or queue it again; the device stays referenced until it has returned.
+// IoQueueWorkItem has routine called in a system worker thread at PASSIVE_LEVEL. The item leaves the queue
+// before the routine is called, which may therefore free it or queue it again; the device stays referenced
+// until it has returned.
 //
 // IRQL: <= DISPATCH_LEVEL. Ownership: the item is the system's while it is queued. Rules: IRQL-001, OBJ-009.
 // Reference: wdm/nf-wdm-ioqueueworkitem.
-func IoQueueWorkItem(k *irql.K, w *IO_WORKITEM, routine IO_WORKITEM_ROUTINE, queueType WORK_QUEUE_TYPE, context any) {
+func IoQueueWorkItem(k *irql.K, w *IO_WORKITEM, routine IO_WORKITEM_ROUTINE, queueType WORK_QUEUE_TYPE,
+	context any) {
 	_ = queueType
 	ke.Enter(k, ddi.IoQueueWorkItem)
 	if w == nil || w.freed || w.queued || routine == nil {
@@ -90,7 +94,8 @@ func (io *ioManager) runItem(k *irql.K, w *IO_WORKITEM, routine IO_WORKITEM_ROUT
 	w.queued = false
 	w.running++
 	img := dev.DriverObject.image
-	ke.Push(k, ke.Frame{Kind: ke.FrameWorkItem, Image: img, Device: dev, Object: w, Obj: w.id, Fn: codeOf(routine)})
+	ke.Push(k, ke.Frame{Kind: ke.FrameWorkItem, Image: img, Device: dev, Object: w, Obj: w.id,
+		Fn: codeOf(routine)})
 	routine(k, dev, context)
 	ke.Pop(k)
 	w.running--
@@ -136,8 +141,9 @@ func IoFreeWorkItem(k *irql.K, w *IO_WORKITEM) {
 	if w.queued {
 		ke.Report(k, verify.Finding{Rule: verify.OBJ_009, BugCheck: 0xE4, Obj: w.id.String(),
 			Headline: fmt.Sprintf("%v is freed while it is queued", w.id),
-			Args:     [4]verify.Arg{{Value: "0x2", Meaning: "memory with a queued work item is freed"}, {Value: w.id.String(), Meaning: "the work item"}},
-			Fix:      "free it in its own routine, or wait until that has run."})
+			Args: [4]verify.Arg{{Value: "0x2", Meaning: "memory with a queued work item is freed"},
+				{Value: w.id.String(), Meaning: "the work item"}},
+			Fix: "free it in its own routine, or wait until that has run."})
 		return
 	}
 	w.freed = true

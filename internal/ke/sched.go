@@ -152,7 +152,8 @@ func PointMem(k *K, u Use) {
 
 func (m *Machine) pointSlow(k *K) {
 	if m.steps >= m.cfg.MaxSteps {
-		m.exceeded(Misuse("step limit reached (" + utoa(m.cfg.MaxSteps) + " scheduling points): the drivers or " +
+		m.exceeded(Misuse("step limit reached (" + utoa(m.cfg.MaxSteps) +
+			" scheduling points): the drivers or " +
 			"programs never come to rest; Options.MaxSteps sets the limit"))
 	}
 	a := m.decide(k.t)
