@@ -39,12 +39,12 @@ func IoCallDriver(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
 	if l == nil {
 		noLocation(k, p, "IoCallDriver")
 	}
-	// nothing else in the location is overwritten, so a skipped driver's device is never recorded
+	// Nothing else in the location is overwritten, so a skipped driver's device is never recorded.
 	l.device = dev
 	io := p.io
 	v := io.getVisit(p)
 	l.visit = v
-	// and skipped by that driver
+	// The location may have been marked by another device of the same driver and then skipped.
 	v.marked = l.control&SL_PENDING_RETURNED != 0 && l.markedBy == dev.DriverObject.image
 	p.sent = true
 	p.sentSeq = ke.CallOn(k, ddi.IoCallDriver, dev.id, p.id)
@@ -260,7 +260,7 @@ func judgeDispatch(k *irql.K, p *IRP, id trace.ID, v *visit, s ntstatus.NTSTATUS
 		c9(k, p, id, verify.IRP_010, nil, 0x225, "the dispatch routine returned 0xFFFFFFFF for %v", "")
 	case v.marked && s != ntstatus.STATUS_PENDING:
 		c9(k, p, id, verify.IRP_006, nil, 0x23E, "%v was marked pending but the dispatch routine returned "+
-			""+s.String(),
+			s.String(),
 			"after IoMarkIrpPending return STATUS_PENDING, whatever IoCallDriver or IoCompleteRequest did "+
 				"meanwhile.")
 	case v.marked:
@@ -282,7 +282,7 @@ func judgeDispatch(k *irql.K, p *IRP, id trace.ID, v *visit, s ntstatus.NTSTATUS
 		}
 	case v.forwarded && s != v.lower:
 		c9(k, p, id, verify.IRP_009, nil, 0x224, "%v was only forwarded; IoCallDriver returned "+
-			""+v.lower.String()+" but the dispatch routine returned "+s.String(),
+			v.lower.String()+" but the dispatch routine returned "+s.String(),
 			"return what IoCallDriver returned.")
 	}
 }

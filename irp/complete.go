@@ -42,7 +42,7 @@ func IoCompleteRequest(k *irql.K, p *IRP, priorityBoost int8) {
 		v.ownFrame = f != nil && f.Kind == ke.FrameDispatch && f.Data == v
 	}
 	if v := frameVisit(k, p); v != nil && !v.completed {
-		// resumed after its own routine stopped the climb
+		// Resumed after its own routine stopped the climb.
 		v.completed, v.ownFrame, v.status = true, true, p.ioStatus.Status
 	}
 	p.completeSeq = ke.CallStatus(k, ddi.IoCompleteRequest, p.id, uint32(p.ioStatus.Status))
@@ -149,7 +149,7 @@ func (p *IRP) climb(k *irql.K) {
 	for p.cur <= p.stackCount+1 {
 		ctl := sp.control
 		p.pendingReturned = ctl&SL_PENDING_RETURNED != 0
-		// evaluated anew at every level: a routine may have rewritten it
+		// Evaluated anew at every level: a routine may have rewritten it.
 		ok := ntstatus.NT_SUCCESS(p.ioStatus.Status)
 		invoke := ok && ctl&SL_INVOKE_ON_SUCCESS != 0 || !ok && ctl&SL_INVOKE_ON_ERROR != 0 ||
 			p.cancel && ctl&SL_INVOKE_ON_CANCEL != 0
@@ -199,7 +199,7 @@ func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *k
 	up *IO_STACK_LOCATION) bool {
 	var dev *DEVICE_OBJECT
 	if up != nil {
-		// the routine owner's own device; NULL for a creator without a location (irp.md 24 #1)
+		// The routine owner's own device; NULL for a creator without a location (irp.md 24 #1).
 		dev = up.device
 	}
 	id, level, pended := p.id, p.cur, p.pendingReturned

@@ -40,10 +40,10 @@ var slack = strings.Repeat("\xc5", PageSize)
 // given back, so that a slice kept beyond its run can never reach anybody else's memory.
 type special struct {
 	arenas []*arena
-	at     int // arena in use
-	total  int // address space of all arenas
-	live   int // blocks with pages
-	bytes  int // in their pages
+	at     int   // arena in use
+	total  int64 // address space of all arenas
+	live   int   // blocks with pages
+	bytes  int   // in their pages
 }
 
 // arena is one piece of address space, used from its start to its end and then only by the next run.
@@ -130,14 +130,14 @@ func (s *special) take(b *block, n, guard int) []byte {
 	if len(s.arenas) > 0 {
 		size = min(2*len(s.arenas[len(s.arenas)-1].mem), largestArena)
 	}
-	if s.total+size > arenaTotal {
+	if s.total+int64(size) > arenaTotal {
 		return nil
 	}
 	mem, err := reserve(size)
 	if err != nil {
 		return nil
 	}
-	s.total += size
+	s.total += int64(size)
 	s.arenas = append(s.arenas, &arena{mem: mem})
 	return s.arenas[s.at].take(b, n, guard)
 }
