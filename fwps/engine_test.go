@@ -341,7 +341,11 @@ func TestRun_IsRepeatable(t *testing.T) {
 // TestPend_EverySchedule plays a pended redirection with two drivers and an unload under many schedules: it
 // always ends, answers once and breaks no rule.
 func TestPend_EverySchedule(t *testing.T) {
-	for run := uint64(1); run <= 400; run++ {
+	runs := uint64(400)
+	if os.Getenv("SIM_THOROUGH") != "" { // .ci/run sets it
+		runs = 4000
+	}
+	for run := uint64(1); run <= runs; run++ {
 		l := newLab(t)
 		l.m.Reset(ke.Config{Events: -1, Source: ke.NewRandom(7, run)})
 		l.e = fwps.EngineOf(l.m)

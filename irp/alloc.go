@@ -141,7 +141,7 @@ func (io *ioManager) release(p *IRP) {
 //
 // IRQL: <= DISPATCH_LEVEL. Ownership: the caller must be the creator and hold the IRP again. MDLs are not
 // freed with it.
-// Rules: IRP-018, IRP-030 to IRP-033, IRP-035, IRP-041, IRQL-001, OBJ-014.
+// Rules: IRP-018, IRP-030 to IRP-033, IRP-035, IRP-041, IRQL-001, MDL-017, OBJ-014.
 // Reference: wdm/nf-wdm-iofreeirp.
 func IoFreeIrp(k *irql.K, p *IRP) {
 	ke.Enter(k, ddi.IoFreeIrp)
@@ -153,6 +153,9 @@ func IoFreeIrp(k *irql.K, p *IRP) {
 	p.checkUnsent(k, "freed")
 	if p.listed() {
 		freedInList(k, p)
+	}
+	if p.mdl != nil {
+		p.checkChain(k, "freed")
 	}
 	p.freeSeq = ke.Call(k, ddi.IoFreeIrp, p.id)
 	p.io.release(p)
@@ -227,7 +230,8 @@ func freedWrongly(k *irql.K, p *IRP, img *ke.Image) {
 // IoReuseIrp makes an IRP of IoAllocateIrp as new, with the same number of locations.
 //
 // IRQL: <= DISPATCH_LEVEL. Ownership: the caller must be the creator and hold the IRP again; MDLs must have
-// been taken off. Rules: IRP-005, IRP-037, IRP-038, IRP-041, IRQL-001. Reference: wdm/nf-wdm-ioreuseirp.
+// been taken off. Rules: IRP-005, IRP-037, IRP-038, IRP-041, IRQL-001, MDL-017.
+// Reference: wdm/nf-wdm-ioreuseirp.
 func IoReuseIrp(k *irql.K, p *IRP, status ntstatus.NTSTATUS) {
 	ke.Enter(k, ddi.IoReuseIrp)
 	if !isIRP(p) {
@@ -239,6 +243,9 @@ func IoReuseIrp(k *irql.K, p *IRP, status ntstatus.NTSTATUS) {
 	}
 	checkReuse(k, p)
 	p.checkUnsent(k, "reused")
+	if p.mdl != nil {
+		p.checkChain(k, "reused")
+	}
 	ke.CallStatus(k, ddi.IoReuseIrp, p.id, uint32(status))
 	p.reinitialise()
 	p.ioStatus.Status = status

@@ -30,7 +30,11 @@ func IoCallDriver(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
 	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
 	checkSend(k, dev, p)
 	fv := frameVisit(k, p)
+	var above *visit
 	if fv != nil {
+		if fv.skipped {
+			above = fv
+		}
 		fv.skipped = false
 		fv.forwarded = true
 	}
@@ -43,6 +47,7 @@ func IoCallDriver(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
 	l.device = dev
 	io := p.io
 	v := io.getVisit(p)
+	v.above = above
 	l.visit = v
 	// The location may have been marked by another device of the same driver and then skipped.
 	v.marked = l.control&SL_PENDING_RETURNED != 0 && l.markedBy == dev.DriverObject.image
@@ -59,8 +64,13 @@ func IoCallDriver(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
 	if fv != nil {
 		fv.lower = s
 	}
-	if int(level) <= len(p.locs) && p.locs[level-1].visit == v {
-		p.locs[level-1].visit = nil
+	if int(level) <= len(p.locs) {
+		if l := &p.locs[level-1]; l.visit == v {
+			l.visit = v.above
+			if v.relies(s) && !v.passed {
+				l.relying++
+			}
+		}
 	}
 	io.putVisit(v)
 	if stale != 0 && s == ntstatus.STATUS_PENDING {
@@ -265,7 +275,7 @@ func judgeDispatch(k *irql.K, p *IRP, id trace.ID, v *visit, s ntstatus.NTSTATUS
 				"meanwhile.")
 	case v.marked:
 	case s == ntstatus.STATUS_PENDING:
-		if v.completed && v.ownFrame || !v.forwarded || v.lower != ntstatus.STATUS_PENDING {
+		if v.completed && v.ownFrame || !v.relies(s) || v.passed && v.unmarked {
 			c9(k, p, id, verify.IRP_007, nil, 0x23D, "the dispatch routine returned STATUS_PENDING but %v "+
 				"was not marked pending",
 				"call IoMarkIrpPending before the IRP becomes visible to anybody else.")
@@ -295,6 +305,11 @@ func c9(k *irql.K, p *IRP, id trace.ID, rule verify.RuleID, also []verify.RuleID
 	f.Args[2] = verify.Arg{Value: id.String(), Meaning: "the IRP"}
 	if p.id == id {
 		f.Dump, f.Places = dumpIRP(p), p.story()
+	}
+	if top := ke.Top(k); top != nil {
+		if dev, ok := top.Device.(*DEVICE_OBJECT); ok && dev != nil {
+			f.At = dev.id.String()
+		}
 	}
 	ke.Report(k, f)
 }

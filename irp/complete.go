@@ -154,10 +154,13 @@ func (p *IRP) climb(k *irql.K) {
 		invoke := ok && ctl&SL_INVOKE_ON_SUCCESS != 0 || !ok && ctl&SL_INVOKE_ON_ERROR != 0 ||
 			p.cancel && ctl&SL_INVOKE_ON_CANCEL != 0
 		up := p.loc(p.cur)
-		routine, ctx, setBy, ex := sp.routine, sp.context, sp.setBy, sp.ex
+		routine, ctx, setBy, ex, owed := sp.routine, sp.context, sp.setBy, sp.ex, sp.broken
+		if sp.visit != nil || sp.relying > 0 {
+			p.leave(k, sp, p.pendingReturned)
+		}
 		sp.clear()
 		if invoke && routine != nil {
-			ended := p.invoke(k, routine, ctx, setBy, up)
+			ended := p.invoke(k, routine, ctx, setBy, up, owed)
 			if ex != nil {
 				ex.done(k)
 			}
@@ -191,12 +194,13 @@ func (l *IO_STACK_LOCATION) clear() {
 		l.params, l.filled = PARAMETERS{}, false
 	}
 	l.control &= SL_ERROR_RETURNED
+	l.broken = false
 	l.copied, l.synchronous, l.ex = false, false, nil
 }
 
 // invoke calls one completion routine and reports whether the climb ends here.
 func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *ke.Image,
-	up *IO_STACK_LOCATION) bool {
+	up *IO_STACK_LOCATION, owed bool) bool {
 	var dev *DEVICE_OBJECT
 	if up != nil {
 		// The routine owner's own device; NULL for a creator without a location (irp.md 24 #1).
@@ -205,6 +209,7 @@ func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *k
 	id, level, pended := p.id, p.cur, p.pendingReturned
 	sent, completed := p.sentSeq, p.completeSeq
 	mine := p.give(stInRoutine, setBy, level, dev)
+	p.looked = false
 	f := ke.NewFrame(k)
 	f.Kind, f.Image, f.Obj, f.Fn, f.Level = ke.FrameCompletion, setBy, id, codeOf(routine), int(level)
 	f.Device, f.Object, f.Data = dev, p, nil
@@ -223,12 +228,8 @@ func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *k
 		climbsOn(k, p, id, r, p.id == id && (p.sentSeq > sent || p.completeSeq > completed))
 	case p.userEvent != nil && p.userEvent.LastSet() > p.completeSeq:
 		p.eventSetByDriver(k)
-	case pended && up != nil && up.control&SL_PENDING_RETURNED == 0:
-		rule, also := p.special(verify.IRP_011,
-			func(s *SubsystemRules) verify.RuleID { return s.NotPropagated })
-		c9(k, p, id, rule, also, 0x228, "the completion routine of %v saw PendingReturned and did not mark "+
-			"the IRP pending",
-			"if p.PendingReturned() { irp.IoMarkIrpPending(k, p) }")
+	case up != nil && up.control&SL_PENDING_RETURNED == 0 && (pended || owed && !p.looked):
+		p.lost(k, up, level)
 	}
 	ke.PopStatus(k, r)
 	if r == ntstatus.STATUS_MORE_PROCESSING_REQUIRED || !still {

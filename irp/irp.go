@@ -192,6 +192,7 @@ type IRP struct {
 	outLen          uint32 // of buffered requests: room for what comes back
 	inThreadList    bool
 	sent            bool
+	looked          bool // the routine that runs has read PendingReturned
 	late            bool // IRP-027 has been reported
 
 	owner    *ke.Image // driver that holds it
@@ -241,9 +242,12 @@ type visit struct {
 	forwarded bool
 	lower     ntstatus.NTSTATUS
 	skipped   bool
+	passed    bool       // the climb has left the location
+	unmarked  bool       // ... without the pending mark
 	uncalled  bool       // set a cancel routine on a cancelled IRP: nobody will call it
 	event     *ke.Object // what the dispatch routine waited for last
 	mixed     *ke.Object // what a routine of this level signalled that marks as well
+	above     *visit     // the dispatch call that skipped this location, so that both use it
 	next      *visit
 }
 
@@ -266,6 +270,9 @@ type IO_STACK_LOCATION struct {
 	flags    uint8
 	control  uint8
 	copied   bool // prepared by IoCopyCurrentIrpStackLocationToNext
+
+	broken  bool  // its driver's routine lost the pending mark
+	relying uint8 // dispatch calls that returned STATUS_PENDING on the word of the driver below
 
 	synchronous bool // routine is that of IoForwardIrpSynchronously
 }
@@ -355,6 +362,9 @@ func (p *IRP) IoStatus() *IO_STATUS_BLOCK {
 // PendingReturned tells a completion routine that the level below was marked pending. Rules: IRP-005.
 func (p *IRP) PendingReturned() bool {
 	p.touch()
+	if k := p.m.Current(); k != nil && ke.Acting(k) != nil {
+		p.looked = true
+	}
 	return p.pendingReturned
 }
 

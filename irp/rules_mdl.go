@@ -33,8 +33,13 @@ var mdlRules = []verify.Record{
 	rule(verify.MDL_014, "ReadOnlyBufferChanged", 0xC4, 0x1011,
 		"A buffer that was given for reading was changed. The sender still owns its contents and may use "+
 			"or check them."),
+	{ID: verify.MDL_015, Name: "OpaqueMdlUse", Package: "irp",
+		ByConstruction: "MDL has one field, Next; MdlFlags() comes out by value, the rest is not exported"},
 	rule(verify.MDL_016, "MdlUsedAfterFree", 0xD5, 0,
 		"An MDL, or an address made from it, was used after its end."),
+	rule(verify.MDL_017, "MdlChainLeaked", 0, 0,
+		"An IRP was freed or reused while it had the only pointer to an MDL. IoFreeIrp frees no MDL and "+
+			"IoReuseIrp forgets the address: the MDL is lost, and so are pages that it has locked."),
 	rule(verify.MDL_018, "MemoryGoneUnderMdl", 0, 0,
 		"Memory was freed while an MDL still described it; its pages will be used for something else."),
 	rule(verify.MDL_019, "AccessBeyondByteCount", 0xD6, 0,

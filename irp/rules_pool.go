@@ -52,6 +52,9 @@ var poolRules = []verify.Record{
 		"A local variable was used after its routine had returned. Its place on the stack belongs to "+
 			"another call by then."),
 	rule(verify.UNLOAD_001, "PoolLeft", 0xC4, 0x62, "A driver was unloaded and left pool blocks behind."),
+	rule(verify.UNLOAD_010, "AllocationDuringUnload", 0xC4, 0x61,
+		"A thread or work item still allocated memory while the unload routine ran, and nobody was left to "+
+			"free it. Code that still works then may as well run after the driver has gone."),
 	rule(verify.UNLOAD_003, "LookasideLeft", 0xCE, 0,
 		"A driver was unloaded and left a lookaside list that the system still trims."),
 }

@@ -109,6 +109,7 @@ func (d *deleting) timer(k *K) *EX_TIMER {
 func TestExDeleteTimer_Ways(t *testing.T) {
 	d := &deleting{t: t}
 	clean(t, func(k *K) {
+		d.said = ""
 		tm := d.timer(k) // cancelled in time
 		ExSetTimer(k, tm, -ms, 0, nil)
 		assert.True(t, ExDeleteTimer(k, tm, true, true, d.parameters(k)))
@@ -146,6 +147,7 @@ func TestExDeleteTimer_Ways(t *testing.T) {
 func TestExDeleteTimer_WaitsForACallbackThatRuns(t *testing.T) {
 	d := &deleting{t: t}
 	clean(t, func(k *K) {
+		d.said = ""
 		tm := ExAllocateTimer(k, func(k *K, _ *EX_TIMER, _ any) {
 			KeStallExecutionProcessor(k, 50)
 			d.said += "fired "

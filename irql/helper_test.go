@@ -1,6 +1,7 @@
 package irql
 
 import (
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -54,7 +55,35 @@ func playIn(t *testing.T, cfg ke.Config, kind ke.FrameKind, bodies ...func(k *K)
 // trips asserts that the bodies break exactly one rule, once.
 func trips(t *testing.T, rule verify.RuleID, bodies ...func(k *K)) verify.Finding {
 	t.Helper()
-	return found(t, play(t, ke.Config{}, bodies...), rule)
+	f := found(t, play(t, ke.Config{}, bodies...), rule)
+	if !thorough || len(bodies) > 1 { // several rely on the order in which they begin
+		return f
+	}
+	for run := range uint64(schedules) {
+		m := play(t, ke.Config{Source: noFaults{ke.NewRandom(2, run)}}, bodies...)
+		if len(m.Findings()) > 0 {
+			found(t, m, rule)
+		}
+		if m.Close(); t.Failed() {
+			t.Fatalf("with the random walk of run %d", run)
+		}
+	}
+	return f
+}
+
+// thorough asks for many random schedules besides the boring one; .ci/run sets it.
+var thorough = os.Getenv("SIM_THOROUGH") != ""
+
+const schedules = 1000
+
+// noFaults is a random walk in which nothing fails.
+type noFaults struct{ *ke.Random }
+
+func (n noFaults) Choose(s *ke.Site, alternatives int) int {
+	if pick := n.Random.Choose(s, alternatives); !s.Fault() {
+		return pick
+	}
+	return 0
 }
 
 func found(t *testing.T, m *ke.Machine, rule verify.RuleID) verify.Finding {
@@ -71,6 +100,14 @@ func clean(t *testing.T, bodies ...func(k *K)) *ke.Machine {
 	m := play(t, ke.Config{}, bodies...)
 	assert.Empty(t, m.Findings())
 	assert.Empty(t, m.Threads())
+	for run := uint64(0); thorough && len(bodies) == 1 && run < schedules; run++ {
+		m := play(t, ke.Config{Source: noFaults{ke.NewRandom(1, run)}}, bodies...)
+		assert.Empty(t, m.Findings())
+		assert.Empty(t, m.Threads())
+		if m.Close(); t.Failed() {
+			t.Fatalf("with the random walk of run %d", run)
+		}
+	}
 	return m
 }
 

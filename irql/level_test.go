@@ -201,7 +201,7 @@ func TestKeLowerIrql_LetsDpcsInBeforeItReturns(t *testing.T) {
 	clean(t, func(k *K) {
 		old := KeRaiseIrqlToDpcLevel(k)
 		dpc(k, func(k *K) { at += "d" })
-		at += "1"
+		at = "1"
 		KeLowerIrql(k, old)
 		at += "2"
 	})

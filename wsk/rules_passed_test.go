@@ -106,7 +106,12 @@ func TestPassedDown_NeverCompleted(t *testing.T) {
 		}
 	}
 	tripIn(t, verify.WSK_072, withRoutine(stop(false)))
-	missIn(t, withRoutine(stop(true)))
+	missIn(t, passedDown(func(r *rig, k *irql.K, s *wsk.WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
+		b := irp.ExAllocatePool2(k, irp.POOL_FLAG_NON_PAGED, 4, tag)
+		irp.IoSetCompletionRoutine(k, p, stop(true), b, true, true, true)
+		getOption(k, s, b, p)
+		return ntstatus.STATUS_PENDING // the routine marks, also where the answer came inline
+	}))
 }
 
 // Rule: WSK-065

@@ -25,8 +25,7 @@ func trip(t *testing.T, rule verify.RuleID, body func(r *rig, k *irql.K), pins .
 // miss runs body as an unregistered driver and expects no finding at all.
 func miss(t *testing.T, body func(r *rig, k *irql.K), pins ...ke.Pin) {
 	t.Helper()
-	r := newRig(t, 1, pins...)
-	r.bare(func(k *irql.K) { body(r, k) }).clean()
+	missRig(t, (*rig).bare, body, pins)
 }
 
 // tripIn and missIn run body as a registered driver.
@@ -39,8 +38,7 @@ func tripIn(t *testing.T, rule verify.RuleID, body func(r *rig, k *irql.K), pins
 
 func missIn(t *testing.T, body func(r *rig, k *irql.K), pins ...ke.Pin) {
 	t.Helper()
-	r := newRig(t, 1, pins...)
-	r.driver(func(k *irql.K) { body(r, k) }).clean()
+	missRig(t, (*rig).driver, body, pins)
 }
 
 func register(r *rig, k *irql.K) ntstatus.NTSTATUS {

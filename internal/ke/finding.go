@@ -20,6 +20,7 @@ type seenFinding struct {
 	obj  string
 	file string
 	line int
+	at   string
 }
 
 func wrongContext(k *K, d ddi.ID) {
@@ -137,7 +138,7 @@ func keep(k *K, f *verify.Finding) bool {
 	if len(k.frames) > 0 {
 		f.Stack = attribute(k, f.Stack)
 	}
-	s := seenFinding{rule: f.Rule, obj: f.Obj}
+	s := seenFinding{rule: f.Rule, obj: f.Obj, at: f.At}
 	if len(f.Stack) > 0 {
 		s.file, s.line = f.Stack[0].File, f.Stack[0].Line
 	}

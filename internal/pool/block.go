@@ -43,6 +43,7 @@ type block struct {
 	kind     Kind
 	guard    guard
 	lookasid bool   // part of a lookaside list
+	late     bool   // allocated beside an unload routine of its owner
 	root     Buffer // the view that the allocation routine returns
 }
 
@@ -199,6 +200,7 @@ func (h *heap) enter(k *ke.K, b *block, r *Request) {
 	}
 	if !r.System {
 		b.owner = ke.Acting(k)
+		b.late = b.owner != nil && b.owner.Unloading && !inUnload(k)
 	}
 	if f := ke.Top(k); f != nil {
 		b.fn = f.Fn

@@ -57,9 +57,14 @@ func (h *heap) leaks(image *ke.Image) []Leak {
 	return out
 }
 
-// checkUnload reports the blocks left when the unload routine of image has returned. Rules: UNLOAD-001.
+// checkUnload reports the blocks left when the unload routine of image has returned. Rules: UNLOAD-001,
+// UNLOAD-010.
 func (h *heap) checkUnload(m *ke.Machine, image *ke.Image) {
-	leaks := h.leaks(image)
+	h.checkLate(m, image)
+	var leaks []Leak
+	for _, b := range h.sorted(func(b *block) bool { return b.leakOf(image) && !b.late }) {
+		leaks = append(leaks, b.leak())
+	}
 	if len(leaks) == 0 {
 		return
 	}

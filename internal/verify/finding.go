@@ -54,6 +54,7 @@ type Finding struct {
 	Events      []string // LAST_EVENTS lines, already formatted
 	Fix         string   // LIKELY_FIX, empty when causes cannot be told apart
 	Blocked     []string // deadlock report lines
+	At          string   // tells apart what has no source line of its own, for the duplicate check
 	Also        []RuleID // more general rules the same act breaks (rules.md 12)
 	Warning     bool     // this case is a hazard although the rule's heading says error (rules.md 1.1)
 	Note        bool     // this case is a note although the rule's heading says more

@@ -49,12 +49,7 @@ func TestVectors_AllEventsMatchAndErrorsAreTheRecordedOnes(t *testing.T) {
 				got = append(got, r.Findings[i].Rule.String())
 			}
 		}
-		if len(want) == 0 {
-			assert.Empty(t, got, "%s: errors reported", r.ID)
-		} else {
-			assert.NotEmpty(t, got, "%s: no error reported, recorded %v", r.ID, want)
-			assert.Subset(t, want, got, "%s: errors reported", r.ID)
-		}
+		assert.ElementsMatch(t, want, got, "%s: errors reported", r.ID)
 		n++
 	}
 	require.NoError(t, sc.Err())

@@ -1,0 +1,57 @@
+package irp
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ke"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+// The pending mark travels up with the climb. A dispatch routine that returned STATUS_PENDING because the
+// driver below it did relies on that: its location must carry the mark when the climb leaves it (irp.md 6). A
+// machine that stops at the first violation ends with IRP-011, where the mark is lost; one that continues
+// gets to the drivers that relied on it.
+
+// relies reports whether the dispatch call of v returned STATUS_PENDING on the word of the driver below.
+func (v *visit) relies(s ntstatus.NTSTATUS) bool {
+	return s == ntstatus.STATUS_PENDING && !v.marked && v.forwarded && v.lower == s
+}
+
+// leave tells the dispatch calls of a location that the climb leaves it, and reports those that returned
+// before and relied on a mark that is not there.
+func (p *IRP) leave(k *irql.K, l *IO_STACK_LOCATION, marked bool) {
+	for v := l.visit; v != nil; v = v.above {
+		v.passed, v.unmarked = true, !marked
+	}
+	n := l.relying
+	l.relying = 0
+	for i := uint8(0); i < n && !marked; i++ {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_007, BugCheck: 0xC9, Obj: p.id.String(),
+			At: fmt.Sprintf("%v %d", l.device.id, i),
+			Headline: fmt.Sprintf("a dispatch routine returned STATUS_PENDING and its location of %v was "+
+				"never "+
+				"marked pending", p.id),
+			Args: [4]verify.Arg{{Value: "0x23d", Meaning: "sub-code of the I/O verifier"}, {},
+				{Value: p.id.String(), Meaning: "the IRP"}},
+			Fix: "carry the mark on in the completion routine: if p.PendingReturned() { " +
+				"irp.IoMarkIrpPending(k, p) }"})
+	}
+}
+
+// lost reports a completion routine that lets the mark end at its location. A routine that gets no mark only
+// because the one below lost it is reported, too, if it would not have looked.
+func (p *IRP) lost(k *irql.K, up *IO_STACK_LOCATION, level int8) {
+	up.broken = true
+	rule, also := p.special(verify.IRP_011,
+		func(s *SubsystemRules) verify.RuleID { return s.NotPropagated })
+	ke.Report(k, verify.Finding{Rule: rule, Also: also, BugCheck: 0xC9, Obj: p.id.String(),
+		At: fmt.Sprint(level), Dump: dumpIRP(p), Places: p.story(),
+		Headline: fmt.Sprintf("the completion routine of %v saw PendingReturned and did not mark the IRP "+
+			"pending",
+			p.id),
+		Args: [4]verify.Arg{{Value: "0x228", Meaning: "sub-code of the I/O verifier"}, {},
+			{Value: p.id.String(), Meaning: "the IRP"}},
+		Fix: "if p.PendingReturned() { irp.IoMarkIrpPending(k, p) }"})
+}
