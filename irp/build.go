@@ -1,6 +1,8 @@
 package irp
 
 import (
+	"unsafe"
+
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
 	"calloutsim/internal/pool"
@@ -77,6 +79,28 @@ func (p *IRP) bind(k *irql.K, event *irql.KEVENT, iosb *IO_STATUS_BLOCK) {
 	p.thread = ke.ThreadOf(k)
 	p.inThreadList = true
 	p.userEvent, p.userIosb = event, iosb
+	for _, b := range p.reportMemory() {
+		pool.LendAs(k, b, pool.Loan{Owner: p.id, Rule: verify.IRP_045, Writable: true, BugCheck: 0xC9,
+			Code: verify.Arg{Value: "0xc", Meaning: "memory given to a build routine is gone before the IRP"},
+			What: "the event or the I/O status block of " + p.id.String(),
+			Fix:  "when IoCallDriver returned STATUS_PENDING, wait for the event before freeing it."})
+	}
+}
+
+// reportMemory is the pool memory that the event and the status block of a thread-bound request lie in; what
+// lies on a stack is watched by stackGone, what is the driver's own Go memory stays.
+func (p *IRP) reportMemory() []*Buffer {
+	var out []*Buffer
+	for _, at := range [...]unsafe.Pointer{unsafe.Pointer(p.userEvent), unsafe.Pointer(p.userIosb)} {
+		if at == nil {
+			continue
+		}
+		b := pool.Containing(p.m, at)
+		if b != nil && pool.KindOf(b).Pool() && (len(out) == 0 || !pool.SameBlock(out[0], b)) {
+			out = append(out, b)
+		}
+	}
+	return out
 }
 
 // ioctlBuffers prepares the buffers by transfer method (irp.md 8); false when memory is short.

@@ -316,6 +316,28 @@ func TestUnload_IrpFreedOnTheErrorPath(t *testing.T) {
 }
 
 // Rule: IRP-045
+func TestIoBuildDeviceIoControlRequest_EventOrStatusBlockFreed(t *testing.T) {
+	type report struct {
+		event irql.KEVENT
+		iosb  irp.IO_STATUS_BLOCK
+	}
+	const tag = 0x74706552
+	free := func(how dispatch) func(l *lab) {
+		return func(l *lab) {
+			st := l.stack(how)
+			l.run(func(k *irql.K) {
+				r := irp.New[report](k, irp.POOL_FLAG_NON_PAGED, tag)
+				irql.KeInitializeEvent(k, &r.Get().event, irql.NotificationEvent, false)
+				irp.IoCallDriver(k, st[0].dev, ioctl(k, st[0].dev, &r.Get().event, &r.Get().iosb))
+				irp.Free(k, r, tag)
+			})
+		}
+	}
+	trips(t, verify.IRP_045, free(keeps))
+	passes(t, free(completes(ok)))
+}
+
+// Rule: IRP-045
 func TestIoBuildDeviceIoControlRequest_EventOrStatusBlockGone(t *testing.T) {
 	var event irql.KEVENT
 	var iosb irp.IO_STATUS_BLOCK

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/pool"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
@@ -41,6 +42,11 @@ func (p *IRP) discard(k *irql.K, io *ioManager) {
 // retire frees an IRP whose request has ended, and the request of a program with it.
 func (p *IRP) retire(k *irql.K, io *ioManager) {
 	op := p.op
+	if p.inThreadList {
+		for _, b := range p.reportMemory() {
+			pool.Return(k, b, p.id)
+		}
+	}
 	io.release(p)
 	if op != nil {
 		op.ended(k)

@@ -37,7 +37,10 @@ const (
 )
 
 // KWAIT_BLOCK is memory for a wait. Only its presence matters here.
-type KWAIT_BLOCK struct{ by *K }
+type KWAIT_BLOCK struct {
+	by  *K
+	run ke.Stamp // the run by is of; a block may survive one
+}
 
 // waitable is a dispatcher object: KEVENT, KMUTEX, KSEMAPHORE, KTIMER, KTHREAD, and those of other packages
 // that have a header.
@@ -106,7 +109,7 @@ func KeWaitForMultipleObjects(k *K, count uint32, objects []any, waitType WAIT_T
 	}
 	checkWaitLevel(k, d, timeout, objs[0].ID)
 	for i := range waitBlockArray {
-		waitBlockArray[i].by = k
+		waitBlockArray[i] = KWAIT_BLOCK{by: k, run: ke.StampOf(k)}
 	}
 	for _, o := range objs {
 		watchWait(k, o, timeout)
@@ -204,7 +207,7 @@ func checkWaitCount(k *K, count uint32, blocks []KWAIT_BLOCK) {
 
 func sharedBlocks(k *K, blocks []KWAIT_BLOCK) bool {
 	for i := range blocks {
-		if by := blocks[i].by; by != nil && by != k && ke.Of(by) == ke.Of(k) {
+		if b := &blocks[i]; b.by != nil && b.by != k && b.run.Of(k) {
 			return true
 		}
 	}

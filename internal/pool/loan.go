@@ -18,6 +18,7 @@ type Loan struct {
 	Writable bool          // the contents may change while it is lent, by whomever
 	Seq      uint64        // event of the lending call; 0: the last one
 	BugCheck uint32
+	Code     verify.Arg // first argument of the bug check when the memory goes
 	Fix      string
 }
 
@@ -120,7 +121,7 @@ func (x *extra) gravest() *loan {
 // goneWhileLent reports that memory goes although somebody uses it; act is the predicate.
 func (b *block) goneWhileLent(k *ke.K, act string) {
 	l := b.ext.gravest()
-	f := verify.Finding{Rule: l.Rule, BugCheck: l.BugCheck, Fix: l.Fix,
+	f := verify.Finding{Rule: l.Rule, BugCheck: l.BugCheck, Args: [4]verify.Arg{l.Code}, Fix: l.Fix,
 		Headline: fmt.Sprintf("%s %s while it is in use: %s", b.describe(), act, l.use()),
 		Places:   []verify.Place{{Label: "LENT", Seq: l.Seq}}}
 	general := verify.POOL_025
