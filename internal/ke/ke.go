@@ -288,6 +288,19 @@ func driverNum(k *K) uint16 {
 	return 0
 }
 
+// switched is Log for the event of a step to another context.
+func switched(k *K) {
+	m := k.m
+	e := m.log.Slot()
+	e.Time, e.Ctx, e.CPU, e.IRQL, e.Driver = m.now, k.num, k.cpu.num, k.irql, driverNum(k)
+	e.What, e.Code, e.Flags, e.Status = trace.Switch, 0, 0, 0
+	e.Obj, e.Obj2, e.A, e.B, e.Fn, e.Text = 0, 0, 0, 0, 0, ""
+	seq := m.log.Mix(trace.Where(trace.Switch, 0, k.num, k.cpu.num, k.irql), 0)
+	if m.cfg.Stacks {
+		m.recordStack(seq)
+	}
+}
+
 // called is Log for a DDI, the most frequent event; it writes the event where it stays.
 func called(k *K, d ddi.ID, obj, obj2 trace.ID, a uint64, status uint32, has trace.Flags) uint64 {
 	m := k.m

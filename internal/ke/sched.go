@@ -313,7 +313,7 @@ func (m *Machine) hub(until func() bool) (done bool) {
 			break
 		}
 		a := m.next
-		m.next = alternative{}
+		m.next.kind = altNone
 		if a.kind == altNone {
 			a = m.decide(nil)
 		}
@@ -403,7 +403,7 @@ func (m *Machine) resume(t *Thread) {
 	if t != m.last {
 		m.last = t
 		if !t.idle {
-			Log(t.active, trace.Event{What: trace.Switch})
+			switched(t.active)
 		}
 	}
 	s := t.coro
