@@ -84,7 +84,7 @@ type Machine struct {
 	threads []*Thread // runnable ones, ordered by number
 	chans   []*Channel
 	queued  int // DPCs in queues
-	next    alternative
+	next    *alternative
 	in      *stack // which the hub has resumed
 	alts    []alternative
 	spare   []alternative
@@ -163,7 +163,7 @@ func (m *Machine) Reset(cfg Config) {
 	m.resetCPUs(cfg.Processors)
 	m.retired, m.born = append(m.retired, m.born...), m.born[:0]
 	m.threads, m.all, m.chans = m.threads[:0], m.all[:0], m.chans[:0]
-	m.queued, m.next = 0, alternative{}
+	m.queued, m.next = 0, nil
 	m.clock.reset()
 	m.now, m.steps, m.frameNo, m.made = epoch, 0, 0, 0
 	m.stacks = nil

@@ -39,7 +39,7 @@ func spinOn(k *K, l *SpinLock) {
 	t, m := k.t, k.m
 	for l.held {
 		t.spin, t.since = l, m.now
-		m.next = alternative{}
+		m.next = nil
 		m.park(k)
 		t.spin = nil
 	}

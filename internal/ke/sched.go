@@ -12,8 +12,7 @@ var (
 type altKind uint8
 
 const (
-	altNone altKind = iota
-	altThread
+	altThread altKind = iota
 	altDPC
 	altDeliver
 	altClock
@@ -67,24 +66,24 @@ func (m *Machine) enumerate(self *Thread) []alternative {
 	return a
 }
 
-// decide picks what happens next.
-func (m *Machine) decide(self *Thread) alternative {
+// decide picks what happens next; nil: nobody can run. The result holds until the next enumerate.
+func (m *Machine) decide(self *Thread) *alternative {
 	if m.race {
 		return m.decideOrTick(self)
 	}
 	a := m.enumerate(self)
 	switch len(a) {
 	case 0:
-		return alternative{}
+		return nil
 	case 1:
-		return a[0]
+		return &a[0]
 	}
-	return a[m.Choose(&siteStep, len(a))]
+	return &a[m.Choose(&siteStep, len(a))]
 }
 
 // decideOrTick is decide when timers race. That the clock moves on is no step of anybody, so it asks again;
 // when nobody can run it is the hub that moves the clock.
-func (m *Machine) decideOrTick(self *Thread) alternative {
+func (m *Machine) decideOrTick(self *Thread) *alternative {
 	for {
 		a := m.enumerate(self)
 		if m.mayTick() {
@@ -93,11 +92,11 @@ func (m *Machine) decideOrTick(self *Thread) alternative {
 		}
 		switch {
 		case len(a) == 0, len(a) == 1 && a[0].kind == altClock:
-			return alternative{}
+			return nil
 		case len(a) == 1:
-			return a[0]
+			return &a[0]
 		}
-		if x := a[m.Choose(&siteStep, len(a))]; x.kind != altClock {
+		if x := &a[m.Choose(&siteStep, len(a))]; x.kind != altClock {
 			return x
 		}
 		m.tick()
@@ -195,7 +194,7 @@ func (m *Machine) yield(k *K) {
 			return
 		}
 	}
-	m.next = a[m.Choose(&siteStep, len(a))]
+	m.next = &a[m.Choose(&siteStep, len(a))]
 	m.park(k)
 }
 
@@ -234,7 +233,7 @@ func Stall(k *K, d int64) {
 	m.clock.add(&timeout{at: m.now + d, fire: func(*Machine) { busy.held = false }})
 	for busy.held {
 		t.spin, t.since = busy, m.now
-		m.next = alternative{}
+		m.next = nil
 		m.park(k)
 		t.spin = nil
 	}
@@ -313,11 +312,11 @@ func (m *Machine) hub(until func() bool) (done bool) {
 			break
 		}
 		a := m.next
-		m.next.kind = altNone
-		if a.kind == altNone {
+		m.next = nil
+		if a == nil {
 			a = m.decide(nil)
 		}
-		if a.kind == altNone {
+		if a == nil {
 			if !m.advance() {
 				m.stuck()
 				break
@@ -330,7 +329,7 @@ func (m *Machine) hub(until func() bool) (done bool) {
 }
 
 // apply makes the alternative happen: one resume of one coroutine.
-func (m *Machine) apply(a alternative) {
+func (m *Machine) apply(a *alternative) {
 	t := a.t
 	switch a.kind {
 	case altThread:
