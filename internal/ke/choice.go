@@ -165,16 +165,11 @@ func (m *Machine) Choose(s *Site, n int) int {
 	if n > 1<<16-1 {
 		panic("internal error: choice with too many alternatives")
 	}
-	pick, pinned := 0, false
+	pick, pinned := m.cfg.Source.Choose(s, n), false // asked also where pinned: records stay aligned
 	for i := range m.cfg.Pins {
 		if p := &m.cfg.Pins[i]; p.Site == s.Name && p.of(s) < n {
 			pick, pinned = p.of(s), true
 		}
-	}
-	if pinned {
-		m.cfg.Source.Choose(s, n) // the record stays aligned with one made without pins
-	} else {
-		pick = m.cfg.Source.Choose(s, n)
 	}
 	c := Choice{Site: s, N: uint16(n), Pick: uint16(pick), Pinned: pinned, Seq: m.log.Len()}
 	m.choices = append(m.choices, c)

@@ -245,12 +245,10 @@ func (m *Machine) park(k *K) {
 	t := k.t
 	for {
 		t.active = k
-		m.cur = nil
-		t.coro.park()
+		t.coro.park() // resume keeps m.cur
 		if m.dead {
 			die()
 		}
-		m.cur = k
 		if !t.nestDPC && t.nest == nil {
 			break
 		}
