@@ -118,16 +118,7 @@ func (p *IRP) prepare(n int8) {
 // release ends an IRP's life; its memory stays recognisable as freed for a while.
 func (io *ioManager) release(p *IRP) {
 	p.give(stFreed, nil, 0, nil)
-	if p.prev != nil {
-		p.prev.next = p.next
-	} else {
-		io.live = p.next
-	}
-	if p.next != nil {
-		p.next.prev = p.prev
-	}
-	p.next, p.prev = nil, nil
-	io.nlive--
+	io.unlink(p)
 	for i := range p.locs {
 		p.locs[i].visit = nil
 	}

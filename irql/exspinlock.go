@@ -224,13 +224,7 @@ func (l *EX_SPIN_LOCK) release(k *K, d ddi.ID, kind uint8, level KIRQL) {
 	if lowers {
 		checkNewIrql(k, d, level, h)
 	}
-	ke.Point(k, ke.Use{Obj: l.id, How: ke.Rel})
-	held, after, _ := ke.Unhold(k, l)
-	if after > 0 {
-		reportMutexOrder(k, d, l.id)
-	}
-	checkHeldTime(k, &held)
-	ke.Call(k, d, l.id)
+	letGo(k, d, l, l.id)
 	ke.ReleaseRWSpin(k, &l.lock, exclusiveKind(kind))
 	if lowers {
 		ke.SetIRQL(k, uint8(level))

@@ -5,6 +5,7 @@ import (
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 )
 
@@ -34,17 +35,22 @@ func releaseSpin(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8, level KIRQL, handle 
 	if lowers {
 		checkNewIrql(k, d, level, h)
 	}
-	ke.Point(k, ke.Use{Obj: l.id, How: ke.Rel})
-	held, after, _ := ke.Unhold(k, l)
-	if after > 0 {
-		reportMutexOrder(k, d, l.id)
-	}
-	checkHeldTime(k, &held)
-	ke.Call(k, d, l.id)
+	letGo(k, d, l, l.id)
 	ke.ReleaseSpin(k, &l.lock)
 	if lowers {
 		ke.SetIRQL(k, uint8(level))
 	}
+}
+
+// letGo takes a spin lock of either kind from the locks that k holds.
+func letGo(k *K, d ddi.ID, lock any, id trace.ID) {
+	ke.Point(k, ke.Use{Obj: id, How: ke.Rel})
+	held, after, _ := ke.Unhold(k, lock)
+	if after > 0 {
+		reportMutexOrder(k, d, id)
+	}
+	checkHeldTime(k, &held)
+	ke.Call(k, d, id)
 }
 
 func reportNotHeld(k *K, d ddi.ID, what string, l *KSPIN_LOCK) {

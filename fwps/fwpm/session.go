@@ -229,13 +229,9 @@ func FwpmTransactionBegin0(k *irql.K, engineHandle irql.HANDLE, flags uint32) nt
 func FwpmTransactionCommit0(k *irql.K, engineHandle irql.HANDLE) ntstatus.NTSTATUS {
 	const name = "FwpmTransactionCommit0"
 	enter(k, name)
-	s := sessionOf(k, engineHandle)
-	switch {
-	case s == nil:
-		return ntstatus.STATUS_INVALID_HANDLE
-	case s.txn == nil:
-		return done(k, name, s.id, s.misuse(k, name+" without a transaction",
-			ntstatus.STATUS_FWP_NO_TXN_IN_PROGRESS))
+	s, st := inTransaction(k, name, engineHandle)
+	if st != ntstatus.STATUS_SUCCESS {
+		return st
 	}
 	ke.Point(k, ke.Use{Obj: fwps.PolicyID(k), How: ke.W})
 	t := s.txn
@@ -251,16 +247,25 @@ func FwpmTransactionCommit0(k *irql.K, engineHandle irql.HANDLE) ntstatus.NTSTAT
 func FwpmTransactionAbort0(k *irql.K, engineHandle irql.HANDLE) ntstatus.NTSTATUS {
 	const name = "FwpmTransactionAbort0"
 	enter(k, name)
-	s := sessionOf(k, engineHandle)
-	switch {
-	case s == nil:
-		return ntstatus.STATUS_INVALID_HANDLE
-	case s.txn == nil:
-		return done(k, name, s.id, s.misuse(k, name+" without a transaction",
-			ntstatus.STATUS_FWP_NO_TXN_IN_PROGRESS))
+	s, st := inTransaction(k, name, engineHandle)
+	if st != ntstatus.STATUS_SUCCESS {
+		return st
 	}
 	s.abort(k)
 	return done(k, name, s.id, ntstatus.STATUS_SUCCESS)
+}
+
+// inTransaction is the session of a handle that is to have a transaction open.
+func inTransaction(k *irql.K, name string, engineHandle irql.HANDLE) (*session, ntstatus.NTSTATUS) {
+	s := sessionOf(k, engineHandle)
+	switch {
+	case s == nil:
+		return nil, ntstatus.STATUS_INVALID_HANDLE
+	case s.txn == nil:
+		return nil, done(k, name, s.id, s.misuse(k, name+" without a transaction",
+			ntstatus.STATUS_FWP_NO_TXN_IN_PROGRESS))
+	}
+	return s, ntstatus.STATUS_SUCCESS
 }
 
 // commit puts the policy in force and tells the callouts concerned.

@@ -282,33 +282,21 @@ func Log(k *K, e trace.Event) uint64 {
 
 // driverNum is the number of the image whose code runs in k.
 func driverNum(k *K) uint16 {
-	if n := len(k.frames); n > 0 && k.frames[n-1].Image != nil {
-		return k.frames[n-1].Image.Num
+	if i := Acting(k); i != nil {
+		return i.Num
 	}
 	return 0
 }
 
-// switched is Log for the event of a step to another context.
-func switched(k *K) {
+// record is Log for the most frequent events, DDIs and steps; it writes the event where it stays.
+func record(k *K, w trace.What, d ddi.ID, obj, obj2 trace.ID, a uint64, status uint32,
+	has trace.Flags) uint64 {
 	m := k.m
 	e := m.log.Slot()
 	e.Time, e.Ctx, e.CPU, e.IRQL, e.Driver = m.now, k.num, k.cpu.num, k.irql, driverNum(k)
-	e.What, e.Code, e.Flags, e.Status = trace.Switch, 0, 0, 0
-	e.Obj, e.Obj2, e.A, e.B, e.Fn, e.Text = 0, 0, 0, 0, 0, ""
-	seq := m.log.Mix(trace.Where(trace.Switch, 0, k.num, k.cpu.num, k.irql), 0)
-	if m.cfg.Stacks {
-		m.recordStack(seq)
-	}
-}
-
-// called is Log for a DDI, the most frequent event; it writes the event where it stays.
-func called(k *K, d ddi.ID, obj, obj2 trace.ID, a uint64, status uint32, has trace.Flags) uint64 {
-	m := k.m
-	e := m.log.Slot()
-	e.Time, e.Ctx, e.CPU, e.IRQL, e.Driver = m.now, k.num, k.cpu.num, k.irql, driverNum(k)
-	e.What, e.Code, e.Flags, e.Status = trace.Call, d, has, status
+	e.What, e.Code, e.Flags, e.Status = w, d, has, status
 	e.Obj, e.Obj2, e.A, e.B, e.Fn, e.Text = obj, obj2, a, 0, 0, ""
-	seq := m.log.Mix(trace.Where(trace.Call, d, k.num, k.cpu.num, k.irql),
+	seq := m.log.Mix(trace.Where(w, d, k.num, k.cpu.num, k.irql),
 		trace.About(obj, obj2, status, a, 0))
 	if m.cfg.Stacks {
 		m.recordStack(seq)
@@ -317,19 +305,21 @@ func called(k *K, d ddi.ID, obj, obj2 trace.ID, a uint64, status uint32, has tra
 }
 
 // Call records that a DDI acts on an object.
-func Call(k *K, d ddi.ID, obj trace.ID) uint64 { return called(k, d, obj, 0, 0, 0, 0) }
+func Call(k *K, d ddi.ID, obj trace.ID) uint64 { return record(k, trace.Call, d, obj, 0, 0, 0, 0) }
 
 // CallOn records that a DDI acts on an object together with a second one.
-func CallOn(k *K, d ddi.ID, obj, second trace.ID) uint64 { return called(k, d, obj, second, 0, 0, 0) }
+func CallOn(k *K, d ddi.ID, obj, second trace.ID) uint64 {
+	return record(k, trace.Call, d, obj, second, 0, 0, 0)
+}
 
 // CallArg records a DDI on an object together with a number.
 func CallArg(k *K, d ddi.ID, obj trace.ID, a uint64) uint64 {
-	return called(k, d, obj, 0, a, 0, trace.HasA)
+	return record(k, trace.Call, d, obj, 0, a, 0, trace.HasA)
 }
 
 // CallStatus records a DDI on an object together with the status it returns.
 func CallStatus(k *K, d ddi.ID, obj trace.ID, status uint32) uint64 {
-	return called(k, d, obj, 0, 0, status, trace.HasStatus)
+	return record(k, trace.Call, d, obj, 0, 0, status, trace.HasStatus)
 }
 
 // CallBool records a DDI on an object together with the BOOLEAN it returns.

@@ -400,7 +400,7 @@ func (m *Machine) resume(t *Thread) {
 	if t != m.last {
 		m.last = t
 		if !t.idle {
-			switched(t.active)
+			record(t.active, trace.Switch, 0, 0, 0, 0, 0, 0)
 		}
 	}
 	s := t.coro

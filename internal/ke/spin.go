@@ -29,13 +29,7 @@ type Held struct {
 
 // AcquireSpin takes l for k, which is at DISPATCH_LEVEL or above. A taken lock keeps k's processor busy.
 func AcquireSpin(k *K, l *SpinLock) {
-	t, m := k.t, k.m
-	for l.held {
-		t.spin, t.since = l, m.now
-		m.next = nil
-		m.park(k)
-		t.spin = nil
-	}
+	spinOn(k, l)
 	l.held, l.owner = true, k
 	OrderedAfter(k, l)
 }
