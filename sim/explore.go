@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"calloutsim/internal/explore"
 	"calloutsim/internal/ke"
 	simtrace "calloutsim/sim/trace"
 )
@@ -22,9 +23,11 @@ type ExploreOptions struct {
 	Options          // of every machine; Seed is not used
 	Runs      int    // 0 means 200 (-sim.runs)
 	Seed0     uint64 // number of the first run, 0 means 1; -sim.seed makes that one run only
-	Strategy  string // "" or "random": run 1 is the boring one, every other a random walk
+	Strategy  string // a name of scheduling.md 8.1; "" means portfolio (-sim.strategy)
 	Workers   int    // machines running side by side; 0 means 1
 	KeepGoing bool   // go on after a violation; one run per finding signature is reported (-sim.keepgoing)
+
+	strategy explore.Strategy
 }
 
 // Failure is one run of Explore that failed.
@@ -104,8 +107,11 @@ func (o *ExploreOptions) fromFlags() (*Token, error) {
 	if err := boolSetting("keepgoing", &o.KeepGoing); err != nil {
 		return nil, err
 	}
-	if o.Strategy != "" && o.Strategy != "random" {
-		return nil, fmt.Errorf("strategy %q is not known here; there is random", o.Strategy)
+	if s, ok := setting("strategy"); ok {
+		o.Strategy = s
+	}
+	if o.strategy, err = explore.Parse(cmp.Or(o.Strategy, "portfolio")); err != nil {
+		return nil, err
 	}
 	o.Runs, o.Seed0, o.Workers = int(runs), max(o.Seed0, 1), max(o.Workers, 1)
 	return token, nil
@@ -141,7 +147,7 @@ func (e *explorer) explore() Result {
 	e.hazards, e.hashes = map[string]hazard{}, map[uint64]struct{}{}
 	for range min(e.o.Workers, e.o.Runs) {
 		e.wg.Add(1)
-		w := &worker{e: e, ke: &ke.Machine{}}
+		w := &worker{e: e, ke: &ke.Machine{}, choose: e.o.strategy.Chooser()}
 		go w.loop()
 	}
 	e.wg.Wait()
@@ -199,6 +205,8 @@ type worker struct {
 	m      *Machine
 	tb     *runTB
 	run    uint64
+	choose *explore.Chooser
+	knows  bool // what the boring run takes
 	ended  bool // the current run has been judged
 	before bool // the test had failed before the current run
 	exits  bool // the current run has ended the goroutine
@@ -223,6 +231,7 @@ func (w *worker) loop() {
 		if !ok {
 			break
 		}
+		w.measure(run)
 		w.begin(run)
 		w.e.fn(w.m)
 		w.finish()
@@ -249,10 +258,33 @@ func (w *worker) goOn(value any) {
 func (w *worker) begin(run uint64) {
 	o := w.e.o.Options
 	o.Seed, o.Collect = run, false
+	if o.src = w.choose.Boring(); run > 1 {
+		o.src = w.choose.Source(o.Master, run)
+	}
 	w.tb = &runTB{name: w.e.name}
 	w.run, w.ended, w.exits, w.before = run, false, false, w.e.tb.Failed()
 	w.m = start(w.ke, w.tb, o, w.e.name, w.e.scenario, nil, true)
 	w.m.pooled, w.m.repeat = true, w.e.repeat
+}
+
+// measure makes the boring run to learn what it takes, unless this worker has made it, or is about to.
+func (w *worker) measure(run uint64) {
+	if w.knows {
+		return
+	}
+	w.knows = true
+	if run == 1 {
+		return
+	}
+	o := w.e.o.Options
+	o.Seed, o.Collect, o.src = 1, true, w.choose.Boring()
+	tb := &runTB{name: w.e.name}
+	apart(tb, func() { // whatever becomes of it: run 1 is judged by whoever it is given to
+		m := start(w.ke, tb, o, w.e.name, w.e.scenario, nil, true)
+		m.pooled = true
+		w.e.fn(m)
+	})
+	w.choose.Measured()
 }
 
 // finish calls what the run registered and judges it.
@@ -263,6 +295,9 @@ func (w *worker) finish() {
 
 func (w *worker) judge() {
 	w.ended = true
+	if w.run == 1 {
+		w.choose.Measured()
+	}
 	m, e := w.m, w.e
 	// What a run says through the test itself and not through its machine can be told from what others say
 	// at the same time only if it ends the run.

@@ -116,6 +116,7 @@ func (m *Machine) advance() bool {
 			" s of virtual time): a timer keeps the machine from coming to rest; " +
 			"Options.MaxTime sets the limit"))
 	}
+	m.alone(ActorClock)
 	if m.race {
 		m.tick()
 		return true

@@ -44,7 +44,7 @@ func (m *Machine) enumerate(self *Thread) []alternative {
 	for _, t := range m.threads {
 		switch {
 		case t == self:
-		case t.onCPU == nil && !taker:
+		case t.onCPU == nil && !taker && !m.wide:
 		case t.spin != nil && t.spin.held:
 		default:
 			a = append(a, alternative{kind: altThread, t: t})
@@ -57,7 +57,7 @@ func (m *Machine) enumerate(self *Thread) []alternative {
 			}
 		}
 	}
-	if taker {
+	if taker || m.wide {
 		for _, ch := range m.chans {
 			a = append(a, alternative{kind: altDeliver, ch: ch})
 		}
@@ -66,19 +66,17 @@ func (m *Machine) enumerate(self *Thread) []alternative {
 	return a
 }
 
-// decide picks what happens next; nil: nobody can run. The result holds until the next enumerate.
+// decide picks what happens next; nil: nobody can run, or the run was cut and the machine is dead. The
+// result holds until the next enumerate.
 func (m *Machine) decide(self *Thread) *alternative {
 	if m.race {
 		return m.decideOrTick(self)
 	}
 	a := m.enumerate(self)
-	switch len(a) {
-	case 0:
+	if len(a) == 0 {
 		return nil
-	case 1:
-		return &a[0]
 	}
-	return &a[m.Choose(&siteStep, len(a))]
+	return m.ask(a, self, false)
 }
 
 // decideOrTick is decide when timers race. That the clock moves on is no step of anybody, so it asks again;
@@ -93,12 +91,12 @@ func (m *Machine) decideOrTick(self *Thread) *alternative {
 		switch {
 		case len(a) == 0, len(a) == 1 && a[0].kind == altClock:
 			return nil
-		case len(a) == 1:
-			return &a[0]
 		}
-		if x := &a[m.Choose(&siteStep, len(a))]; x.kind != altClock {
+		x := m.ask(a, self, false)
+		if x == nil || x.kind != altClock {
 			return x
 		}
+		m.AddsOn(Unknown)
 		m.tick()
 	}
 }
@@ -133,8 +131,11 @@ func Point(k *K, u Use) {
 	m := k.m
 	m.steps++
 	if len(m.threads) == 1 && m.queued == 0 && len(m.chans) == 0 && m.steps < m.cfg.MaxSteps && !m.race &&
-		m.races == nil {
+		m.races == nil && m.trail == nil {
 		return
+	}
+	if m.sched != nil {
+		k.next = append(k.next[:0], u)
 	}
 	m.pointSlow(k)
 	if m.races != nil {
@@ -155,12 +156,22 @@ func (m *Machine) pointSlow(k *K) {
 			" scheduling points): the drivers or " +
 			"programs never come to rest; Options.MaxSteps sets the limit"))
 	}
+	k.t.active = k
 	a := m.decide(k.t)
+	if a == nil {
+		m.leave()
+	}
 	if a.kind == altThread && a.t == k.t {
 		return
 	}
 	m.next = a
 	m.park(k)
+}
+
+// leave unwinds the running context of a run that was cut.
+func (m *Machine) leave() {
+	m.cur = nil
+	die()
 }
 
 // exceeded ends the run at a limit. Simulated code may recover from the panic once; the next time it is
@@ -194,7 +205,10 @@ func (m *Machine) yield(k *K) {
 			return
 		}
 	}
-	m.next = &a[m.Choose(&siteStep, len(a))]
+	k.t.active = k
+	if m.next = m.ask(a, k.t, true); m.next == nil {
+		m.leave()
+	}
 	m.park(k)
 }
 
@@ -253,7 +267,14 @@ func (m *Machine) park(k *K) {
 			break
 		}
 		m.runNested(t, k)
+		t.active = k
+		if m.trail != nil {
+			t.after = append(t.after, m.trail.now()) // k could not go on before the interruption was over
+		}
 		a := m.decide(t)
+		if a == nil {
+			m.leave()
+		}
 		if a.kind == altThread && a.t == t {
 			break
 		}
@@ -267,7 +288,7 @@ func (m *Machine) park(k *K) {
 func (m *Machine) runNested(t *Thread, k *K) {
 	if t.nestDPC {
 		t.nestDPC = false
-		m.runDPCs(t.onCPU, k)
+		m.runDPCs(t.onCPU, k, actorDPC|Actor(t.onCPU.num))
 		return
 	}
 	ch := t.nest
@@ -283,6 +304,7 @@ func (m *Machine) Run(until func() bool) {
 		panic(Misuse("Run called from inside the machine: simulated code cannot run the machine it runs in"))
 	}
 	m.running = true
+	m.comesIn()
 	defer func() { m.running = false }()
 	for !m.hub(until) {
 		m.drop(m.in) // the thread ended by being unwound
@@ -307,6 +329,7 @@ func (m *Machine) hub(until func() bool) (done bool) {
 	defer catchKilled(&m.in)
 	for !m.dead {
 		if until != nil && until() {
+			m.AddsOn(Unknown) // what the caller of Run does next comes right after this step
 			break
 		}
 		a := m.next
@@ -314,9 +337,13 @@ func (m *Machine) hub(until func() bool) (done bool) {
 		if a == nil {
 			a = m.decide(nil)
 		}
+		if m.dead {
+			break
+		}
 		if a == nil {
 			if !m.advance() {
 				m.stuck()
+				m.atRest = true
 				break
 			}
 			continue
@@ -332,13 +359,13 @@ func (m *Machine) apply(a *alternative) {
 	switch a.kind {
 	case altThread:
 		if t.onCPU == nil {
-			m.place(t, m.taker())
+			m.place(t, m.takerFor(t))
 		}
 	case altDPC:
 		t = m.host(a.c)
 		t.nestDPC = true
 	case altDeliver:
-		t = m.host(m.taker())
+		t = m.host(m.takerFor(nil))
 		t.nest = a.ch
 	}
 	m.resume(t)
@@ -381,7 +408,7 @@ func (m *Machine) host(c *cpu) *Thread {
 	if c.idle == nil {
 		c.idle = &Thread{idle: true}
 		c.idle.K = K{m: m, t: c.idle, cpu: c, name: "Idle processor " + utoa(uint64(c.num)),
-			num: uint16(c.num) + 1}
+			num: uint16(c.num) + 1, actor: Actor(c.num) + 1}
 		c.idle.body = func(k *K) { m.runNested(k.t, k) }
 	}
 	t := c.idle

@@ -278,6 +278,9 @@ func Sleep(k *K, due int64) {
 // and may take it.
 func (m *Machine) QueueAPC(t *Thread, fn func(k *K)) {
 	t.apcs = append(t.apcs, fn)
+	if m.trail != nil {
+		m.trail.interferes(t)
+	}
 	if r := m.races; r != nil {
 		r.of(&t.K).apc.join(r.posted())
 	}
