@@ -194,7 +194,8 @@ func (m *Machine) runDPCs(c *cpu, by *K, who Actor) {
 		if tr := m.trail; tr != nil {
 			tr.follows(d.after - 1)
 			tr.add(Use{trace.MakeID(trace.Context, uint64(actorDPC)|uint64(c.num)), Deq})
-			past = mix(tr.canonical(d.ID) + 1)
+			tr.add(Use{d.ID, Deq})
+			past = tr.runOf(d.ID)
 		}
 		m.borrow(c, by, who, past, func(k *K) {
 			if r := m.races; r != nil {

@@ -34,8 +34,13 @@ func (c *cpu) canTake() bool { return !c.inDPC && c.irqlOf() < Dispatch }
 // comes after them.
 func (m *Machine) enumerate(self *Thread) []alternative {
 	a := m.alts[:0]
+	spinners := false
 	if self != nil {
-		a = append(a, alternative{kind: altThread, t: self})
+		if self.wants != nil && self.wants.held {
+			spinners = true
+		} else {
+			a = append(a, alternative{kind: altThread, t: self})
+		}
 	}
 	taker := false
 	for _, c := range m.cpus {
@@ -46,6 +51,8 @@ func (m *Machine) enumerate(self *Thread) []alternative {
 		case t == self:
 		case t.onCPU == nil && !taker && !m.wide:
 		case t.spin != nil && t.spin.held:
+		case t.wants != nil && t.wants.held:
+			spinners = true
 		default:
 			a = append(a, alternative{kind: altThread, t: t})
 		}
@@ -62,7 +69,20 @@ func (m *Machine) enumerate(self *Thread) []alternative {
 			a = append(a, alternative{kind: altDeliver, ch: ch})
 		}
 	}
+	if len(a) == 0 && spinners {
+		a = m.spinners(a)
+	}
 	m.alts = a
+	return a
+}
+
+// spinners lists the threads that would spin, for when nobody else is left.
+func (m *Machine) spinners(a []alternative) []alternative {
+	for _, t := range m.threads {
+		if t.wants != nil && t.wants.held {
+			a = append(a, alternative{kind: altThread, t: t})
+		}
+	}
 	return a
 }
 
@@ -117,6 +137,7 @@ const (
 	Enq
 	Deq
 	Free
+	Try // an acquisition that does not wait
 )
 
 // Use is one entry of a footprint.
@@ -143,10 +164,24 @@ func Point(k *K, u Use) {
 	}
 }
 
+// PointSpin is Point before l is taken. In a machine with a Trail nobody goes on to spin for a lock while it
+// is held: a step that only begins to spin does nothing that anybody could notice.
+func PointSpin(k *K, u Use, l *SpinLock) {
+	if k.m.trail != nil {
+		k.t.wants = l
+	}
+	Point(k, u)
+	k.t.wants = nil
+}
+
 // PointMem is Point for accessors of memory; it is one only if the machine was asked for memory points.
 func PointMem(k *K, u Use) {
-	if k != nil && k.m.cfg.MemPoints {
+	switch {
+	case k == nil:
+	case k.m.cfg.MemPoints:
 		Point(k, u)
+	default:
+		Adds(k, u)
 	}
 }
 

@@ -220,6 +220,13 @@ func (tr *Trail) created(id trace.ID) {
 	tr.canon[id] = mix(key + tr.made[key]*0x9e3779b97f4a7c15)
 }
 
+// runOf names the next run of a DPC.
+func (tr *Trail) runOf(id trace.ID) uint64 {
+	key := mix(tr.canonical(id) + 1)
+	tr.made[key]++
+	return mix(key + tr.made[key])
+}
+
 // Outcome is a hash of what every context went through, and so of how the run ended. Runs that differ only
 // in the order of steps that commute have the same.
 func (tr *Trail) Outcome() uint64 {
