@@ -19,6 +19,7 @@ type Var[T any] struct {
 func (v *Var[T]) object(k *K) trace.ID {
 	if !v.run.Of(k) {
 		v.run, v.id = ke.StampOf(k), ke.Of(k).NewID(trace.Var)
+		ke.Nameless(k, v.id)
 	}
 	return v.id
 }

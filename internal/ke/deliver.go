@@ -69,7 +69,7 @@ func (m *Machine) PostAfter(c *Channel, delay int64, d Delivery) {
 	if m.races != nil {
 		d.order = m.races.posted()
 	}
-	m.clock.add(&timeout{at: m.now + delay, fire: func(m *Machine) { m.Post(c, d) }})
+	m.arm(&timeout{at: m.now + delay, fire: func(m *Machine) { m.Post(c, d) }})
 }
 
 func (c *Channel) pop() Delivery {

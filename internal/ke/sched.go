@@ -36,7 +36,7 @@ func (m *Machine) enumerate(self *Thread) []alternative {
 	a := m.alts[:0]
 	spinners := false
 	if self != nil {
-		if self.wants != nil && self.wants.held {
+		if self.awaits() {
 			spinners = true
 		} else {
 			a = append(a, alternative{kind: altThread, t: self})
@@ -51,7 +51,7 @@ func (m *Machine) enumerate(self *Thread) []alternative {
 		case t == self:
 		case t.onCPU == nil && !taker && !m.wide:
 		case t.spin != nil && t.spin.held:
-		case t.wants != nil && t.wants.held:
+		case t.awaits():
 			spinners = true
 		default:
 			a = append(a, alternative{kind: altThread, t: t})
@@ -76,10 +76,15 @@ func (m *Machine) enumerate(self *Thread) []alternative {
 	return a
 }
 
+// awaits reports whether t, or the DPC on its stack, is about to take a spin lock that is held.
+func (t *Thread) awaits() bool {
+	return t.active != nil && t.active.wants != nil && t.active.wants.held
+}
+
 // spinners lists the threads that would spin, for when nobody else is left.
 func (m *Machine) spinners(a []alternative) []alternative {
 	for _, t := range m.threads {
-		if t.wants != nil && t.wants.held {
+		if t.awaits() {
 			a = append(a, alternative{kind: altThread, t: t})
 		}
 	}
@@ -168,11 +173,14 @@ func Point(k *K, u Use) {
 // is held: a step that only begins to spin does nothing that anybody could notice.
 func PointSpin(k *K, u Use, l *SpinLock) {
 	if k.m.trail != nil {
-		k.t.wants = l
+		k.wants = l
 	}
 	Point(k, u)
-	k.t.wants = nil
+	k.wants = nil
 }
+
+// PointRWSpin is the same for a reader/writer spin lock: a waiting writer keeps everybody out.
+func PointRWSpin(k *K, u Use, l *RWSpin) { PointSpin(k, u, &l.claim) }
 
 // PointMem is Point for accessors of memory; it is one only if the machine was asked for memory points.
 func PointMem(k *K, u Use) {
@@ -279,7 +287,7 @@ func Stall(k *K, d int64) {
 		return
 	}
 	busy := &SpinLock{held: true}
-	m.clock.add(&timeout{at: m.now + d, fire: func(*Machine) { busy.held = false }})
+	m.arm(&timeout{at: m.now + d, fire: func(*Machine) { busy.held = false }})
 	for busy.held {
 		t.spin, t.since = busy, m.now
 		m.next = nil

@@ -36,7 +36,6 @@ type Thread struct {
 	home      *cpu    // with Unbounded: its processor
 	after     []int32 // steps that let it go on; for a Trail
 	spin      *SpinLock
-	wants     *SpinLock // about to take it; only with a Trail
 	coro      *stack
 	body      func(k *K)
 	active    *K       // the K to go on with: the thread's own or that of a DPC on its stack

@@ -185,7 +185,7 @@ func (tr *Trail) see(past, v uint64) {
 // event makes an event part of what its context went through. Processor and time are not: they depend on
 // what others did meanwhile without anybody noticing.
 func (tr *Trail) event(k *K, w trace.What, d ddi.ID, obj, obj2 trace.ID, status uint32, a, b uint64) {
-	if w == trace.Switch {
+	if w == trace.Switch || w == trace.Note {
 		return
 	}
 	tr.see(k.past, uint64(w)|uint64(d)<<8|uint64(k.irql)<<24|uint64(status)<<32)
@@ -196,17 +196,20 @@ func (tr *Trail) event(k *K, w trace.What, d ddi.ID, obj, obj2 trace.ID, status 
 }
 
 // canonical is a name of an object that does not depend on the schedule: who made it, as the how manieth.
-// Variables get theirs from whoever uses them first, which says nothing.
 func (tr *Trail) canonical(id trace.ID) uint64 {
-	if id.Kind() == trace.Var || id.Kind() == trace.NoKind {
-		return 0
-	}
 	return tr.canon[id]
 }
 
 // interferes notes that the step under way changes what t does next.
 func (tr *Trail) interferes(t *Thread) {
 	tr.add(Use{trace.MakeID(trace.Context, uint64(t.K.actor)), W})
+}
+
+// Nameless says that an object gets its id from whoever uses it first: the id tells nothing about a run.
+func Nameless(k *K, id trace.ID) {
+	if tr := k.m.trail; tr != nil {
+		tr.canon[id] = 0
+	}
 }
 
 // created gives a new object its canonical name.

@@ -184,7 +184,7 @@ func (m *Machine) block(k *K, end int64, why string) ntstatus.NTSTATUS {
 		if t.timer.fire == nil {
 			t.timer.fire = func(m *Machine) { m.wake(t, ntstatus.STATUS_TIMEOUT) }
 		}
-		m.clock.add(&t.timer)
+		m.arm(&t.timer)
 	}
 	t.since, t.why = m.now, why
 	m.unready(t, stWaiting)
