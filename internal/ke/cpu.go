@@ -52,9 +52,12 @@ func (m *Machine) takerFor(t *Thread) *cpu {
 		return t.home
 	}
 	for _, c := range m.cpus {
-		if c.thread == nil && len(c.dpcs) == 0 && (c.owner == nil || c.owner.state == stDone) {
-			return c.ownedBy(t)
+		if t == nil && c.owner == nil && c.thread == nil && c.num != 0 {
+			return c
 		}
+	}
+	if c := m.cpus[0]; t != nil && c.owner == nil && c.thread == nil {
+		return c.ownedBy(t)
 	}
 	n := len(m.cpus)
 	if n == maxWide {

@@ -168,7 +168,9 @@ func endThread(k *K) {
 
 func (m *Machine) signalEnd(t *Thread) {
 	t.Object.Signal = 1
-	m.AddsOn(Use{t.ID, Set})
+	if t.ID != 0 {
+		m.AddsOn(Use{t.ID, Set})
+	}
 	if m.races != nil {
 		m.races.release(&t.K, &t.Object)
 	}

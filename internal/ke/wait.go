@@ -128,6 +128,9 @@ func Wait(k *K, objs []*Object, all bool, due *int64, why string) ntstatus.NTSTA
 		t.blocks = append(t.blocks, waitBlock{o})
 	}
 	t.waitAll = all
+	if len(objs) > 1 {
+		t.looksAt()
+	}
 	end := int64(0)
 	if due != nil && *due != 0 {
 		end = m.deadline(*due)
@@ -251,6 +254,9 @@ func (o *Object) wakesAll() bool {
 }
 
 func (t *Thread) couldGo() bool {
+	if len(t.blocks) > 1 {
+		t.looksAt()
+	}
 	any := false
 	for i := range t.blocks {
 		if t.blocks[i].obj.available(t) {
@@ -260,6 +266,13 @@ func (t *Thread) couldGo() bool {
 		}
 	}
 	return any
+}
+
+// looksAt makes all that t waits for part of the step under way.
+func (t *Thread) looksAt() {
+	for i := range t.blocks {
+		t.m.AddsOn(Use{t.blocks[i].obj.ID, Waits})
+	}
 }
 
 // Sleep blocks k for a time (negative relative, positive absolute, as KeDelayExecutionThread).
