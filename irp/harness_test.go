@@ -56,7 +56,7 @@ func newLab(t *testing.T, cfg ke.Config) *lab {
 	if cfg.Events == 0 {
 		cfg.Events = -1
 	}
-	cfg.Stacks = recorder != nil
+	cfg.Stacks = cfg.Stacks || recorder != nil
 	l := &lab{t: t, m: ke.New(cfg)}
 	t.Cleanup(l.m.Close)
 	recorded(t, l.m)

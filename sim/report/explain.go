@@ -18,7 +18,7 @@ const explainWidth = 100
 // claimed the rule.
 func Explain(w io.Writer, rec verify.Record, row verify.Row) {
 	var p page
-	fmt.Fprintf(&p.b, "%s, %s\n%s\n\n", heading(rec, row), verdict(row.ID), row.Claim)
+	fmt.Fprintf(&p.b, "%s\n\n%s\n\n", heading(rec, row), row.Claim)
 	for _, f := range facts(rec, row) {
 		for i, t := range f.texts {
 			if i > 0 {
@@ -33,7 +33,7 @@ func Explain(w io.Writer, rec verify.Record, row verify.Row) {
 // Markdown writes the same as Explain as the beginning of a page, with the likely fix that the report of a
 // scenario gave.
 func Markdown(w io.Writer, rec verify.Record, row verify.Row, fix string) {
-	fmt.Fprintf(w, "# %s\n\n%s: %s.\n", heading(rec, row), verdict(row.ID), Escape(row.Claim))
+	fmt.Fprintf(w, "# %s\n\n%s\n", heading(rec, row), Escape(row.Claim))
 	list := facts(rec, row)
 	if fix != "" {
 		list = append(list, fact{"LIKELY_FIX", []string{fix}})
@@ -92,9 +92,9 @@ var (
 	link      = regexp.MustCompile(`\[([^\]]+)\]\(\S+\.md\)`)
 )
 
-// heading is number and name.
+// heading is number, name and severity.
 func heading(rec verify.Record, row verify.Row) string {
-	return strings.TrimSpace(row.Number + " " + rec.FullName())
+	return strings.TrimSpace(row.Number+" "+rec.FullName()) + ", " + verdict(row.ID)
 }
 
 // fact is one key of a page with what it says; several texts stand one below the other.

@@ -181,7 +181,8 @@ func index() []byte {
 	fmt.Fprintf(&w, "%s# Rules\n\nOne page for each of the %d rules that are known here: what it says, the "+
 		"smallest scenario\nthat breaks it, the report of that scenario, and the near miss. `ksim explain "+
 		"RULE` prints a page.\nThe catalogue has %d rules in all (`ksim rules`); this version does not "+
-		"check those without a page.\n", generated, len(recs), len(verify.Rules()))
+		"check those without a page.\n\nReports are recorded with a call stack for each event; line numbers "+
+		"are left out.\n", generated, len(recs), len(verify.Rules()))
 	family := ""
 	for _, id := range verify.Rules() {
 		rec, ok := recs[id]
