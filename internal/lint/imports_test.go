@@ -36,8 +36,11 @@ var graph = map[string][]string{
 	"sim/report/sarif":        {"sim/report"},
 	"sim/ddivet":              {"internal/ddi"},
 	"sim/simtest":             {"sim"},
+	"sim/rulepage":            {"sim"},
+	"docs/rules":              {},
 	"sim/cmd/*": {"sim", "sim/simtest", "sim/ddivet", "sim/trace/pcapng", "sim/report/sarif",
-		"internal/conform/irpvec", "internal/conform/kevec", "docs/examples/*/scenario", "sim/cmd/ksim/*"},
+		"internal/conform/irpvec", "internal/conform/kevec", "docs/examples/*/scenario", "docs/rules",
+		"sim/rulepage", "sim/cmd/ksim/*"},
 
 	"sim/cmd/ksim/*": {"internal/ddi", "internal/verify"},
 
