@@ -37,7 +37,8 @@ type Options struct {
 	// (-sim.races).
 	Races bool
 
-	src ke.Source // of Explore: who chooses, in place of what Seed says
+	src   ke.Source // of Explore: who chooses, in place of what Seed says
+	trail *ke.Trail // what an exhaustive search records
 }
 
 // Unbounded as Options.Processors gives every thread and every act of the outside a processor of its own. It
@@ -79,7 +80,7 @@ func (o *Options) check() error {
 	}
 	switch {
 	case o.Processors < Unbounded || o.Processors > 64:
-		return fmt.Errorf("Options.Processors is %d; a machine has 1 to 64, or is Unbounded", o.Processors)
+		return fmt.Errorf("Options.Processors is %d; a machine has 1 to 64", o.Processors)
 	case o.FailOn != "" && o.FailOn != "error" && o.FailOn != "warning" && o.FailOn != "note":
 		return fmt.Errorf("Options.FailOn is %q; it is one of error, warning, note", o.FailOn)
 	}
@@ -89,9 +90,9 @@ func (o *Options) check() error {
 // config is what the mechanism is told. quick leaves out what only reports need.
 func (o *Options) config(src ke.Source, quick bool) ke.Config {
 	c := ke.Config{Processors: o.Processors, Source: src, Races: o.Races, MemPoints: o.Memory,
-		TimersRace: o.TimersRace,
-		Continue:   o.Continue,
-		MaxSteps:   cmp.Or(o.MaxSteps, defaultSteps), MaxTime: int64(o.MaxTime / 100), Events: ke.Off}
+		TimersRace: o.TimersRace, Trail: o.trail,
+		Continue: o.Continue,
+		MaxSteps: cmp.Or(o.MaxSteps, defaultSteps), MaxTime: int64(o.MaxTime / 100), Events: ke.Off}
 	if !quick {
 		c.Events, c.Stacks = o.Events, !o.NoStacks
 		if c.Events == 0 {

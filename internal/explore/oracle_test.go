@@ -277,8 +277,8 @@ func TestSearch_RandomProgramsLoseNoOutcome(t *testing.T) {
 			broken++
 			continue
 		}
-		require.Equal(t, keys(plain.outcomes), keys(short.outcomes), "program %d: %v (%d against %d runs)", i, p,
-			plain.runs, short.runs)
+		require.Equal(t, keys(plain.outcomes), keys(short.outcomes), "program %d: %v (%d against %d runs)", i,
+			p, plain.runs, short.runs)
 	}
 	t.Logf("%d programs compared, of which %d break a rule, %d too large; %d runs of plain DFS, %d of DPOR",
 		compared, broken, skipped, plainRuns, shortRuns)

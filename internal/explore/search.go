@@ -26,6 +26,8 @@ type Search struct {
 	ord    order
 	same   int // steps that the next run has in common with this one
 	fault  error
+	// answers and failed say that questions came up other than who goes on, and such about failures.
+	answers, failed bool
 	// Fallbacks counts races for which nobody was found who could have gone first; all were tried then.
 	Fallbacks int
 }
@@ -46,7 +48,7 @@ type node struct {
 	site     *ke.Site // nil: who goes on
 	n, pick  int
 	stays    bool
-	todo     bitset
+	wanted   bitset
 	done     bitset
 	actors   []ke.Actor
 	foots    [][]ke.Use // of the steps that picks led to
@@ -79,10 +81,12 @@ func (r *searcher) Choose(site *ke.Site, n int) int {
 		return nd.pick
 	}
 	nd := s.push(site, n)
-	nd.todo.set(0)
+	nd.wanted.set(0)
+	s.answers = s.answers || !site.Fault()
+	s.failed = s.failed || site.Fault()
 	allowed := nd.spent.Faults < s.Faults || !site.Fault()
 	if allowed && (s.Only == nil || s.Only(site)) {
-		nd.todo.fill(n)
+		nd.wanted.fill(n)
 	}
 	return 0
 }
@@ -130,7 +134,7 @@ func (s *Search) push(site *ke.Site, n int) *node {
 }
 
 func (nd *node) reuse() {
-	*nd = node{todo: nd.todo.cleared(), done: nd.done.cleared(), actors: nd.actors[:0],
+	*nd = node{wanted: nd.wanted.cleared(), done: nd.done.cleared(), actors: nd.actors[:0],
 		hosts: nd.hosts[:0], foots: nd.foots[:0], sleep: nd.sleep[:0]}
 }
 
@@ -196,11 +200,11 @@ func (s *Search) open(nd *node, at *ke.Moment, pick int) {
 		nd.foots = append(nd.foots, nil)
 		switch {
 		case i == pick:
-			nd.todo.set(i)
+			nd.wanted.set(i)
 		case s.Reduce || i > 0 && nd.spent.Delays+i > s.Delays:
 		case i > 0 && nd.stays && nd.spent.Preemptions >= s.Preemptions:
 		default:
-			nd.todo.set(i)
+			nd.wanted.set(i)
 		}
 	}
 	if s.Reduce {
@@ -215,10 +219,10 @@ func (nd *node) interrupts() {
 		if h == 0 {
 			continue
 		}
-		nd.todo.set(i)
+		nd.wanted.set(i)
 		for j, a := range nd.actors {
 			if a == h {
-				nd.todo.set(j)
+				nd.wanted.set(j)
 			}
 		}
 	}
@@ -261,8 +265,8 @@ func (s *Search) End(m *ke.Machine) (more bool) {
 	s.nodes = s.nodes[:min(s.depth, len(s.nodes))]
 	for i := range s.nodes {
 		if c := m.Choices(); i < len(c) && c[i].Pinned {
-			s.nodes[i].todo.clearAll()
-			s.nodes[i].todo.set(int(c[i].Pick))
+			s.nodes[i].wanted.clearAll()
+			s.nodes[i].wanted.set(int(c[i].Pick))
 			s.nodes[i].pick = int(c[i].Pick)
 		}
 	}
@@ -284,7 +288,7 @@ func (s *Search) End(m *ke.Machine) (more bool) {
 // next moves on to an alternative that is still to be looked at.
 func (nd *node) next() bool {
 	for i := range nd.n {
-		if !nd.todo.has(i) || nd.done.has(i) {
+		if !nd.wanted.has(i) || nd.done.has(i) {
 			continue
 		}
 		if nd.site == nil && nd.sleeps(nd.actors[i]) {
@@ -370,7 +374,7 @@ func (s *Search) reverse(i, j int, who ke.Actor, clock []int32) {
 	s.ord.initials(i, j, who, clock, func(a ke.Actor) bool {
 		for x, b := range nd.actors {
 			if a == b {
-				covered = covered || nd.todo.has(x)
+				covered = covered || nd.wanted.has(x)
 				best = x
 			}
 		}
@@ -380,9 +384,9 @@ func (s *Search) reverse(i, j int, who ke.Actor, clock []int32) {
 	switch {
 	case covered:
 	case best >= 0:
-		nd.todo.set(best)
+		nd.wanted.set(best)
 	default:
 		s.Fallbacks++
-		nd.todo.fill(nd.n)
+		nd.wanted.fill(nd.n)
 	}
 }

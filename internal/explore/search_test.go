@@ -248,8 +248,9 @@ func TestSearch_ReductionLosesNoOutcome(t *testing.T) {
 			plain := searchAll(t, &Search{Bounds: NoBounds}, c.fn, 400_000)
 			slept := searchAll(t, &Search{Bounds: NoBounds, Sleep: true}, c.fn, 400_000)
 			short := searchAll(t, &Search{Bounds: NoBounds, Reduce: true}, c.fn, 400_000)
-			t.Logf("plain DFS %d runs, DFS with sleep sets %d (%d whole), DPOR %d (%d whole), outcomes %d, fallbacks %d",
-				plain.runs, slept.runs, slept.whole, short.runs, short.whole, len(plain.outcomes), short.fallbacks)
+			t.Logf("plain DFS %d runs, with sleep sets %d (%d whole), DPOR %d (%d whole), %d outcomes, "+
+				"%d fallbacks", plain.runs, slept.runs, slept.whole, short.runs, short.whole,
+				len(plain.outcomes), short.fallbacks)
 			assert.Equal(t, keys(plain.outcomes), keys(slept.outcomes), "DFS with sleep sets")
 			assert.Equal(t, keys(plain.outcomes), keys(short.outcomes), "DPOR")
 			assert.Equal(t, keys(plain.findings), keys(slept.findings))

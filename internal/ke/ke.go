@@ -47,7 +47,7 @@ type K struct {
 	actor  Actor     // whose steps are taken here
 	next   []Use     // announced for the next step; only where a Scheduler looks
 	past   uint64    // names the context in a Trail
-	wants  *SpinLock // about to take it; only with a Trail
+	wants  *SpinLock // about to take it; only in an Unbounded machine
 
 	kernelAPC  int // negative while normal kernel APCs are disabled, as in KTHREAD
 	specialAPC int // negative while special kernel APCs are disabled
