@@ -8,9 +8,10 @@ type order struct {
 	steps  []touches
 	clocks [][]int32 // by step: for each lane how many of its steps come before, itself included
 	lanes  map[ke.Actor]int
-	last   []int32 // by lane: its last step, -1 none
-	lane   []int32 // by step
-	pos    []int32 // by step: its number in its lane, from 1
+	last   []int32  // by lane: its last step, -1 none
+	names  []uint64 // by lane: its name independently of the schedule
+	lane   []int32  // by step
+	pos    []int32  // by step: its number in its lane, from 1
 	spare  [][]int32
 }
 
@@ -36,6 +37,7 @@ func (o *order) laneOf(a ke.Actor) int {
 		l = len(o.last)
 		o.lanes[a] = l
 		o.last = append(o.last, -1)
+		o.names = append(o.names, 0)
 	}
 	return l
 }

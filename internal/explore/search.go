@@ -17,9 +17,11 @@ type Search struct {
 	Bounds
 	Reduce bool // DPOR
 	Sleep  bool // DFS with sleep sets
+	Orders bool // DFS that knows the Order of its runs
 	Trail  *ke.Trail
 
 	nodes  []node
+	root   int // nodes of the prefix this search is below
 	depth  int // nodes passed in this run
 	nsleep []sleeper
 	seen   int // steps of the current run that the sleep set knows of
@@ -46,8 +48,10 @@ var NoBounds = Bounds{Preemptions: math.MaxInt, Delays: math.MaxInt, Faults: mat
 // node is one decision on the path.
 type node struct {
 	site     *ke.Site // nil: who goes on
+	name     string   // of the site, where the node was restored
 	n, pick  int
 	stays    bool
+	blank    bool // of a prefix: what is asked is not known yet, only the answer
 	wanted   bitset
 	done     bitset
 	actors   []ke.Actor
@@ -98,12 +102,36 @@ func (s *Search) again(site *ke.Site, n int) (*node, bool) {
 	}
 	nd := &s.nodes[s.depth]
 	s.depth++
+	if nd.blank {
+		s.learnPrefix(nd, site, n)
+		return nd, true
+	}
+	if nd.name != "" && site != nil && site.Name == nd.name {
+		nd.site, nd.name = site, ""
+	}
 	if (nd.site != site || nd.n != n) && s.fault == nil {
 		s.fault = fmt.Errorf("decision %d was %s with %d alternatives and is %s with %d: the driver or the "+
 			"test is not deterministic", s.depth, siteName(nd.site), nd.n, siteName(site), n)
 	}
 	nd.pick = min(nd.pick, n-1)
 	return nd, true
+}
+
+// learnPrefix fills a node of the prefix of this search when its question comes up for the first time.
+func (s *Search) learnPrefix(nd *node, site *ke.Site, n int) {
+	if nd.pick >= n && s.fault == nil {
+		s.fault = fmt.Errorf("decision %d, of the prefix this shard looks below, has only %d alternatives: the "+
+			"driver or the test is not deterministic", s.depth, n)
+	}
+	nd.site, nd.n, nd.pick, nd.blank = site, n, min(nd.pick, n-1), false
+	nd.wanted.set(nd.pick)
+	if s.depth > 1 {
+		nd.spent = s.nodes[s.depth-2].after()
+	}
+	if site != nil {
+		s.answers = s.answers || !site.Fault()
+		s.failed = s.failed || site.Fault()
+	}
 }
 
 func siteName(s *ke.Site) string {
@@ -165,6 +193,9 @@ func (r *searcher) Pick(_ *ke.Machine, at *ke.Moment) int {
 		return 0
 	}
 	nd, ok := s.again(nil, n)
+	if ok && len(nd.actors) == 0 {
+		s.open(nd, at, nd.pick)
+	}
 	if !ok {
 		pick := 0
 		for pick < n && s.asleep(at.Options[pick].Actor) {
@@ -273,7 +304,7 @@ func (s *Search) End(m *ke.Machine) (more bool) {
 	if s.Trail != nil {
 		s.learn(m.WasCut())
 	}
-	for len(s.nodes) > 0 {
+	for len(s.nodes) > s.root {
 		nd := &s.nodes[len(s.nodes)-1]
 		nd.done.set(nd.pick)
 		if nd.next() {
@@ -317,7 +348,7 @@ func (s *Search) learn(cut bool) {
 			s.nodes[c].took(s.Trail.Uses(i))
 		}
 	}
-	if !s.Reduce {
+	if !s.Reduce && !s.Orders {
 		return
 	}
 	s.ord.keep(s.same)
@@ -326,13 +357,17 @@ func (s *Search) learn(cut bool) {
 		t.uses = append([]ke.Use(nil), t.uses...)
 		st := &s.Trail.Steps[j]
 		var found []int
+		s.ord.names[s.ord.laneOf(t.actor)] = st.By
 		s.ord.add(t, s.Trail.After(j), st.Alone, func(i int) { found = append(found, i) })
+		if !s.Reduce {
+			continue
+		}
 		for _, i := range found {
 			s.reverse(i, j, t.actor, s.ord.clocks[j])
 		}
 	}
 	s.same = len(s.ord.steps)
-	if cut {
+	if cut || !s.Reduce {
 		return
 	}
 	s.Trail.Pending(func(who ke.Actor, next []ke.Use) {
@@ -366,7 +401,7 @@ next:
 // reverse makes sure that somebody goes first who leads to step j, of the given actor, coming before step i.
 func (s *Search) reverse(i, j int, who ke.Actor, clock []int32) {
 	c := s.Trail.Steps[i].Choice
-	if c < 0 || c >= len(s.nodes) {
+	if c < s.root || c >= len(s.nodes) { // or another part of the search looks at it
 		return // nobody else could go on
 	}
 	nd := &s.nodes[c]

@@ -17,13 +17,15 @@ type scene func(m *ke.Machine)
 type seen struct {
 	runs, whole int // whole: not cut
 	outcomes    map[uint64]int
+	orders      map[uint64]int
 	findings    map[string]int
 	fallbacks   int
 }
 
 func searchAll(t testing.TB, s *Search, fn scene, limit int) seen {
 	t.Helper()
-	out := seen{outcomes: map[uint64]int{}, findings: map[string]int{}}
+	out := seen{outcomes: map[uint64]int{}, orders: map[uint64]int{}, findings: map[string]int{}}
+	s.Orders = true
 	m := ke.New(ke.Config{})
 	defer m.Close()
 	if s.Trail == nil && (s.Reduce || s.Sleep) {
@@ -53,6 +55,9 @@ func searchAll(t testing.TB, s *Search, fn scene, limit int) seen {
 			}
 		}
 		more = s.End(m)
+		if !m.WasCut() && len(m.Findings()) == 0 {
+			out.orders[s.Order()]++
+		}
 		require.NoError(t, s.Err())
 		require.LessOrEqual(t, out.runs, limit, "the search does not end")
 	}
@@ -109,7 +114,6 @@ var scenes = []struct {
 		for range 3 {
 			m.NewThread("t", nil, func(k *irql.K) {
 				own := new(irql.Var[int32])
-				irql.InterlockedIncrement(k, own)
 				irql.InterlockedIncrement(k, own)
 				irql.InterlockedIncrement(k, shared)
 			})
@@ -251,6 +255,11 @@ func TestSearch_ReductionLosesNoOutcome(t *testing.T) {
 			t.Logf("plain DFS %d runs, with sleep sets %d (%d whole), DPOR %d (%d whole), %d outcomes, "+
 				"%d fallbacks", plain.runs, slept.runs, slept.whole, short.runs, short.whole,
 				len(plain.outcomes), short.fallbacks)
+			assert.Equal(t, keys(plain.orders), keys(slept.orders), "DFS with sleep sets")
+			assert.Equal(t, keys(plain.orders), keys(short.orders), "DPOR")
+			if len(short.findings) == 0 {
+				assert.Len(t, short.orders, short.whole, "each partial order once")
+			}
 			assert.Equal(t, keys(plain.outcomes), keys(slept.outcomes), "DFS with sleep sets")
 			assert.Equal(t, keys(plain.outcomes), keys(short.outcomes), "DPOR")
 			assert.Equal(t, keys(plain.findings), keys(slept.findings))

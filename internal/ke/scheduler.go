@@ -112,6 +112,21 @@ func (m *Machine) ask(a []alternative, self *Thread, yields bool) *alternative {
 	return x
 }
 
+// byName names who goes on if x is chosen, independently of the schedule.
+func (x *alternative) byName() uint64 {
+	switch {
+	case x.kind == altThread && x.t.idle && x.t.active != nil:
+		return x.t.active.past
+	case x.kind == altThread:
+		return x.t.past
+	case x.kind == altDPC && x.c.owner != nil:
+		return mix(x.c.owner.past + uint64(actorDPC))
+	case x.kind == altDeliver:
+		return mix(x.ch.order)
+	}
+	return uint64(x.kind)
+}
+
 // begins takes up what the chosen actor announced, and tells the trail that a step begins.
 func (m *Machine) begins(x *alternative, o *Option, chosen bool) {
 	var announced []Use
@@ -122,6 +137,6 @@ func (m *Machine) begins(x *alternative, o *Option, chosen bool) {
 		t.active.next = announced[:0]
 	}
 	if m.trail != nil {
-		m.trail.begin(o.Actor, o.Host, announced, t, chosen)
+		m.trail.begin(o.Actor, o.Host, x.byName(), announced, t, chosen)
 	}
 }

@@ -8,9 +8,10 @@ import (
 // Step is what happened between two scheduling decisions: one actor went on, and touched what its uses say.
 type Step struct {
 	Actor  Actor
-	Choice int   // index of the decision among the choices of the run, -1 where nobody else could go on
-	Host   Actor // whom a DPC interrupts with this step, else 0
-	Alone  bool  // comes after everything before it: the clock, which moves only when nobody can go on
+	Choice int    // index of the decision among the choices of the run, -1 where nobody else could go on
+	Host   Actor  // whom a DPC interrupts with this step, else 0
+	By     uint64 // names the actor independently of the schedule
+	Alone  bool   // comes after everything before it: the clock, which moves only when nobody can go on
 	uses   [2]int32
 	after  [2]int32
 }
@@ -49,8 +50,8 @@ func (tr *Trail) reset(m *Machine) {
 }
 
 // begin starts the step of an actor. t is the thread it is a step of, if any.
-func (tr *Trail) begin(who, host Actor, announced []Use, t *Thread, chosen bool) {
-	s := Step{Actor: who, Host: host, Choice: -1}
+func (tr *Trail) begin(who, host Actor, by uint64, announced []Use, t *Thread, chosen bool) {
+	s := Step{Actor: who, Host: host, By: by, Choice: -1}
 	if chosen {
 		s.Choice = len(tr.m.choices) - 1
 	}
@@ -122,7 +123,7 @@ func (tr *Trail) Pending(fn func(who Actor, next []Use)) {
 // whoever drives the machine does something.
 func (m *Machine) alone(who Actor) {
 	if m.trail != nil {
-		m.trail.begin(who, 0, nil, nil, false)
+		m.trail.begin(who, 0, uint64(who), nil, nil, false)
 		m.trail.Steps[m.trail.now()].Alone = true
 	}
 }
