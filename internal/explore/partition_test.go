@@ -69,7 +69,8 @@ func TestCheckpoint_SearchGoesOnWhereItWasSaved(t *testing.T) {
 			}
 			s, runs, orders := mk(), 0, map[uint64]int{}
 			for more := true; more; {
-				m := ke.New(ke.Config{Source: s.Begin(), Trail: s.Trail, Processors: ke.Unbounded, Events: ke.Off})
+				m := ke.New(ke.Config{Source: s.Begin(), Trail: s.Trail, Processors: ke.Unbounded,
+					Events: ke.Off})
 				c.fn(m)
 				m.Run(nil)
 				runs++

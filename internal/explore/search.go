@@ -120,8 +120,8 @@ func (s *Search) again(site *ke.Site, n int) (*node, bool) {
 // learnPrefix fills a node of the prefix of this search when its question comes up for the first time.
 func (s *Search) learnPrefix(nd *node, site *ke.Site, n int) {
 	if nd.pick >= n && s.fault == nil {
-		s.fault = fmt.Errorf("decision %d, of the prefix this shard looks below, has only %d alternatives: the "+
-			"driver or the test is not deterministic", s.depth, n)
+		s.fault = fmt.Errorf("decision %d, of the prefix this shard looks below, has only %d alternatives: "+
+			"the driver or the test is not deterministic", s.depth, n)
 	}
 	nd.site, nd.n, nd.pick, nd.blank = site, n, min(nd.pick, n-1), false
 	nd.wanted.set(nd.pick)
