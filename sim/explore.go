@@ -258,7 +258,9 @@ func (w *worker) goOn(value any) {
 func (w *worker) begin(run uint64) {
 	o := w.e.o.Options
 	o.Seed, o.Collect = run, false
-	if o.src = w.choose.Boring(); run > 1 {
+	if run == 1 {
+		o.src, o.trail = w.choose.Boring(), w.choose.Trail()
+	} else {
 		o.src = w.choose.Source(o.Master, run)
 	}
 	w.tb = &runTB{name: w.e.name}
@@ -277,7 +279,7 @@ func (w *worker) measure(run uint64) {
 		return
 	}
 	o := w.e.o.Options
-	o.Seed, o.Collect, o.src = 1, true, w.choose.Boring()
+	o.Seed, o.Collect, o.src, o.trail = 1, true, w.choose.Boring(), w.choose.Trail()
 	tb := &runTB{name: w.e.name}
 	apart(tb, func() { // whatever becomes of it: run 1 is judged by whoever it is given to
 		m := start(w.ke, tb, o, w.e.name, w.e.scenario, nil, true)
