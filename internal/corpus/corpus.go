@@ -4,9 +4,9 @@
 //
 // Ours are named for what they do. Those with an Origin have their idea, and nothing else, from a published
 // benchmark: the kernels of GoBench (Yuan et al., CGO 2021) and the programs of SCTBench (Thomson, Donaldson,
-// Betts, TOPC 2016) that make sense with locks and events. A channel is there a pair of semaphores, a mutex of
-// a kind whose order nobody watches a semaphore, because the order of others is reported even where nothing
-// goes wrong.
+// Betts, TOPC 2016) that make sense with locks and events. A channel is a pair of semaphores there. A lock
+// that is held while others are taken is a semaphore too: the order of mutexes is watched, and reported even
+// where nothing goes wrong.
 package corpus
 
 import (

@@ -195,8 +195,8 @@ func drainedLate(l *Lab) {
 	})
 }
 
-// fileWatcher: removing waits for a word of the reader of events, which it gives only while nobody has closed;
-// the reader waits for somebody to take the event.
+// fileWatcher: who removes waits for a word of the reader of events, and does not take events any more; the
+// reader waits for somebody to take the event.
 func fileWatcher(l *Lab) {
 	events, ignored := &channel{}, &event{}
 	var closed number

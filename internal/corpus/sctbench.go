@@ -11,7 +11,7 @@ import (
 func sctBench() []Scenario {
 	const from = "SCTBench "
 	return []Scenario{
-		{Name: "account", Origin: from + "account", Bug: "the balance is not what it should be", Build: account},
+		{Name: "account", Origin: from + "account", Bug: "the balance is off", Build: account},
 		{Name: "bluetooth driver", Origin: from + "bluetooth_driver", Bug: "work after the stop",
 			Build: bluetooth},
 		{Name: "carter", Origin: from + "carter01", Bug: "deadlock", Build: carter},
@@ -31,7 +31,7 @@ func sctBench() []Scenario {
 	}
 }
 
-// account: a deposit and a withdrawal, and somebody who looks when both are done but expects only one of them.
+// account: a deposit and a withdrawal, and somebody who looks when both are done but expects one of them.
 func account(l *Lab) {
 	m, balance, deposited, withdrawn := &mutex{}, 1, false, false
 	l.setUp(m.init)
@@ -71,8 +71,8 @@ func bluetooth(l *Lab) {
 	})
 }
 
-// carter: two groups, the first of each takes a lock for its group and the last gives it back, both while they
-// hold the lock of the counters.
+// carter: two groups, the first of each takes a lock for its group and the last gives it back, both while
+// they hold the lock of the counters.
 func carter(l *Lab) {
 	counters, group := &lock{}, &lock{}
 	l.setUp(func(k *irql.K) { counters.init(k); group.init(k) })

@@ -26,7 +26,7 @@ func waiting() []Scenario {
 
 // lostWakeUp is a waiter that says that it waits only after it has looked.
 func lostWakeUp(steps int) Scenario {
-	s := Scenario{Name: fmt.Sprintf("lost wake-up, %d padding steps", steps), Bug: "the waiter sleeps for ever"}
+	s := Scenario{Name: fmt.Sprintf("lost wake-up, %d padding steps", steps), Bug: "the waiter never wakes"}
 	s.Build = func(l *Lab) {
 		var ready, waits number
 		e := &event{}

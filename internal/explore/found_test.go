@@ -145,8 +145,8 @@ func TestRecord_Update(t *testing.T) {
 	require.NoError(t, os.WriteFile(recordFile, []byte(b.String()), 0o666))
 }
 
-// Every strategy finds each bug in at most twice the runs by which 99 of 100 trials had found it when that was
-// recorded. Reference: scheduling.md 17 (Known-bug corpus).
+// Every strategy finds each bug in at most twice the runs by which 99 of 100 trials had found it when that
+// was recorded. Reference: scheduling.md 17 (Known-bug corpus).
 func TestStrategies_FindTheBugsOfTheCorpus(t *testing.T) {
 	known := records(t)
 	m := &ke.Machine{}
