@@ -3,6 +3,9 @@ package sim
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
+	"calloutsim/internal/explore"
 	"calloutsim/internal/ke"
 )
 
@@ -20,6 +23,9 @@ func small(m *Machine) {
 
 func BenchmarkExplore(b *testing.B) {
 	b.ReportAllocs()
-	e := &explorer{tb: b, o: ExploreOptions{Runs: b.N, Seed0: 1, Workers: 1}, fn: small, name: b.Name()}
+	s, err := explore.Parse("portfolio")
+	require.NoError(b, err)
+	e := &explorer{tb: b, o: ExploreOptions{Runs: b.N, Seed0: 1, Workers: 1, strategy: s}, fn: small,
+		name: b.Name()}
 	e.explore()
 }

@@ -72,6 +72,7 @@ type Chooser struct {
 	make  maker
 	est   Estimate
 	meas  Measure
+	known bool // est is
 	trail *ke.Trail
 }
 
@@ -92,13 +93,15 @@ func (c *Chooser) Boring() ke.Source {
 }
 
 // Trail is what the machine of run 1 has to have for the measurement, nil if nothing is measured: with it a
-// scheduler is asked at every step.
+// scheduler is asked at every step. It is nil when the measurement has been made.
 func (c *Chooser) Trail() *ke.Trail { return c.trail }
 
-// Measured takes up what the boring run has shown.
+// Measured takes up what the boring run has shown, the first time it is made.
 func (c *Chooser) Measured() {
-	c.est = c.meas.finish()
-	c.trail = nil
+	if c.known {
+		return
+	}
+	c.est, c.known, c.trail = c.meas.finish(), true, nil
 }
 
 // Source gives the source of a run from number 2 on, after Measured.

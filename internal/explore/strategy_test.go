@@ -180,3 +180,17 @@ func TestMeasure_CountsStepsOfEverybody(t *testing.T) {
 	assert.Zero(t, e.Steps(first+3))
 	assert.Zero(t, e.Steps(ke.ActorClock))
 }
+
+// BenchmarkSchedule3x5 is a whole run of three contexts of five points each (goal: 4 µs).
+func BenchmarkSchedule3x5(b *testing.B) {
+	for _, name := range append([]string{"default"}, sampled...) {
+		b.Run(name, func(b *testing.B) {
+			l := newLane(b, name, ke.Config{}, three)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := range b.N {
+				l.make(0, uint64(i)+2)
+			}
+		})
+	}
+}

@@ -105,7 +105,10 @@ func TestSURW_IsUniformOverTheSharedSteps(t *testing.T) {
 // between given steps of a thread a. Reference: scheduling.md 8 (PCT), 17 (Uniformity).
 func TestPCT_HitsAtLeastAsOftenAsItPromises(t *testing.T) {
 	runs := 20_000
-	if os.Getenv("SIM_THOROUGH") != "" {
+	switch {
+	case raceBuild:
+		runs = 1000 // the same runs as without, many times slower
+	case os.Getenv("SIM_THOROUGH") != "":
 		runs = 400_000
 	}
 	for _, bystanders := range []int{0, 1, 3} {
