@@ -45,8 +45,8 @@ func workItem(l *Lab, signalsLast bool) {
 	if dev == nil {
 		return
 	}
-	var used number
-	done, gone := &event{}, false
+	var used, gone number
+	done := &event{}
 	l.threadOf(drv.Image(), "unload", func(k *irql.K) {
 		done.init(k, irql.NotificationEvent)
 		w := irp.IoAllocateWorkItem(k, dev)
@@ -58,28 +58,28 @@ func workItem(l *Lab, signalsLast bool) {
 				done.set(k)
 			}
 			used.Store(k, 1)
-			l.failIf(gone, "the work item touches what the unload routine took away")
+			l.failIf(gone.Load(k) != 0, "the work item touches what the unload routine took away")
 			irp.IoFreeWorkItem(k, w)
 			if signalsLast {
 				done.set(k)
 			}
 		}, irp.DelayedWorkQueue, nil)
 		done.wait(k)
-		gone = true
+		gone.Store(k, 1)
 	})
 }
 
 // timer is a driver that frees the context of a timer's DPC after it has cancelled the timer. If the timer
 // was not armed any more, its DPC may still be queued or running.
 func timer(l *Lab, heeds bool) {
-	var used number
-	t, d, ran, gone := &irql.KTIMER{}, &irql.KDPC{}, &event{}, false
+	var used, gone number
+	t, d, ran := &irql.KTIMER{}, &irql.KDPC{}, &event{}
 	l.setUp(func(k *irql.K) {
 		irql.KeInitializeTimer(k, t)
 		ran.init(k, irql.NotificationEvent)
 		irql.KeInitializeDpc(k, d, func(k *irql.K, _ *irql.KDPC, _, _, _ any) {
 			used.Store(k, 1)
-			l.failIf(gone, "the DPC touches what was freed after KeCancelTimer")
+			l.failIf(gone.Load(k) != 0, "the DPC touches what was freed after KeCancelTimer")
 			ran.set(k)
 		}, nil)
 	})
@@ -89,22 +89,22 @@ func timer(l *Lab, heeds bool) {
 		if !irql.KeCancelTimer(k, t) && heeds {
 			ran.wait(k)
 		}
-		gone = true
+		gone.Store(k, 1)
 	})
 	l.thread("other", func(k *irql.K) { pad(k, 3) })
 }
 
 // rundown is an object that two threads use and a third takes away.
 func rundown(l *Lab, waits bool) {
-	ref, gone := &irql.EX_RUNDOWN_REF{}, false
-	var used number
+	ref := &irql.EX_RUNDOWN_REF{}
+	var used, gone number
 	l.setUp(func(k *irql.K) { irql.ExInitializeRundownProtection(k, ref) })
 	l.threads(2, func(k *irql.K, _ int) {
 		if !irql.ExAcquireRundownProtection(k, ref) {
 			return
 		}
 		used.Load(k)
-		l.failIf(gone, "an object is used after the rundown")
+		l.failIf(gone.Load(k) != 0, "an object is used after the rundown")
 		irql.ExReleaseRundownProtection(k, ref)
 	})
 	var closing number
@@ -113,6 +113,6 @@ func rundown(l *Lab, waits bool) {
 		if waits {
 			irql.ExWaitForRundownProtectionRelease(k, ref)
 		}
-		gone = true
+		gone.Store(k, 1)
 	})
 }
