@@ -21,13 +21,14 @@ const defaultRuns = 200
 // ExploreOptions say how many runs are made and how. The zero value is 200 runs by one worker.
 type ExploreOptions struct {
 	Options          // of every machine; Seed is not used
-	Runs      int    // 0 means 200 (-sim.runs)
+	Runs      int    // 0 means 200, or as many as there are where a strategy ends (-sim.runs)
 	Seed0     uint64 // number of the first run, 0 means 1; -sim.seed makes that one run only
 	Strategy  string // a name of scheduling.md 8.1; "" means portfolio (-sim.strategy)
 	Workers   int    // machines running side by side; 0 means 1
 	KeepGoing bool   // go on after a violation; one run per finding signature is reported (-sim.keepgoing)
 
 	strategy explore.Strategy
+	planned  int // runs, before -sim.seed made it one
 }
 
 // Failure is one run of Explore that failed.
@@ -49,6 +50,11 @@ type Result struct {
 	Traces   int    // distinct trace hashes
 	Failures []Failure
 	Hazards  []Finding // one of each signature, from the lowest run that had it
+
+	// Faults says what a strategy that goes through faults has covered: "complete: all 12 single faults".
+	// The portfolio says it, too; "" means that nothing was planned.
+	Faults   string
+	Complete bool // nothing that the strategy goes through is left out
 }
 
 // Explore runs a scenario again and again, each time on a machine as new, with other choices. scenario sets
@@ -97,10 +103,7 @@ func (o *ExploreOptions) fromFlags() (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Seed != 0 {
-		o.Seed0, o.Runs = o.Seed, 1
-	}
-	runs := uint64(cmp.Or(o.Runs, defaultRuns))
+	runs := uint64(o.Runs)
 	if err := numberSetting("runs", &runs); err != nil {
 		return nil, err
 	}
@@ -113,7 +116,15 @@ func (o *ExploreOptions) fromFlags() (*Token, error) {
 	if o.strategy, err = explore.Parse(cmp.Or(o.Strategy, "portfolio")); err != nil {
 		return nil, err
 	}
-	o.Runs, o.Seed0, o.Workers = int(runs), max(o.Seed0, 1), max(o.Workers, 1)
+	o.Runs, o.Workers = o.budget(runs), max(o.Workers, 1)
+	o.planned = o.Runs
+	if o.Seed != 0 {
+		o.Seed0 = o.Seed
+		if _, ok := setting("runs"); !ok {
+			o.Runs = 1
+		}
+	}
+	o.Seed0 = max(o.Seed0, 1)
 	return token, nil
 }
 
@@ -125,6 +136,7 @@ type explorer struct {
 	name     string
 	scenario uint32
 	repeat   func(token string) []string
+	faults   *explore.Faults
 
 	mu       sync.Mutex
 	wg       sync.WaitGroup
@@ -145,6 +157,7 @@ type hazard struct {
 // explore makes the runs, repeats those that failed and gives the result.
 func (e *explorer) explore() Result {
 	e.hazards, e.hashes = map[string]hazard{}, map[uint64]struct{}{}
+	e.faults = e.o.strategy.Faults(e.o.planned)
 	for range min(e.o.Workers, e.o.Runs) {
 		e.wg.Add(1)
 		w := &worker{e: e, ke: &ke.Machine{}, choose: e.o.strategy.Chooser()}
@@ -166,6 +179,7 @@ func (e *explorer) explore() Result {
 		e.again(&f)
 		r.Failures = append(r.Failures, f)
 	}
+	e.tellFaults(&r)
 	var hs []hazard
 	for _, h := range e.hazards {
 		hs = append(hs, h)
@@ -232,7 +246,11 @@ func (w *worker) loop() {
 			break
 		}
 		w.measure(run)
-		w.begin(run)
+		src, ok := w.source(run)
+		if !ok {
+			break
+		}
+		w.begin(run, src)
 		w.e.fn(w.m)
 		w.finish()
 	}
@@ -255,12 +273,9 @@ func (w *worker) goOn(value any) {
 	go w.loop()
 }
 
-func (w *worker) begin(run uint64) {
+func (w *worker) begin(run uint64, src ke.Source) {
 	o := w.e.o.Options
-	o.Seed, o.Collect = run, false
-	if o.src = w.choose.Boring(); run > 1 {
-		o.src = w.choose.Source(o.Master, run)
-	}
+	o.Seed, o.Collect, o.src = run, false, src
 	w.tb = &runTB{name: w.e.name}
 	w.run, w.ended, w.exits, w.before = run, false, false, w.e.tb.Failed()
 	w.m = start(w.ke, w.tb, o, w.e.name, w.e.scenario, nil, true)
@@ -276,14 +291,7 @@ func (w *worker) measure(run uint64) {
 	if run == 1 {
 		return
 	}
-	o := w.e.o.Options
-	o.Seed, o.Collect, o.src = 1, true, w.choose.Boring()
-	tb := &runTB{name: w.e.name}
-	apart(tb, func() { // whatever becomes of it: run 1 is judged by whoever it is given to
-		m := start(w.ke, tb, o, w.e.name, w.e.scenario, nil, true)
-		m.pooled = true
-		w.e.fn(m)
-	})
+	w.e.faults.Learn(1, w.unjudged(w.choose.Boring()).ke.Choices())
 	w.choose.Measured()
 }
 
@@ -299,6 +307,8 @@ func (w *worker) judge() {
 		w.choose.Measured()
 	}
 	m, e := w.m, w.e
+	e.faults.Learn(w.run, m.ke.Choices())
+	e.faults.Judged(w.run)
 	// What a run says through the test itself and not through its machine can be told from what others say
 	// at the same time only if it ends the run.
 	failed := w.tb.failed || e.tb.Failed() && (w.exits || !w.before && e.o.Workers == 1)
