@@ -35,7 +35,8 @@ func (d *driver) tolerantHook(k *irql.K, w where, fn func(a *args)) {
 		return
 	}
 	d.hooks = append(d.hooks, h)
-	d.addObjects(k, w, h)
+	d.addCallout(k, w, h) // each of the three may fail
+	d.addSublayer(k, w)
 	d.addFilter(k, w, h, &h.filter)
 }
 
