@@ -232,19 +232,8 @@ func (d *driver) addObjects(k *irql.K, w where, h *hook) {
 	d.sublayer(k, w)
 }
 
-func (d *driver) addCallout(k *irql.K, w where, h *hook) ntstatus.NTSTATUS {
-	return fwpm.FwpmCalloutAdd0(k, d.engine, &fwpm.FWPM_CALLOUT0{CalloutKey: h.key, ApplicableLayer: w.layer,
-		DisplayData: fwpm.FWPM_DISPLAY_DATA0{Name: d.name}}, nil, nil)
-}
-
 func (d *driver) sublayer(k *irql.K, w where) {
 	require.Contains(d.l.t, []ntstatus.NTSTATUS{ok, ntstatus.STATUS_FWP_ALREADY_EXISTS}, d.addSublayer(k, w))
-}
-
-func (d *driver) addSublayer(k *irql.K, w where) ntstatus.NTSTATUS {
-	return fwpm.FwpmSubLayerAdd0(k, d.engine, &fwpm.FWPM_SUBLAYER0{SubLayerKey: sublayerKey(w.weight),
-		Weight:      w.weight,
-		DisplayData: fwpm.FWPM_DISPLAY_DATA0{Name: d.name}}, nil)
 }
 
 // addFilter adds a filter; h is nil for plain ones.

@@ -291,7 +291,7 @@ func (w *worker) measure(run uint64) {
 	if run == 1 {
 		return
 	}
-	w.e.faults.Learn(1, w.unjudged(w.choose.Boring()).ke.Choices())
+	w.learn(1, w.unjudged(w.choose.Boring()))
 	w.choose.Measured()
 }
 
@@ -307,13 +307,13 @@ func (w *worker) judge() {
 		w.choose.Measured()
 	}
 	m, e := w.m, w.e
-	e.faults.Learn(w.run, m.ke.Choices())
-	e.faults.Judged(w.run)
 	// What a run says through the test itself and not through its machine can be told from what others say
 	// at the same time only if it ends the run.
 	failed := w.tb.failed || e.tb.Failed() && (w.exits || !w.before && e.o.Workers == 1)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.faults.Learn(w.run, m.ke.Choices())
+	e.faults.Judged(w.run)
 	e.result.Runs++
 	e.result.Steps += m.Steps()
 	e.hashes[m.Hash()] = struct{}{}
@@ -350,7 +350,7 @@ func (e *explorer) again(f *Failure) {
 	defer m.ke.Close()
 	f.Repeats = m.Hash() == f.Token.Trace
 	var b strings.Builder
-	fmt.Fprintf(&b, "run %d of %d failed: %s\n", f.Run, e.o.Runs, f.Headline)
+	fmt.Fprintf(&b, "run %s failed: %s\n", e.numbered(f.Run), f.Headline)
 	if !f.Repeats {
 		fmt.Fprintf(&b, "\nThe run does not repeat. %s\n", e.difference(m, &f.Token))
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"math"
 
 	"calloutsim/internal/explore"
@@ -19,6 +20,14 @@ func (o *ExploreOptions) budget(runs uint64) int {
 	return defaultRuns
 }
 
+// numbered names a run in reports, with how many there are where that is known.
+func (e *explorer) numbered(run uint64) string {
+	if e.o.Runs == math.MaxInt32 {
+		return fmt.Sprint(run)
+	}
+	return fmt.Sprintf("%d of %d", run, e.o.Runs)
+}
+
 // source gives who makes the choices of a run; false means that there is no such run. What has to be known
 // before is learnt from runs that are not judged.
 func (w *worker) source(run uint64) (ke.Source, bool) {
@@ -26,7 +35,9 @@ func (w *worker) source(run uint64) (ke.Source, bool) {
 		return w.choose.Boring(), true
 	}
 	for {
+		w.e.mu.Lock()
 		src, n, answer := w.e.faults.Source(run)
+		w.e.mu.Unlock()
 		switch answer {
 		case explore.Other:
 			return w.choose.Source(w.e.o.Master, run), true
@@ -35,8 +46,15 @@ func (w *worker) source(run uint64) (ke.Source, bool) {
 		case explore.NoRun:
 			return nil, false
 		}
-		w.e.faults.Learn(n, w.unjudged(src).ke.Choices())
+		w.learn(n, w.unjudged(src))
 	}
+}
+
+// learn takes up what a run has shown about what can fail.
+func (w *worker) learn(run uint64, m *Machine) {
+	w.e.mu.Lock()
+	defer w.e.mu.Unlock()
+	w.e.faults.Learn(run, m.ke.Choices())
 }
 
 // unjudged makes a run only to learn from it. Whatever becomes of it, the run of this number is judged by

@@ -23,7 +23,7 @@ const socketBase = 0xffff_e000_0000_0000
 
 var (
 	siteSocket = operation("WskSocket")
-	siteClose  = sites{answer: operation("WskCloseSocket").answer} // a close does not fail
+	siteClose  = sites{answer: answer("WskCloseSocket")} // a close does not fail
 )
 
 // sites are the questions about one function with an IRP.
@@ -35,10 +35,12 @@ type sites struct {
 // operation makes the sites of one function. Each page lists "other status codes" with which the IRP is
 // completed; that want of memory is one of them, and its code, is INFERRED.
 func operation(fn string) sites {
-	return sites{answer: ke.Site{Name: "env/" + fn + "/answer", Alts: []string{"pended", "inline"},
-		Spec: "wsk.md 26, 3.7"},
-		fault: ke.Site{Name: "fault/" + fn, Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"},
-			Spec: "wsk.md 3.1"}}
+	return sites{answer: answer(fn), fault: ke.Site{Name: "fault/" + fn,
+		Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"}, Spec: "wsk.md 3.1"}}
+}
+
+func answer(fn string) ke.Site {
+	return ke.Site{Name: "env/" + fn + "/answer", Alts: []string{"pended", "inline"}, Spec: "wsk.md 26, 3.7"}
 }
 
 // tables are the provider's function tables of one machine.

@@ -2,7 +2,6 @@ package explore
 
 import (
 	"fmt"
-	"sync"
 
 	"calloutsim/internal/ke"
 )
@@ -19,22 +18,21 @@ type Faults struct {
 	pairs  bool
 	ends   bool // there are no other runs behind these
 	share  int  // at most so many single faults, spread evenly; 0 means all
-	mu     sync.Mutex
 	known  bool
-	single int   // occurrences in the boring run
-	behind []int // by single fault: occurrences behind it in its run, -1 while not known
-	done   map[uint64]bool
+	single int    // occurrences in the boring run
+	behind []int  // by single fault: occurrences behind it in its run, -1 while not known
+	judged [3]int // boring runs, single faults, pairs
 }
 
 // newFaults plans all single faults, and all pairs if pairs is set, and nothing else.
-func newFaults(pairs bool) *Faults { return &Faults{pairs: pairs, ends: true, done: map[uint64]bool{}} }
+func newFaults(pairs bool) *Faults { return &Faults{pairs: pairs, ends: true} }
 
 // FaultsBefore plans the single faults before other runs: all of them, or share of them when there are more.
 func FaultsBefore(share int) *Faults {
 	if share <= 0 {
 		return nil
 	}
-	return &Faults{share: share, done: map[uint64]bool{}}
+	return &Faults{share: share}
 }
 
 // Answer says what is known about a run.
@@ -54,8 +52,6 @@ func (f *Faults) Source(run uint64) (*Failing, uint64, Answer) {
 	if f == nil {
 		return nil, 0, Other
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	if !f.known {
 		return &Failing{first: -1, second: -1}, 1, Unknown
 	}
@@ -102,8 +98,6 @@ func (f *Faults) Learn(run uint64, choices []ke.Choice) {
 	if f == nil {
 		return
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	switch i := int(run) - 2; {
 	case run == 1 && !f.known:
 		f.known, f.single = true, occurrences(choices)
@@ -118,45 +112,34 @@ func (f *Faults) Learn(run uint64, choices []ke.Choice) {
 
 // Judged notes that a run has been judged, for Covered.
 func (f *Faults) Judged(run uint64) {
-	if f == nil {
-		return
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.ends || f.known && int(run)-2 < f.singles() {
-		f.done[run] = true
+	switch {
+	case f == nil:
+	case run == 1:
+		f.judged[0]++
+	case int(run)-2 < f.singles():
+		f.judged[1]++
+	default:
+		f.judged[2]++
 	}
 }
 
-// Covered says what of the plan has been judged, and whether that is all of it; why says what to blame when it
-// is not.
+// Covered says what of the plan has been judged, and whether that is all of it; why says what to blame when
+// it is not.
 func (f *Faults) Covered(why string) (what string, complete bool) {
 	if f == nil || !f.known {
 		return "", false
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	singles, pairs, total := 0, 0, 0
-	planned := f.singles()
-	for run := range f.done {
-		switch i := int(run) - 2; {
-		case i < 0:
-		case i < planned:
-			singles++
-		case f.ends:
-			pairs++
-		}
-	}
+	total := 0
 	whole := true
 	for _, n := range f.behind {
 		total += max(n, 0)
 		whole = whole && (n >= 0 || !f.pairs)
 	}
-	what = amount(singles, f.single, "single fault", true)
-	complete = singles == f.single && f.done[1]
+	what = amount(f.judged[1], f.single, "single fault", true)
+	complete = f.judged[1] == f.single && f.judged[0] == 1
 	if f.pairs {
-		what += " and " + amount(pairs, total, "pair", whole)
-		complete = complete && whole && pairs == total
+		what += " and " + amount(f.judged[2], total, "pair", whole)
+		complete = complete && whole && f.judged[2] == total
 	}
 	if !complete {
 		return "incomplete (" + why + "): " + what, false
@@ -170,6 +153,8 @@ func amount(n, total int, thing string, whole bool) string {
 		thing += "s"
 	}
 	switch {
+	case whole && n == total && total == 1:
+		return "the only " + thing
 	case !whole:
 		return fmt.Sprintf("%d %s of at least %d", n, thing, total)
 	case n == total:
