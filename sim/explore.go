@@ -11,6 +11,7 @@ import (
 
 	"calloutsim/internal/explore"
 	"calloutsim/internal/ke"
+	"calloutsim/sim/coverage"
 	simtrace "calloutsim/sim/trace"
 )
 
@@ -26,6 +27,7 @@ type ExploreOptions struct {
 	Strategy  string // a name of scheduling.md 8.1; "" means portfolio (-sim.strategy)
 	Workers   int    // machines running side by side; 0 means 1
 	KeepGoing bool   // go on after a violation; one run per finding signature is reported (-sim.keepgoing)
+	Coverage  bool   // count which outcomes of the routines in use came up (-sim.coverage)
 
 	strategy explore.Strategy
 	planned  int // runs, before -sim.seed made it one
@@ -55,6 +57,8 @@ type Result struct {
 	// The portfolio says it, too; "" means that nothing was planned.
 	Faults   string
 	Complete bool // nothing that the strategy goes through is left out
+
+	Coverage *Coverage // nil unless ExploreOptions.Coverage
 }
 
 // Explore runs a scenario again and again, each time on a machine as new, with other choices. scenario sets
@@ -110,6 +114,10 @@ func (o *ExploreOptions) fromFlags() (*Token, error) {
 	if err := boolSetting("keepgoing", &o.KeepGoing); err != nil {
 		return nil, err
 	}
+	if err := boolSetting("coverage", &o.Coverage); err != nil {
+		return nil, err
+	}
+	o.keep = o.Coverage
 	if s, ok := setting("strategy"); ok {
 		o.Strategy = s
 	}
@@ -137,6 +145,7 @@ type explorer struct {
 	scenario uint32
 	repeat   func(token string) []string
 	faults   *explore.Faults
+	covers   []*coverage.Collector // of the workers
 
 	mu       sync.Mutex
 	wg       sync.WaitGroup
@@ -180,6 +189,7 @@ func (e *explorer) explore() Result {
 		r.Failures = append(r.Failures, f)
 	}
 	e.tellFaults(&r)
+	e.tellCoverage(&r)
 	var hs []hazard
 	for _, h := range e.hazards {
 		hs = append(hs, h)
@@ -220,6 +230,7 @@ type worker struct {
 	tb     *runTB
 	run    uint64
 	choose *explore.Chooser
+	cover  *coverage.Collector
 	knows  bool // what the boring run takes
 	ended  bool // the current run has been judged
 	before bool // the test had failed before the current run
@@ -306,6 +317,7 @@ func (w *worker) judge() {
 	if w.run == 1 {
 		w.choose.Measured()
 	}
+	w.count()
 	m, e := w.m, w.e
 	// What a run says through the test itself and not through its machine can be told from what others say
 	// at the same time only if it ends the run.

@@ -14,7 +14,7 @@ import (
 // leaky has two blocks and a device. leaks is what its DriverEntry forgets when the second block is missing.
 type leaky struct {
 	leaks bool
-	pairs bool // goes on without the second block, and then forgets the first when the device is missing
+	pairs bool // goes on without the second block, and without a device forgets the first
 	dev   *irp.DEVICE_OBJECT
 	one   *irp.Buffer
 	two   *irp.Buffer
@@ -66,7 +66,7 @@ func TestFaults_LeakOnAnErrorPathIsFound(t *testing.T) {
 			loads(leaky{leaks: true}))
 		require.Len(t, r.Failures, 1)
 		f := r.Failures[0]
-		assert.Equal(t, uint64(3), f.Run, "run 1 is the boring one, the second fault is that of the second block")
+		assert.Equal(t, uint64(3), f.Run, "run 1 is the boring one, run 3 is short of the second block")
 		assert.Equal(t, []string{"UNLOAD-001"}, f.Rules)
 		assert.True(t, f.Repeats)
 		assert.False(t, r.Complete)

@@ -37,7 +37,8 @@ type Options struct {
 	// (-sim.races).
 	Races bool
 
-	src ke.Source // of Explore: who chooses, in place of what Seed says
+	src  ke.Source // of Explore: who chooses, in place of what Seed says
+	keep bool      // of Explore: keep the events although nobody prints them
 }
 
 // Unbounded as Options.Processors gives every thread and every act of the outside a processor of its own. It
@@ -92,6 +93,9 @@ func (o *Options) config(src ke.Source, quick bool) ke.Config {
 		TimersRace: o.TimersRace,
 		Continue:   o.Continue,
 		MaxSteps:   cmp.Or(o.MaxSteps, defaultSteps), MaxTime: int64(o.MaxTime / 100), Events: ke.Off}
+	if quick && o.keep {
+		c.Events = -1
+	}
 	if !quick {
 		c.Events, c.Stacks = o.Events, !o.NoStacks
 		if c.Events == 0 {
