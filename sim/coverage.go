@@ -47,8 +47,11 @@ func (r *Result) RequireCoverage(t testing.TB, level CoverageLevel) {
 			text += k.Image + ": "
 		}
 		text += k.String()
-		if fix := k.Fix(); fix != "" {
+		switch fix := k.Fix(); {
+		case fix != "" && r.Coverage.Asked(k):
 			text += fmt.Sprintf("   (-sim.fix=%q brings it about)", fix)
+		case fix != "":
+			text += "   (the question never came up)"
 		}
 	}
 	t.Errorf("%d outcomes never came up in %d runs:%s\nMake more runs, let the scenario do more, or name in "+

@@ -62,8 +62,8 @@ func loads(d leaky) func(m *Machine) {
 
 func TestFaults_LeakOnAnErrorPathIsFound(t *testing.T) {
 	for _, workers := range []int{1, 2} {
-		r := Explore(t, ExploreOptions{Options: Options{Collect: true}, Strategy: "faults1", Workers: workers},
-			loads(leaky{leaks: true}))
+		r := Explore(t, ExploreOptions{Options: Options{Collect: true}, Strategy: "faults1",
+			Workers: workers}, loads(leaky{leaks: true}))
 		require.Len(t, r.Failures, 1)
 		f := r.Failures[0]
 		assert.Equal(t, uint64(3), f.Run, "run 1 is the boring one, run 3 is short of the second block")

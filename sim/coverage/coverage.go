@@ -72,6 +72,16 @@ func (s *Set) Count(k Key) (n uint64, known bool) {
 	return n, known
 }
 
+// Asked reports whether the question that k is an answer to came up at all, for the same driver.
+func (s *Set) Asked(k Key) bool {
+	for o, n := range s.counts {
+		if k.Name = o.Name; n > 0 && o == k {
+			return true
+		}
+	}
+	return false
+}
+
 // Merge adds what other runs covered. The order of merging makes no difference.
 func (s *Set) Merge(o *Set) {
 	s.Runs += o.Runs
