@@ -168,7 +168,7 @@ Make more runs, let the scenario do more, or name in CoverageLevel.Except what c
 	faults.Except = append(faults.Except, "IoCreateDevice fault=never")
 	got = judged(func(t testing.TB) { all.RequireCoverage(t, faults) })
 	require.Len(t, got, 1)
-	assert.Contains(t, got[0], `Except names "IoCreateDevice fault=never"`)
+	assert.Contains(t, got[0], `the level excepts "IoCreateDevice fault=never"`)
 	none := Result{}
 	got = judged(func(t testing.TB) { none.RequireCoverage(t, CoverageLevel{}) })
 	require.Len(t, got, 1)

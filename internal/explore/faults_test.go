@@ -24,8 +24,10 @@ func program(src ke.Source) (choices []ke.Choice, story string) {
 		story += fmt.Sprint(pick)
 		return pick == 0
 	}
-	if !ask(&siteA) && !ask(&siteA) {
-		return choices, story
+	if !ask(&siteA) {
+		if again := ask(&siteA); !again {
+			return choices, story
+		}
 	}
 	ask(&siteB)
 	if ask(&siteA) {

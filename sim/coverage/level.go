@@ -59,12 +59,12 @@ func (s *Set) Missing(l Level) ([]Key, error) {
 	}
 	for _, e := range l.Except {
 		if !known[e] {
-			return nil, fmt.Errorf("Except names %q, which is no outcome of what the drivers use", e)
+			return nil, fmt.Errorf("the level excepts %q, which is no outcome of anything the drivers use", e)
 		}
 	}
 	for _, d := range l.Drivers {
 		if !images[d] {
-			return nil, fmt.Errorf("Drivers names %q, which called nothing", d)
+			return nil, fmt.Errorf("the level is for driver %q, which called nothing", d)
 		}
 	}
 	return missing, nil
