@@ -230,17 +230,12 @@ func (d *driver) hook(k *irql.K, w where, fn func(a *args)) *hook {
 }
 
 func (d *driver) addObjects(k *irql.K, w where, h *hook) {
-	s := fwpm.FwpmCalloutAdd0(k, d.engine, &fwpm.FWPM_CALLOUT0{CalloutKey: h.key, ApplicableLayer: w.layer,
-		DisplayData: fwpm.FWPM_DISPLAY_DATA0{Name: d.name}}, nil, nil)
-	require.Equal(d.l.t, ok, s)
+	require.Equal(d.l.t, ok, d.addCallout(k, w, h))
 	d.sublayer(k, w)
 }
 
 func (d *driver) sublayer(k *irql.K, w where) {
-	s := fwpm.FwpmSubLayerAdd0(k, d.engine, &fwpm.FWPM_SUBLAYER0{SubLayerKey: sublayerKey(w.weight),
-		Weight:      w.weight,
-		DisplayData: fwpm.FWPM_DISPLAY_DATA0{Name: d.name}}, nil)
-	require.Contains(d.l.t, []ntstatus.NTSTATUS{ok, ntstatus.STATUS_FWP_ALREADY_EXISTS}, s)
+	require.Contains(d.l.t, []ntstatus.NTSTATUS{ok, ntstatus.STATUS_FWP_ALREADY_EXISTS}, d.addSublayer(k, w))
 }
 
 // addFilter adds a filter; h is nil for plain ones.

@@ -35,8 +35,22 @@ func (d *driver) tolerantHook(k *irql.K, w where, fn func(a *args)) {
 		return
 	}
 	d.hooks = append(d.hooks, h)
-	d.addObjects(k, w, h)
-	d.addFilter(k, w, h, &h.filter)
+	if d.addCallout(k, w, h) == ok {
+		if s := d.addSublayer(k, w); s == ok || s == ntstatus.STATUS_FWP_ALREADY_EXISTS {
+			d.addFilter(k, w, h, &h.filter)
+		}
+	}
+}
+
+func (d *driver) addCallout(k *irql.K, w where, h *hook) ntstatus.NTSTATUS {
+	return fwpm.FwpmCalloutAdd0(k, d.engine, &fwpm.FWPM_CALLOUT0{CalloutKey: h.key, ApplicableLayer: w.layer,
+		DisplayData: fwpm.FWPM_DISPLAY_DATA0{Name: d.name}}, nil, nil)
+}
+
+func (d *driver) addSublayer(k *irql.K, w where) ntstatus.NTSTATUS {
+	return fwpm.FwpmSubLayerAdd0(k, d.engine, &fwpm.FWPM_SUBLAYER0{SubLayerKey: sublayerKey(w.weight),
+		Weight:      w.weight,
+		DisplayData: fwpm.FWPM_DISPLAY_DATA0{Name: d.name}}, nil)
 }
 
 func (d *driver) tolerantStop(k *irql.K) {

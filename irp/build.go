@@ -31,8 +31,15 @@ func CTL_CODE(deviceType, function, method, access uint32) uint32 {
 	return deviceType<<16 | access<<14 | function<<2 | method
 }
 
-var siteBuild = ke.Site{Name: "fault/IoBuildRequest", Alts: []string{"succeeds", "returns NULL"},
-	Spec: "irp.md 8, 19.2"}
+var (
+	siteBuildIoctl = ke.Site{Name: "fault/IoBuildDeviceIoControlRequest", Alts: nullAlts,
+		Spec: "irp.md 8, 19.2"}
+	siteBuildSync = ke.Site{Name: "fault/IoBuildSynchronousFsdRequest", Alts: nullAlts,
+		Spec: "irp.md 8, 19.2"}
+	siteBuildAsync = ke.Site{Name: "fault/IoBuildAsynchronousFsdRequest", Alts: nullAlts,
+		Spec: "irp.md 8, 19.2"}
+	nullAlts = []string{"succeeds", "returns NULL"}
+)
 
 // IoBuildDeviceIoControlRequest makes a device control request that is bound to the calling thread. The I/O
 // manager frees the IRP; it writes the status block and sets the event when the request ends, unless it
@@ -48,7 +55,7 @@ func IoBuildDeviceIoControlRequest(k *irql.K, ioControlCode uint32, dev *DEVICE_
 		outputBufferLength) {
 		return nil
 	}
-	if ke.Fails(k, &siteBuild) {
+	if ke.Fails(k, &siteBuildIoctl) {
 		ke.Call(k, ddi.IoBuildDeviceIoControlRequest, 0)
 		return nil
 	}
@@ -203,7 +210,11 @@ func buildFsd(k *irql.K, o origin, d ddi.ID, major uint32, dev *DEVICE_OBJECT, b
 	if transfers && badBuffer(k, dev, "0x8", b, n) {
 		return nil
 	}
-	if ke.Fails(k, &siteBuild) {
+	site := &siteBuildSync
+	if o == byAsyncFsd {
+		site = &siteBuildAsync
+	}
+	if ke.Fails(k, site) {
 		ke.Call(k, d, 0)
 		return nil
 	}

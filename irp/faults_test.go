@@ -41,11 +41,21 @@ func TestFault_IoAllocateIrp(t *testing.T) {
 	})
 }
 
-func TestFault_IoBuildRequest(t *testing.T) {
-	failing(t, "fault/IoBuildRequest", func(k *irql.K, d *driver) {
+func TestFault_IoBuildDeviceIoControlRequest(t *testing.T) {
+	failing(t, "fault/IoBuildDeviceIoControlRequest", func(k *irql.K, d *driver) {
 		assert.Nil(t, irp.IoBuildDeviceIoControlRequest(k, ioctlTest, d.dev, nil, 0, nil, 0, false, nil, nil))
+	})
+}
+
+func TestFault_IoBuildSynchronousFsdRequest(t *testing.T) {
+	failing(t, "fault/IoBuildSynchronousFsdRequest", func(k *irql.K, d *driver) {
 		assert.Nil(t, irp.IoBuildSynchronousFsdRequest(k, irp.IRP_MJ_FLUSH_BUFFERS, d.dev, nil, 0, nil,
 			nil, nil))
+	})
+}
+
+func TestFault_IoBuildAsynchronousFsdRequest(t *testing.T) {
+	failing(t, "fault/IoBuildAsynchronousFsdRequest", func(k *irql.K, d *driver) {
 		assert.Nil(t, irp.IoBuildAsynchronousFsdRequest(k, irp.IRP_MJ_FLUSH_BUFFERS, d.dev, nil, 0, nil, nil))
 	})
 }

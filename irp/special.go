@@ -50,7 +50,7 @@ func SystemDriver(k *irql.K, name string, dispatch DRIVER_DISPATCH, rules *Subsy
 	for i := range drv.MajorFunction {
 		drv.MajorFunction[i] = dispatch
 	}
-	drv.system = true
+	drv.system, drv.image.System = true, true
 	dev := io.newDevice(drv, "")
 	dev.Flags &^= DO_DEVICE_INITIALIZING
 	dev.special = rules

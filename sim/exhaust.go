@@ -28,14 +28,6 @@ func (o *ExploreOptions) parseStrategy() error {
 	return err
 }
 
-// usualRuns is how many runs are made if nobody says.
-func (o *ExploreOptions) usualRuns() int {
-	if o.exhaustive != nil {
-		return searchRuns
-	}
-	return defaultRuns
-}
-
 // check reports the first option that makes no sense.
 func (o *ExploreOptions) check() error {
 	x := o.exhaustive
@@ -64,18 +56,6 @@ func (e *explorer) startSearch() {
 	}
 }
 
-// chooses says who makes the choices of a run.
-func (w *worker) chooses(o *Options, run uint64) {
-	switch {
-	case w.e.search != nil:
-		o.src, o.trail = w.e.search.Begin(), w.e.search.Trail
-	case run > 1:
-		o.src = w.choose.Source(o.Master, run)
-	default:
-		o.src, o.trail = w.choose.Boring(), w.choose.Trail()
-	}
-}
-
 // searched takes up what a run of the search has shown. It reports whether the run is one to be judged, and
 // not one that was cut because nothing new would have come of it.
 func (e *explorer) searched(m *Machine) bool {
@@ -98,6 +78,9 @@ func (e *explorer) covered(r *Result) {
 	r.Strategy = e.o.Strategy
 	if e.search == nil {
 		r.Covered = fmt.Sprintf("%d runs of unknown many, strategy %s", r.Runs, e.o.Strategy)
+		if e.o.strategy.Ends() {
+			r.Covered = r.Faults
+		}
 		return
 	}
 	done := e.ended && e.undecided == nil

@@ -11,6 +11,7 @@ import (
 
 	"calloutsim/internal/explore"
 	"calloutsim/internal/ke"
+	"calloutsim/sim/coverage"
 	simtrace "calloutsim/sim/trace"
 )
 
@@ -21,15 +22,17 @@ const defaultRuns = 200
 // ExploreOptions say how many runs are made and how. The zero value is 200 runs by one worker.
 type ExploreOptions struct {
 	Options          // of every machine; Seed is not used
-	Runs      int    // 0 means 200, exhaustive searches a million at most (-sim.runs)
+	Runs      int    // 0 means 200, or as many as there are where a strategy ends (-sim.runs)
 	Seed0     uint64 // number of the first run, 0 means 1; -sim.seed makes that one run only
 	Strategy  string // a name of scheduling.md 8.1; "" means portfolio (-sim.strategy)
 	Workers   int    // machines running side by side; 0 means 1
 	KeepGoing bool   // go on after a violation; one run per finding signature is reported (-sim.keepgoing)
 	Faults    int    // exhaustive searches: failures in one run; 0 means 1, negative none
+	Coverage  bool   // count which outcomes of the routines in use came up (-sim.coverage)
 
 	strategy   explore.Strategy
 	exhaustive *explore.Exhaustive // dfs, dpor, preemptN, delayN
+	planned    int                 // runs, before -sim.seed made it one
 }
 
 // Failure is one run of Explore that failed.
@@ -52,8 +55,14 @@ type Result struct {
 	Failures []Failure
 	Hazards  []Finding // one of each signature, from the lowest run that had it
 	Strategy string
-	Complete bool   // an exhaustive search came to its end, and no run was ended by a violation
+	Complete bool   // nothing that the strategy goes through is left out, and no violation hides anything
 	Covered  string // in words what the runs were: "all 1 832 partial orders"
+
+	// Faults says what a strategy that goes through faults has covered: "complete: all 12 single faults".
+	// The portfolio says it, too; "" means that nothing was planned.
+	Faults string
+
+	Coverage *Coverage // nil unless ExploreOptions.Coverage
 }
 
 // Explore runs a scenario again and again, each time on a machine as new, with other choices. scenario sets
@@ -102,23 +111,32 @@ func (o *ExploreOptions) fromFlags() (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Seed != 0 {
-		o.Seed0, o.Runs = o.Seed, 1
-	}
-	if s, ok := setting("strategy"); ok {
-		o.Strategy = s
-	}
-	if err := o.parseStrategy(); err != nil {
-		return nil, err
-	}
-	runs := uint64(cmp.Or(o.Runs, o.usualRuns()))
+	runs := uint64(o.Runs)
 	if err := numberSetting("runs", &runs); err != nil {
 		return nil, err
 	}
 	if err := boolSetting("keepgoing", &o.KeepGoing); err != nil {
 		return nil, err
 	}
-	o.Runs, o.Seed0, o.Workers = int(runs), max(o.Seed0, 1), max(o.Workers, 1)
+	if err := boolSetting("coverage", &o.Coverage); err != nil {
+		return nil, err
+	}
+	o.keep = o.Coverage
+	if s, ok := setting("strategy"); ok {
+		o.Strategy = s
+	}
+	if err := o.parseStrategy(); err != nil {
+		return nil, err
+	}
+	o.Runs, o.Workers = o.budget(runs), max(o.Workers, 1)
+	o.planned = o.Runs
+	if o.Seed != 0 {
+		o.Seed0 = o.Seed
+		if _, ok := setting("runs"); !ok {
+			o.Runs = 1
+		}
+	}
+	o.Seed0 = max(o.Seed0, 1)
 	return token, nil
 }
 
@@ -130,6 +148,8 @@ type explorer struct {
 	name     string
 	scenario uint32
 	repeat   func(token string) []string
+	faults   *explore.Faults
+	covers   []*coverage.Collector // of the workers
 
 	mu       sync.Mutex
 	wg       sync.WaitGroup
@@ -156,6 +176,7 @@ type hazard struct {
 func (e *explorer) explore() Result {
 	e.hazards, e.hashes = map[string]hazard{}, map[uint64]struct{}{}
 	e.startSearch()
+	e.faults = e.o.strategy.Faults(e.o.planned)
 	for range min(e.o.Workers, e.o.Runs) {
 		e.wg.Add(1)
 		w := &worker{e: e, ke: &ke.Machine{}, choose: e.o.strategy.Chooser()}
@@ -166,7 +187,6 @@ func (e *explorer) explore() Result {
 		panic(e.broken)
 	}
 	r := e.result
-	e.covered(&r)
 	r.Traces = len(e.hashes)
 	slices.SortFunc(e.failures, func(a, b Failure) int { return cmp.Compare(a.Run, b.Run) })
 	seen := map[string]bool{}
@@ -178,6 +198,9 @@ func (e *explorer) explore() Result {
 		e.again(&f)
 		r.Failures = append(r.Failures, f)
 	}
+	e.tellFaults(&r)
+	e.covered(&r)
+	e.tellCoverage(&r)
 	var hs []hazard
 	for _, h := range e.hazards {
 		hs = append(hs, h)
@@ -218,6 +241,7 @@ type worker struct {
 	tb     *runTB
 	run    uint64
 	choose *explore.Chooser
+	cover  *coverage.Collector
 	knows  bool // what the boring run takes
 	ended  bool // the current run has been judged
 	before bool // the test had failed before the current run
@@ -244,7 +268,11 @@ func (w *worker) loop() {
 			break
 		}
 		w.measure(run)
-		w.begin(run)
+		src, ok := w.source(run)
+		if !ok {
+			break
+		}
+		w.begin(run, src)
 		w.e.fn(w.m)
 		w.finish()
 	}
@@ -267,10 +295,9 @@ func (w *worker) goOn(value any) {
 	go w.loop()
 }
 
-func (w *worker) begin(run uint64) {
+func (w *worker) begin(run uint64, src chooser) {
 	o := w.e.o.Options
-	o.Seed, o.Collect = run, false
-	w.chooses(&o, run)
+	o.Seed, o.Collect, o.src, o.trail = run, false, src.src, src.trail
 	w.tb = &runTB{name: w.e.name}
 	w.run, w.ended, w.exits, w.before = run, false, false, w.e.tb.Failed()
 	w.m = start(w.ke, w.tb, o, w.e.name, w.e.scenario, nil, true)
@@ -286,14 +313,7 @@ func (w *worker) measure(run uint64) {
 	if run == 1 || w.e.search != nil {
 		return
 	}
-	o := w.e.o.Options
-	o.Seed, o.Collect, o.src, o.trail = 1, true, w.choose.Boring(), w.choose.Trail()
-	tb := &runTB{name: w.e.name}
-	apart(tb, func() { // whatever becomes of it: run 1 is judged by whoever it is given to
-		m := start(w.ke, tb, o, w.e.name, w.e.scenario, nil, true)
-		m.pooled = true
-		w.e.fn(m)
-	})
+	w.learn(1, w.unjudged(chooser{w.choose.Boring(), w.choose.Trail()}))
 	w.choose.Measured()
 }
 
@@ -312,11 +332,14 @@ func (w *worker) judge() {
 	if e.search != nil && !e.searched(m) {
 		return
 	}
+	w.count()
 	// What a run says through the test itself and not through its machine can be told from what others say
 	// at the same time only if it ends the run.
 	failed := w.tb.failed || e.tb.Failed() && (w.exits || !w.before && e.o.Workers == 1)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.faults.Learn(w.run, m.ke.Choices())
+	e.faults.Judged(w.run)
 	e.result.Runs++
 	e.result.Steps += m.Steps()
 	e.hashes[m.Hash()] = struct{}{}
@@ -353,7 +376,7 @@ func (e *explorer) again(f *Failure) {
 	defer m.ke.Close()
 	f.Repeats = m.Hash() == f.Token.Trace
 	var b strings.Builder
-	fmt.Fprintf(&b, "run %d of %d failed: %s\n", f.Run, e.o.Runs, f.Headline)
+	fmt.Fprintf(&b, "run %s failed: %s\n", e.numbered(f.Run), f.Headline)
 	if !f.Repeats {
 		fmt.Fprintf(&b, "\nThe run does not repeat. %s\n", e.difference(m, &f.Token))
 	}

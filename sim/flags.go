@@ -16,7 +16,7 @@ var flagTable = []struct {
 }{
 	{"seed", false, "play run `N`; 1, the default, is the boring run"},
 	{"runs", false, "how many runs sim.Explore makes"},
-	{"strategy", false, "how sim.Explore chooses: `NAME` (portfolio, random, pct2, pct3, pos, urw, surw, dpor, …)"},
+	{"strategy", false, "how sim.Explore chooses: `NAME` (portfolio, random, faults1, faults2, pct2, pct3, pos, urw, surw, dpor, …)"},
 	{"master", false, "master seed `M`: other runs under the same numbers"},
 	{"replay", false, "repeat the run of a `token` (kcs1:…)"},
 	{"failon", false, "the mildest `severity` that fails a test: error, warning or note"},
@@ -25,6 +25,7 @@ var flagTable = []struct {
 	{"races", true, "report accesses to pool memory and irql.Var that nothing orders"},
 	{"specialpool", true, "give every pool block pages of its own: stale slices fault where they are used"},
 	{"fix", false, "pin a choice: `SITE=ALTERNATIVE`; repeat the flag or separate by blanks"},
+	{"coverage", true, "sim.Explore counts which outcomes of the DDIs in use came up"},
 	{"keepgoing", true, "sim.Explore goes on after a violation and reports one run per finding signature"},
 }
 

@@ -39,6 +39,7 @@ type Options struct {
 
 	src   ke.Source // of Explore: who chooses, in place of what Seed says
 	trail *ke.Trail // what an exhaustive search records
+	keep  bool      // of Explore: keep the events although nobody prints them
 }
 
 // Unbounded as Options.Processors gives every thread and every act of the outside a processor of its own. It
@@ -93,6 +94,9 @@ func (o *Options) config(src ke.Source, quick bool) ke.Config {
 		TimersRace: o.TimersRace, Trail: o.trail,
 		Continue: o.Continue,
 		MaxSteps: cmp.Or(o.MaxSteps, defaultSteps), MaxTime: int64(o.MaxTime / 100), Events: ke.Off}
+	if quick && o.keep {
+		c.Events = -1
+	}
 	if !quick {
 		c.Events, c.Stacks = o.Events, !o.NoStacks
 		if c.Events == 0 {

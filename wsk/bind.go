@@ -17,10 +17,10 @@ import (
 )
 
 var (
-	siteBind   = answer("WskBind")
-	siteListen = answer("WskListen")
-	siteLocal  = answer("WskGetLocalAddress")
-	siteRemote = answer("WskGetRemoteAddress")
+	siteBind   = operation("WskBind")
+	siteListen = operation("WskListen")
+	siteLocal  = operation("WskGetLocalAddress")
+	siteRemote = operation("WskGetRemoteAddress")
 )
 
 // inputAddress judges a SOCKADDR argument. Rule: WSK-139.
@@ -102,7 +102,7 @@ func wskBind(k *irql.K, ws *WSK_SOCKET, localAddress ws2def.SOCKADDR, flags uint
 	}
 	addr, good := inputAddress(k, name, o.ep.Family(), localAddress)
 	good = reserved(k, name, flags) && good
-	r := &request{name: name, fn: d, sock: o, p: p, site: &siteBind}
+	r := &request{name: name, fn: d, sock: o, p: p, sites: &siteBind}
 	r.run = func(k *irql.K, r *request) {
 		switch {
 		case !good:
@@ -142,7 +142,7 @@ func wskListen(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
 	if !ok {
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
-	r := &request{name: name, fn: d, sock: o, p: p, site: &siteListen}
+	r := &request{name: name, fn: d, sock: o, p: p, sites: &siteListen}
 	r.run = func(k *irql.K, r *request) {
 		switch st := o.ep.State(); {
 		case st == tcpip.Created:
@@ -186,14 +186,14 @@ func wskGetRemoteAddress(k *irql.K, ws *WSK_SOCKET, remoteAddress ws2def.SOCKADD
 		})
 }
 
-func getAddress(k *irql.K, d ddi.ID, name string, site *ke.Site, ws *WSK_SOCKET, out ws2def.SOCKADDR,
+func getAddress(k *irql.K, d ddi.ID, name string, site *sites, ws *WSK_SOCKET, out ws2def.SOCKADDR,
 	p *irp.IRP,
 	get func(o *socket) (netip.AddrPort, bool)) ntstatus.NTSTATUS {
 	o, ok := socketCall(k, d, name, ws, p, verify.WSK_060)
 	if !ok {
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
-	r := &request{name: name, fn: d, sock: o, p: p, site: site}
+	r := &request{name: name, fn: d, sock: o, p: p, sites: site}
 	r.run = func(k *irql.K, r *request) {
 		a, has := get(o)
 		if !has {

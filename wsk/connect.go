@@ -15,10 +15,10 @@ import (
 )
 
 var (
-	siteConnect       = answer("WskConnect")
-	siteSocketConnect = answer("WskSocketConnect")
-	siteAccept        = answer("WskAccept")
-	siteDisconnect    = answer("WskDisconnect")
+	siteConnect       = operation("WskConnect")
+	siteSocketConnect = operation("WskSocketConnect")
+	siteAccept        = operation("WskAccept")
+	siteDisconnect    = operation("WskDisconnect")
 )
 
 // wskConnect is WskConnect. The socket must be bound.
@@ -37,7 +37,7 @@ func wskConnect(k *irql.K, ws *WSK_SOCKET, remoteAddress ws2def.SOCKADDR, flags 
 	}
 	addr, good := inputAddress(k, name, o.ep.Family(), remoteAddress)
 	good = reserved(k, name, flags) && good
-	r := &request{name: name, fn: d, sock: o, p: p, site: &siteConnect}
+	r := &request{name: name, fn: d, sock: o, p: p, sites: &siteConnect}
 	r.run = func(k *irql.K, r *request) {
 		switch st := o.ep.State(); {
 		case !good:
@@ -115,7 +115,7 @@ func wskSocketConnect(k *irql.K, cl *WSK_CLIENT, socketType uint16, protocol uin
 		table = dispatch
 	}
 	c.making++
-	r := &request{name: name, fn: d, cl: c, p: p, site: &siteSocketConnect}
+	r := &request{name: name, fn: d, cl: c, p: p, sites: &siteSocketConnect}
 	r.after = func(k *irql.K) { r.sub.mayLeave(k, c) }
 	r.run = func(k *irql.K, r *request) {
 		if !good {
@@ -195,7 +195,7 @@ func wskAccept(k *irql.K, ws *WSK_SOCKET, flags uint32, acceptSocketContext any,
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
 	good := reserved(k, name, flags)
-	r := &request{name: name, fn: d, sock: o, p: p, site: &siteAccept}
+	r := &request{name: name, fn: d, sock: o, p: p, sites: &siteAccept}
 	r.run = func(k *irql.K, r *request) {
 		st := o.ep.State()
 		switch {
@@ -278,7 +278,7 @@ func wskDisconnect(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags DisconnectF
 			Headline: "WskDisconnect: an abortive disconnect sends no last buffer"})
 		good = false
 	}
-	r := &request{name: name, fn: d, sock: o, p: p, site: &siteDisconnect}
+	r := &request{name: name, fn: d, sock: o, p: p, sites: &siteDisconnect}
 	r.run = func(k *irql.K, r *request) {
 		st := o.ep.State()
 		switch {

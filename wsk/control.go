@@ -21,7 +21,7 @@ const (
 	SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS   = tcpip.SetRecords
 )
 
-var siteControl = answer("WskControlSocket")
+var siteControl = operation("WskControlSocket")
 
 // control is one WskControlSocket.
 type control struct {
@@ -67,7 +67,7 @@ func wskControlSocket(k *irql.K, ws *WSK_SOCKET, requestType WSK_CONTROL_SOCKET_
 		redirectLevel(k, controlCode)
 		routineSet(k, p, controlCode)
 	}
-	r := &request{name: name, fn: d, sock: o, p: p, site: &siteControl}
+	r := &request{name: name, fn: d, sock: o, p: p, sites: &siteControl}
 	r.run = func(k *irql.K, r *request) {
 		switch {
 		case redirect:

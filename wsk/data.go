@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	siteSend    = answer("WskSend")
-	siteReceive = answer("WskReceive")
+	siteSend    = operation("WskSend")
+	siteReceive = operation("WskReceive")
 )
 
 // extent is one piece of the memory a WSK_BUF describes.
@@ -114,7 +114,7 @@ func wskSend(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags SendFlags, p *irp
 	if !ok {
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
-	r := &request{name: name, fn: d, sock: o, p: p, site: &siteSend}
+	r := &request{name: name, fn: d, sock: o, p: p, sites: &siteSend}
 	r.run = func(k *irql.K, r *request) {
 		st := o.ep.State()
 		switch {
@@ -180,7 +180,7 @@ func wskReceive(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags ReceiveFlags,
 	if !ok {
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
-	r := &request{name: name, fn: d, sock: o, p: p, site: &siteReceive}
+	r := &request{name: name, fn: d, sock: o, p: p, sites: &siteReceive}
 	r.run = func(k *irql.K, r *request) {
 		if o.tooEarly(k, r) || o.afterAbort(k, r) || !receiveFlags(k, r, buffer, flags) {
 			return

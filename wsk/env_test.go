@@ -47,8 +47,10 @@ func newRig(t *testing.T, run uint64, pins ...ke.Pin) *rig {
 	cfg := ke.Config{Events: -1, Pins: pins, Stacks: recorder != nil}
 	if run > 1 {
 		cfg.Source = ke.NewRandom(0, run)
-		for _, s := range []string{"ExAllocatePool2", "IoAllocateIrp", "IoAllocateMdl",
-			"WskCaptureProviderNPI"} {
+		for _, s := range []string{"ExAllocatePool2", "IoAllocateIrp", "IoAllocateMdl", "WskRegister",
+			"WskCaptureProviderNPI", "WskSocket", "WskSocketConnect", "WskBind", "WskListen",
+			"WskGetLocalAddress", "WskGetRemoteAddress", "WskConnect", "WskAccept", "WskDisconnect",
+			"WskControlSocket", "WskSend", "WskReceive"} {
 			cfg.Pins = append(cfg.Pins,
 				ke.Pin{Site: "fault/" + s}) // these tests are not about failing allocations
 		}

@@ -19,9 +19,13 @@ const providerVersion = 0x0100
 // longWait is from how many milliseconds on a wait inside DriverEntry counts as long (WSK-011).
 const longWait = 1000
 
-var siteCapture = ke.Site{Name: "fault/WskCaptureProviderNPI",
-	Alts: []string{"succeeds", "provider not ready"},
-	Spec: "wsk.md 2.2"}
+var (
+	siteCapture = ke.Site{Name: "fault/WskCaptureProviderNPI",
+		Alts: []string{"succeeds", "provider not ready"}, Spec: "wsk.md 2.2"}
+	// The page says only that there are other status codes; this one is INFERRED.
+	siteRegister = ke.Site{Name: "fault/WskRegister",
+		Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"}, Spec: "wsk.md 2.1"}
+)
 
 // client is one registration.
 type client struct {
@@ -61,7 +65,6 @@ func (s *subsystem) live(block *WSK_REGISTRATION) *client {
 // IRQL: PASSIVE_LEVEL.
 // Ownership: the block and npi.Dispatch stay with the subsystem until WskDeregister; npi itself may go.
 // Rules: WSK-001, WSK-002, WSK-004, WSK-005, WSK-007, WSK-008, WSK-020.
-// Not modelled: failures.
 // Reference: wdk-ddi-src/content/wsk/nf-wsk-wskregister.md
 func WskRegister(k *irql.K, wskClientNpi *WSK_CLIENT_NPI,
 	wskRegistration *WSK_REGISTRATION) ntstatus.NTSTATUS {
@@ -78,6 +81,10 @@ func WskRegister(k *irql.K, wskClientNpi *WSK_CLIENT_NPI,
 	if wskClientNpi.Dispatch.Reserved != 0 {
 		ke.Report(k, verify.Finding{Rule: verify.WSK_002, Obj: "WskRegister",
 			Headline: "WskRegister: WSK_CLIENT_DISPATCH.Reserved is not 0"})
+	}
+	if ke.Fails(k, &siteRegister) {
+		ke.CallStatus(k, d, 0, uint32(ntstatus.STATUS_INSUFFICIENT_RESOURCES))
+		return ntstatus.STATUS_INSUFFICIENT_RESOURCES
 	}
 	s.device(k)
 	c := &client{id: s.m.NewID(trace.Registration), block: wskRegistration, npi: *wskClientNpi,

@@ -22,12 +22,23 @@ import (
 const socketBase = 0xffff_e000_0000_0000
 
 var (
-	siteSocket = answer("WskSocket")
-	siteClose  = answer("WskCloseSocket")
+	siteSocket = operation("WskSocket")
+	siteClose  = sites{answer: answer("WskCloseSocket")} // a close does not fail
 )
 
-// answer makes the site of one function: may an operation that is over at once be completed before the call
-// returns?
+// sites are the questions about one function with an IRP.
+type sites struct {
+	answer ke.Site // may an operation that is over at once be completed before the call returns?
+	fault  ke.Site // does it fail before anything has begun?
+}
+
+// operation makes the sites of one function. Each page lists "other status codes" with which the IRP is
+// completed; that want of memory is one of them, and its code, is INFERRED.
+func operation(fn string) sites {
+	return sites{answer: answer(fn), fault: ke.Site{Name: "fault/" + fn,
+		Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"}, Spec: "wsk.md 3.1"}}
+}
+
 func answer(fn string) ke.Site {
 	return ke.Site{Name: "env/" + fn + "/answer", Alts: []string{"pended", "inline"}, Spec: "wsk.md 26, 3.7"}
 }
@@ -225,7 +236,7 @@ func wskSocket(k *irql.K, cl *WSK_CLIENT, addressFamily ws2def.ADDRESS_FAMILY, s
 		return st
 	}
 	c.making++
-	r := &request{name: name, fn: d, cl: c, p: p, site: &siteSocket}
+	r := &request{name: name, fn: d, cl: c, p: p, sites: &siteSocket}
 	r.after = func(k *irql.K) { r.sub.mayLeave(k, c) }
 	r.run = func(k *irql.K, r *request) {
 		if !goodSocket(k, r, addressFamily, socketType, protocol, flags, socketContext, dispatch,
@@ -339,7 +350,7 @@ func wskCloseSocket(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
 	o.closeSeq = ke.Call(k, d, o.id)
 	o.giveBack(k)
 	o.lend(k, verify.WSK_243, verify.WSK_243)
-	r := &request{name: name, fn: d, sock: o, p: p, site: &siteClose}
+	r := &request{name: name, fn: d, sock: o, p: p, sites: &siteClose}
 	o.closeReq = r
 	r.run = func(k *irql.K, r *request) {
 		closed := func(k *irql.K) {

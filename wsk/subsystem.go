@@ -81,8 +81,9 @@ type request struct {
 	sock *socket // nil while a socket is being made
 	cl   *client
 	p    *irp.IRP
-	site *ke.Site // whether it may be answered inline
 	run  func(k *irql.K, r *request)
+
+	sites *sites
 
 	cancel func(k *irql.K) bool // of the transport's operation; nil when it cannot be cancelled
 	fill   func(k *irql.K)      // stores results in the client's memory, just before the IRP is completed
@@ -243,8 +244,12 @@ func (s *subsystem) prepare(k *irql.K, r *request) bool {
 // the request was refused or the site says that an operation which is over already is answered inline.
 func (s *subsystem) dispatch(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus.NTSTATUS {
 	r := irp.IoGetCurrentIrpStackLocation(k, p).Parameters().Others.Argument1.(*request)
-	r.run(k, r)
-	if r.done && (r.refused || r.site != nil && ke.Choose(k, r.site, len(r.site.Alts)) == 1) {
+	if r.sites.fault.Name != "" && ke.Fails(k, &r.sites.fault) {
+		r.refuse(k, ntstatus.STATUS_INSUFFICIENT_RESOURCES)
+	} else {
+		r.run(k, r)
+	}
+	if r.done && (r.refused || ke.Choose(k, &r.sites.answer, len(r.sites.answer.Alts)) == 1) {
 		st := r.status
 		r.complete(k)
 		return st

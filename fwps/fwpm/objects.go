@@ -37,7 +37,7 @@ func FwpmSubLayerAdd0(k *irql.K, engineHandle irql.HANDLE, subLayer *FWPM_SUBLAY
 	case s.dynamic != 0 && subLayer.Flags&FWPM_SUBLAYER_FLAG_PERSISTENT != 0:
 		return done(k, name, s.id, ntstatus.STATUS_FWP_DYNAMIC_SESSION_IN_PROGRESS)
 	}
-	return done(k, name, s.id, s.change(k, func(t *transaction) ntstatus.NTSTATUS {
+	return done(k, name, s.id, s.add(k, &siteSubLayerAdd, func(t *transaction) ntstatus.NTSTATUS {
 		key := subLayer.SubLayerKey
 		if key == (fwps.GUID{}) {
 			key = state.Of(k).newKey()
@@ -100,7 +100,9 @@ func FwpmCalloutAdd0(k *irql.K, engineHandle irql.HANDLE, callout *FWPM_CALLOUT0
 	if callout == nil {
 		return ntstatus.STATUS_FWP_NULL_POINTER
 	}
-	st := s.change(k, func(t *transaction) ntstatus.NTSTATUS { return s.addCallout(k, t, callout, id) })
+	st := s.add(k, &siteCalloutAdd, func(t *transaction) ntstatus.NTSTATUS {
+		return s.addCallout(k, t, callout, id)
+	})
 	ke.CallStatus(k, ddi.FwpmCalloutAdd0, s.id, uint32(st))
 	return st
 }
@@ -192,7 +194,7 @@ func FwpmFilterAdd0(k *irql.K, engineHandle irql.HANDLE, filter *FWPM_FILTER0, s
 		return ntstatus.STATUS_FWP_NULL_POINTER
 	}
 	obj := s.id
-	st := s.change(k, func(t *transaction) ntstatus.NTSTATUS {
+	st := s.add(k, &siteFilterAdd, func(t *transaction) ntstatus.NTSTATUS {
 		f, st := s.makeFilter(k, t.policy, filter)
 		if st != ntstatus.STATUS_SUCCESS {
 			return st

@@ -46,8 +46,20 @@ var state = ke.NewSlot(func(m *ke.Machine) *manager {
 
 const defaultWait = 15_000
 
-var siteOpen = ke.Site{Name: "fault/FwpmEngineOpen0", Alts: []string{"succeeds",
-	"STATUS_INSUFFICIENT_RESOURCES"}, Spec: "wfp.md 19.1"}
+// Besides FWP_E_* and RPC_* the pages list other NTSTATUS codes; want of memory is INFERRED to be one.
+var (
+	siteOpen        = fails("FwpmEngineOpen0")
+	siteBegin       = fails("FwpmTransactionBegin0")
+	siteSubLayerAdd = fails("FwpmSubLayerAdd0")
+	siteCalloutAdd  = fails("FwpmCalloutAdd0")
+	siteFilterAdd   = fails("FwpmFilterAdd0")
+)
+
+// fails makes the site of a routine that allocates.
+func fails(fn string) ke.Site {
+	return ke.Site{Name: "fault/" + fn, Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"},
+		Spec: "wfp.md 19.1"}
+}
 
 // enter is the first statement of routines that the table of routines has no row for.
 func enter(k *irql.K, name string) {
@@ -214,6 +226,8 @@ func FwpmTransactionBegin0(k *irql.K, engineHandle irql.HANDLE, flags uint32) nt
 			ntstatus.STATUS_FWP_TXN_IN_PROGRESS))
 	case flags&^FWPM_TXN_READ_ONLY != 0:
 		return done(k, name, s.id, ntstatus.STATUS_FWP_INVALID_FLAGS)
+	case ke.Fails(k, &siteBegin):
+		return done(k, name, s.id, ntstatus.STATUS_INSUFFICIENT_RESOURCES)
 	}
 	readOnly := flags&FWPM_TXN_READ_ONLY != 0
 	st := s.lock(k, readOnly)
@@ -311,6 +325,16 @@ func (s *session) change(k *ke.K, do func(t *transaction) ntstatus.NTSTATUS) nts
 	}
 	s.unlock(k, false)
 	return st
+}
+
+// add is a change that allocates and so may fail; then nothing has changed.
+func (s *session) add(k *ke.K, site *ke.Site, do func(t *transaction) ntstatus.NTSTATUS) ntstatus.NTSTATUS {
+	return s.change(k, func(t *transaction) ntstatus.NTSTATUS {
+		if ke.Fails(k, site) {
+			return ntstatus.STATUS_INSUFFICIENT_RESOURCES
+		}
+		return do(t)
+	})
 }
 
 // remove takes a filter out of the policy.

@@ -20,6 +20,7 @@ type SavedNode struct {
 	N      int          `json:"n"`
 	Pick   int          `json:"pick"`
 	Stays  bool         `json:"stays,omitempty"`
+	Step   int          `json:"step,omitempty"` // steps before it
 	Blank  bool         `json:"blank,omitempty"`
 	Wanted []int        `json:"wanted,omitempty"`
 	Done   []int        `json:"done,omitempty"`
@@ -50,7 +51,7 @@ func (s *Search) Save() Checkpoint {
 	}
 	for i := range s.nodes {
 		nd := &s.nodes[i]
-		v := SavedNode{N: nd.n, Pick: nd.pick, Stays: nd.stays, Blank: nd.blank, Site: nd.name,
+		v := SavedNode{N: nd.n, Pick: nd.pick, Stays: nd.stays, Step: nd.lastStep, Blank: nd.blank, Site: nd.name,
 			Actors: nd.actors, Hosts: nd.hosts, Foots: nd.foots,
 			Wanted: nd.wanted.list(nd.n), Done: nd.done.list(nd.n),
 			Spent: [3]int{nd.spent.Preemptions, nd.spent.Delays, nd.spent.Faults}}
@@ -80,7 +81,7 @@ func (s *Search) Restore(c *Checkpoint) error {
 		if !v.sound() {
 			return errors.New("the saved search is damaged: a decision of it makes no sense")
 		}
-		nd := node{name: v.Site, n: v.N, pick: v.Pick, stays: v.Stays, blank: v.Blank, actors: v.Actors,
+		nd := node{name: v.Site, n: v.N, pick: v.Pick, stays: v.Stays, lastStep: v.Step, blank: v.Blank, actors: v.Actors,
 			hosts: v.Hosts, foots: v.Foots,
 			spent: Bounds{Preemptions: v.Spent[0], Delays: v.Spent[1], Faults: v.Spent[2]}}
 		for _, a := range v.Wanted {

@@ -204,10 +204,10 @@ func (s *things) spin(k *irql.K, i int) {
 	irql.KeReleaseSpinLock(k, &s.l[i], old)
 }
 
-// program is a random program: for each thread what it does.
-type program [][]int
+// mixture is a random program: for each thread what it does.
+type mixture [][]int
 
-func (p program) String() string {
+func (p mixture) String() string {
 	var threads []string
 	for _, t := range p {
 		var names []string
@@ -219,7 +219,7 @@ func (p program) String() string {
 	return strings.Join(threads, " | ")
 }
 
-func (p program) scene(m *ke.Machine) {
+func (p mixture) scene(m *ke.Machine) {
 	s := &things{m: m}
 	m.NewThread("main", nil, func(k *irql.K) {
 		s.init(k)
@@ -233,9 +233,9 @@ func (p program) scene(m *ke.Machine) {
 	})
 }
 
-func randomProgram(r *ke.Random) program {
+func randomMixture(r *ke.Random) mixture {
 	n := func(k int) int { return int(r.Next() % uint64(k)) }
-	p := make(program, 2+n(2))
+	p := make(mixture, 2+n(2))
 	size := 5 - len(p)
 	pool := make([]int, 3) // few kinds of acts, so that they meet
 	for i := range pool {
@@ -261,7 +261,7 @@ func TestSearch_RandomProgramsLoseNoOutcome(t *testing.T) {
 	const limit = 4000
 	compared, skipped, broken, plainRuns, shortRuns := 0, 0, 0, 0, 0
 	for i := range programs {
-		p := randomProgram(ke.NewRandom(7, uint64(i)))
+		p := randomMixture(ke.NewRandom(7, uint64(i)))
 		plain, ok := bounded(t, &Search{Bounds: NoBounds}, p.scene, limit)
 		if !ok {
 			skipped++

@@ -28,6 +28,7 @@ type Search struct {
 	ord    order
 	same   int // steps that the next run has in common with this one
 	fault  error
+	last   uint64 // Order of the last run
 	// answers and failed say that questions came up other than who goes on, and such about failures.
 	answers, failed bool
 	// Polled says that somebody polled: how many turns a polling loop takes is not gone through, since a turn
@@ -247,10 +248,14 @@ func (s *Search) open(nd *node, at *ke.Moment, pick int) {
 	}
 }
 
-// interrupts makes a DPC and the thread it would interrupt both first choices wherever the DPC could start:
-// that a thread cannot go on below a DPC is no matter of what the two touch.
+// interrupts makes the clock, where it may move, and a DPC, with the thread it would interrupt, choices
+// wherever they could be next: a timer can be cancelled and a DPC taken out of its queue before anything is
+// seen of what they would have touched, and a thread cannot go on below a DPC whatever the two touch.
 func (nd *node) interrupts() {
 	for i, h := range nd.hosts {
+		if a := nd.actors[i]; a.DPC() || a == ke.ActorClock {
+			nd.wanted.set(i)
+		}
 		if h == 0 {
 			continue
 		}
@@ -370,7 +375,7 @@ func (s *Search) learn(cut bool) {
 			s.reverse(i, j, t.actor, s.ord.clocks[j])
 		}
 	}
-	s.same = len(s.ord.steps)
+	s.same, s.last = len(s.ord.steps), s.partialOrder()
 	if cut || !s.Reduce {
 		return
 	}

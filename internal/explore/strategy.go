@@ -13,9 +13,10 @@ import (
 
 // Strategy says how the choices of numbered runs are made. Run 1 is always the boring one.
 type Strategy struct {
-	Name  string
-	make  func() maker // one for each worker
-	looks bool         // at the Estimate
+	Name   string
+	make   func() maker   // one for each worker
+	looks  bool           // at the Estimate
+	faults func() *Faults // of the strategies that go through faults; they have no other runs
 }
 
 // maker gives the source of one run; the source is good until the next call.
@@ -23,14 +24,16 @@ type maker func(master, run uint64, e *Estimate) ke.Source
 
 // strategies are those that sample, by name.
 var strategies = []Strategy{
-	{"default", newBoring, false},
-	{"random", newRandom, false},
-	{"pct2", func() maker { return newPCT(2) }, true},
-	{"pct3", func() maker { return newPCT(3) }, true},
-	{"pos", newPOS, true},
-	{"urw", newURW, true},
-	{"surw", newSURW, true},
-	{"portfolio", newPortfolio, true},
+	{"default", newBoring, false, nil},
+	{"random", newRandom, false, nil},
+	{"pct2", func() maker { return newPCT(2) }, true, nil},
+	{"pct3", func() maker { return newPCT(3) }, true, nil},
+	{"pos", newPOS, true, nil},
+	{"urw", newURW, true, nil},
+	{"surw", newSURW, true, nil},
+	{"portfolio", newPortfolio, true, nil},
+	{"faults1", newBoring, false, func() *Faults { return newFaults(false) }},
+	{"faults2", newBoring, false, func() *Faults { return newFaults(true) }},
 }
 
 func newBoring() maker { return func(uint64, uint64, *Estimate) ke.Source { return ke.Boring{} } }
@@ -66,6 +69,21 @@ func Parse(name string) (Strategy, error) {
 	}
 	return Strategy{}, fmt.Errorf("strategy %q is not known; there are %s", name, list[2:])
 }
+
+// Faults plans the runs with faults of one exploration of so many runs. The portfolio lets everything fail
+// once, in at most a third of its runs. nil means that the strategy has no such runs.
+func (s *Strategy) Faults(runs int) *Faults {
+	switch {
+	case s.faults != nil:
+		return s.faults()
+	case s.Name == "portfolio":
+		return FaultsBefore(runs / 3)
+	}
+	return nil
+}
+
+// Ends reports whether the strategy comes to an end by itself.
+func (s *Strategy) Ends() bool { return s.faults != nil }
 
 // Chooser makes the sources of one worker's runs.
 type Chooser struct {

@@ -37,6 +37,7 @@ type Choice struct {
 	N      uint16 // alternatives there were
 	Pick   uint16
 	Pinned bool
+	Driver uint16 // number of the innermost driver in whose call it came up, 0 for none
 	Seq    uint64 // events before it
 }
 
@@ -181,11 +182,29 @@ func (m *Machine) answer(s *Site, n, pick int) int {
 	return pick
 }
 
-// Choose asks for k's machine.
-func Choose(k *K, s *Site, n int) int { return k.m.Choose(s, n) }
+// Choose asks for k's machine, and notes for which driver.
+func Choose(k *K, s *Site, n int) int {
+	m := k.m
+	asked := len(m.choices)
+	pick := m.Choose(s, n)
+	if len(m.choices) > asked {
+		m.choices[asked].Driver = driverBelow(k)
+	}
+	return pick
+}
+
+// driverBelow is the number of the innermost driver on the stack of k that is no part of the system.
+func driverBelow(k *K) uint16 {
+	for i := len(k.frames) - 1; i >= 0; i-- {
+		if img := k.frames[i].Image; img != nil && !img.System {
+			return img.Num
+		}
+	}
+	return 0
+}
 
 // Fails asks whether a fallible operation fails this time; 0, the boring answer, is that it does not.
-func Fails(k *K, s *Site) bool { return k.m.Choose(s, 2) == 1 }
+func Fails(k *K, s *Site) bool { return Choose(k, s, 2) == 1 }
 
 // Choices returns what was asked and answered in this run.
 func (m *Machine) Choices() []Choice { return m.choices }

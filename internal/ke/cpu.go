@@ -149,7 +149,7 @@ func (m *Machine) enqueueDPC(c *cpu, d *DPC) {
 	d.queuedOn = c
 	m.queued++
 	if m.trail != nil {
-		d.after = m.trail.now() + 1
+		d.after = m.trail.cause() + 1
 		m.trail.add(Use{trace.MakeID(trace.Context, uint64(actorDPC)|uint64(c.num)), Enq})
 	}
 	if d.Importance == HighImportance {

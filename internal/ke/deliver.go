@@ -41,7 +41,7 @@ func (m *Machine) Post(c *Channel, d Delivery) {
 		d.order = m.races.posted()
 	}
 	if m.trail != nil {
-		d.after = m.trail.now() + 1
+		d.after = m.trail.cause() + 1
 		m.trail.add(Use{trace.MakeID(trace.Context, uint64(actorDelivery)|c.order), Enq})
 	}
 	if len(c.queue) == 0 && !c.busy {
@@ -54,7 +54,7 @@ func (m *Machine) Post(c *Channel, d Delivery) {
 func (m *Machine) offer(c *Channel) {
 	i := len(m.chans)
 	if m.trail != nil {
-		c.after = append(c.after, m.trail.now())
+		c.after = append(c.after, m.trail.cause())
 	}
 	m.chans = append(m.chans, c)
 	for i > 0 && m.chans[i-1].order > c.order {

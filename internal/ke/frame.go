@@ -47,6 +47,7 @@ type Image struct {
 	Name      string
 	Num       uint16
 	ID        trace.ID
+	System    bool // a driver that belongs to the system
 	Unloading bool
 	Unloaded  bool
 }

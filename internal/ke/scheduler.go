@@ -131,10 +131,11 @@ func (x *alternative) byName() uint64 {
 func (m *Machine) begins(x *alternative, o *Option, chosen bool) {
 	var announced []Use
 	var t *Thread
-	if x.kind == altThread && x.t.active != nil {
-		t = x.t
-		announced = t.active.next
-		t.active.next = announced[:0]
+	if x.kind == altThread {
+		if t = x.t; t.active != nil {
+			announced = t.active.next
+			t.active.next = announced[:0]
+		}
 	}
 	if m.trail != nil {
 		m.trail.begin(o.Actor, o.Host, x.byName(), announced, t, chosen)

@@ -103,7 +103,7 @@ func (m *Machine) blankThread() *Thread {
 func (m *Machine) makeReady(t *Thread) {
 	t.state = stReady
 	if m.trail != nil {
-		if n := m.trail.now(); n >= 0 {
+		if n := m.trail.cause(); n >= 0 {
 			t.after = append(t.after, n)
 		}
 	}

@@ -73,6 +73,15 @@ func (tr *Trail) begin(who, host Actor, by uint64, announced []Use, t *Thread, c
 // now is the number of the step under way, -1 before the first one.
 func (tr *Trail) now() int32 { return int32(len(tr.Steps)) - 1 }
 
+// cause is the number of the step that what happens now belongs to: the one under way, or the one that is
+// about to begin where somebody outside acts on a machine at rest.
+func (tr *Trail) cause() int32 {
+	if !tr.m.running && tr.m.atRest {
+		return tr.now() + 1
+	}
+	return tr.now()
+}
+
 // follows notes that the step under way was made possible by step i.
 func (tr *Trail) follows(i int32) {
 	if n := tr.now(); i >= 0 && i != n {

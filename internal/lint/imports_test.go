@@ -27,8 +27,9 @@ var graph = map[string][]string{
 	"fwps/fwpm":        {"fwps"},
 	"sim/trace":        {"internal/trace"},
 	"sim/report":       {"sim/trace", "internal/verify", "internal/ddi"},
+	"sim/coverage":     {"internal/ke"},
 	"sim": {"irp", "wsk", "fwps/fwpm", "internal/tcpip", "internal/explore", "sim/trace",
-		"sim/report"},
+		"sim/report", "sim/coverage"},
 
 	"internal/corpus":         {"irp"},
 	"internal/conform/irpvec": {"irp"},

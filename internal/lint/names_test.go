@@ -11,6 +11,7 @@ import (
 // WDK.
 var sharedNames = allowed{
 	"Rules": "each package lists the records of its rules",
+	"Sites": "each package lists its choice sites",
 }
 
 // exported is one exported name of a package.

@@ -24,6 +24,7 @@ type runFlags struct {
 	width  int
 	trace  string
 	brief  bool
+	cover  bool
 	json   *bool
 }
 
@@ -62,6 +63,7 @@ func newRun() *cobra.Command {
 	fs.IntVar(&f.width, "width", 0, "columns of the timeline (COLUMNS of the environment, else 120)")
 	fs.StringVar(&f.trace, "trace", "", "write the events to this file, as JSON lines")
 	fs.BoolVar(&f.brief, "brief", false, "no timeline")
+	fs.BoolVar(&f.cover, "coverage", false, "print which outcomes of the DDIs in use came up")
 	f.json = c.Flags().Bool("json", false, "print the list of scenarios as JSON")
 	return c
 }
@@ -209,6 +211,9 @@ func (f *runFlags) print(w io.Writer, s sim.Scenario, out *sim.Outcome) error {
 		fmt.Fprintf(w, "\n%s\n", strings.Trim(l, "\n"))
 	}
 	printInspected(w, out)
+	if f.cover {
+		fmt.Fprintf(w, "\n%v", out.Coverage())
+	}
 	if f.trace == "" {
 		return nil
 	}

@@ -61,3 +61,13 @@ func TestScenarios_TokensRepeatTheReport(t *testing.T) {
 		}
 	}
 }
+
+func TestStory_WhatTheOutsideCanDoComesUp(t *testing.T) {
+	r := sim.Explore(t, sim.ExploreOptions{Runs: 600, Workers: 2, Coverage: true},
+		Story(connectredirect.None))
+	r.RequireCoverage(t, sim.CoverageLevel{Faults: true, Env: true, Requests: true, Except: []string{
+		"WskCloseSocket completes=error",                       // a close does not fail
+		"WskConnect answer=inline", "WskConnect answer=pended", // connecting and sending take time: they are
+		"WskSend answer=inline", "WskSend answer=pended", // never over before the call returns
+	}})
+}

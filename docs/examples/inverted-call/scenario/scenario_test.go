@@ -52,3 +52,14 @@ func TestScenarios_BreakWhatTheySay(t *testing.T) {
 		})
 	}
 }
+
+func TestCalls_EveryFaultAndEveryCancelComesUp(t *testing.T) {
+	r := sim.Explore(t, sim.ExploreOptions{Strategy: "faults1", Coverage: true},
+		scenario.Calls(invertedcall.None))
+	r.RequireCoverage(t, sim.CoverageLevel{Faults: true, Cancel: true, Drivers: []string{"inverted.sys"},
+		Except: []string{ // these are answered at once
+			"DRIVER_DISPATCH (*Driver).cleanup cancelled=with a cancel routine",
+			"DRIVER_DISPATCH (*Driver).openClose cancelled=with a cancel routine",
+			"DRIVER_DISPATCH (*Driver).write cancelled=with a cancel routine",
+		}})
+}

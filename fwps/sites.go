@@ -1,0 +1,13 @@
+package fwps
+
+import "calloutsim/internal/ke"
+
+// Sites lists the choice sites of this package.
+func Sites() []*ke.Site {
+	return []*ke.Site{
+		&siteRegister, &siteUnregister, &siteNotifyType, &siteNotify, &siteOrder, &siteStop, &siteBlock,
+		&siteConnectRedirectIRQL, &siteAuthConnectIRQL, &siteClosureIRQL, &siteAcquireData,
+		&siteAcquireOut, &siteApplyPointer, &siteAcquireHandle, &sitePend, &siteResume,
+		&siteRedirectHandle, &siteRecordKey, &siteUnaccepted,
+	}
+}

@@ -1,0 +1,192 @@
+package lint
+
+import (
+	"go/ast"
+	"go/types"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// askedAs are the DDIs whose failure is asked for under another name than their own, and under which.
+var askedAs = map[string]string{
+	"IoGetDeviceObjectPointer": "OpenDevice", // the open within it, which a program's open is as well
+}
+
+const (
+	onlyAnswers = "its status says what it found or how a wait ended; it allocates nothing"
+	onlyState   = "it only changes what is there already; the page lists no failure but misuse"
+)
+
+// cannotFail are the DDIs that return a status or a pointer and yet never want for memory, and why.
+var cannotFail = allowed{
+	"ExDeleteResourceLite":                         onlyState,
+	"ExInitializeLookasideListEx":                  "the page lists bad arguments only",
+	"ExInitializeResourceLite":                     "always STATUS_SUCCESS",
+	"ExReinitializeResourceLite":                   "always STATUS_SUCCESS",
+	"ExInterlockedInsertHeadList":                  "gives the entry that was first",
+	"ExInterlockedInsertTailList":                  "gives the entry that was last",
+	"ExInterlockedRemoveHeadList":                  "gives the entry, NULL for an empty list",
+	"FwpmCalloutDeleteById0":                       onlyState,
+	"FwpmCalloutDeleteByKey0":                      onlyState,
+	"FwpmEngineClose0":                             onlyState,
+	"FwpmFilterDeleteById0":                        onlyState,
+	"FwpmFilterDeleteByKey0":                       onlyState,
+	"FwpmSubLayerDeleteByKey0":                     onlyState,
+	"FwpmTransactionAbort0":                        onlyState,
+	"FwpmTransactionCommit0":                       "what then is in force is documented nowhere",
+	"FwpsCalloutUnregisterById0":                   onlyState,
+	"FwpsCalloutUnregisterByKey0":                  onlyState,
+	"FwpsQueryConnectionSioFormatRedirectRecords0": onlyAnswers,
+	"IoAcquireRemoveLock":                          "STATUS_DELETE_PENDING depends on what the driver did",
+	"IoAttachDeviceToDeviceStack":                  "NULL depends on the device below, not on memory",
+	"IoCallDriver":                                 "hands through what the driver below returned",
+	"IoCsqInitialize":                              "always STATUS_SUCCESS",
+	"IoCsqInitializeEx":                            "always STATUS_SUCCESS",
+	"IoCsqInsertIrpEx":                             "hands through what the driver's own callback returned",
+	"IoCsqRemoveIrp":                               "gives the IRP, NULL when it was cancelled",
+	"IoCsqRemoveNextIrp":                           "gives the IRP, NULL for an empty queue",
+	"IoDeleteSymbolicLink":                         onlyState,
+	"IoGetAttachedDeviceReference":                 "gives the device object on top",
+	"IoGetCurrentIrpStackLocation":                 "a pointer into the IRP",
+	"IoGetNextIrpStackLocation":                    "a pointer into the IRP",
+	"KeDelayExecutionThread":                       onlyAnswers,
+	"KeGetCurrentThread":                           "there is always one",
+	"KeWaitForMultipleObjects":                     onlyAnswers,
+	"KeWaitForSingleObject":                        onlyAnswers,
+	"MmGetMdlVirtualAddress":                       "a field of the MDL",
+	"ObReferenceObjectByHandle":                    onlyAnswers,
+	"PsGetCurrentThread":                           "there is always one",
+	"PsGetThreadExitStatus":                        onlyAnswers,
+	"PsTerminateSystemThread":                      "fails for other threads than system threads only",
+	"WskCloseSocket":                               "everybody relies on it (wsk.md 15)",
+	"WskQueryProviderCharacteristics":              onlyAnswers,
+	"ZwClose":                                      onlyState,
+}
+
+// faultSites gives the names behind "fault/" in literals and in the makers of sites.
+func faultSites(tr *tree) map[string]bool {
+	sites := map[string]bool{}
+	for s := range tr.golang(func(s *source) bool { return inPackage(s) && belowSim(s.dir()) }) {
+		ast.Inspect(s.AST, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.BasicLit:
+				if name, ok := strings.CutPrefix(strings.Trim(n.Value, `"`), "fault/"); ok && name != "" {
+					sites[name] = true
+				}
+			case *ast.CallExpr:
+				// operation("WskSend") and fails("FwpmFilterAdd0") make the site of that name
+				f, ok := n.Fun.(*ast.Ident)
+				if ok && (f.Name == "operation" || f.Name == "fails") && len(n.Args) == 1 {
+					if lit, ok := n.Args[0].(*ast.BasicLit); ok {
+						sites[strings.Trim(lit.Value, `"`)] = true
+					}
+				}
+			}
+			return true
+		})
+	}
+	return sites
+}
+
+// mayFail gives the DDIs whose result can say that there was no memory: those that return an NTSTATUS or a
+// pointer.
+func mayFail(tr *tree) map[string]string {
+	all := map[string]string{}
+	for s := range tr.golang(ddiFiles) {
+		for _, decl := range s.AST.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok || f.Recv != nil || !startsWithK(f.Type) || f.Type.Results.NumFields() != 1 {
+				continue
+			}
+			name := f.Name.Name
+			if rest, ok := strings.CutPrefix(name, "wsk"); ok && s.dir() == "wsk" {
+				name = "Wsk" + rest // WSK's functions are members of tables
+			} else if !f.Name.IsExported() || !looksLikeDDI(name) {
+				continue
+			}
+			switch t := f.Type.Results.List[0].Type.(type) {
+			case *ast.StarExpr:
+				all[name] = tr.at(f.Pos(), "").where
+			case *ast.SelectorExpr:
+				if t.Sel.Name == "NTSTATUS" {
+					all[name] = tr.at(f.Pos(), "").where
+				}
+			}
+		}
+	}
+	return all
+}
+
+// checkFaults finds DDIs that could fail and never do, and excuses that excuse nothing.
+func checkFaults(tr *tree) []problem {
+	sites, ddis := faultSites(tr), mayFail(tr)
+	var problems []problem
+	for name, where := range ddis {
+		site := name
+		if other, ok := askedAs[name]; ok {
+			site = other
+		}
+		_, excused := cannotFail[name]
+		switch {
+		case sites[site] && excused:
+			problems = append(problems, problem{where, name + " has a fault site: it stands in " +
+				"cannotFail for nothing"})
+		case !sites[site] && !excused:
+			problems = append(problems, problem{where, name + " can fail and never does: give it a site " +
+				"fault/" + name + ", or a line with the reason in cannotFail"})
+		}
+	}
+	for name := range cannotFail {
+		if _, ok := ddis[name]; !ok {
+			problems = append(problems, problem{"cannotFail", name + " is no DDI that returns a status or " +
+				"a pointer"})
+		}
+	}
+	return problems
+}
+
+func TestWhatCanFailHasAFaultSite(t *testing.T) {
+	expectNone(t, "Whatever can fail for want of memory does so in some run (scheduling.md 9.5).",
+		checkFaults(thisModule(t)))
+}
+
+// siteTypes are the types of package variables that are choice sites.
+var siteTypes = []string{module + "/internal/ke.Site", module + "/wsk.sites"}
+
+// checkSites finds sites that their package does not list in Sites.
+func checkSites(tr *tree) []problem {
+	var problems []problem
+	for _, p := range tr.typedPackages() {
+		if !belowSim(p.dir) || p.dir == "internal/ke" {
+			continue // those of the scheduler are nobody's outcome
+		}
+		listed := map[types.Object]bool{}
+		for _, s := range p.files {
+			for _, decl := range s.AST.Decls {
+				if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "Sites" {
+					ast.Inspect(f, func(n ast.Node) bool {
+						if id, ok := n.(*ast.Ident); ok {
+							listed[p.info.Uses[id]] = true
+						}
+						return true
+					})
+				}
+			}
+		}
+		scope := p.pkg.Scope()
+		for _, name := range scope.Names() {
+			v, ok := scope.Lookup(name).(*types.Var)
+			if ok && slices.Contains(siteTypes, v.Type().String()) && !listed[v] {
+				problems = append(problems, tr.at(v.Pos(), "%s.%s is a choice site that Sites does not list",
+					p.dir, name))
+			}
+		}
+	}
+	return problems
+}
+
+func TestEveryChoiceSiteIsListed(t *testing.T) {
+	expectNone(t, "Each package lists its choice sites in Sites, so that what never came up is known.",
+		checkSites(thisModule(t)))
+}

@@ -1,0 +1,14 @@
+package irp
+
+import "calloutsim/internal/ke"
+
+// Sites lists the choice sites of this package.
+func Sites() []*ke.Site {
+	return []*ke.Site{
+		&siteAllocateIrp, &siteMakeAssociated, &siteBuildIoctl, &siteBuildSync, &siteBuildAsync,
+		&siteCreateDevice, &siteOpen, &siteLookaside, &siteAllocateMdl, &siteProbeLock,
+		&siteGetSystemAddress, &siteMapLockedPages, &siteCreateLink, &siteAllocateIrpEx,
+		&siteAllocatePool2, &siteAllocatePoolWithTag, &siteAllocatePoolZero, &siteAllocateUninit,
+		&siteSetRoutine, &siteSystemBuffer, &siteUserRequest, &siteAllocateWorkItem,
+	}
+}
