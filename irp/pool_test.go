@@ -44,7 +44,7 @@ func TestExAllocatePool2_ZeroesUnlessTold(t *testing.T) {
 		assert.Equal(t, make([]byte, 100), b.Bytes())
 		free(k, b)
 		u := irp.ExAllocatePool2(k, nonPaged|irp.POOL_FLAG_UNINITIALIZED, 100, tag)
-		assert.Equal(t, byte(pool.UninitializedByte), u.Load8(99))
+		assert.Equal(t, byte(pool.UninitializedByte), u.Bytes()[99])
 		irp.ExFreePool(k, u)
 	}))
 }
