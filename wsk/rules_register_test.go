@@ -17,9 +17,7 @@ import (
 // trip runs body as an unregistered driver and expects the rule.
 func trip(t *testing.T, rule verify.RuleID, body func(r *rig, k *irql.K), pins ...ke.Pin) verify.Finding {
 	t.Helper()
-	r := newRig(t, 1, pins...)
-	r.bare(func(k *irql.K) { body(r, k) })
-	return r.trips(rule)
+	return tripRig(t, (*rig).bare, rule, body, pins)
 }
 
 // miss runs body as an unregistered driver and expects no finding at all.
@@ -31,9 +29,7 @@ func miss(t *testing.T, body func(r *rig, k *irql.K), pins ...ke.Pin) {
 // tripIn and missIn run body as a registered driver.
 func tripIn(t *testing.T, rule verify.RuleID, body func(r *rig, k *irql.K), pins ...ke.Pin) verify.Finding {
 	t.Helper()
-	r := newRig(t, 1, pins...)
-	r.driver(func(k *irql.K) { body(r, k) })
-	return r.trips(rule)
+	return tripRig(t, (*rig).driver, rule, body, pins)
 }
 
 func missIn(t *testing.T, body func(r *rig, k *irql.K), pins ...ke.Pin) {
