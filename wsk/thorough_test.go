@@ -17,11 +17,14 @@ type how func(r *rig, body func(k *irql.K)) *rig
 
 // plain is a random walk in which nothing fails, a receive gives all there is, and Windows does what it most
 // likely does where its pages do not say: the bodies rely on that.
-type plain struct{ ke.Source }
+type plain struct {
+	ke.Source
+	calm bool
+}
 
-func (n plain) Choose(s *ke.Site, alternatives int) int {
+func (n *plain) Choose(s *ke.Site, alternatives int) int {
 	pick := n.Source.Choose(s, alternatives)
-	if s.Name == "env/WskReceive/length" || strings.HasPrefix(s.Name, "doc/") {
+	if n.calm || s.Name == "env/WskReceive/length" || strings.HasPrefix(s.Name, "doc/") {
 		return 0
 	}
 	return pick
@@ -31,9 +34,25 @@ func (n plain) Choose(s *ke.Site, alternatives int) int {
 func scheduled(t *testing.T, number int, pins []ke.Pin) *rig {
 	r := newRig(t, 1, pins...)
 	if number > 0 {
-		r.m.Reset(ke.Config{Events: -1, Pins: pins, Source: plain{trial.Walk(number)}})
+		r.walk = &plain{Source: trial.Walk(number)}
+		r.m.Reset(ke.Config{Events: -1, Pins: pins, Source: r.walk})
 	}
 	return r
+}
+
+// calmly does fn while the schedule is the boring one: the answer to a call of fn comes when fn has returned, and
+// what it does meanwhile it does in time, whatever the rest of the schedule is.
+func (r *rig) calmly(fn func()) {
+	if r.walk != nil {
+		r.walk.calm = true
+		defer func() { r.walk.calm = false }()
+	}
+	fn()
+}
+
+// answers is that a function pends (0) or answers at once (1).
+func answers(function string, alt int) ke.Pin {
+	return ke.Pin{Site: "env/" + function + "/answer", Alt: alt}
 }
 
 // tripRig requires that the body breaks the rule and nothing else, under every schedule, and returns the finding
@@ -53,23 +72,30 @@ func tripRig(t *testing.T, play how, rule verify.RuleID, body func(r *rig, k *ir
 	return first
 }
 
-// tripMostly is tripIn where, for the reason given, it is up to the schedule whether the act happens.
-func tripMostly(t *testing.T, rule verify.RuleID, reason string, body func(r *rig, k *irql.K),
-	pins ...ke.Pin) (first verify.Finding) {
+// tripBeside is for an act that always comes with others, which break beside.
+func tripBeside(t *testing.T, play how, rule verify.RuleID, beside []verify.RuleID, body func(r *rig, k *irql.K),
+	pins ...ke.Pin) {
 	t.Helper()
-	trial.MostlyBreaks(t, reason, func(number int) bool {
+	trial.Breaks(t, func(number int) bool {
 		r := scheduled(t, number, pins)
-		defer r.m.Close()
-		if r.driver(func(k *irql.K) { body(r, k) }); len(r.counting(rule)) == 0 {
-			return false
+		var got []verify.RuleID
+		for _, f := range play(r, func(k *irql.K) { body(r, k) }).counting(rule) {
+			got = append(got, f.Rule)
 		}
-		f := r.only(rule)
-		if number == 0 {
-			first = f
-		}
+		require.ElementsMatch(t, append(beside, rule), got)
+		r.m.Close()
 		return true
 	})
-	return first
+}
+
+// missBeside requires that the body breaks beside and nothing else.
+func missBeside(t *testing.T, beside verify.RuleID, body func(r *rig, k *irql.K), pins ...ke.Pin) {
+	t.Helper()
+	trial.Keeps(t, func(number int) {
+		r := scheduled(t, number, pins)
+		r.driver(func(k *irql.K) { body(r, k) }).only(beside)
+		r.m.Close()
+	})
 }
 
 // missRig requires that the body breaks no rule.
