@@ -56,8 +56,15 @@ func newLab(t *testing.T, cfg ke.Config) *lab {
 	if cfg.Events == 0 {
 		cfg.Events = -1
 	}
-	l := &lab{t: t, m: ke.New(cfg)}
-	t.Cleanup(l.m.Close)
+	m := ke.New(cfg)
+	t.Cleanup(m.Close)
+	return labOn(t, m)
+}
+
+// labOn is newLab on a machine that is new or reset.
+func labOn(t *testing.T, m *ke.Machine) *lab {
+	t.Helper()
+	l := &lab{t: t, m: m}
 	l.client = l.load("client.sys", nil, func(_ *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
 		drv.DriverUnload = func(*irql.K, *irp.DRIVER_OBJECT) {}
 		drv.DriverExtension.AddDevice = isPnp
@@ -215,11 +222,11 @@ func agrees(t *testing.T, f *verify.Finding) {
 func tripsEach(t *testing.T, rule verify.RuleID, scenario func(l *lab),
 	pins ...ke.Pin) (first *verify.Finding) {
 	t.Helper()
+	play := walks(t, scenario, pins...)
 	trial.Breaks(t, func(number int) bool {
-		l := walk(t, number, scenario, pins...)
-		f := l.expect(rule)
+		f := play(number).expect(rule)
 		if number == 0 {
-			first = f
+			first = kept(f)
 		}
 		return true
 	})
@@ -237,8 +244,9 @@ type race struct {
 // tripsMostly is trips where it is up to the schedule whether the act happens.
 func tripsMostly(t *testing.T, rule verify.RuleID, r race, scenario func(l *lab)) (first *verify.Finding) {
 	t.Helper()
+	play := walks(t, scenario)
 	trial.MostlyBreaks(t, r.reason, func(number int) bool {
-		l := walk(t, number, scenario)
+		l := play(number)
 		found := l.findings(rule)
 		switch {
 		case len(found) == 0 && r.quiet:
@@ -248,7 +256,7 @@ func tripsMostly(t *testing.T, rule verify.RuleID, r race, scenario func(l *lab)
 		}
 		f := l.expect(rule)
 		if number == 0 {
-			first = f
+			first = kept(f)
 		}
 		return true
 	})
@@ -269,26 +277,38 @@ func tripsAs(t *testing.T, rule verify.RuleID, bugCheck uint32, sub string,
 // passes runs the repaired form of a scenario.
 func passes(t *testing.T, scenario func(l *lab), pins ...ke.Pin) {
 	t.Helper()
-	trial.Keeps(t, func(number int) { walk(t, number, scenario, pins...).silent() })
+	play := walks(t, scenario, pins...)
+	trial.Keeps(t, func(number int) { play(number).silent() })
 }
 
 // avoids is passes for the repaired form of what breaks a rule that is a note, which silent does not see.
 func avoids(t *testing.T, rule verify.RuleID, scenario func(l *lab)) {
 	t.Helper()
+	play := walks(t, scenario)
 	trial.Keeps(t, func(number int) {
-		l := walk(t, number, scenario)
+		l := play(number)
 		l.silent()
 		require.Empty(t, l.findings(rule))
 	})
 }
 
-// walk plays a scenario under one schedule.
-func walk(t *testing.T, number int, scenario func(l *lab), pins ...ke.Pin) *lab {
-	t.Helper()
-	l := newLab(t, ke.Config{Source: trial.Walk(number), Pins: pins})
-	scenario(l)
-	l.m.Close()
-	return l
+// walks plays a scenario under the schedules of package trial, one after the other on one machine.
+func walks(t *testing.T, scenario func(l *lab), pins ...ke.Pin) func(number int) *lab {
+	m := ke.New(ke.Config{})
+	t.Cleanup(m.Close)
+	return func(number int) *lab {
+		t.Helper()
+		m.Reset(ke.Config{Events: -1, Source: trial.Walk(number), Pins: pins})
+		l := labOn(t, m)
+		scenario(l)
+		return l
+	}
+}
+
+// kept is a copy of a finding that outlives the run.
+func kept(f *verify.Finding) *verify.Finding {
+	c := *f
+	return &c
 }
 
 func record(rule verify.RuleID) *verify.Record {

@@ -30,14 +30,18 @@ func (n *plain) Choose(s *ke.Site, alternatives int) int {
 	return pick
 }
 
-// scheduled is a rig that follows one of the schedules of package trial.
-func scheduled(t *testing.T, number int, pins []ke.Pin) *rig {
-	r := newRig(t, 1, pins...)
-	if number > 0 {
-		r.walk = &plain{Source: trial.Walk(number)}
+// scheduled gives rigs, one after the other on one machine, that follow the schedules of package trial.
+func scheduled(t *testing.T, pins []ke.Pin) func(number int) *rig {
+	first := newRig(t, 1, pins...)
+	return func(number int) *rig {
+		if number == 0 {
+			return first
+		}
+		r := &rig{T: t, m: first.m, walk: &plain{Source: trial.Walk(number)}}
+		r.disp.Version = first.disp.Version
 		r.m.Reset(ke.Config{Events: -1, Pins: pins, Source: r.walk})
+		return r
 	}
-	return r
 }
 
 // calmly does fn while the schedule is the boring one: the answer to a call of fn comes when fn has returned, and
@@ -60,13 +64,13 @@ func answers(function string, alt int) ke.Pin {
 func tripRig(t *testing.T, play how, rule verify.RuleID, body func(r *rig, k *irql.K),
 	pins []ke.Pin) (first verify.Finding) {
 	t.Helper()
+	rigs := scheduled(t, pins)
 	trial.Breaks(t, func(number int) bool {
-		r := scheduled(t, number, pins)
+		r := rigs(number)
 		f := play(r, func(k *irql.K) { body(r, k) }).only(rule)
 		if number == 0 {
 			first = f
 		}
-		r.m.Close()
 		return true
 	})
 	return first
@@ -76,14 +80,14 @@ func tripRig(t *testing.T, play how, rule verify.RuleID, body func(r *rig, k *ir
 func tripBeside(t *testing.T, play how, rule verify.RuleID, beside []verify.RuleID, body func(r *rig, k *irql.K),
 	pins ...ke.Pin) {
 	t.Helper()
+	rigs := scheduled(t, pins)
 	trial.Breaks(t, func(number int) bool {
-		r := scheduled(t, number, pins)
+		r := rigs(number)
 		var got []verify.RuleID
 		for _, f := range play(r, func(k *irql.K) { body(r, k) }).counting(rule) {
 			got = append(got, f.Rule)
 		}
 		require.ElementsMatch(t, append(beside, rule), got)
-		r.m.Close()
 		return true
 	})
 }
@@ -91,30 +95,30 @@ func tripBeside(t *testing.T, play how, rule verify.RuleID, beside []verify.Rule
 // missBeside requires that the body breaks beside and nothing else.
 func missBeside(t *testing.T, beside verify.RuleID, body func(r *rig, k *irql.K), pins ...ke.Pin) {
 	t.Helper()
+	rigs := scheduled(t, pins)
 	trial.Keeps(t, func(number int) {
-		r := scheduled(t, number, pins)
+		r := rigs(number)
 		r.driver(func(k *irql.K) { body(r, k) }).only(beside)
-		r.m.Close()
 	})
 }
 
 // missRig requires that the body breaks no rule.
 func missRig(t *testing.T, play how, body func(r *rig, k *irql.K), pins []ke.Pin) {
 	t.Helper()
+	rigs := scheduled(t, pins)
 	trial.Keeps(t, func(number int) {
-		r := scheduled(t, number, pins)
+		r := rigs(number)
 		play(r, func(k *irql.K) { body(r, k) }).clean()
-		r.m.Close()
 	})
 }
 
 // avoids is missIn for the repaired form of what breaks a rule that is a note, which clean does not see.
 func avoids(t *testing.T, rule verify.RuleID, body func(r *rig, k *irql.K)) {
 	t.Helper()
+	rigs := scheduled(t, nil)
 	trial.Keeps(t, func(number int) {
-		r := scheduled(t, number, nil)
+		r := rigs(number)
 		require.Empty(t, r.driver(func(k *irql.K) { body(r, k) }).counting(rule))
-		r.m.Close()
 	})
 }
 
