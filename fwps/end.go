@@ -33,7 +33,8 @@ func (e *engine) checkUnload(m *ke.Machine, img *ke.Image) {
 	for _, c := range e.open {
 		for _, cl := range c.calls {
 			if cl.reg.owner == img && cl.pend == pendPending {
-				report(verify.Finding{Rule: verify.WFP_019, Obj: c.id.String(), Places: cl.places(),
+				cl.pendTold = true
+				report(verify.Finding{Rule: verify.WFP_019, Also: []verify.RuleID{verify.WFP_067}, Obj: c.id.String(), Places: cl.places(),
 					Headline: fmt.Sprintf("%s is unloaded with %v pended", img.Name, c.id),
 					Fix:      "complete everything that is pended before returning from the unload routine."})
 			}
@@ -71,7 +72,9 @@ func (r *registration) leftBehind() verify.Finding {
 // checkHandles reports classify handles that the driver acquired and did not release.
 func (e *engine) checkHandles(img *ke.Image, report func(verify.Finding)) {
 	for _, h := range e.acquired {
-		if (img == nil || h.call.reg.owner == img) && h.acquired > h.released && h.call.c.phase == phDecided {
+		if cl := h.call; (img == nil || cl.reg.owner == img) && h.acquired > h.released &&
+			cl.c.phase == phDecided && !cl.handleTold {
+			cl.handleTold = true
 			report(verify.Finding{Rule: verify.WFP_061, Obj: h.id.String(),
 				Driver: imageNameOf(h.call.reg.owner),
 				Headline: fmt.Sprintf("%v is decided and %v is not released: %d acquired, %d released",
@@ -91,7 +94,7 @@ func (e *engine) checkEnd(m *ke.Machine) {
 	}
 	for _, c := range e.open {
 		for _, cl := range c.calls {
-			if cl.pend == pendPending {
+			if cl.pend == pendPending && !cl.pendTold {
 				report(verify.Finding{Rule: verify.WFP_067, Obj: c.id.String(),
 					Driver: imageNameOf(cl.reg.owner), Places: cl.places(),
 					Headline: fmt.Sprintf("%v was pended and never completed: the operation of %s hangs",

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"calloutsim/fwps"
 	"calloutsim/fwps/fwpm"
 	"calloutsim/internal/ke"
@@ -40,21 +42,37 @@ func appliesOnce(l *lab) {
 	acquired(func(a *args, h uint64, data any, _ request) { apply(a, h, data) })(l)
 }
 
-// completing applies a copy after or before it completes.
+// completing acquires a copy, and applies it, after or before it completes.
 func completing(first bool) func(l *lab) {
 	return pending(func(k *irql.K, p *pended) {
 		var data any
 		out := p.out
-		fwps.FwpsAcquireWritableLayerDataPointer0(k, p.handle, p.filter, 0, &data, &out)
 		if first {
 			p.complete(k)
 		}
-		fwps.FwpsApplyModifiedLayerData0(k, p.handle, data, 0)
+		s := fwps.FwpsAcquireWritableLayerDataPointer0(k, p.handle, p.filter, 0, &data, &out)
+		if s == ok {
+			fwps.FwpsApplyModifiedLayerData0(k, p.handle, data, 0)
+		}
 		if !first {
 			p.complete(k)
 		}
 		fwps.FwpsReleaseClassifyHandle0(k, p.handle)
 	})
+}
+
+// TestFwpsApplyModifiedLayerData0_AfterCompletion: what was acquired before and is applied after breaks two rules,
+// of which the first ends the run by default.
+func TestFwpsApplyModifiedLayerData0_AfterCompletion(t *testing.T) {
+	l := newLab(t)
+	pending(func(k *irql.K, p *pended) {
+		var data any
+		fwps.FwpsAcquireWritableLayerDataPointer0(k, p.handle, p.filter, 0, &data, &p.out)
+		p.complete(k)
+		fwps.FwpsApplyModifiedLayerData0(k, p.handle, data, 0)
+		fwps.FwpsReleaseClassifyHandle0(k, p.handle)
+	})(l)
+	assert.Equal(t, []string{"WFP-083", "WFP-086"}, l.found(), l.story())
 }
 
 // layerData are the cases about acquiring and applying.
