@@ -34,7 +34,8 @@ func (e *engine) checkUnload(m *ke.Machine, img *ke.Image) {
 		for _, cl := range c.calls {
 			if cl.reg.owner == img && cl.pend == pendPending {
 				cl.pendTold = true
-				report(verify.Finding{Rule: verify.WFP_019, Also: []verify.RuleID{verify.WFP_067}, Obj: c.id.String(), Places: cl.places(),
+				report(verify.Finding{Rule: verify.WFP_019, Also: []verify.RuleID{verify.WFP_067},
+					Obj: c.id.String(), Places: cl.places(),
 					Headline: fmt.Sprintf("%s is unloaded with %v pended", img.Name, c.id),
 					Fix:      "complete everything that is pended before returning from the unload routine."})
 			}

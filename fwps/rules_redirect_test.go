@@ -61,8 +61,8 @@ func completing(first bool) func(l *lab) {
 	})
 }
 
-// TestFwpsApplyModifiedLayerData0_AfterCompletion: what was acquired before and is applied after breaks two rules,
-// of which the first ends the run by default.
+// TestFwpsApplyModifiedLayerData0_AfterCompletion: what was acquired before and is applied after breaks two
+// rules, of which the first ends the run by default.
 func TestFwpsApplyModifiedLayerData0_AfterCompletion(t *testing.T) {
 	l := newLab(t)
 	pending(func(k *irql.K, p *pended) {
@@ -371,6 +371,13 @@ func TestRedirection_Wrong(t *testing.T) { trip(t, redirections()) }
 // Near miss: WFP-113, WFP-114, WFP-119, WFP-120
 func TestRedirection_Right(t *testing.T) { miss(t, redirections()) }
 
+// formatShort asks for the records with n bytes.
+func formatShort(k *irql.K, records irql.HANDLE, n uint64) {
+	b := irp.ExAllocatePool2(k, irp.POOL_FLAG_NON_PAGED, n, tag)
+	fwps.FwpsQueryConnectionSioFormatRedirectRecords0(k, records, b, n, &n)
+	irp.ExFreePoolWithTag(k, b, tag)
+}
+
 // redirectHandles are the cases about redirect handles and the opaque form of records.
 func redirectHandles() []ruleCase {
 	usual := func(l *lab) {
@@ -388,11 +395,6 @@ func redirectHandles() []ruleCase {
 	probe := func(k *irql.K, records irql.HANDLE) {
 		var n uint64
 		format(k, records, nil, 0, &n)
-	}
-	short := func(k *irql.K, records irql.HANDLE, n uint64) {
-		b := irp.ExAllocatePool2(k, irp.POOL_FLAG_NON_PAGED, n, tag)
-		format(k, records, b, n, &n)
-		irp.ExFreePoolWithTag(k, b, tag)
 	}
 	return []ruleCase{
 		{verify.WFP_097, []ke.Pin{passive}, onRedirect(func(a *args) {
@@ -414,6 +416,7 @@ func redirectHandles() []ruleCase {
 		{verify.WFP_099, nil, func(l *lab) {
 			d := l.redirector("redir.sys", toProxy())
 			d.as(func(k *irql.K) { fwps.FwpsRedirectHandleDestroy0(k, d.handle) })
+			l.m.Run(nil)
 			l.connect()
 		}, usual},
 		{verify.WFP_100, nil, func(l *lab) {
@@ -434,11 +437,11 @@ func redirectHandles() []ruleCase {
 			p.done(k)
 		})},
 		{verify.WFP_117, nil, sio(func(k *irql.K, records irql.HANDLE) {
-			short(k, records, 16)
-			short(k, records, 16)
+			formatShort(k, records, 16)
+			formatShort(k, records, 16)
 		}), sio(func(k *irql.K, records irql.HANDLE) {
-			short(k, records, 16)
-			short(k, records, 1024)
+			formatShort(k, records, 16)
+			formatShort(k, records, 1024)
 		})},
 	}
 }

@@ -53,8 +53,8 @@ var specials = map[verify.RuleID]special{
 		nearBeside: []verify.RuleID{verify.WFP_104}},
 }
 
-// plain is a random walk in which nothing fails and Windows does what it most likely does where its pages do not
-// say.
+// plain is a random walk in which nothing fails and Windows does what it most likely does where its pages do
+// not say.
 type plain struct{ ke.Source }
 
 func (p plain) Choose(s *ke.Site, alternatives int) int {

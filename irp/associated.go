@@ -59,8 +59,8 @@ func (p *IRP) checkAssociated(k *irql.K) {
 		return
 	case m.id != p.masterID || m.state == stFreed:
 		ke.Report(k, verify.Finding{Rule: verify.IRP_074, Obj: p.masterID.String(),
-			Headline: fmt.Sprintf("%v is sent as a part of %v, which the parts before completed: there are more "+
-				"than its IrpCount says", p.id, p.masterID), Fix: countParts})
+			Headline: fmt.Sprintf("%v is sent as a part of %v, which the parts before completed: there are "+
+				"more than its IrpCount says", p.id, p.masterID), Fix: countParts})
 		return
 	}
 	m.parts++

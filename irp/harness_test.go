@@ -233,8 +233,8 @@ func tripsEach(t *testing.T, rule verify.RuleID, scenario func(l *lab),
 	return first
 }
 
-// race says why a scenario breaks its rule under some schedules only, and what the driver breaks instead where
-// another context was faster.
+// race says why a scenario breaks its rule under some schedules only, and what the driver breaks instead
+// where another context was faster.
 type race struct {
 	reason string
 	rules  []verify.RuleID

@@ -304,7 +304,8 @@ func TestIoMarkIrpPending_AfterTheIrpWasQueued(t *testing.T) {
 		trips(t, verify.IRP_067, (&safeQueue{then: irp.IoMarkIrpPending}).fills(nothing))
 	})
 	t.Run("work item", func(t *testing.T) {
-		faster := race{reason: "the worker may complete the request first", rules: []verify.RuleID{verify.IRP_005}}
+		faster := race{reason: "the worker may complete the request first",
+			rules: []verify.RuleID{verify.IRP_005}}
 		tripsMostly(t, verify.IRP_067, faster, func(l *lab) {
 			l.through(func(k *irql.K, d *driver, p *irp.IRP) ntstatus.NTSTATUS {
 				w := irp.IoAllocateWorkItem(k, d.dev)

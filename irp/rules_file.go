@@ -164,8 +164,8 @@ func (p *IRP) checkInformation(k *irql.K) {
 			"fail the request."})
 }
 
-// checkDisclosure reports POOL-014: bytes of the system buffer that nobody wrote go to the caller. What a driver
-// wrote through a slice of Bytes counts as written.
+// checkDisclosure reports POOL-014: bytes of the system buffer that nobody wrote go to the caller. What a
+// driver wrote through a slice of Bytes counts as written.
 func (p *IRP) checkDisclosure(k *irql.K) {
 	b, n := p.assoc.SystemBuffer, int(p.ioStatus.Information)
 	if b == nil || p.userBuffer == nil || ke.Acting(k) == nil {

@@ -12,8 +12,8 @@ var siteSystemBuffer = ke.Site{Name: "fault/SystemBuffer", Alts: faultAlts, Spec
 // tagIo is the tag of buffers the I/O manager allocates.
 const tagIo = 0x20206f49 // "Io  "
 
-// allocSystem allocates a buffer of the I/O manager's own, nil when there is no memory. It is not initialised:
-// what a driver does not write, a program gets to see (windows-driver-docs:
+// allocSystem allocates a buffer of the I/O manager's own, nil when there is no memory. It is not
+// initialised: what a driver does not write, a program gets to see (windows-driver-docs:
 // kernel/failure-to-initialize-output-buffers.md).
 func allocSystem(k *irql.K, n int) *Buffer {
 	if ke.Fails(k, &siteSystemBuffer) {

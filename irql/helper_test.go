@@ -1,7 +1,6 @@
 package irql
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,15 +51,16 @@ func playIn(t *testing.T, cfg ke.Config, kind ke.FrameKind, bodies ...func(k *K)
 	return m
 }
 
-// trips asserts that the bodies break exactly one rule, once, under every schedule, and returns the finding of
-// the boring one.
+// trips asserts that the bodies break exactly one rule, once, under every schedule, and returns the finding
+// of the boring one.
 func trips(t *testing.T, rule verify.RuleID, bodies ...func(k *K)) verify.Finding {
 	t.Helper()
 	return tripsIn(t, rule, ke.FrameWorkItem, bodies...)
 }
 
 // tripsIn is trips in callbacks of another kind.
-func tripsIn(t *testing.T, rule verify.RuleID, kind ke.FrameKind, bodies ...func(k *K)) (first verify.Finding) {
+func tripsIn(t *testing.T, rule verify.RuleID, kind ke.FrameKind,
+	bodies ...func(k *K)) (first verify.Finding) {
 	t.Helper()
 	trial.Breaks(t, func(number int) bool {
 		m := playIn(t, ke.Config{Source: trial.Walk(number)}, kind, bodies...)
@@ -69,27 +69,6 @@ func tripsIn(t *testing.T, rule verify.RuleID, kind ke.FrameKind, bodies ...func
 			first = f
 		}
 		m.Close()
-		return true
-	})
-	return first
-}
-
-// tripsMostly is trips where, for the reason given, it is up to the schedule whether the act happens; others are
-// the rules that are broken instead, none of them the one or the other.
-func tripsMostly(t *testing.T, rule verify.RuleID, reason string, others []verify.RuleID,
-	bodies ...func(k *K)) (first verify.Finding) {
-	t.Helper()
-	trial.MostlyBreaks(t, reason, func(number int) bool {
-		m := play(t, ke.Config{Source: trial.Walk(number)}, bodies...)
-		defer m.Close()
-		f := m.Findings()
-		if len(f) == 0 && len(others) == 0 || len(f) == 1 && slices.Contains(others, f[0].Rule) {
-			return false
-		}
-		if number == 0 {
-			first = found(t, m, rule)
-		}
-		found(t, m, rule)
 		return true
 	})
 	return first

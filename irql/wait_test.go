@@ -174,7 +174,7 @@ func TestStackGone_EventWithWaiters(t *testing.T) {
 	})
 }
 
-// Rule: OBJ-002
+// TestStackGone_WhileKeSetEventHasNotReturned: which rule such a driver breaks is up to the schedule.
 func TestStackGone_WhileKeSetEventHasNotReturned(t *testing.T) {
 	seen := map[string]int{}
 	for run := range uint64(200) {

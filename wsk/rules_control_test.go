@@ -251,7 +251,8 @@ func TestRedirect_BufferGone(t *testing.T) {
 			b := irp.ExAllocatePool2(k, irp.POOL_FLAG_NON_PAGED, 4096, tag)
 			q := newRequest(k)
 			r.calmly(func() {
-				connected(in).WskControlSocket(k, in, wsk.WskIoctl, queryRecords, 0, 0, nil, 4096, b, nil, q.p)
+				connected(in).WskControlSocket(k, in, wsk.WskIoctl, queryRecords, 0, 0, nil, 4096, b,
+					nil, q.p)
 				if early {
 					irp.ExFreePoolWithTag(k, b, tag)
 				}

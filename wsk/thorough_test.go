@@ -44,8 +44,8 @@ func scheduled(t *testing.T, pins []ke.Pin) func(number int) *rig {
 	}
 }
 
-// calmly does fn while the schedule is the boring one: the answer to a call of fn comes when fn has returned, and
-// what it does meanwhile it does in time, whatever the rest of the schedule is.
+// calmly does fn while the schedule is the boring one: the answer to a call of fn comes when fn has returned,
+// and what it does meanwhile it does in time, whatever the rest of the schedule is.
 func (r *rig) calmly(fn func()) {
 	if r.walk != nil {
 		r.walk.calm = true
@@ -59,8 +59,8 @@ func answers(function string, alt int) ke.Pin {
 	return ke.Pin{Site: "env/" + function + "/answer", Alt: alt}
 }
 
-// tripRig requires that the body breaks the rule and nothing else, under every schedule, and returns the finding
-// of the boring one.
+// tripRig requires that the body breaks the rule and nothing else, under every schedule, and returns the
+// finding of the boring one.
 func tripRig(t *testing.T, play how, rule verify.RuleID, body func(r *rig, k *irql.K),
 	pins []ke.Pin) (first verify.Finding) {
 	t.Helper()
@@ -77,8 +77,8 @@ func tripRig(t *testing.T, play how, rule verify.RuleID, body func(r *rig, k *ir
 }
 
 // tripBeside is for an act that always comes with others, which break beside.
-func tripBeside(t *testing.T, play how, rule verify.RuleID, beside []verify.RuleID, body func(r *rig, k *irql.K),
-	pins ...ke.Pin) {
+func tripBeside(t *testing.T, play how, rule verify.RuleID, beside []verify.RuleID,
+	body func(r *rig, k *irql.K), pins ...ke.Pin) {
 	t.Helper()
 	rigs := scheduled(t, pins)
 	trial.Breaks(t, func(number int) bool {

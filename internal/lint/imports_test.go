@@ -28,6 +28,7 @@ var graph = map[string][]string{
 	"sim/report":     {"sim/trace", "internal/verify", "internal/ddi"},
 	"sim":            {"irp", "wsk", "fwps/fwpm", "internal/tcpip", "sim/trace", "sim/report"},
 
+	"internal/trial":          {"internal/ke"},
 	"internal/conform/irpvec": {"irp"},
 	"internal/conform/kevec":  {"irp"},
 	"sim/trace/pcapng":        {"sim/trace"},

@@ -39,6 +39,7 @@ func Walk(number int) ke.Source {
 // NoFaults is a random walk in which nothing fails.
 type NoFaults struct{ *ke.Random }
 
+// Choose picks as Random does, but that a fallible operation succeeds.
 func (n NoFaults) Choose(s *ke.Site, alternatives int) int {
 	if pick := n.Random.Choose(s, alternatives); !s.Fault() {
 		return pick
@@ -46,8 +47,8 @@ func (n NoFaults) Choose(s *ke.Site, alternatives int) int {
 	return 0
 }
 
-// Keeps plays a scenario that breaks no rule; play fails the test when it does. The plays are numbered from 0,
-// the boring one.
+// Keeps plays a scenario that breaks no rule; play fails the test when it does. The plays are numbered from
+// 0, the boring one.
 func Keeps(t testing.TB, play func(number int)) {
 	t.Helper()
 	for number := range Walks() + 1 {
