@@ -116,6 +116,8 @@ var irpRules = []verify.Record{
 		"APC state than it was called in."),
 	rule(verify.IRP_061, "BuildBuffer", 0xC9, 0x9, "A build routine was given a buffer that is NULL or too "+
 		"short."),
+	rule(verify.IRP_063, "UnknownRequestChanged", 0xC9, 0x213, "A driver changed the status block of a request "+
+		"that it does not know. The caller takes that for the answer of somebody who does."),
 	rule(verify.IRP_062, "LocationOutsideArray", 0, 0, "A stack location outside the IRP's array was used; "+
 		"what lies there belongs to somebody else."),
 	rule(verify.IRP_065, "CompletedUnsent", 0xC9, 0x239, "An IRP was completed without ever having been "+

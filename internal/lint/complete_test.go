@@ -9,10 +9,7 @@ import (
 )
 
 // withoutRecord are the rules of the general catalogue that nobody detects, and why.
-var withoutRecord = map[string]string{
-	"IRP-063": "only for majors declared as pass-through, and no driver can declare one: C has no place " +
-		"for it, and a driver that handles a request is told from one that does not know it by nothing else",
-}
+var withoutRecord = map[string]string{}
 
 // checkComplete compares the numbers of the general catalogue with the records of irql and irp.
 func checkComplete(numbers []string, c catalogue, without map[string]string) []problem {
