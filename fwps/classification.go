@@ -77,7 +77,6 @@ type call struct {
 	writables  []*writable
 	touched    *FWPS_CLASSIFY_OUT0 // out after the engine wrote it in FwpsAcquireWritableLayerDataPointer0
 	watchers   bool                // REAUTHORIZE_IF_MODIFIED_BY_OTHERS was given
-	pendTold   bool                // that it is still pended is reported
 	handleTold bool                // that its handle is not released is reported
 
 	enterSeq, returnSeq, pendSeq, completeSeq uint64

@@ -33,9 +33,7 @@ func (e *engine) checkUnload(m *ke.Machine, img *ke.Image) {
 	for _, c := range e.open {
 		for _, cl := range c.calls {
 			if cl.reg.owner == img && cl.pend == pendPending {
-				cl.pendTold = true
-				report(verify.Finding{Rule: verify.WFP_019, Also: []verify.RuleID{verify.WFP_067},
-					Obj: c.id.String(), Places: cl.places(),
+				report(verify.Finding{Rule: verify.WFP_019, Obj: c.id.String(), Places: cl.places(),
 					Headline: fmt.Sprintf("%s is unloaded with %v pended", img.Name, c.id),
 					Fix:      "complete everything that is pended before returning from the unload routine."})
 			}
@@ -95,7 +93,7 @@ func (e *engine) checkEnd(m *ke.Machine) {
 	}
 	for _, c := range e.open {
 		for _, cl := range c.calls {
-			if cl.pend == pendPending && !cl.pendTold {
+			if cl.pend == pendPending {
 				report(verify.Finding{Rule: verify.WFP_067, Obj: c.id.String(),
 					Driver: imageNameOf(cl.reg.owner), Places: cl.places(),
 					Headline: fmt.Sprintf("%v was pended and never completed: the operation of %s hangs",
