@@ -107,31 +107,6 @@ func (r *rig) clean() {
 	}
 }
 
-// trips requires that the first finding is of rule.
-func (r *rig) trips(rule verify.RuleID) verify.Finding {
-	r.Helper()
-	fs := r.m.Findings()
-	var got []string
-	for _, f := range fs {
-		if f.Rule == rule {
-			return f
-		}
-		got = append(got, f.Rule.String()+": "+f.Headline)
-	}
-	r.Fatalf("%v was not reported, but: %q", rule, got)
-	return verify.Finding{}
-}
-
-// not requires that rule was not broken.
-func (r *rig) not(rule verify.RuleID) {
-	r.Helper()
-	for _, f := range r.m.Findings() {
-		if f.Rule == rule {
-			r.Fatalf("%v: %s", f.Rule, f.Headline)
-		}
-	}
-}
-
 // request is an own IRP with its event.
 type request struct {
 	p     *irp.IRP
