@@ -22,7 +22,7 @@ func TestPOOL015_OldRoutine(t *testing.T) {
 
 // Near miss: POOL-015
 func TestPOOL015_NewNamesOfTheOldRoutine(t *testing.T) {
-	passes(t, does(func(k *irql.K) {
+	avoids(t, verify.POOL_015, does(func(k *irql.K) {
 		irp.ExFreePool(k, irp.ExAllocatePoolZero(k, irp.NonPagedPoolNx, 8, tag))
 		irp.ExFreePool(k, irp.ExAllocatePoolUninitialized(k, irp.NonPagedPoolNx, 8, tag))
 	}))
@@ -104,7 +104,7 @@ func TestPOOL019_Executable(t *testing.T) {
 
 // Near miss: POOL-019
 func TestPOOL019_NoExecute(t *testing.T) {
-	passes(t, does(func(k *irql.K) {
+	avoids(t, verify.POOL_019, does(func(k *irql.K) {
 		irp.ExFreePool(k, irp.ExAllocatePoolZero(k, irp.NonPagedPoolNx, 8,
 			tag))
 	}))
@@ -201,7 +201,7 @@ func TestPOOL022_DefaultTag(t *testing.T) {
 
 // Near miss: POOL-022
 func TestPOOL022_OwnTag(t *testing.T) {
-	passes(t, does(func(k *irql.K) {
+	avoids(t, verify.POOL_022, does(func(k *irql.K) {
 		irp.ExFreePool(k, irp.ExAllocatePool2(k, nonPaged, 8,
 			irp.Tag("Nono")))
 	}))
