@@ -77,6 +77,7 @@ type call struct {
 	writables  []*writable
 	touched    *FWPS_CLASSIFY_OUT0 // out after the engine wrote it in FwpsAcquireWritableLayerDataPointer0
 	watchers   bool                // REAUTHORIZE_IF_MODIFIED_BY_OTHERS was given
+	handleTold bool                // that its handle is not released is reported
 
 	enterSeq, returnSeq, pendSeq, completeSeq uint64
 	pendTime                                  int64

@@ -71,7 +71,9 @@ func (r *registration) leftBehind() verify.Finding {
 // checkHandles reports classify handles that the driver acquired and did not release.
 func (e *engine) checkHandles(img *ke.Image, report func(verify.Finding)) {
 	for _, h := range e.acquired {
-		if (img == nil || h.call.reg.owner == img) && h.acquired > h.released && h.call.c.phase == phDecided {
+		if cl := h.call; (img == nil || cl.reg.owner == img) && h.acquired > h.released &&
+			cl.c.phase == phDecided && !cl.handleTold {
+			cl.handleTold = true
 			report(verify.Finding{Rule: verify.WFP_061, Obj: h.id.String(),
 				Driver: imageNameOf(h.call.reg.owner),
 				Headline: fmt.Sprintf("%v is decided and %v is not released: %d acquired, %d released",

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"calloutsim/fwps"
 	"calloutsim/fwps/fwpm"
 	"calloutsim/internal/ke"
@@ -40,21 +42,37 @@ func appliesOnce(l *lab) {
 	acquired(func(a *args, h uint64, data any, _ request) { apply(a, h, data) })(l)
 }
 
-// completing applies a copy after or before it completes.
+// completing acquires a copy, and applies it, after or before it completes.
 func completing(first bool) func(l *lab) {
 	return pending(func(k *irql.K, p *pended) {
 		var data any
 		out := p.out
-		fwps.FwpsAcquireWritableLayerDataPointer0(k, p.handle, p.filter, 0, &data, &out)
 		if first {
 			p.complete(k)
 		}
-		fwps.FwpsApplyModifiedLayerData0(k, p.handle, data, 0)
+		s := fwps.FwpsAcquireWritableLayerDataPointer0(k, p.handle, p.filter, 0, &data, &out)
+		if s == ok {
+			fwps.FwpsApplyModifiedLayerData0(k, p.handle, data, 0)
+		}
 		if !first {
 			p.complete(k)
 		}
 		fwps.FwpsReleaseClassifyHandle0(k, p.handle)
 	})
+}
+
+// TestFwpsApplyModifiedLayerData0_AfterCompletion: what was acquired before and is applied after breaks two
+// rules, of which the first ends the run by default.
+func TestFwpsApplyModifiedLayerData0_AfterCompletion(t *testing.T) {
+	l := newLab(t)
+	pending(func(k *irql.K, p *pended) {
+		var data any
+		fwps.FwpsAcquireWritableLayerDataPointer0(k, p.handle, p.filter, 0, &data, &p.out)
+		p.complete(k)
+		fwps.FwpsApplyModifiedLayerData0(k, p.handle, data, 0)
+		fwps.FwpsReleaseClassifyHandle0(k, p.handle)
+	})(l)
+	assert.Equal(t, []string{"WFP-083", "WFP-086"}, l.found(), l.story())
 }
 
 // layerData are the cases about acquiring and applying.
@@ -353,6 +371,13 @@ func TestRedirection_Wrong(t *testing.T) { trip(t, redirections()) }
 // Near miss: WFP-113, WFP-114, WFP-119, WFP-120
 func TestRedirection_Right(t *testing.T) { miss(t, redirections()) }
 
+// formatShort asks for the records with n bytes.
+func formatShort(k *irql.K, records irql.HANDLE, n uint64) {
+	b := irp.ExAllocatePool2(k, irp.POOL_FLAG_NON_PAGED, n, tag)
+	fwps.FwpsQueryConnectionSioFormatRedirectRecords0(k, records, b, n, &n)
+	irp.ExFreePoolWithTag(k, b, tag)
+}
+
 // redirectHandles are the cases about redirect handles and the opaque form of records.
 func redirectHandles() []ruleCase {
 	usual := func(l *lab) {
@@ -370,11 +395,6 @@ func redirectHandles() []ruleCase {
 	probe := func(k *irql.K, records irql.HANDLE) {
 		var n uint64
 		format(k, records, nil, 0, &n)
-	}
-	short := func(k *irql.K, records irql.HANDLE, n uint64) {
-		b := irp.ExAllocatePool2(k, irp.POOL_FLAG_NON_PAGED, n, tag)
-		format(k, records, b, n, &n)
-		irp.ExFreePoolWithTag(k, b, tag)
 	}
 	return []ruleCase{
 		{verify.WFP_097, []ke.Pin{passive}, onRedirect(func(a *args) {
@@ -396,6 +416,7 @@ func redirectHandles() []ruleCase {
 		{verify.WFP_099, nil, func(l *lab) {
 			d := l.redirector("redir.sys", toProxy())
 			d.as(func(k *irql.K) { fwps.FwpsRedirectHandleDestroy0(k, d.handle) })
+			l.m.Run(nil)
 			l.connect()
 		}, usual},
 		{verify.WFP_100, nil, func(l *lab) {
@@ -416,11 +437,11 @@ func redirectHandles() []ruleCase {
 			p.done(k)
 		})},
 		{verify.WFP_117, nil, sio(func(k *irql.K, records irql.HANDLE) {
-			short(k, records, 16)
-			short(k, records, 16)
+			formatShort(k, records, 16)
+			formatShort(k, records, 16)
 		}), sio(func(k *irql.K, records irql.HANDLE) {
-			short(k, records, 16)
-			short(k, records, 1024)
+			formatShort(k, records, 16)
+			formatShort(k, records, 1024)
 		})},
 	}
 }

@@ -93,11 +93,7 @@ func levels() []ruleCase {
 			a.permit()
 			irql.KeLowerIrql(a.k, irql.KeRaiseIrqlToDpcLevel(a.k))
 		})},
-		{verify.WFP_006, nil, waits, func(l *lab) {
-			l.m.Reset(ke.Config{Events: -1, Continue: true, Pins: []ke.Pin{passive}})
-			l.e = fwps.EngineOf(l.m)
-			waits(l)
-		}},
+		{verify.WFP_006, nil, waits, waits},
 		{verify.WFP_008, nil, stalling(40), stalling(1)},
 	}
 }
@@ -193,12 +189,32 @@ func unloads() []ruleCase {
 			fwpm.FwpmEngineClose0(k, d.engine)
 		}), usual},
 		{verify.WFP_019, nil, unloadsPended(false), unloadsPended(true)},
-		{verify.WFP_020, nil, unloadsPended(false), unloadsPended(true)},
+		{verify.WFP_020, nil, unregistersPended(false), unregistersPended(true)},
 		{verify.WFP_037, nil, unloading(func(k *irql.K, d *driver) {
 			fwps.FwpsCalloutUnregisterById0(k, d.hooks[0].id)
 			irp.IoDeleteDevice(k, d.dev)
 			fwps.FwpsRedirectHandleDestroy0(k, d.handle)
 		}), usual},
+	}
+}
+
+// unregistersPended unregisters a callout before or after what it pended is completed.
+func unregistersPended(completesFirst bool) func(l *lab) {
+	return func(l *lab) {
+		var p *pended
+		d := l.single(atRedirect, func(a *args) { p = a.pend(nil) })
+		l.connect()
+		d.as(func(k *irql.K) {
+			if completesFirst {
+				p.done(k)
+				delay(k, 1)
+			}
+			fwps.FwpsCalloutUnregisterById0(k, d.hooks[0].id)
+			if !completesFirst {
+				p.done(k)
+			}
+		})
+		l.m.Run(nil)
 	}
 }
 

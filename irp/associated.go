@@ -49,10 +49,18 @@ func (p *IRP) badAssociation(k *irql.K, format, fix string) {
 		Headline: fmt.Sprintf(format, p.id)})
 }
 
+const countParts = "set AssociatedIrp.IrpCount to the number of parts before the first is sent."
+
 // checkAssociated judges the master when a part of it is sent for the first time.
 func (p *IRP) checkAssociated(k *irql.K) {
 	m := p.master
-	if p.sent || m.id != p.masterID || m.state == stFreed {
+	switch {
+	case p.sent:
+		return
+	case m.id != p.masterID || m.state == stFreed:
+		ke.Report(k, verify.Finding{Rule: verify.IRP_074, Obj: p.masterID.String(),
+			Headline: fmt.Sprintf("%v is sent as a part of %v, which the parts before completed: there are "+
+				"more than its IrpCount says", p.id, p.masterID), Fix: countParts})
 		return
 	}
 	m.parts++
@@ -60,10 +68,10 @@ func (p *IRP) checkAssociated(k *irql.K) {
 	switch {
 	case m.assoc.IrpCount <= 0:
 		m.badAssociation(k, "a part of %v is sent and its IrpCount is not set: no part is the last",
-			"set AssociatedIrp.IrpCount to the number of parts before the first is sent.")
+			countParts)
 	case m.assoc.IrpCount < m.parts-m.partsDone:
 		m.badAssociation(k, "more parts of %v are sent than its IrpCount says: it is completed too early",
-			"set AssociatedIrp.IrpCount to the number of parts before the first is sent.")
+			countParts)
 	case l == nil || l.control&SL_PENDING_RETURNED == 0:
 		m.badAssociation(k, "a part of %v is sent before it is marked pending: the last one completes it",
 			"call IoMarkIrpPending for the master before the first part is sent.")

@@ -98,6 +98,9 @@ func checkComplete(k *irql.K, p *IRP) {
 	if p.outLen > 0 {
 		p.checkInformation(k)
 	}
+	if p.unknown {
+		p.checkUnknown(k, "completed")
+	}
 	if p.cancel {
 		p.checkLate(k)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/trial"
 	"calloutsim/internal/verify"
 	"calloutsim/irp"
 	"calloutsim/irql"
@@ -229,7 +230,7 @@ func TestCancelSafeQueue_EveryRequestEndsOnce(t *testing.T) {
 	t.Cleanup(m.Close)
 	ends := map[ntstatus.NTSTATUS]int{}
 	for run := range runs {
-		m.Reset(ke.Config{Events: 64, Source: noFaults{ke.NewRandom(7, run)}})
+		m.Reset(ke.Config{Events: 64, Source: trial.NoFaults{Random: ke.NewRandom(7, run)}})
 		l := &lab{t: t, m: m}
 		raceForRequests(l, ends)
 		require.Empty(t, l.found(), "run %d", run)

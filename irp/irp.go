@@ -192,8 +192,10 @@ type IRP struct {
 	outLen          uint32 // of buffered requests: room for what comes back
 	inThreadList    bool
 	sent            bool
-	looked          bool // the routine that runs has read PendingReturned
-	late            bool // IRP-027 has been reported
+	unknown         bool            // sent with a minor function nobody knows
+	received        IO_STATUS_BLOCK // ... and this status block
+	looked          bool            // the routine that runs has read PendingReturned
+	late            bool            // IRP-027 has been reported
 
 	owner    *ke.Image // driver that holds it
 	ownerDev *DEVICE_OBJECT

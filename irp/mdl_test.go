@@ -107,32 +107,26 @@ func TestMmGetSystemAddressForMdlSafe_MapsOnce(t *testing.T) {
 	}))
 }
 
-// unmappable is a lab in which no mapping succeeds.
-func unmappable(t *testing.T) *lab {
-	return newLab(t, ke.Config{Pins: []ke.Pin{{Site: "fault/MmGetSystemAddressForMdlSafe", Alt: 1}}})
-}
+// unmappable is that no mapping succeeds.
+var unmappable = ke.Pin{Site: "fault/MmGetSystemAddressForMdlSafe", Alt: 1}
 
 // Rule: MDL-013
 func TestMDL013_ResultNotChecked(t *testing.T) {
-	l := unmappable(t)
-	l.run(func(k *irql.K) {
+	f := tripsEach(t, verify.MDL_013, does(func(k *irql.K) {
 		irp.MmGetSystemAddressForMdlSafe(k, locked(k, pagedBlock(k), irp.IoWriteAccess), mapping).Store8(0, 1)
-	})
-	f := l.expect(verify.MDL_013)
+	}), unmappable)
 	assert.Equal(t, "client.sys", f.Driver)
 	assert.Equal(t, "mdl_test.go", f.Stack[0].File)
 }
 
 // Near miss: MDL-013
 func TestMDL013_ResultChecked(t *testing.T) {
-	l := unmappable(t)
-	l.run(func(k *irql.K) {
+	passes(t, does(func(k *irql.K) {
 		b := pagedBlock(k)
 		mdl := locked(k, b, irp.IoWriteAccess)
 		assert.Nil(t, irp.MmGetSystemAddressForMdlSafe(k, mdl, mapping))
 		undo(k, mdl, b)
-	})
-	l.silent()
+	}), unmappable)
 }
 
 // Rule: MDL-001

@@ -136,7 +136,7 @@ func TestMDL012_BugCheckOnFailure(t *testing.T) {
 
 // Near miss: MDL-012
 func TestMDL012_NoBugCheck(t *testing.T) {
-	passes(t, does(func(k *irql.K) {
+	avoids(t, verify.MDL_012, does(func(k *irql.K) {
 		b := pagedBlock(k)
 		mdl := locked(k, b, irp.IoReadAccess)
 		mapIt(k, mdl)
@@ -264,7 +264,7 @@ func TestMDL020_ExecutableMapping(t *testing.T) {
 
 // Near miss: MDL-020
 func TestMDL020_NoExecute(t *testing.T) {
-	passes(t, does(func(k *irql.K) {
+	avoids(t, verify.MDL_020, does(func(k *irql.K) {
 		b := alloc(k, 8)
 		mdl := built(k, b)
 		irp.MmGetSystemAddressForMdlSafe(k, mdl, irp.HighPagePriority|irp.MdlMappingNoExecute)

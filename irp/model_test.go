@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/trial"
 	"calloutsim/internal/verify"
 	"calloutsim/irp"
 	"calloutsim/ntstatus"
@@ -52,7 +53,7 @@ func cases(t *testing.T) {
 func playBoth(t *rapid.T, m *ke.Machine, p *plan) {
 	cfg := ke.Config{Processors: p.Processors, Events: -1}
 	if p.Seed != 0 {
-		cfg.Source = noFaults{ke.NewRandom(p.Seed, 0)}
+		cfg.Source = trial.NoFaults{Random: ke.NewRandom(p.Seed, 0)}
 	}
 	m.Reset(cfg)
 	s := &realStack{m: m}

@@ -22,7 +22,7 @@ func TestPOOL015_OldRoutine(t *testing.T) {
 
 // Near miss: POOL-015
 func TestPOOL015_NewNamesOfTheOldRoutine(t *testing.T) {
-	passes(t, does(func(k *irql.K) {
+	avoids(t, verify.POOL_015, does(func(k *irql.K) {
 		irp.ExFreePool(k, irp.ExAllocatePoolZero(k, irp.NonPagedPoolNx, 8, tag))
 		irp.ExFreePool(k, irp.ExAllocatePoolUninitialized(k, irp.NonPagedPoolNx, 8, tag))
 	}))
@@ -30,23 +30,23 @@ func TestPOOL015_NewNamesOfTheOldRoutine(t *testing.T) {
 
 // Rule: POOL-016
 func TestPOOL016_LostBlock(t *testing.T) {
-	l := newLab(t, ke.Config{})
-	pool.OptionsOf(l.m).FindLost = true
-	l.run(func(k *irql.K) {
-		alloc(k, 8)
-		alloc(k, 24)
+	f := trips(t, verify.POOL_016, func(l *lab) {
+		pool.OptionsOf(l.m).FindLost = true
+		l.run(func(k *irql.K) {
+			alloc(k, 8)
+			alloc(k, 24)
+		})
 	})
-	f := l.expect(verify.POOL_016)
 	assert.Equal(t, "client.sys has lost every pointer to 2 pool blocks: 2 x 'Test' (32 bytes)", f.Headline)
 }
 
 // Near miss: POOL-016
 func TestPOOL016_KeptByTheDriver(t *testing.T) {
-	l := newLab(t, ke.Config{})
-	pool.OptionsOf(l.m).FindLost = true
 	var global *irp.Buffer
-	l.run(func(k *irql.K) { global = alloc(k, 64).Slice(8, 8) }) // a pointer into the block keeps it
-	l.silent()
+	passes(t, func(l *lab) {
+		pool.OptionsOf(l.m).FindLost = true
+		l.run(func(k *irql.K) { global = alloc(k, 64).Slice(8, 8) }) // a pointer into the block keeps it
+	})
 	assert.NotNil(t, global)
 }
 
@@ -57,16 +57,15 @@ type withEvent struct {
 
 // Rule: POOL-018
 func TestPOOL018_EventWithWaiterFreed(t *testing.T) {
-	l := newLab(t, ke.Config{})
-	var v *irp.Typed[withEvent]
-	l.as(l.image, func(k *irql.K) {
-		v = irp.New[withEvent](k, nonPaged, tag)
-		irql.KeInitializeEvent(k, &v.Get().event, irql.NotificationEvent, false)
-		waitFor(k, &v.Get().event)
+	tripsEach(t, verify.POOL_018, func(l *lab) {
+		var v *irp.Typed[withEvent]
+		l.begin(func(k *irql.K) {
+			v = irp.New[withEvent](k, nonPaged, tag)
+			irql.KeInitializeEvent(k, &v.Get().event, irql.NotificationEvent, false)
+			waitFor(k, &v.Get().event)
+		})
+		l.run(func(k *irql.K) { irp.Free(k, v, tag) })
 	})
-	l.m.Run(nil)
-	l.run(func(k *irql.K) { irp.Free(k, v, tag) })
-	l.expect(verify.POOL_018)
 	tripsAs(t, verify.POOL_018, 0xC4, "0xcc", does(func(k *irql.K) {
 		v := irp.New[irp.LOOKASIDE_LIST_EX](k, nonPaged, tag)
 		irp.ExInitializeLookasideListEx(k, v.Get(), nil, nil, irp.NonPagedPoolNx, 0, 64, tag, 0)
@@ -105,7 +104,7 @@ func TestPOOL019_Executable(t *testing.T) {
 
 // Near miss: POOL-019
 func TestPOOL019_NoExecute(t *testing.T) {
-	passes(t, does(func(k *irql.K) {
+	avoids(t, verify.POOL_019, does(func(k *irql.K) {
 		irp.ExFreePool(k, irp.ExAllocatePoolZero(k, irp.NonPagedPoolNx, 8,
 			tag))
 	}))
@@ -202,7 +201,7 @@ func TestPOOL022_DefaultTag(t *testing.T) {
 
 // Near miss: POOL-022
 func TestPOOL022_OwnTag(t *testing.T) {
-	passes(t, does(func(k *irql.K) {
+	avoids(t, verify.POOL_022, does(func(k *irql.K) {
 		irp.ExFreePool(k, irp.ExAllocatePool2(k, nonPaged, 8,
 			irp.Tag("Nono")))
 	}))

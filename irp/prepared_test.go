@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"calloutsim/internal/ke"
 	"calloutsim/internal/verify"
@@ -84,9 +83,7 @@ func TestIoCallDriver_CopiedWithoutARoutine(t *testing.T) {
 
 // Near miss: IRP-064
 func TestIoCallDriver_SkippedWithoutARoutine(t *testing.T) {
-	l := newLab(t, ke.Config{})
-	l.through(forwards(propagate), skips, completes(ok))
-	require.Empty(t, l.findings(verify.IRP_064))
+	avoids(t, verify.IRP_064, func(l *lab) { l.through(forwards(propagate), skips, completes(ok)) })
 }
 
 // Rule: IRP-066
@@ -139,9 +136,7 @@ func cancelsFirst(low dispatch) func(l *lab) {
 
 // Rule: IRP-026
 func TestIoSetCancelRoutine_WithoutALookAtCancel(t *testing.T) {
-	l := newLab(t, ke.Config{})
-	cancelsFirst(holdsLate(false))(l)
-	f := l.expect(verify.IRP_026)
+	f := trips(t, verify.IRP_026, cancelsFirst(holdsLate(false)))
 	assert.Contains(t, f.Headline, "nobody will call cancelled")
 }
 

@@ -116,6 +116,8 @@ var irpRules = []verify.Record{
 		"APC state than it was called in."),
 	rule(verify.IRP_061, "BuildBuffer", 0xC9, 0x9, "A build routine was given a buffer that is NULL or too "+
 		"short."),
+	rule(verify.IRP_063, "UnknownRequestChanged", 0xC9, 0x213, "A driver changed the status block of a request "+
+		"that it does not know. The caller takes that for the answer of somebody who does."),
 	rule(verify.IRP_062, "LocationOutsideArray", 0, 0, "A stack location outside the IRP's array was used; "+
 		"what lies there belongs to somebody else."),
 	rule(verify.IRP_065, "CompletedUnsent", 0xC9, 0x239, "An IRP was completed without ever having been "+
@@ -149,6 +151,10 @@ var irpRules = []verify.Record{
 		"unloaded; the next request to it calls code that is gone."),
 	rule(verify.UNLOAD_007, "IrpLeft", 0xCE, 0, "An IRP is in flight whose completion routine lies in a "+
 		"driver that was unloaded."),
+	{ID: verify.UNLOAD_008, Name: "RegistrationLeft", Package: "irp", Alias: verify.WFP_013, BugCheck: 0xCE,
+		Why: "What is registered calls into a driver that is gone. Each kind of registration has a rule of " +
+			"its own that says so: WFP-013 to WFP-015 for callouts, WFP-098 for redirect handles, WSK-005 and " +
+			"WSK-020 for clients of WSK."},
 	rule(verify.UNLOAD_012, "UnloadedCodeRuns", 0xCE, 0, "A callback of a driver was called after the "+
 		"driver had been unloaded."),
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/pool"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
@@ -148,8 +149,11 @@ func (p *IRP) eventSetByDriver(k *irql.K) {
 // checkInformation reports IRP-059.
 func (p *IRP) checkInformation(k *irql.K) {
 	const copied = IRP_BUFFERED_IO | IRP_INPUT_OPERATION
-	if p.flags&copied != copied || ntstatus.NT_ERROR(p.ioStatus.Status) ||
-		p.ioStatus.Information <= uint64(p.outLen) {
+	if p.flags&copied != copied || ntstatus.NT_ERROR(p.ioStatus.Status) {
+		return
+	}
+	if p.ioStatus.Information <= uint64(p.outLen) {
+		p.checkDisclosure(k)
 		return
 	}
 	ke.Report(k, verify.Finding{Rule: verify.IRP_059, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
@@ -158,6 +162,24 @@ func (p *IRP) checkInformation(k *irql.K) {
 		Args: c9Args("0x312", "Information larger than the output buffer", p),
 		Fix: "Information is the number of bytes written; say what is wanted in the data, or " +
 			"fail the request."})
+}
+
+// checkDisclosure reports POOL-014: bytes of the system buffer that nobody wrote go to the caller. What a
+// driver wrote through a slice of Bytes counts as written.
+func (p *IRP) checkDisclosure(k *irql.K) {
+	b, n := p.assoc.SystemBuffer, int(p.ioStatus.Information)
+	if b == nil || p.userBuffer == nil || ke.Acting(k) == nil {
+		return
+	}
+	at := pool.Unwritten(b, n)
+	if at < 0 {
+		return
+	}
+	ke.Report(k, verify.Finding{Rule: verify.POOL_014, Obj: p.id.String(), Dump: dumpIRP(p),
+		Headline: fmt.Sprintf("%v is completed with Information %d, but nothing was written to offset %d of "+
+			"its system buffer: the caller gets what the memory held before", p.id, n, at),
+		Fix: "Information is the number of bytes written from the start of the buffer; fill the whole " +
+			"structure, holes included, before it is handed out."})
 }
 
 // userHalf is where the addresses of programs end.

@@ -174,6 +174,7 @@ func TestIoBuildDeviceIoControlRequest_RoutineStopsAndSetsTheEvent(t *testing.T)
 func informs(s ntstatus.NTSTATUS, n uint64) func(l *lab) {
 	return func(l *lab) {
 		(&control{act: func(k *irql.K, _ *control, p *irp.IRP) ntstatus.NTSTATUS {
+			p.AssociatedIrp().SystemBuffer.Store32(0, 1)
 			p.IoStatus().Information = n
 			return complete(k, p, s)
 		}}).load(l)

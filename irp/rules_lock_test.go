@@ -5,7 +5,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"calloutsim/internal/ke"
 	"calloutsim/internal/verify"
 	"calloutsim/irp"
 	"calloutsim/irql"
@@ -29,12 +28,13 @@ func succeed(k *irql.K, _ *driver, p *irp.IRP) ntstatus.NTSTATUS { return comple
 
 // Rule: LOCK-013
 func TestIoCallDriver_WithASpinLockHeld(t *testing.T) {
-	l := newLab(t, ke.Config{})
-	var lock irql.EX_SPIN_LOCK
-	var old irql.KIRQL
-	sendsUnder(func(k *irql.K) { old = irql.ExAcquireSpinLockShared(k, &lock) },
-		func(k *irql.K) { irql.ExReleaseSpinLockShared(k, &lock, old) })(l)
-	f := l.expect(verify.LOCK_013)
+	var lock *irql.EX_SPIN_LOCK
+	f := tripsEach(t, verify.LOCK_013, func(l *lab) {
+		lock = new(irql.EX_SPIN_LOCK)
+		var old irql.KIRQL
+		sendsUnder(func(k *irql.K) { old = irql.ExAcquireSpinLockShared(k, lock) },
+			func(k *irql.K) { irql.ExReleaseSpinLockShared(k, lock, old) })(l)
+	})
 	assert.Equal(t, verify.Warning, f.Severity())
 	assert.Equal(t, "IoCallDriver with "+lock.ID().String()+" held: who is called may need it, or call back",
 		f.Headline)
@@ -87,36 +87,25 @@ func waitsIn(begin, end func(k *irql.K)) func(l *lab) {
 
 // Rule: IRQL-017
 func TestKeWaitForSingleObject_ForAThreadedRequestInAGuardedRegion(t *testing.T) {
-	l := newLab(t, ke.Config{})
-	waitsIn(irql.KeEnterGuardedRegion, irql.KeLeaveGuardedRegion)(l)
-	l.expect(verify.IRQL_017)
-	l = newLab(t, ke.Config{})
-	waitsIn(func(k *irql.K) {
+	tripsEach(t, verify.IRQL_017, waitsIn(irql.KeEnterGuardedRegion, irql.KeLeaveGuardedRegion))
+	tripsEach(t, verify.IRQL_017, waitsIn(func(k *irql.K) {
 		var old irql.KIRQL
 		irql.KeRaiseIrql(k, irql.APC_LEVEL, &old)
-	}, func(*irql.K) {})(l)
-	l.expect(verify.IRQL_017)
+	}, func(*irql.K) {}))
 }
 
 // Near miss: IRQL-017
 func TestKeWaitForSingleObject_ForAThreadedRequestInACriticalRegion(t *testing.T) {
-	l := newLab(t, ke.Config{})
-	waitsIn(irql.KeEnterCriticalRegion, irql.KeLeaveCriticalRegion)(l)
-	for _, f := range l.m.Findings() {
-		assert.Equal(t, verify.Note, f.Severity(), f.Headline)
-	}
-	assert.Empty(t, l.m.Threads())
+	passes(t, waitsIn(irql.KeEnterCriticalRegion, irql.KeLeaveCriticalRegion))
 }
 
 // Rule: IRQL-015
 func TestZwClose_AboveAPassiveLevel(t *testing.T) {
-	l := newLab(t, ke.Config{})
-	l.run(func(k *irql.K) {
+	tripsEach(t, verify.IRQL_015, does(func(k *irql.K) {
 		var old irql.KIRQL
 		irql.KeRaiseIrql(k, irql.APC_LEVEL, &old)
 		irp.ZwClose(k, 0)
-	})
-	l.expect(verify.IRQL_015)
+	}))
 }
 
 // unloadsResource loads a driver with a resource and unloads it.
@@ -169,12 +158,10 @@ func referenceThread(k *irql.K, h irql.HANDLE) any {
 
 // Rule: OBJ-010
 func TestUnload_ThreadObjectOrHandleLeft(t *testing.T) {
-	l := newLab(t, ke.Config{})
-	unloadsThread(func(*irql.K, irql.HANDLE) {})(l)
-	assert.Equal(t, []verify.RuleID{verify.OBJ_011}, l.expect(verify.OBJ_010).Also)
-	l = newLab(t, ke.Config{})
-	unloadsThread(func(k *irql.K, h irql.HANDLE) { referenceThread(k, h) })(l)
-	assert.Contains(t, l.expect(verify.OBJ_010).Headline, "is still referenced")
+	f := tripsEach(t, verify.OBJ_010, unloadsThread(func(*irql.K, irql.HANDLE) {}))
+	assert.Equal(t, []verify.RuleID{verify.OBJ_011}, f.Also)
+	f = tripsEach(t, verify.OBJ_010, unloadsThread(func(k *irql.K, h irql.HANDLE) { referenceThread(k, h) }))
+	assert.Contains(t, f.Headline, "is still referenced")
 }
 
 // Near miss: OBJ-010
@@ -192,12 +179,10 @@ type driverBlock struct {
 
 // Rule: IRQL-018
 func TestExAllocatePool2_PagedBlockWithASpinLock(t *testing.T) {
-	l := newLab(t, ke.Config{})
-	l.run(func(k *irql.K) {
+	tripsEach(t, verify.IRQL_018, does(func(k *irql.K) {
 		b := irp.New[driverBlock](k, irp.POOL_FLAG_PAGED, irp.Tag("Lock"))
 		irql.KeInitializeSpinLock(k, &b.Get().lock)
-	})
-	l.expect(verify.IRQL_018)
+	}))
 }
 
 // Near miss: IRQL-018
@@ -220,11 +205,9 @@ func TestExAllocatePool2_NonPagedBlockWithASpinLock(t *testing.T) {
 
 // Rule: POOL-018
 func TestExFreePool_BlockWithAResource(t *testing.T) {
-	l := newLab(t, ke.Config{})
-	l.run(func(k *irql.K) {
+	tripsAs(t, verify.POOL_018, 0xC4, "0xd2", does(func(k *irql.K) {
 		b := irp.New[driverBlock](k, irp.POOL_FLAG_NON_PAGED, irp.Tag("Lock"))
 		irql.ExInitializeResourceLite(k, &b.Get().lists[0])
 		irp.Free(k, b, irp.Tag("Lock"))
-	})
-	assert.Equal(t, "0xd2", l.expect(verify.POOL_018).Args[0].Value)
+	}))
 }

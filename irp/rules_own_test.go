@@ -57,13 +57,13 @@ func TestIoCompleteRequest_DuringTheRoutineOfAnotherDriver(t *testing.T) {
 	})
 }
 
-// sentDown forwards to a driver that pends; before it has come back, act is done.
+// sentDown forwards to a driver that holds the request; before it has come back, act is done.
 func sentDown(l *lab, act func(k *irql.K, d *driver, p *irp.IRP)) {
 	st := l.stack(func(k *irql.K, d *driver, p *irp.IRP) ntstatus.NTSTATUS {
 		s := skips(k, d, p)
 		act(k, d, p)
 		return s
-	}, pends(ok))
+	}, keeps)
 	l.send(st[0])
 }
 

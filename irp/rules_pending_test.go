@@ -95,7 +95,9 @@ func TestDispatch_ReturnsAnotherStatusThanTheIrps(t *testing.T) {
 	trips(t, verify.IRP_009, func(l *lab) { // only forwarded
 		l.through(answers(skips, ok), completes(failed))
 	})
-	trips(t, verify.IRP_009, func(l *lab) { // the lower driver said STATUS_PENDING
+	climbed := race{reason: "the routine may have marked the location by then",
+		rules: []verify.RuleID{verify.IRP_006}}
+	tripsMostly(t, verify.IRP_009, climbed, func(l *lab) { // the lower driver said STATUS_PENDING
 		l.through(answers(forwards(propagate), ok), pends(ok))
 	})
 }

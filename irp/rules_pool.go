@@ -30,6 +30,9 @@ var poolRules = []verify.Record{
 	rule(verify.POOL_013, "UseAfterFree", 0xD5, 0,
 		"Memory was touched after it was freed. It may have a new owner, who then reads or loses data that "+
 			"is not his."),
+	rule(verify.POOL_014, "UninitialisedRead", 0, 0,
+		"Memory was read, or handed to a program, that nothing was written to. It holds what its last owner "+
+			"left: results change from run to run, and secrets of the kernel get out."),
 	rule(verify.POOL_015, "UnSafeAllocatePool", 0, 0,
 		"The older allocation routines hand out memory with whatever was in it."),
 	rule(verify.POOL_016, "Leak", 0, 0,

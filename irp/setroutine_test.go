@@ -15,19 +15,6 @@ import (
 
 // IoSetCompletionRoutineEx, and the rules about which form a driver may use.
 
-// fails lets one site fail, always.
-type fails struct {
-	ke.Boring
-	site string
-}
-
-func (f fails) Choose(s *ke.Site, n int) int {
-	if s.Name == f.site {
-		return 1
-	}
-	return f.Boring.Choose(s, n)
-}
-
 // forwardsEx is a driver that forwards with the Ex form; dev chooses the device it passes.
 func forwardsEx(routine irp.IO_COMPLETION_ROUTINE, then func(k *irql.K, d *driver, p *irp.IRP,
 	s ntstatus.NTSTATUS) ntstatus.NTSTATUS) dispatch {
@@ -56,41 +43,35 @@ func TestIoSetCompletionRoutineEx_IsCalledLikeThePlainForm(t *testing.T) {
 	assert.NotZero(t, called)
 }
 
-// exFails is a lab in which IoSetCompletionRoutineEx fails.
-func exFails(t *testing.T) *lab {
-	return newLab(t, ke.Config{Source: fails{site: "fault/IoSetCompletionRoutineEx"}})
-}
+// exFails is that IoSetCompletionRoutineEx fails.
+var exFails = ke.Pin{Site: "fault/IoSetCompletionRoutineEx", Alt: 1}
 
 // Rule: IRP-042
 func TestIoSetCompletionRoutineEx_ResultIgnored(t *testing.T) {
-	l := exFails(t)
-	l.through(forwardsEx(propagate, func(k *irql.K, d *driver, p *irp.IRP,
-		_ ntstatus.NTSTATUS) ntstatus.NTSTATUS {
-		return irp.IoCallDriver(k, d.below, p)
-	}), completes(ok))
-	f := l.expect(verify.IRP_042)
+	f := trips(t, verify.IRP_042, func(l *lab) {
+		l.through(forwardsEx(propagate, func(k *irql.K, d *driver, p *irp.IRP,
+			_ ntstatus.NTSTATUS) ntstatus.NTSTATUS {
+			return irp.IoCallDriver(k, d.below, p)
+		}), completes(ok))
+	}, exFails)
 	assert.Equal(t, uint32(0xC4), f.BugCheck)
 	assert.Equal(t, "FAILED", f.Places[0].Label)
 }
 
 // Near miss: IRP-042
 func TestIoSetCompletionRoutineEx_FailureCompletesTheIrp(t *testing.T) {
-	l := exFails(t)
-	s := l.through(forwardsEx(propagate, checksThenSends), completes(ok))
-	l.silent()
-	assert.Equal(t, ntstatus.STATUS_INSUFFICIENT_RESOURCES, s)
-	l = exFails(t) // a creator frees it
-	st := l.stack(completes(ok))
-	l.run(func(k *irql.K) {
-		p := irp.IoAllocateIrp(k, 1, false)
-		ke.Push(k, ke.Frame{Kind: ke.FrameThread, Image: l.image})
-		assert.Equal(t, ntstatus.STATUS_INSUFFICIENT_RESOURCES,
-			irp.IoSetCompletionRoutineEx(k, clientDevice(k, l), p, freeIt, nil, true, true, true))
-		irp.IoFreeIrp(k, p)
-		ke.Pop(k)
-	})
-	assert.NotNil(t, st)
-	l.silent()
+	passes(t, func(l *lab) {
+		s := l.through(forwardsEx(propagate, checksThenSends), completes(ok))
+		assert.Equal(t, ntstatus.STATUS_INSUFFICIENT_RESOURCES, s)
+	}, exFails)
+	passes(t, func(l *lab) { // a creator frees it
+		l.run(func(k *irql.K) {
+			p := irp.IoAllocateIrp(k, 1, false)
+			assert.Equal(t, ntstatus.STATUS_INSUFFICIENT_RESOURCES,
+				irp.IoSetCompletionRoutineEx(k, clientDevice(k, l), p, freeIt, nil, true, true, true))
+			irp.IoFreeIrp(k, p)
+		})
+	}, exFails)
 }
 
 // clientDevice makes a device of the client.

@@ -197,7 +197,7 @@ func toUser(k *irql.K, b []byte) *Buffer {
 		return nil
 	}
 	u := pool.AllocUser(ke.Of(k), len(b))
-	copy(pool.Raw(k, u), b)
+	pool.Put(k, u, b)
 	return u
 }
 

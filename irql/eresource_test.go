@@ -1,12 +1,15 @@
 package irql
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"calloutsim/internal/ke"
 	"calloutsim/internal/trace"
+	"calloutsim/internal/trial"
 	"calloutsim/internal/verify"
 	"calloutsim/ntstatus"
 )
@@ -245,7 +248,8 @@ func TestExAcquireSharedWaitForExclusive_BySharer(t *testing.T) {
 // Rule: LOCK-026
 func TestDeadlock_ResourceAndPushLock(t *testing.T) {
 	r, p := &ERESOURCE{}, &EX_PUSH_LOCK{}
-	m := play(t, ke.Config{Continue: true}, func(k *K) {
+	var first []verify.Finding
+	bodies := after(func(k *K) {
 		ExInitializeResourceLite(k, r)
 		ExInitializePushLock(k, p)
 	}, func(k *K) {
@@ -259,14 +263,23 @@ func TestDeadlock_ResourceAndPushLock(t *testing.T) {
 		sleep(k, ms)
 		ExAcquireResourceExclusiveLite(k, r, true)
 	})
-	f := m.Findings()
-	assert.Len(t, f, 2)
-	assert.Equal(t, verify.LOCK_003, f[0].Rule)
+	trial.Breaks(t, func(number int) bool {
+		m := play(t, ke.Config{Continue: true, Source: trial.Walk(number)}, bodies)
+		defer m.Close()
+		f := slices.Clone(m.Findings())
+		require.Len(t, f, 2)
+		require.Equal(t, verify.LOCK_003, f[0].Rule)
+		require.Equal(t, verify.LOCK_026, f[1].Rule)
+		if number == 0 {
+			first = f
+		}
+		return true
+	})
+	f := first
 	assert.Zero(t, f[0].BugCheck, "an extension")
-	assert.Equal(t, verify.LOCK_026, f[1].Rule)
 	assert.Contains(t, f[1].Headline, "each owns what the next one waits for")
-	assert.Contains(t, f[1].Blocked[0], "for push#1 (held by driver c)")
-	assert.Contains(t, f[1].Blocked[1], "for eres#1 (held by driver b)")
+	assert.Contains(t, f[1].Blocked[0], "for push#1 (held by system thread")
+	assert.Contains(t, f[1].Blocked[1], "for eres#1 (held by system thread")
 }
 
 // Near miss: LOCK-026

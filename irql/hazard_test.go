@@ -62,27 +62,23 @@ func TestKeSetEvent_WaitFlagWithoutAWait(t *testing.T) {
 // Near miss: IRQL-013
 func TestKeSetEvent_WaitFlagAndAWait(t *testing.T) {
 	var v Var[int32]
-	for run := range uint64(20) {
-		m := play(t, ke.Config{Source: ke.NewRandom(3, run)}, func(k *K) {
-			go1, done := event(k, SynchronizationEvent), event(k, NotificationEvent)
-			v.Store(k, 0)
-			spawn(k, func(k *K) {
-				wait(k, go1)
-				v.Store(k, 1)
-				KeSetEvent(k, done, 0, false)
-			})
-			KeSetEvent(k, go1, 0, true)
-			wait(k, done)
-			KeSetEvent(k, done, 0, true)
-			KeWaitForMultipleObjects(k, 1, []any{done}, WaitAll, Executive, KernelMode, false, nil, nil)
-			s := &KSEMAPHORE{}
-			KeInitializeSemaphore(k, s, 0, 1)
-			KeReleaseSemaphore(k, s, 0, 1, true)
-			wait(k, s)
+	clean(t, func(k *K) {
+		go1, done := event(k, SynchronizationEvent), event(k, NotificationEvent)
+		v.Store(k, 0)
+		spawn(k, func(k *K) {
+			wait(k, go1)
+			v.Store(k, 1)
+			KeSetEvent(k, done, 0, false)
 		})
-		assert.Empty(t, m.Findings())
-		assert.Empty(t, m.Threads())
-	}
+		KeSetEvent(k, go1, 0, true)
+		wait(k, done)
+		KeSetEvent(k, done, 0, true)
+		KeWaitForMultipleObjects(k, 1, []any{done}, WaitAll, Executive, KernelMode, false, nil, nil)
+		s := &KSEMAPHORE{}
+		KeInitializeSemaphore(k, s, 0, 1)
+		KeReleaseSemaphore(k, s, 0, 1, true)
+		wait(k, s)
+	})
 }
 
 // pageable makes what begins at p look like pageable memory.

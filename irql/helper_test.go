@@ -1,14 +1,13 @@
 package irql
 
 import (
-	"os"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/trial"
 	"calloutsim/internal/verify"
 )
 
@@ -54,38 +53,27 @@ func playIn(t *testing.T, cfg ke.Config, kind ke.FrameKind, bodies ...func(k *K)
 	return m
 }
 
-// trips asserts that the bodies break exactly one rule, once.
+// trips asserts that the bodies break exactly one rule, once, under every schedule, and returns the finding
+// of the boring one.
 func trips(t *testing.T, rule verify.RuleID, bodies ...func(k *K)) verify.Finding {
 	t.Helper()
-	f := found(t, play(t, ke.Config{}, bodies...), rule)
-	if !thorough || len(bodies) > 1 { // several rely on the order in which they begin
-		return f
-	}
-	for run := range uint64(schedules) {
-		m := play(t, ke.Config{Source: noFaults{ke.NewRandom(2, run)}}, bodies...)
-		if len(m.Findings()) > 0 {
-			found(t, m, rule)
-		}
-		if m.Close(); t.Failed() {
-			t.Fatalf("with the random walk of run %d", run)
-		}
-	}
-	return f
+	return tripsIn(t, rule, ke.FrameWorkItem, bodies...)
 }
 
-// thorough asks for many random schedules besides the boring one; .ci/run sets it.
-var thorough = os.Getenv("SIM_THOROUGH") != ""
-
-const schedules = 1000
-
-// noFaults is a random walk in which nothing fails.
-type noFaults struct{ *ke.Random }
-
-func (n noFaults) Choose(s *ke.Site, alternatives int) int {
-	if pick := n.Random.Choose(s, alternatives); !s.Fault() {
-		return pick
-	}
-	return 0
+// tripsIn is trips in callbacks of another kind.
+func tripsIn(t *testing.T, rule verify.RuleID, kind ke.FrameKind,
+	bodies ...func(k *K)) (first verify.Finding) {
+	t.Helper()
+	trial.Breaks(t, func(number int) bool {
+		m := playIn(t, ke.Config{Source: trial.Walk(number)}, kind, bodies...)
+		f := found(t, m, rule)
+		if number == 0 {
+			first = f
+		}
+		m.Close()
+		return true
+	})
+	return first
 }
 
 func found(t *testing.T, m *ke.Machine, rule verify.RuleID) verify.Finding {
@@ -96,21 +84,30 @@ func found(t *testing.T, m *ke.Machine, rule verify.RuleID) verify.Finding {
 	return f[0]
 }
 
-// clean asserts that the bodies break no rule and that all of them end.
-func clean(t *testing.T, bodies ...func(k *K)) *ke.Machine {
+// clean asserts that the bodies break no rule under any schedule, and that all of them end.
+func clean(t *testing.T, bodies ...func(k *K)) (first *ke.Machine) {
 	t.Helper()
-	m := play(t, ke.Config{}, bodies...)
-	assert.Empty(t, m.Findings())
-	assert.Empty(t, m.Threads())
-	for run := uint64(0); thorough && len(bodies) == 1 && run < schedules; run++ {
-		m := play(t, ke.Config{Source: noFaults{ke.NewRandom(1, run)}}, bodies...)
-		assert.Empty(t, m.Findings())
-		assert.Empty(t, m.Threads())
-		if m.Close(); t.Failed() {
-			t.Fatalf("with the random walk of run %d", run)
+	trial.Keeps(t, func(number int) {
+		m := play(t, ke.Config{Source: trial.Walk(number)}, bodies...)
+		require.Empty(t, m.Findings())
+		require.Empty(t, m.Threads())
+		if number == 0 {
+			first = m
+			return
+		}
+		m.Close()
+	})
+	return first
+}
+
+// after is a body that prepares what the others share and then starts a thread for each.
+func after(prepare func(k *K), bodies ...func(k *K)) func(k *K) {
+	return func(k *K) {
+		prepare(k)
+		for _, body := range bodies {
+			spawn(k, body)
 		}
 	}
-	return m
 }
 
 // dpc runs fn in a DPC of the driver and returns when it has run.

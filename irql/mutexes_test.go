@@ -5,7 +5,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"calloutsim/internal/ke"
 	"calloutsim/internal/verify"
 )
 
@@ -23,7 +22,7 @@ func guarded(k *K) *KGUARDED_MUTEX {
 
 // Rule: LOCK-004
 func TestExReleaseFastMutex_OwnedByAnotherThread(t *testing.T) {
-	m := play(t, ke.Config{}, func(k *K) {
+	f := trips(t, verify.LOCK_004, func(k *K) {
 		m := fast(k)
 		spawn(k, func(k *K) {
 			var old KIRQL
@@ -34,16 +33,15 @@ func TestExReleaseFastMutex_OwnedByAnotherThread(t *testing.T) {
 		ExAcquireFastMutex(k, m)
 		KeDelayExecutionThread(k, KernelMode, false, rel(ms))
 	})
-	f := found(t, m, verify.LOCK_004)
 	assert.Equal(t, []verify.RuleID{verify.LOCK_016}, f.Also)
-	m = play(t, ke.Config{}, func(k *K) {
+	f = trips(t, verify.LOCK_017, func(k *K) {
 		m := &KMUTEX{}
 		KeInitializeMutex(k, m, 0)
 		wait(k, m)
 		spawn(k, func(k *K) { KeReleaseMutex(k, m, false) })
 		KeDelayExecutionThread(k, KernelMode, false, rel(ms))
 	})
-	assert.Equal(t, []verify.RuleID{verify.LOCK_004}, found(t, m, verify.LOCK_017).Also)
+	assert.Equal(t, []verify.RuleID{verify.LOCK_004}, f.Also)
 }
 
 // Near miss: LOCK-004

@@ -40,11 +40,11 @@ func TestKeWaitForSingleObject_MutexesInTheOtherOrder(t *testing.T) {
 			KeReleaseMutex(k, &m[x], false)
 		}
 	}
-	trips(t, verify.LOCK_003, func(k *K) { // a circle of three, before anybody hangs
+	trips(t, verify.LOCK_003, after(func(k *K) { // a circle of three, before anybody hangs
 		for i := range m {
 			KeInitializeMutex(k, &m[i], 0)
 		}
-	}, pair(0, 1), pair(1, 2), pair(2, 0))
+	}, pair(0, 1), pair(1, 2), pair(2, 0)))
 }
 
 // Near miss: LOCK-003

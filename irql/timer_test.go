@@ -134,7 +134,15 @@ func TestKeInsertQueueDpc_QueuedOneLosesTheArguments(t *testing.T) {
 		KeFlushQueuedDpcs(k)
 	})
 	assert.Equal(t, []any{"third"}, got)
-	f := found(t, m, verify.OBJ_008)
+	found(t, m, verify.OBJ_008)
+	f := trips(t, verify.OBJ_008, func(k *K) { // no DPC of this processor runs before the IRQL is lowered
+		d := &KDPC{}
+		KeInitializeDpc(k, d, func(*K, *KDPC, any, any, any) {}, nil)
+		old := KeRaiseIrqlToDpcLevel(k)
+		KeInsertQueueDpc(k, d, "first", nil)
+		KeInsertQueueDpc(k, d, "second", nil)
+		KeLowerIrql(k, old)
+	})
 	assert.Equal(t, verify.Warning, f.Severity())
 }
 

@@ -210,7 +210,7 @@ func (o *socket) getOption(k *irql.K, r *request, c *control, opt *option) {
 	r.lendControl(k, c, verify.WSK_207)
 	v := opt.get(o.ep)
 	r.fill = func(k *irql.K) {
-		copy(pool.Raw(k, c.out), []byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)})
+		pool.Put(k, c.out, []byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)})
 	}
 	r.finish(k, ntstatus.STATUS_SUCCESS, 4, nil)
 }

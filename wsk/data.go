@@ -205,7 +205,7 @@ func (o *socket) receive(k *irql.K, r *request, list []extent, length int, flags
 			n := uint64(len(got))
 			r.fill = func(k *irql.K) {
 				for _, v := range list {
-					got = got[copy(pool.Raw(k, v), got):]
+					got = got[pool.Put(k, v, got):]
 				}
 			}
 			r.finish(k, s, n, nil)

@@ -41,6 +41,8 @@ type rig struct {
 	reg  wsk.WSK_REGISTRATION
 	npi  wsk.WSK_PROVIDER_NPI
 	disp wsk.WSK_CLIENT_DISPATCH
+	made []*wsk.WSK_SOCKET
+	walk *plain // nil for the boring schedule
 }
 
 func newRig(t *testing.T, run uint64, pins ...ke.Pin) *rig {
@@ -81,7 +83,7 @@ func (r *rig) bare(body func(k *irql.K)) *rig {
 		return good
 	})
 	r.m.Run(nil)
-	if !r.m.Dead() {
+	if _, done := r.drv.EntryStatus(); done && !r.m.Dead() {
 		irp.UnloadDriver(r.m, r.drv)
 		r.m.Run(nil)
 	}
@@ -105,31 +107,6 @@ func (r *rig) clean() {
 	for _, t := range r.m.Threads() {
 		why, _, _, _ := t.Waits()
 		r.Fatalf("%s did not end: %s", t.Name(), why)
-	}
-}
-
-// trips requires that the first finding is of rule.
-func (r *rig) trips(rule verify.RuleID) verify.Finding {
-	r.Helper()
-	fs := r.m.Findings()
-	var got []string
-	for _, f := range fs {
-		if f.Rule == rule {
-			return f
-		}
-		got = append(got, f.Rule.String()+": "+f.Headline)
-	}
-	r.Fatalf("%v was not reported, but: %q", rule, got)
-	return verify.Finding{}
-}
-
-// not requires that rule was not broken.
-func (r *rig) not(rule verify.RuleID) {
-	r.Helper()
-	for _, f := range r.m.Findings() {
-		if f.Rule == rule {
-			r.Fatalf("%v: %s", f.Rule, f.Headline)
-		}
 	}
 }
 
@@ -185,11 +162,13 @@ func (r *rig) ok(s irp.IO_STATUS_BLOCK) irp.IO_STATUS_BLOCK {
 
 func (r *rig) socket(k *irql.K, flags wsk.SocketFlags) *wsk.WSK_SOCKET {
 	r.Helper()
-	return r.ok(do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
+	s := r.ok(do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
 		return r.npi.Dispatch.WskSocket(k, r.npi.Client, ws2def.AF_INET, ws2def.SOCK_STREAM,
 			ws2def.IPPROTO_TCP, flags,
 			nil, nil, nil, nil, nil, p)
 	})).Pointer.(*wsk.WSK_SOCKET)
+	r.made = append(r.made, s)
+	return s
 }
 
 func (r *rig) listener(k *irql.K, a ws2def.SOCKADDR) *wsk.WSK_SOCKET {
@@ -211,6 +190,7 @@ func (r *rig) pair(k *irql.K) (c, a, l *wsk.WSK_SOCKET) {
 	a = r.ok(do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
 		return listening(l).WskAccept(k, l, 0, nil, nil, nil, nil, p)
 	})).Pointer.(*wsk.WSK_SOCKET)
+	r.made = append(r.made, a)
 	return c, a, l
 }
 

@@ -144,7 +144,7 @@ func (o *socket) query(k *irql.K, r *request, c *control) {
 // answer stores the result of a query in the client's memory.
 func (o *socket) answer(k *irql.K, c *control, b []byte, transfer bool, n uint64, st ntstatus.NTSTATUS) {
 	if transfer {
-		copy(pool.Raw(k, c.out), b)
+		pool.Put(k, c.out, b)
 	}
 	o.probed = nil
 	if c.returned == nil || st != ntstatus.STATUS_SUCCESS && st != ntstatus.STATUS_BUFFER_TOO_SMALL {

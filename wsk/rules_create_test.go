@@ -123,10 +123,12 @@ func held(flags uint64, when string, table bool) func(r *rig, k *irql.K) {
 			irp.Free(k, x, tag)
 		}
 		q := newRequest(k)
-		connected(s).WskCloseSocket(k, s, q.p)
-		if when == "during close" {
-			irp.Free(k, x, tag)
-		}
+		r.calmly(func() {
+			connected(s).WskCloseSocket(k, s, q.p)
+			if when == "during close" {
+				irp.Free(k, x, tag)
+			}
+		})
 		r.ok(q.wait(k))
 		q.free(k)
 		if when == "after close" {

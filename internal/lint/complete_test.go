@@ -9,14 +9,7 @@ import (
 )
 
 // withoutRecord are the rules of the general catalogue that nobody detects, and why.
-var withoutRecord = map[string]string{
-	"IRP-063": "only for majors declared as pass-through, and no driver can declare one: C has no place for " +
-		"it, and a driver that handles a request is told from one that does not know it by nothing else",
-	"POOL-014": "not done: needs a map of the bytes written for every block handed out uninitialised; what " +
-		"is done through a slice of Buffer.Bytes could not be judged even then",
-	"UNLOAD-008": "each registration that exists has a rule of its own, which is reported and names this " +
-		"one in Also (rules.md 12): WSK-005, WFP-013, WFP-098",
-}
+var withoutRecord = map[string]string{}
 
 // checkComplete compares the numbers of the general catalogue with the records of irql and irp.
 func checkComplete(numbers []string, c catalogue, without map[string]string) []problem {

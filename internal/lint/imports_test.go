@@ -32,6 +32,7 @@ var graph = map[string][]string{
 		"sim/report", "sim/coverage"},
 
 	"internal/corpus":         {"irp"},
+	"internal/trial":          {"internal/ke"},
 	"internal/conform/irpvec": {"irp"},
 	"internal/conform/kevec":  {"irp"},
 	"sim/trace/pcapng":        {"sim/trace"},

@@ -10,19 +10,20 @@ import (
 )
 
 // guard says why an access must be looked at; a block with none of these bits may be touched freely.
-type guard uint8
+type guard uint16
 
 const (
-	gGone     guard = 1 << iota // freed, or the routine whose stack it was has returned
-	gPageable                   // level must be below DISPATCH_LEVEL
-	gPoints                     // accesses are scheduling points
-	gTaken                      // belongs to the system now
-	gAlias                      // view: through a mapping
-	gLent                       // for stores: an operation needs the contents unchanged
-	gReadOnly                   // view, for stores: read-only mapping
-	gRaces                      // the race detector wants to know
+	gGone      guard = 1 << iota // freed, or the routine whose stack it was has returned
+	gPageable                    // level must be below DISPATCH_LEVEL
+	gPoints                      // accesses are scheduling points
+	gTaken                       // belongs to the system now
+	gAlias                       // view: through a mapping
+	gLent                        // for stores: an operation needs the contents unchanged
+	gReadOnly                    // view, for stores: read-only mapping
+	gRaces                       // the race detector wants to know
+	gUnwritten                   // handed out uninitialised, and not known to be written from end to end
 
-	onLoad  = gGone | gPageable | gPoints | gTaken | gAlias | gRaces
+	onLoad  = gGone | gPageable | gPoints | gTaken | gAlias | gRaces | gUnwritten
 	onStore = onLoad | gLent | gReadOnly
 )
 
@@ -49,9 +50,10 @@ type block struct {
 
 // extra is what only some blocks have: those somebody else uses, and typed ones.
 type extra struct {
-	loans []loan
-	taken *Loan
-	typed typedBytes // the Go value of a typed allocation
+	loans   []loan
+	taken   *Loan
+	typed   typedBytes // the Go value of a typed allocation
+	written []byte     // of a block in special pool: see block.bits
 }
 
 // typed gives the Go value of a typed allocation, nil for bytes.
@@ -210,12 +212,16 @@ func (h *heap) enter(k *ke.K, b *block, r *Request) {
 }
 
 func (h *heap) giveBytes(b *block, r *Request) {
-	end := canarySize + r.Size
+	end, room := canarySize+r.Size, r.Size
+	tracked := r.Uninitialized && r.Kind.Pool()
+	if tracked {
+		room += bitsFor(r.Size)
+	}
 	if h.opt.SpecialPool {
 		b.c = h.specialChunk(b, r.Size)
 	}
 	if b.c == nil {
-		b.c = h.getChunk(r.Size)
+		b.c = h.getChunk(room)
 		setCanary(b.c.mem)
 		setCanary(b.c.mem[end:])
 	}
@@ -227,6 +233,9 @@ func (h *heap) giveBytes(b *block, r *Request) {
 		clear(data)
 	}
 	b.root.data = data
+	if tracked {
+		b.trackWrites()
+	}
 }
 
 // AllocUser makes memory of a process, which is outside of any driver.

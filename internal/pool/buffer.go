@@ -68,6 +68,7 @@ func (b *Buffer) Bytes() []byte {
 		if b.guard&gReadOnly != 0 {
 			return append([]byte(nil), d...)
 		}
+		b.wrote(0, len(d))
 		return d
 	}
 	return b.data
@@ -83,7 +84,8 @@ func (b *Buffer) Slice(off, n int) *Buffer {
 		alias: b.alias, open: b.open}
 }
 
-// Load8 reads one byte. Rules: POOL-011, POOL-012, POOL-013, POOL-026, MDL-019, IRQL-008.
+// Load8 reads one byte. Rules: POOL-011, POOL-012, POOL-013, POOL-014, POOL-026, MDL-019,
+// IRQL-008.
 func (b *Buffer) Load8(off int) uint8 {
 	if (b.blk.guard|b.guard)&onLoad != 0 || off < 0 || off > len(b.data)-1 {
 		return b.slow(off, 1, false)[0]
@@ -115,7 +117,7 @@ func (b *Buffer) Load64(off int) uint64 {
 	return binary.LittleEndian.Uint64(b.data[off:])
 }
 
-// Store8 writes one byte. Rules: as Load8, and POOL-024, POOL-025, MDL-014.
+// Store8 writes one byte. Rules: as Load8 without POOL-014, and POOL-024, POOL-025, MDL-014.
 func (b *Buffer) Store8(off int, v uint8) {
 	if (b.blk.guard|b.guard)&onStore != 0 || off < 0 || off > len(b.data)-1 {
 		b.slow(off, 1, true)[0] = v
@@ -187,7 +189,7 @@ func (b *Buffer) slow(off, n int, write bool) []byte { return b.checked(off, n, 
 func (b *Buffer) checked(off, n int, write, access bool) []byte {
 	k := b.blk.h.m.Current()
 	if k == nil {
-		return b.unwatched(off, n)
+		return b.unwatched(off, n, write)
 	}
 	if b.blk.guard&(gPoints|gRaces) != 0 {
 		b.announce(k, off, n, write, access)
@@ -216,6 +218,13 @@ func (b *Buffer) checked(off, n int, write, access bool) []byte {
 	if write && g&gLent != 0 {
 		b.blk.writeLent(k, int(b.off)+off, n)
 	}
+	if g&gUnwritten != 0 {
+		if write {
+			b.wrote(off, n)
+		} else if access {
+			b.checkWritten(k, off, n)
+		}
+	}
 	return b.data[off : off+n]
 }
 
@@ -237,13 +246,16 @@ func (b *Buffer) announce(k *ke.K, off, n int, write, access bool) {
 
 // unwatched serves the test, which may look at everything when nobody runs. Memory that is gone shows
 // poison.
-func (b *Buffer) unwatched(off, n int) []byte {
+func (b *Buffer) unwatched(off, n int, write bool) []byte {
 	outside := off < 0 || n < 0 || off > b.Len()-n
 	if outside && !b.blk.h.m.Dead() {
 		panic(ke.Misuse("access outside of " + b.blk.id.String() + " from the test"))
 	}
 	if outside || b.blk.guard&gGone != 0 {
 		return poisoned(n) // for deferred driver code in a dead machine as well
+	}
+	if write {
+		b.wrote(off, n)
 	}
 	return b.data[off : off+n]
 }
@@ -255,7 +267,7 @@ func poisoned(n int) []byte {
 	return d
 }
 
-// Raw is the memory for code that models the system, wherever it runs: only memory that is gone is
+// Raw is the memory for code that models the system, wherever it runs, and reads: only memory that is gone is
 // reported.
 func Raw(k *ke.K, b *Buffer) []byte {
 	if b.blk.guard&gGone != 0 {
