@@ -326,6 +326,7 @@ func newIOManager(m *ke.Machine) *ioManager {
 	io := &ioManager{m: m}
 	io.cancelLock.ID = m.NewID(trace.SpinLock)
 	m.OnStackDeath = append(m.OnStackDeath, io.stackGone)
+	m.OnThreadEnd = append(m.OnThreadEnd, io.endThread)
 	m.AtUnload(io.checkUnload)
 	m.AtEnd(io.checkEnd)
 	m.Refine = append(m.Refine, io.refine)

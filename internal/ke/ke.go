@@ -45,9 +45,9 @@ type K struct {
 	line   *timeline // of the race detector
 	raises []uint8   // levels that raises returned and no lowering has restored
 
-	kernelAPC  int // negative while normal kernel APCs are disabled, as in KTHREAD
-	specialAPC int // negative while special kernel APCs are disabled
-	apcs       []func(k *K)
+	kernelAPC  int   // negative while normal kernel APCs are disabled, as in KTHREAD
+	specialAPC int   // negative while special kernel APCs are disabled
+	apcs       []apc // special ones first
 	promisedBy ddi.ID
 	highSince  int64 // when the level reached DISPATCH_LEVEL by a raise or the start of a DPC
 }
@@ -118,6 +118,7 @@ type Machine struct {
 	Memory interface{ Release() }
 
 	OnStackDeath []func(k *K, obj any) // told about frame-scoped objects that die
+	OnThreadEnd  []func(k *K)          // called in a thread that ends and has Requests
 	// Refine may replace the rule of a finding by a more specific one (rules.md 12) before anything is done
 	// about it.
 	Refine []func(k *K, f *verify.Finding)
@@ -173,6 +174,7 @@ func (m *Machine) Reset(cfg Config) {
 	m.choices, m.find, m.seen = m.choices[:0], nil, m.seen[:0]
 	clear(m.slots)
 	m.images = m.images[:0]
+	m.OnThreadEnd = m.OnThreadEnd[:0]
 	m.OnStackDeath, m.Refine, m.Explain, m.Describe = m.OnStackDeath[:0], m.Refine[:0], m.Explain[:0], nil
 	m.Pageable = nil
 	m.chanNo = 0
