@@ -192,8 +192,8 @@ func (io *ioManager) tell(k *irql.K, f *FILE_OBJECT, major uint8,
 	return s
 }
 
-// awaitTold waits for the end of such a request. A program that is to end meanwhile gives its IRP_MJ_CREATE up
-// (IMPL, reactos: ntoskrnl/io/iomgr/file.c, IopParseDevice); cleanup and close are waited for.
+// awaitTold waits for the end of such a request. A program that is to end meanwhile gives its IRP_MJ_CREATE
+// up (IMPL, reactos: ntoskrnl/io/iomgr/file.c, IopParseDevice); cleanup and close are waited for.
 func (io *ioManager) awaitTold(k *irql.K, p *IRP, mode irql.KPROCESSOR_MODE, event *ke.Object, name string) {
 	how := ke.WaitHow(0)
 	if mode == irql.UserMode {

@@ -224,8 +224,8 @@ func (op *UserIO) Done() bool {
 	return op.status != ntstatus.STATUS_PENDING || op.event.Header().Signal > 0
 }
 
-// Wait blocks until the request has ended, or for a time (nil for ever, as in ke.Wait), or until the thread is
-// to end. It reports whether the request has ended.
+// Wait blocks until the request has ended, or for a time (nil for ever, as in ke.Wait), or until the thread
+// is to end. It reports whether the request has ended.
 func (op *UserIO) Wait(k *irql.K, due *int64) bool {
 	if !op.Done() {
 		ke.WaitAs(k, ke.WaitUser, []*ke.Object{op.event.Header()}, false, due, "a request to a device")

@@ -55,9 +55,9 @@ type checked interface {
 func (r *resident) stackObject() bool { return r.onStack }
 
 // KeWaitForSingleObject waits until an object is signalled or the time-out has passed: nil waits for ever,
-// 0 not at all, negative is relative, positive absolute, in units of 100 ns. A wait in UserMode also ends with
-// STATUS_USER_APC when the thread is to end; an alertable one also for a user APC, and with STATUS_ALERTED for
-// an alert. These three and STATUS_TIMEOUT are success codes.
+// 0 not at all, negative is relative, positive absolute, in units of 100 ns. A wait in UserMode also ends
+// with STATUS_USER_APC when the thread is to end; an alertable one also for a user APC, and with
+// STATUS_ALERTED for an alert. These and STATUS_TIMEOUT are success codes.
 //
 // IRQL: <= DISPATCH_LEVEL, <= APC_LEVEL unless timeout points to zero.
 // Ownership: the object must stay until the wait is over.

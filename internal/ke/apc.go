@@ -180,8 +180,8 @@ func (m *Machine) EndSoon(t *Thread) {
 // Ending reports whether k's thread has been told to end.
 func Ending(k *K) bool { return k.t.ending }
 
-// ReturnToUser runs the user APCs that are due, as every return to user mode does. False: the thread is not
-// to return but to end.
+// ReturnToUser runs the user APCs that are due, as every return to user mode does; they run one after the
+// other, each from the return of the one before. False: the thread is not to return but to end.
 func ReturnToUser(k *K) bool {
 	for t := k.t; ; {
 		if t.ending {
@@ -197,8 +197,10 @@ func ReturnToUser(k *K) bool {
 			l.vc.join(l.apc)
 			l.apc = l.apc[:0]
 		}
+		t.userPending = false
 		Note(k, "user APC", t.ID)
 		fn(k)
+		t.userPending = len(t.user) > 0
 	}
 }
 

@@ -108,6 +108,7 @@ type Machine struct {
 	seen    []seenFinding
 	crash   any // internal error on its way out
 	images  []*Image
+	procs   []*Process
 	born    []*Thread // every thread of this run, for the next one to use again
 	retired []*Thread // of earlier runs
 	made    uint64    // threads and processes so far
@@ -173,7 +174,7 @@ func (m *Machine) Reset(cfg Config) {
 	m.ctxs = uint16(cfg.Processors)
 	m.choices, m.find, m.seen = m.choices[:0], nil, m.seen[:0]
 	clear(m.slots)
-	m.images = m.images[:0]
+	m.images, m.procs = m.images[:0], m.procs[:0]
 	m.OnThreadEnd = m.OnThreadEnd[:0]
 	m.OnStackDeath, m.Refine, m.Explain, m.Describe = m.OnStackDeath[:0], m.Refine[:0], m.Explain[:0], nil
 	m.Pageable = nil

@@ -20,6 +20,9 @@ type Process struct {
 	PID   uint32
 	Image string
 	Admin bool
+
+	Object Object // signalled when its last thread has ended
+	Data   any    // for the package above
 }
 
 // Thread is an execution context with a stack of its own. Its Object is signalled when it has ended.
