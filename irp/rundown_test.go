@@ -51,7 +51,8 @@ func TestEndThread_SystemThreadCancelsItsRequests(t *testing.T) {
 			l.run(func(k *irql.K) {
 				var b bound
 				th := systemThread(k, func(k *irql.K, _ any) {
-					assert.Equal(t, pending, irp.IoCallDriver(k, st[0].dev, ioctl(k, st[0].dev, &b.event, &b.iosb)))
+					p := ioctl(k, st[0].dev, &b.event, &b.iosb)
+					assert.Equal(t, pending, irp.IoCallDriver(k, st[0].dev, p))
 					if terminate {
 						irql.PsTerminateSystemThread(k, ok)
 					}

@@ -271,6 +271,9 @@ func StampOf(k *K) Stamp { return Stamp{k.m, k.m.serial} }
 // Of reports whether s is the run k belongs to.
 func (s *Stamp) Of(k *K) bool { return s.m == k.m && s.serial == k.m.serial }
 
+// Live reports whether s is the present run of its machine.
+func (s *Stamp) Live() bool { return s.m != nil && s.serial == s.m.serial }
+
 // Log records an event with the place of k filled in, and returns its sequence number.
 func Log(k *K, e trace.Event) uint64 {
 	m := k.m
