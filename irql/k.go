@@ -51,6 +51,7 @@ type machine struct {
 	exTimers  []*EX_TIMER
 	order     []nesting
 	watch     watchers
+	system    *KPROCESS
 }
 
 var state = ke.NewSlot(newMachine)

@@ -42,8 +42,8 @@ type KWAIT_BLOCK struct {
 	run ke.Stamp // the run by is of; a block may survive one
 }
 
-// waitable is a dispatcher object: KEVENT, KMUTEX, KSEMAPHORE, KTIMER, KTHREAD, and those of other packages
-// that have a header.
+// waitable is a dispatcher object: KEVENT, KMUTEX, KSEMAPHORE, KTIMER, KTHREAD, KPROCESS, and those of other
+// packages that have a header.
 type waitable interface{ Header() *ke.Object }
 
 // checked is a waitable of this package.
@@ -139,7 +139,7 @@ func waitFor(k *K, d ddi.ID, object any, mode KPROCESSOR_MODE) waitable {
 	w, ok := object.(waitable)
 	if !ok {
 		panic(ke.Misuse(fmt.Sprintf("%v: a %T is no dispatcher object; pass the address of a KEVENT, "+
-			"KMUTEX, KSEMAPHORE, KTIMER, or an EX_TIMER or KTHREAD", d, object)))
+			"KMUTEX, KSEMAPHORE, KTIMER, or an EX_TIMER, KTHREAD or KPROCESS", d, object)))
 	}
 	c, ok := object.(checked)
 	if !ok {
