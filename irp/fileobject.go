@@ -181,7 +181,7 @@ func (io *ioManager) tell(k *irql.K, f *FILE_OBJECT, major uint8,
 		p.flags = IRP_CREATE_OPERATION | IRP_SYNCHRONOUS_API
 	}
 	l := p.loc(p.stackCount)
-	l.major, l.file = major, f
+	l.major, l.file, p.file = major, f, f
 	p.allocSeq = ke.Log(k, trace.Event{What: trace.Note, Text: MajorName(major), Obj: p.id, Obj2: f.id})
 	s := IoCallDriver(k, dev, p)
 	if s == ntstatus.STATUS_PENDING {

@@ -210,8 +210,9 @@ type IRP struct {
 	driverContext [4]any
 	thread        *ke.Thread
 	op            *UserIO // what a program waits for
-	cancelAt      int64   // time of IoCancelIrp
-	serial        uint64  // changes with every transfer of ownership
+	file          *FILE_OBJECT
+	cancelAt      int64  // time of IoCancelIrp
+	serial        uint64 // changes with every transfer of ownership
 
 	entry     *LIST_ENTRY // Tail.Overlay.ListEntry, made when it is asked for
 	csq       *IO_CSQ     // the cancel-safe queue it is in

@@ -6,6 +6,23 @@ import (
 	"calloutsim/irql"
 )
 
+// Thread is Tail.Overlay.Thread, the thread the request was issued by; nil when none is known. Rules:
+// IRP-005.
+func (p *IRP) Thread() *irql.KTHREAD {
+	p.touch()
+	if p.thread == nil {
+		return nil
+	}
+	return irql.ThreadObject(p.thread)
+}
+
+// OriginalFileObject is Tail.Overlay.OriginalFileObject, the opening that the I/O manager made the request
+// for; nil for requests of drivers. Rules: IRP-005.
+func (p *IRP) OriginalFileObject() *FILE_OBJECT {
+	p.touch()
+	return p.file
+}
+
 // IoGetRequestorProcessId gives the id of the process whose thread asked for the request, 0 when no thread is
 // known.
 //

@@ -169,6 +169,7 @@ func (op *UserIO) send(k *irql.K, r *DeviceRequest) {
 	p.requestorMode = irql.UserMode
 	l := p.loc(p.stackCount)
 	l.major, l.file, l.filled = r.Major, f, true
+	p.file = f
 	if !op.present(k, p, dev, r) {
 		p.freeBuffers(k)
 		io.release(p)
@@ -331,7 +332,7 @@ func (io *ioManager) outstanding(want func(*UserIO) bool) []*UserIO {
 	return out
 }
 
-// EndProcess closes the handles of a process whose last thread has ended.
+// EndProcess closes the handles of a process whose last thread has ended. Rules: MDL-007.
 func EndProcess(k *irql.K, by *ke.Process) {
 	io := state.Of(k)
 	for i := 0; i < len(io.handles); {
@@ -342,4 +343,5 @@ func EndProcess(k *irql.K, by *ke.Process) {
 		}
 		i++
 	}
+	mdls.Of(k).leftInProcess(k, by)
 }

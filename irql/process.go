@@ -111,7 +111,7 @@ func PsLookupThreadByThreadId(k *K, threadId HANDLE, thread **KTHREAD) ntstatus.
 	ke.Point(k, ke.Use{})
 	for _, t := range ke.Of(k).Threads() {
 		if HANDLE(t.TID) == threadId {
-			o := objectOf(t)
+			o := ThreadObject(t)
 			o.Reference()
 			*thread = o
 			ke.CallStatus(k, d, t.ID, uint32(ntstatus.STATUS_SUCCESS))
