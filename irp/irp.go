@@ -245,6 +245,8 @@ type visit struct {
 	skipped   bool
 	passed    bool       // the climb has left the location
 	unmarked  bool       // ... without the pending mark
+	force     bool       // its sender is to see STATUS_PENDING (Config.ForcePending)
+	forced    bool       // ... and does
 	uncalled  bool       // set a cancel routine on a cancelled IRP: nobody will call it
 	event     *ke.Object // what the dispatch routine waited for last
 	mixed     *ke.Object // what a routine of this level signalled that marks as well
@@ -317,6 +319,8 @@ type ioManager struct {
 
 	advice []advice // by image
 
+	forces bool // Config.ForcePending
+
 	cancelLock  ke.SpinLock
 	cancelOwner *IRP
 }
@@ -324,7 +328,7 @@ type ioManager struct {
 var state = ke.NewSlot(newIOManager)
 
 func newIOManager(m *ke.Machine) *ioManager {
-	io := &ioManager{m: m}
+	io := &ioManager{m: m, forces: m.Config().ForcePending}
 	io.cancelLock.ID = m.NewID(trace.SpinLock)
 	m.OnStackDeath = append(m.OnStackDeath, io.stackGone)
 	m.OnThreadEnd = append(m.OnThreadEnd, io.endThread)

@@ -62,11 +62,13 @@ type Config struct {
 	MemPoints  bool   // memory accessors are scheduling points as well
 	Races      bool   // report accesses to pool memory and to variables that nothing orders (DataRace)
 	TimersRace bool   // time may pass although somebody can run (scheduling.md 6)
-	Continue   bool   // collect violations that leave a state to go on from
-	Continues  func(verify.RuleID) bool
-	MaxSteps   uint64 // 0 means one million scheduling points
-	MaxTime    int64  // virtual time, 100 ns units; 0 means one hour
-	Pins       []Pin
+	// ForcePending lets IoCallDriver answer STATUS_PENDING although the request ends as usual.
+	ForcePending bool
+	Continue     bool // collect violations that leave a state to go on from
+	Continues    func(verify.RuleID) bool
+	MaxSteps     uint64 // 0 means one million scheduling points
+	MaxTime      int64  // virtual time, 100 ns units; 0 means one hour
+	Pins         []Pin
 }
 
 // Off as Config.Events keeps no events at all; the hash is computed all the same.
