@@ -69,7 +69,7 @@ func TestKill_ByTheModeOfTheDriversWait(t *testing.T) {
 		{irql.KernelMode, false, false, ntstatus.STATUS_SUCCESS},
 		{irql.UserMode, true, true, ntstatus.STATUS_SUCCESS},
 	} {
-		m := New(t)
+		m := New(t, Options{Pins: []Pin{{"wait/AlertableInKernelMode", "0"}}})
 		d := &sleeper{mode: c.mode, alertable: c.alertable, critical: c.critical}
 		m.Load("sleeper.sys", d.DriverEntry)
 		app := m.Process("app.exe")
@@ -100,8 +100,7 @@ func TestKill_ByTheModeOfTheDriversWait(t *testing.T) {
 	}
 }
 
-// TestKill_CancelsWhatIsOutstanding: overlapped requests of two threads, one synchronous request, one in
-// IRP_MJ_CREATE would be the same; then handles close.
+// TestKill_CancelsWhatIsOutstanding: an overlapped request and a synchronous one; then handles close.
 func TestKill_CancelsWhatIsOutstanding(t *testing.T) {
 	Explore(t, ExploreOptions{Runs: 30, Options: Options{Pins: []Pin{{"fault/OpenDevice", "0"},
 		{"fault/UserRequest", "0"}, {"fault/SystemBuffer", "0"}}}}, func(m *Machine) {
