@@ -100,10 +100,49 @@ func TestKill_ByTheModeOfTheDriversWait(t *testing.T) {
 	}
 }
 
+// noUserFaults keeps the world around the driver working.
+var noUserFaults = Options{Pins: []Pin{{"fault/OpenDevice", "0"}, {"fault/UserRequest", "0"},
+	{"fault/SystemBuffer", "0"}, {"fault/IoCreateDevice", "0"}, {"fault/IoCreateSymbolicLink", "0"}}}
+
+// TestKill_AtAnyTime: whatever the program does when it happens, nothing of it is left.
+func TestKill_AtAnyTime(t *testing.T) {
+	Explore(t, ExploreOptions{Runs: 100, Options: noUserFaults}, func(m *Machine) {
+		d := new(talker)
+		m.Load("talker.sys", d.DriverEntry)
+		app := m.Process("app.exe")
+		work := func(sync bool) func(u *User) {
+			return func(u *User) {
+				for range 2 {
+					h, err := u.Open(`\\.\Talker`, OpenOptions{Synchronous: sync})
+					require.NoError(m, err)
+					h.StartIoctlEx(ioctlHold, nil, nil, func(u *User, _ int, _ error) { u.Yield() })
+					_, _ = h.Write([]byte("text"))
+					u.SleepEx(time.Millisecond)
+					_ = h.Close()
+				}
+			}
+		}
+		threads := []*Thread{app.Go("one", work(false)), app.Go("two", work(false)),
+			app.Go("three", work(true))}
+		m.Process("taskmgr.exe").Go("main", func(u *User) {
+			for range 3 {
+				u.Yield()
+			}
+			u.Suspend(threads[1])
+			u.Kill(app)
+		})
+		m.Run()
+		for _, th := range threads {
+			assert.True(m, th.Ended())
+		}
+		assert.Empty(m, d.held)
+		m.Unload("talker.sys")
+	})
+}
+
 // TestKill_CancelsWhatIsOutstanding: an overlapped request and a synchronous one; then handles close.
 func TestKill_CancelsWhatIsOutstanding(t *testing.T) {
-	Explore(t, ExploreOptions{Runs: 30, Options: Options{Pins: []Pin{{"fault/OpenDevice", "0"},
-		{"fault/UserRequest", "0"}, {"fault/SystemBuffer", "0"}}}}, func(m *Machine) {
+	Explore(t, ExploreOptions{Runs: 30, Options: noUserFaults}, func(m *Machine) {
 		d := new(talker)
 		m.Load("talker.sys", d.DriverEntry)
 		app := m.Process("app.exe")
