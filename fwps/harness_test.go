@@ -50,9 +50,11 @@ type conn struct {
 
 func newLab(t *testing.T, pins ...ke.Pin) *lab {
 	t.Helper()
-	l := &lab{t: t, m: ke.New(ke.Config{Events: -1, Continue: true, Pins: pins})}
+	l := &lab{t: t, m: ke.New(ke.Config{Events: -1, Continue: true, Pins: pins,
+		Stacks: recorder != nil})}
 	l.e = fwps.EngineOf(l.m)
 	t.Cleanup(l.m.Close)
+	recorded(t, l.m)
 	return l
 }
 

@@ -25,20 +25,28 @@ var siteAllocateIrp = ke.Site{Name: "fault/IoAllocateIrp", Alts: []string{"succe
 // irpQueue is the quarantine of freed IRPs of one size, first in first out. What does not fit is never used
 // again, and so stays recognisable for good.
 type irpQueue struct {
-	ring *[2 * quarantine]*IRP
+	ring []*IRP // grows up to 2*quarantine: most runs free few
 	head uint
 	n    uint
 }
 
 func (q *irpQueue) push(p *IRP) {
-	if q.ring == nil {
-		q.ring = new([2 * quarantine]*IRP)
-	}
 	if q.n == uint(len(q.ring)) {
-		q.drop()
+		q.makeRoom()
 	}
 	q.ring[(q.head+q.n)%uint(len(q.ring))] = p
 	q.n++
+}
+
+func (q *irpQueue) makeRoom() {
+	if len(q.ring) == 2*quarantine {
+		q.drop()
+		return
+	}
+	ring := make([]*IRP, max(2*len(q.ring), 8))
+	n := copy(ring, q.ring[q.head:])
+	copy(ring[n:], q.ring[:q.head])
+	q.ring, q.head = ring, 0
 }
 
 // pop returns the IRP freed longest ago once the quarantine is full.

@@ -19,7 +19,7 @@ const cancelLockKind = 100 // of ke.Held, distinct from the kinds of package irq
 func IoAcquireCancelSpinLock(k *irql.K, irqlOut *irql.KIRQL) {
 	ke.Enter(k, ddi.IoAcquireCancelSpinLock)
 	io := state.Of(k)
-	ke.Point(k, ke.Use{Obj: io.cancelLock.ID, How: ke.Acq})
+	ke.PointSpin(k, ke.Use{Obj: io.cancelLock.ID, How: ke.Acq}, &io.cancelLock)
 	*irqlOut = irql.KIRQL(io.lockCancel(k))
 	ke.Call(k, ddi.IoAcquireCancelSpinLock, io.cancelLock.ID)
 }

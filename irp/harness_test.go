@@ -56,8 +56,10 @@ func newLab(t *testing.T, cfg ke.Config) *lab {
 	if cfg.Events == 0 {
 		cfg.Events = -1
 	}
+	cfg.Stacks = cfg.Stacks || recorder != nil
 	l := &lab{t: t, m: ke.New(cfg)}
 	t.Cleanup(l.m.Close)
+	recorded(t, l.m)
 	l.client = l.load("client.sys", nil, func(_ *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
 		drv.DriverUnload = func(*irql.K, *irp.DRIVER_OBJECT) {}
 		drv.DriverExtension.AddDevice = isPnp

@@ -175,17 +175,17 @@ func TestMDL014_OtherBytesOrWritable(t *testing.T) {
 
 // Rule: MDL-016
 func TestMDL016_UsedAfterFree(t *testing.T) {
-	for name, use := range map[string]func(k *irql.K, mdl *irp.MDL){
-		"freed twice": irp.IoFreeMdl,
-		"byte count":  func(k *irql.K, mdl *irp.MDL) { irp.MmGetMdlByteCount(k, mdl) },
-		"flags":       func(_ *irql.K, mdl *irp.MDL) { mdl.MdlFlags() },
-		"mapped":      func(k *irql.K, mdl *irp.MDL) { irp.MmGetSystemAddressForMdlSafe(k, mdl, mapping) },
+	for _, c := range []named[func(k *irql.K, mdl *irp.MDL)]{
+		{"freed twice", irp.IoFreeMdl},
+		{"byte count", func(k *irql.K, mdl *irp.MDL) { irp.MmGetMdlByteCount(k, mdl) }},
+		{"flags", func(_ *irql.K, mdl *irp.MDL) { mdl.MdlFlags() }},
+		{"mapped", func(k *irql.K, mdl *irp.MDL) { irp.MmGetSystemAddressForMdlSafe(k, mdl, mapping) }},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			trips(t, verify.MDL_016, does(func(k *irql.K) {
 				mdl := built(k, alloc(k, 8))
 				irp.IoFreeMdl(k, mdl)
-				use(k, mdl)
+				c.do(k, mdl)
 			}))
 		})
 	}

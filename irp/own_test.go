@@ -98,10 +98,10 @@ func TestIoInitializeIrp_MemoryGone(t *testing.T) {
 
 // Rule: IRP-039
 func TestIoInitializeIrp_OnAnAllocatedIrp(t *testing.T) {
-	for sub, quota := range map[string]bool{"0x238": false, "0x20d": true} {
-		tripsAs(t, verify.IRP_039, 0xC9, sub, func(l *lab) {
+	for _, c := range []named[bool]{{"0x238", false}, {"0x20d", true}} { // whether quota is charged
+		tripsAs(t, verify.IRP_039, 0xC9, c.name, func(l *lab) {
 			l.run(func(k *irql.K) {
-				p := irp.IoAllocateIrp(k, 1, quota)
+				p := irp.IoAllocateIrp(k, 1, c.do)
 				irp.IoInitializeIrp(k, p, irp.IoSizeOfIrp(1), 1)
 			})
 		})

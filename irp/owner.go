@@ -31,6 +31,7 @@ func (p *IRP) actsForOwner(k *irql.K) bool {
 
 // touch is the check of every method.
 func (p *IRP) touch() {
+	p.m.AddsOn(ke.Use{Obj: p.id, How: ke.W})
 	if k := p.m.Current(); k != nil && !p.actsForOwner(k) {
 		p.touchedByStranger(k)
 	}

@@ -298,19 +298,19 @@ func TestPOOL012_FirstByte(t *testing.T) {
 
 // Rule: POOL-013
 func TestPOOL013_UseAfterFree(t *testing.T) {
-	for name, use := range map[string]func(b, v *irp.Buffer){
-		"load":  func(b, _ *irp.Buffer) { b.Load8(0) },
-		"store": func(b, _ *irp.Buffer) { b.Store64(0, 1) },
-		"bytes": func(b, _ *irp.Buffer) { b.Bytes() },
-		"slice": func(b, _ *irp.Buffer) { b.Slice(0, 1) },
-		"view":  func(_, v *irp.Buffer) { v.Fill(0, 4, 0) },
+	for _, c := range []named[func(b, v *irp.Buffer)]{
+		{"load", func(b, _ *irp.Buffer) { b.Load8(0) }},
+		{"store", func(b, _ *irp.Buffer) { b.Store64(0, 1) }},
+		{"bytes", func(b, _ *irp.Buffer) { b.Bytes() }},
+		{"slice", func(b, _ *irp.Buffer) { b.Slice(0, 1) }},
+		{"view", func(_, v *irp.Buffer) { v.Fill(0, 4, 0) }},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			f := trips(t, verify.POOL_013, does(func(k *irql.K) {
 				b := alloc(k, 8)
 				v := b.Slice(4, 4)
 				free(k, b)
-				use(b, v)
+				c.do(b, v)
 			}))
 			require.Len(t, f.Places, 2)
 		})

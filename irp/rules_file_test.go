@@ -376,11 +376,11 @@ const unknown = irp.FILE_DEVICE_UNKNOWN
 func TestDeviceFlags_DoNotFit(t *testing.T) {
 	type flags = irp.DEVICE_OBJECT
 	trips(t, verify.OBJ_006, attaches(unknown, func(dev *flags) { dev.Flags |= irp.DO_DIRECT_IO }))
-	for code, do := range map[string]func(dev *flags){
-		"0x245": func(dev *flags) { dev.Flags |= irp.DO_BUFFERED_IO | irp.DO_DIRECT_IO },
-		"0x23f": func(dev *flags) { dev.Flags |= irp.DO_BUFFERED_IO },
+	for _, c := range []named[func(dev *flags)]{
+		{"0x245", func(dev *flags) { dev.Flags |= irp.DO_BUFFERED_IO | irp.DO_DIRECT_IO }},
+		{"0x23f", func(dev *flags) { dev.Flags |= irp.DO_BUFFERED_IO }},
 	} {
-		tripsAs(t, verify.OBJ_006, 0xC9, code, attaches(unknown, do))
+		tripsAs(t, verify.OBJ_006, 0xC9, c.name, attaches(unknown, c.do))
 	}
 	both := func(dev *flags) { dev.Flags |= irp.DO_BUFFERED_IO | irp.DO_POWER_PAGABLE }
 	tripsAs(t, verify.OBJ_006, 0xC9, "0x246", attaches(irp.FILE_DEVICE_NETWORK, both))

@@ -110,6 +110,7 @@ func (w *IO_WORKITEM) mayQueue(k *irql.K, code uintptr) bool {
 // runItem is the worker's side. What the item is about is kept: the routine may free it.
 func (io *ioManager) runItem(k *irql.K, w *IO_WORKITEM, code uintptr, fn func(k *irql.K)) {
 	dev, drv := w.dev, w.drv
+	ke.Adds(k, ke.Use{Obj: w.id, How: ke.W})
 	w.queued = false
 	drv.working++
 	f := ke.Frame{Kind: ke.FrameWorkItem, Image: drv.image, Object: w, Obj: w.id, Fn: code}
@@ -119,6 +120,7 @@ func (io *ioManager) runItem(k *irql.K, w *IO_WORKITEM, code uintptr, fn func(k 
 	ke.Push(k, f)
 	fn(k)
 	ke.Pop(k)
+	ke.Adds(k, ke.Use{Obj: drv.idle.ID, How: ke.Set})
 	drv.working--
 	if dev != nil {
 		dev.Dereference()

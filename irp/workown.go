@@ -203,6 +203,7 @@ func ExQueueWorkItem(k *irql.K, item *WORK_QUEUE_ITEM, queueType WORK_QUEUE_TYPE
 	ke.Call(k, d, item.id)
 	ke.Of(k).QueueWork("work item "+item.id.String(), func(k *ke.K) {
 		routine, parameter := item.WorkerRoutine, item.Parameter
+		ke.Adds(k, ke.Use{Obj: item.id, How: ke.W})
 		item.queued = false
 		ke.Push(k, ke.Frame{Kind: ke.FrameWorkItem, Image: item.image, Object: item, Obj: item.id,
 			Fn: codeOf(routine)})

@@ -140,6 +140,10 @@ func KeInsertQueueDpc(k *K, dpc *KDPC, systemArgument1, systemArgument2 any) boo
 	if !dpc.runs() {
 		return false
 	}
+	ke.Adds(k, ke.Use{Obj: dpc.id, How: ke.R})
+	if dpc.timer != nil {
+		ke.Adds(k, ke.Use{Obj: dpc.timer.id, How: ke.R})
+	}
 	if dpc.timer != nil && dpc.timer.t.Armed() {
 		dpc.timer.misuse(k, fmt.Sprintf("KeInsertQueueDpc on %v, the DPC of %v, which is set", dpc.id,
 			dpc.timer.id), "use a DPC of its own.")
@@ -218,6 +222,7 @@ func KeRemoveQueueDpc(k *K, dpc *KDPC) bool {
 func KeSetImportanceDpc(k *K, dpc *KDPC, importance KDPC_IMPORTANCE) {
 	ke.Enter(k, ddi.KeSetImportanceDpc)
 	dpc.usable(k, ddi.KeSetImportanceDpc, verify.OBJ_008)
+	ke.Adds(k, ke.Use{Obj: dpc.id, How: ke.W})
 	dpc.d.Importance = uint8(importance)
 }
 
@@ -231,6 +236,7 @@ func KeSetImportanceDpc(k *K, dpc *KDPC, importance KDPC_IMPORTANCE) {
 func KeSetTargetProcessorDpc(k *K, dpc *KDPC, number int8) {
 	ke.Enter(k, ddi.KeSetTargetProcessorDpc)
 	dpc.usable(k, ddi.KeSetTargetProcessorDpc, verify.OBJ_008)
+	ke.Adds(k, ke.Use{Obj: dpc.id, How: ke.W})
 	dpc.d.Target = number
 }
 

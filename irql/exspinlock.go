@@ -38,6 +38,7 @@ func (l *EX_SPIN_LOCK) ready(k *K, d ddi.ID) {
 		return
 	}
 	l.adopt(k, trace.SpinLock)
+	ke.Nameless(k, l.id)
 	l.initSeq = ke.Note(k, "first use of a reader/writer spin lock", l.id)
 	l.lock.Init(l.id)
 	l.checkPageable(k, d, trace.SpinLock)
@@ -155,7 +156,7 @@ func ExTryConvertSharedSpinLockExclusive(k *K, spinLock *EX_SPIN_LOCK) bool {
 		spinLock.misuse(k, fmt.Sprintf("%v on %v, which this context holds exclusively", d, spinLock.id), h,
 			"convert what ExAcquireSpinLockShared acquired.")
 	}
-	ke.Point(k, ke.Use{Obj: spinLock.id, How: ke.Acq})
+	ke.Point(k, ke.Use{Obj: spinLock.id, How: ke.Try})
 	done := ke.UpgradeRWSpin(k, &spinLock.lock)
 	ke.CallBool(k, d, spinLock.id, done)
 	if h, ok = ke.FindHeld(k, spinLock); done && ok {
@@ -172,7 +173,7 @@ func (l *EX_SPIN_LOCK) raise(k *K, d ddi.ID, kind uint8) KIRQL {
 	checkSpinLevel(k, d, l.id)
 	old := ke.IRQL(k)
 	l.check(k, d, kind)
-	ke.Point(k, ke.Use{Obj: l.id, How: ke.Acq})
+	ke.PointRWSpin(k, ke.Use{Obj: l.id, How: ke.Acq}, &l.lock)
 	if old < ke.Dispatch {
 		ke.SetIRQL(k, ke.Dispatch)
 	}
@@ -182,7 +183,7 @@ func (l *EX_SPIN_LOCK) raise(k *K, d ddi.ID, kind uint8) KIRQL {
 
 func (l *EX_SPIN_LOCK) acquire(k *K, d ddi.ID, kind uint8) {
 	l.check(k, d, kind)
-	ke.Point(k, ke.Use{Obj: l.id, How: ke.Acq})
+	ke.PointRWSpin(k, ke.Use{Obj: l.id, How: ke.Acq}, &l.lock)
 	l.take(k, d, kind, ke.IRQL(k))
 }
 

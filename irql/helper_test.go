@@ -37,8 +37,10 @@ func playIn(t *testing.T, cfg ke.Config, kind ke.FrameKind, bodies ...func(k *K)
 	if cfg.Pins == nil {
 		cfg.Pins = []ke.Pin{{Site: siteThread.Name, Alt: 0}} // spawn must not fail under a random source
 	}
+	cfg.Stacks = cfg.Stacks || Recorder != nil
 	m := ke.New(cfg)
 	t.Cleanup(m.Close)
+	recorded(t, m)
 	img := m.NewImage("test.sys")
 	for i, body := range bodies {
 		m.NewThread("driver "+string(rune('a'+i)), nil, func(k *K) {

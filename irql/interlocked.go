@@ -19,6 +19,7 @@ type Var[T any] struct {
 func (v *Var[T]) object(k *K) trace.ID {
 	if !v.run.Of(k) {
 		v.run, v.id = ke.StampOf(k), ke.Of(k).NewID(trace.Var)
+		ke.Nameless(k, v.id)
 	}
 	return v.id
 }
@@ -75,7 +76,11 @@ func cell[T int32 | int64](k *K, p any) (*T, trace.ID) {
 func interlocked[T int32 | int64](k *K, d ddi.ID, p any, step func(T) T) (before, after T) {
 	ke.EnterAnyLevel(k, d)
 	v, id := cell[T](k, p)
-	ke.Point(k, ke.Use{Obj: id, How: ke.A})
+	at := id
+	if at == 0 {
+		at = ke.AddrID(k, p)
+	}
+	ke.Point(k, ke.Use{Obj: at, How: ke.A})
 	if id != 0 {
 		ke.Touch(k, id, 0, 1, ke.A)
 	} else {
@@ -265,7 +270,7 @@ func InterlockedCompareExchange64[P Interlocked64](k *K, destination P, exchange
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-interlockedexchangepointer.md
 func InterlockedExchangePointer[T any](k *K, target **T, value *T) *T {
 	ke.EnterAnyLevel(k, ddi.InterlockedExchangePointer)
-	ke.Point(k, ke.Use{How: ke.A})
+	ke.Point(k, ke.Use{Obj: ke.AddrID(k, target), How: ke.A})
 	ke.Ordered(k, target)
 	ke.Call(k, ddi.InterlockedExchangePointer, 0)
 	old := *target
@@ -283,7 +288,7 @@ func InterlockedExchangePointer[T any](k *K, target **T, value *T) *T {
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-interlockedcompareexchangepointer.md
 func InterlockedCompareExchangePointer[T any](k *K, destination **T, exchange, comperand *T) *T {
 	ke.EnterAnyLevel(k, ddi.InterlockedCompareExchangePointer)
-	ke.Point(k, ke.Use{How: ke.A})
+	ke.Point(k, ke.Use{Obj: ke.AddrID(k, destination), How: ke.A})
 	ke.Ordered(k, destination)
 	ke.Call(k, ddi.InterlockedCompareExchangePointer, 0)
 	old := *destination

@@ -175,7 +175,7 @@ func KeTryToAcquireSpinLockAtDpcLevel(k *K, spinLock *KSPIN_LOCK) bool {
 	ke.EnterAnyLevel(k, d)
 	spinLock.usable(k, d, verify.LOCK_007)
 	checkAtDpc(k, d, spinLock)
-	ke.Point(k, ke.Use{Obj: spinLock.id, How: ke.Acq})
+	ke.Point(k, ke.Use{Obj: spinLock.id, How: ke.Try})
 	if !ke.TryAcquireSpin(k, &spinLock.lock) {
 		return false
 	}
@@ -254,7 +254,7 @@ func acquireRaising(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8) KIRQL {
 	checkSpinLevel(k, d, l.id)
 	old := ke.IRQL(k)
 	checkAcquire(k, l, d)
-	ke.Point(k, ke.Use{Obj: l.id, How: ke.Acq})
+	ke.PointSpin(k, ke.Use{Obj: l.id, How: ke.Acq}, &l.lock)
 	if old < ke.Dispatch {
 		ke.SetIRQL(k, ke.Dispatch)
 	}
@@ -278,7 +278,7 @@ func acquireAtDpc(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8) {
 	ke.EnterAnyLevel(k, d)
 	checkAcquire(k, l, d)
 	checkAtDpc(k, d, l)
-	ke.Point(k, ke.Use{Obj: l.id, How: ke.Acq})
+	ke.PointSpin(k, ke.Use{Obj: l.id, How: ke.Acq}, &l.lock)
 	ke.AcquireSpin(k, &l.lock)
 	holdSpin(k, l, d, kind, ke.IRQL(k))
 }

@@ -12,8 +12,9 @@ import (
 
 // Rule: OBJ-010
 func TestPsTerminateSystemThread_InAWorkItem(t *testing.T) {
-	m := ke.New(ke.Config{Events: -1})
+	m := ke.New(ke.Config{Events: -1, Stacks: Recorder != nil})
 	defer m.Close()
+	recorded(t, m)
 	m.QueueWork("worker", func(k *K) { PsTerminateSystemThread(k, ntstatus.STATUS_SUCCESS) })
 	m.Run(nil)
 	found(t, m, verify.OBJ_010)

@@ -184,6 +184,7 @@ func (t *KTIMER) set(k *K, d ddi.ID, due int64, period int32, dpc *KDPC) bool {
 	}
 	ke.Point(k, ke.Use{Obj: t.id, How: ke.A})
 	if kd != nil {
+		ke.Adds(k, ke.Use{Obj: dpc.id, How: ke.W})
 		t.checkShared(k, d, dpc)
 	}
 	if kd != nil && !kd.Queued() {
@@ -197,6 +198,9 @@ func (t *KTIMER) set(k *K, d ddi.ID, due int64, period int32, dpc *KDPC) bool {
 // which of them expired, and cancelling one takes the DPC of the other out of the queue.
 func (t *KTIMER) checkShared(k *K, d ddi.ID, dpc *KDPC) {
 	other := dpc.timer
+	if other != nil && other != t {
+		ke.Adds(k, ke.Use{Obj: other.id, How: ke.R})
+	}
 	if other == nil || other == t || !other.t.Armed() {
 		return
 	}

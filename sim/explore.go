@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"calloutsim/internal/explore"
 	"calloutsim/internal/ke"
 	simtrace "calloutsim/sim/trace"
 )
@@ -20,11 +21,15 @@ const defaultRuns = 200
 // ExploreOptions say how many runs are made and how. The zero value is 200 runs by one worker.
 type ExploreOptions struct {
 	Options          // of every machine; Seed is not used
-	Runs      int    // 0 means 200 (-sim.runs)
+	Runs      int    // 0 means 200, exhaustive searches a million at most (-sim.runs)
 	Seed0     uint64 // number of the first run, 0 means 1; -sim.seed makes that one run only
-	Strategy  string // "" or "random": run 1 is the boring one, every other a random walk
+	Strategy  string // a name of scheduling.md 8.1; "" means portfolio (-sim.strategy)
 	Workers   int    // machines running side by side; 0 means 1
 	KeepGoing bool   // go on after a violation; one run per finding signature is reported (-sim.keepgoing)
+	Faults    int    // exhaustive searches: failures in one run; 0 means 1, negative none
+
+	strategy   explore.Strategy
+	exhaustive *explore.Exhaustive // dfs, dpor, preemptN, delayN
 }
 
 // Failure is one run of Explore that failed.
@@ -46,6 +51,9 @@ type Result struct {
 	Traces   int    // distinct trace hashes
 	Failures []Failure
 	Hazards  []Finding // one of each signature, from the lowest run that had it
+	Strategy string
+	Complete bool   // an exhaustive search came to its end, and no run was ended by a violation
+	Covered  string // in words what the runs were: "all 1 832 partial orders"
 }
 
 // Explore runs a scenario again and again, each time on a machine as new, with other choices. scenario sets
@@ -58,7 +66,7 @@ func Explore(t testing.TB, o ExploreOptions, scenario func(m *Machine)) Result {
 	number := nextMachine(t)
 	token, err := o.fromFlags()
 	if err == nil {
-		err = o.Options.check()
+		err = o.check()
 	}
 	if err != nil {
 		t.Fatalf("sim.Explore: %v", err)
@@ -97,15 +105,18 @@ func (o *ExploreOptions) fromFlags() (*Token, error) {
 	if o.Seed != 0 {
 		o.Seed0, o.Runs = o.Seed, 1
 	}
-	runs := uint64(cmp.Or(o.Runs, defaultRuns))
+	if s, ok := setting("strategy"); ok {
+		o.Strategy = s
+	}
+	if err := o.parseStrategy(); err != nil {
+		return nil, err
+	}
+	runs := uint64(cmp.Or(o.Runs, o.usualRuns()))
 	if err := numberSetting("runs", &runs); err != nil {
 		return nil, err
 	}
 	if err := boolSetting("keepgoing", &o.KeepGoing); err != nil {
 		return nil, err
-	}
-	if o.Strategy != "" && o.Strategy != "random" {
-		return nil, fmt.Errorf("strategy %q is not known here; there is random", o.Strategy)
 	}
 	o.Runs, o.Seed0, o.Workers = int(runs), max(o.Seed0, 1), max(o.Workers, 1)
 	return token, nil
@@ -122,13 +133,18 @@ type explorer struct {
 
 	mu       sync.Mutex
 	wg       sync.WaitGroup
-	next     int    // runs handed out
+	next     int // runs handed out
+	search   *explore.Search
+	whole    int    // runs of the search that were not cut
+	ended    bool   // the search has come to its end
 	lowest   uint64 // lowest run that failed, 0 while none did
 	failures []Failure
 	hazards  map[string]hazard
 	hashes   map[uint64]struct{}
 	result   Result
 	broken   any // panic of a worker
+	// undecided says why an exhaustive search gave up.
+	undecided error
 }
 
 type hazard struct {
@@ -139,9 +155,10 @@ type hazard struct {
 // explore makes the runs, repeats those that failed and gives the result.
 func (e *explorer) explore() Result {
 	e.hazards, e.hashes = map[string]hazard{}, map[uint64]struct{}{}
+	e.startSearch()
 	for range min(e.o.Workers, e.o.Runs) {
 		e.wg.Add(1)
-		w := &worker{e: e, ke: &ke.Machine{}}
+		w := &worker{e: e, ke: &ke.Machine{}, choose: e.o.strategy.Chooser()}
 		go w.loop()
 	}
 	e.wg.Wait()
@@ -149,6 +166,7 @@ func (e *explorer) explore() Result {
 		panic(e.broken)
 	}
 	r := e.result
+	e.covered(&r)
 	r.Traces = len(e.hashes)
 	slices.SortFunc(e.failures, func(a, b Failure) int { return cmp.Compare(a.Run, b.Run) })
 	seen := map[string]bool{}
@@ -181,7 +199,7 @@ func (e *explorer) explore() Result {
 func (e *explorer) take() (run uint64, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.next >= e.o.Runs || e.broken != nil {
+	if e.next >= e.o.Runs || e.broken != nil || e.ended {
 		return 0, false
 	}
 	run = e.o.Seed0 + uint64(e.next)
@@ -199,6 +217,8 @@ type worker struct {
 	m      *Machine
 	tb     *runTB
 	run    uint64
+	choose *explore.Chooser
+	knows  bool // what the boring run takes
 	ended  bool // the current run has been judged
 	before bool // the test had failed before the current run
 	exits  bool // the current run has ended the goroutine
@@ -223,6 +243,7 @@ func (w *worker) loop() {
 		if !ok {
 			break
 		}
+		w.measure(run)
 		w.begin(run)
 		w.e.fn(w.m)
 		w.finish()
@@ -249,10 +270,31 @@ func (w *worker) goOn(value any) {
 func (w *worker) begin(run uint64) {
 	o := w.e.o.Options
 	o.Seed, o.Collect = run, false
+	w.chooses(&o, run)
 	w.tb = &runTB{name: w.e.name}
 	w.run, w.ended, w.exits, w.before = run, false, false, w.e.tb.Failed()
 	w.m = start(w.ke, w.tb, o, w.e.name, w.e.scenario, nil, true)
 	w.m.pooled, w.m.repeat = true, w.e.repeat
+}
+
+// measure makes the boring run to learn what it takes, unless this worker has made it, or is about to.
+func (w *worker) measure(run uint64) {
+	if w.knows {
+		return
+	}
+	w.knows = true
+	if run == 1 || w.e.search != nil {
+		return
+	}
+	o := w.e.o.Options
+	o.Seed, o.Collect, o.src = 1, true, w.choose.Boring()
+	tb := &runTB{name: w.e.name}
+	apart(tb, func() { // whatever becomes of it: run 1 is judged by whoever it is given to
+		m := start(w.ke, tb, o, w.e.name, w.e.scenario, nil, true)
+		m.pooled = true
+		w.e.fn(m)
+	})
+	w.choose.Measured()
 }
 
 // finish calls what the run registered and judges it.
@@ -264,6 +306,12 @@ func (w *worker) finish() {
 func (w *worker) judge() {
 	w.ended = true
 	m, e := w.m, w.e
+	if w.run == 1 {
+		w.choose.Measured()
+	}
+	if e.search != nil && !e.searched(m) {
+		return
+	}
 	// What a run says through the test itself and not through its machine can be told from what others say
 	// at the same time only if it ends the run.
 	failed := w.tb.failed || e.tb.Failed() && (w.exits || !w.before && e.o.Workers == 1)

@@ -16,6 +16,7 @@ var flagTable = []struct {
 }{
 	{"seed", false, "play run `N`; 1, the default, is the boring run"},
 	{"runs", false, "how many runs sim.Explore makes"},
+	{"strategy", false, "how sim.Explore chooses: `NAME` (portfolio, random, pct2, pct3, pos, urw, surw, dpor, …)"},
 	{"master", false, "master seed `M`: other runs under the same numbers"},
 	{"replay", false, "repeat the run of a `token` (kcs1:…)"},
 	{"failon", false, "the mildest `severity` that fails a test: error, warning or note"},

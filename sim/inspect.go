@@ -1,10 +1,12 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
 
+	"calloutsim/fwps"
 	"calloutsim/internal/ke"
 	"calloutsim/internal/pool"
 	"calloutsim/internal/trace"
@@ -13,44 +15,102 @@ import (
 	"calloutsim/irql"
 )
 
-// inspectors are the commands of Inspect; id is the object asked for, 0 for those that take none.
+// inspector prints the state of a machine, or of the object asked for.
+type inspector func(m *ke.Machine, id trace.ID) []string
+
+// whole makes an inspector of one that takes no object.
+func whole(print func(m *ke.Machine) []string) inspector {
+	return func(m *ke.Machine, _ trace.ID) []string { return print(m) }
+}
+
+// inspectors are the commands of Inspect. Those that need no kind of object take no argument.
 var inspectors = [...]struct {
 	name  string
 	needs trace.Kind
-	print func(m *ke.Machine, id trace.ID) []string
+	print inspector
 }{
 	{"!irp", trace.IRP, irp.DumpIRP},
-	{"!irpfind", trace.NoKind, func(m *ke.Machine, _ trace.ID) []string { return irp.DumpIRPs(m) }},
+	{"!irpfind", trace.NoKind, whole(irp.DumpIRPs)},
 	{"!drvobj", trace.Driver, irp.DumpDriver},
 	{"!devobj", trace.Device, irp.DumpDevice},
 	{"!devstack", trace.Device, irp.DumpStack},
-	{"!irql", trace.NoKind, func(m *ke.Machine, _ trace.ID) []string { return irql.DumpIRQL(m) }},
-	{"!verifier", trace.NoKind, func(m *ke.Machine, _ trace.ID) []string { return irp.DumpVerifier(m) }},
-	{"!locks", trace.NoKind, func(m *ke.Machine, _ trace.ID) []string { return irql.DumpLocks(m) }},
-	{"!poolused", trace.NoKind, func(m *ke.Machine, _ trace.ID) []string { return pool.DumpUsed(m) }},
+	{"!irql", trace.NoKind, whole(irql.DumpIRQL)},
+	{"!verifier", trace.NoKind, whole(irp.DumpVerifier)},
+	{"!locks", trace.NoKind, whole(irql.DumpLocks)},
+	{"!poolused", trace.NoKind, whole(pool.DumpUsed)},
 	{"!pool", trace.Pool, pool.DumpBlock},
 }
 
-// Inspect prints the state of the machine as a command of the debugger would: "!irpfind", "!devstack dev#2".
+// wfpUsage says what the inspector of the filter engine takes (ux.md 4).
+const wfpUsage = "!wfp takes classify, then nothing, a number (the last so many) or an id such as classify#1"
+
+// Inspect prints the state of the machine as a command of the debugger would: "!irpfind", "!devstack dev#2",
+// "!wfp classify".
 func (m *Machine) Inspect(command string) ([]string, error) {
+	print, err := parseInspector(command)
+	if err != nil {
+		return nil, err
+	}
+	return print(m.ke)
+}
+
+// CheckInspector reports what is wrong with a command of Inspect, whatever the machine. That there is no such
+// object only the machine can tell.
+func CheckInspector(command string) error {
+	_, err := parseInspector(command)
+	return err
+}
+
+// inspection is a command that has been read.
+type inspection func(m *ke.Machine) ([]string, error)
+
+func parseInspector(command string) (inspection, error) {
 	name, arg, _ := strings.Cut(strings.TrimSpace(command), " ")
+	arg = strings.TrimSpace(arg)
+	if name == "!wfp" {
+		return parseWFP(arg)
+	}
 	var names []string
 	for _, i := range inspectors {
 		names = append(names, i.name)
 		if i.name != name {
 			continue
 		}
-		id, ok := parseID(strings.TrimSpace(arg))
-		if i.needs != trace.NoKind && (!ok || id.Kind() != i.needs) {
+		id, ok := parseID(arg)
+		switch {
+		case i.needs != trace.NoKind && (!ok || id.Kind() != i.needs):
 			return nil, fmt.Errorf("%s takes an id such as %v#1, not %q", name, i.needs, arg)
+		case i.needs == trace.NoKind && arg != "":
+			return nil, fmt.Errorf("%s takes no argument, not %q", name, arg)
 		}
-		out := i.print(m.ke, id)
-		if out == nil {
-			return nil, fmt.Errorf("%s: there is no %s", name, arg)
+		return i.print.of(id), nil
+	}
+	return nil, fmt.Errorf("%q is no inspector; there are %s, !wfp classify", name, strings.Join(names, ", "))
+}
+
+// of gives the command for an object; nothing printed means that there is none.
+func (print inspector) of(id trace.ID) inspection {
+	return func(m *ke.Machine) ([]string, error) {
+		out := print(m, id)
+		if out == nil && id != 0 {
+			return nil, fmt.Errorf("there is no %v", id)
 		}
 		return out, nil
 	}
-	return nil, fmt.Errorf("%q is no inspector; there are %s", name, strings.Join(names, ", "))
+}
+
+// parseWFP reads what stands after !wfp.
+func parseWFP(arg string) (inspection, error) {
+	verb, which, _ := strings.Cut(arg, " ")
+	which = strings.TrimSpace(which)
+	if id, ok := parseID(which); ok && verb == "classify" && id.Kind() == trace.Classify {
+		return inspector(fwps.DumpClassify).of(id), nil
+	}
+	n, err := strconv.ParseUint(cmp.Or(which, "0"), 10, 31)
+	if verb != "classify" || err != nil {
+		return nil, fmt.Errorf(wfpUsage+"; not %q", arg)
+	}
+	return whole(func(m *ke.Machine) []string { return fwps.Dump(m, int(n)) }).of(0), nil
 }
 
 // parseID reads "irp#7".

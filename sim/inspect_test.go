@@ -84,10 +84,20 @@ func TestInspect_ShowsTheMachine(t *testing.T) {
 		"Clnt", "KeAcquireSpinLock lock#2", "Faults injected:"} {
 		assert.Contains(t, strings.Join(lines, "\n"), part)
 	}
-	for _, wrong := range []string{"!irp", "!irp irp#99", "!pool irp#1", "!what"} {
+}
+
+func TestInspect_RefusesWhatMakesNoSense(t *testing.T) {
+	m := New(t)
+	for _, wrong := range []string{"!irp", "!irp irp#99", "!pool irp#1", "!what", "!irql 1", "!wfp",
+		"!wfp classify x", "!wfp classify irp#1", "!wfp classify classify#1"} {
 		_, err := m.Inspect(wrong)
 		assert.Error(t, err, wrong)
 	}
+	assert.NoError(t, CheckInspector("!irp irp#99"), "only the machine knows")
+	assert.Error(t, CheckInspector("!what"))
+	lines, err := m.Inspect("!wfp classify 3")
+	require.NoError(t, err)
+	assert.Empty(t, lines, "nothing was classified")
 }
 
 func keepIt(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus.NTSTATUS {

@@ -192,6 +192,10 @@ func (m *Machine) run(until func() bool) {
 	case ke.DriverPanic:
 		m.panicked = &c
 	}
+	if m.ke.WasCut() {
+		m.reported = true
+		m.tb.FailNow() // nobody looks at this run
+	}
 	if m.ke.Dead() && !m.opt.Collect {
 		m.fail()
 	}

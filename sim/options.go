@@ -15,7 +15,7 @@ import (
 // variable wins over the field it stands for.
 type Options struct {
 	Name       string   // tells several machines of one test apart in tokens; normally their order does
-	Processors int      // 0 means 2
+	Processors int      // 0 means 2 (exhaustive searches: Unbounded)
 	Seed       uint64   // run number; 0 means 1, the boring run: nothing fails or interrupts (-sim.seed)
 	Master     uint64   // other runs under the same numbers (-sim.master)
 	Pins       []Pin    // choices fixed beforehand (-sim.fix)
@@ -39,7 +39,14 @@ type Options struct {
 	// Races reports accesses to pool memory and irql.Var that nothing orders, in whatever order they came
 	// (-sim.races).
 	Races bool
+
+	src   ke.Source // of Explore: who chooses, in place of what Seed says
+	trail *ke.Trail // what an exhaustive search records
 }
+
+// Unbounded as Options.Processors gives every thread and every act of the outside a processor of its own. It
+// is the most hostile machine, and the one that exhaustive searches look at.
+const Unbounded = ke.Unbounded
 
 // defaultSteps is a hundred times what usual scenarios take; with all events and stacks recorded a run of
 // that length still fits into memory.
@@ -75,7 +82,7 @@ func (o *Options) check() error {
 		}
 	}
 	switch {
-	case o.Processors < 0 || o.Processors > 64:
+	case o.Processors < Unbounded || o.Processors > 64:
 		return fmt.Errorf("Options.Processors is %d; a machine has 1 to 64", o.Processors)
 	case o.FailOn != "" && o.FailOn != "error" && o.FailOn != "warning" && o.FailOn != "note":
 		return fmt.Errorf("Options.FailOn is %q; it is one of error, warning, note", o.FailOn)
@@ -86,7 +93,7 @@ func (o *Options) check() error {
 // config is what the mechanism is told. quick leaves out what only reports need.
 func (o *Options) config(src ke.Source, quick bool) ke.Config {
 	c := ke.Config{Processors: o.Processors, Source: src, Races: o.Races, MemPoints: o.Memory,
-		TimersRace: o.TimersRace, ForcePending: o.ForcePending,
+		TimersRace: o.TimersRace, ForcePending: o.ForcePending, Trail: o.trail,
 		Continue: o.Continue,
 		MaxSteps: cmp.Or(o.MaxSteps, defaultSteps), MaxTime: int64(o.MaxTime / 100), Events: ke.Off}
 	if !quick {
@@ -111,6 +118,9 @@ func (o *Options) config(src ke.Source, quick bool) ke.Config {
 
 // source is who makes the choices of run number o.Seed.
 func (o *Options) source() ke.Source {
+	if o.src != nil {
+		return o.src
+	}
 	if o.Seed <= 1 {
 		return ke.Boring{}
 	}
@@ -145,6 +155,9 @@ func (o *Options) String() string {
 // conditions are the options that hold for a repeated run as well, which has no number.
 func (o *Options) conditions() string {
 	s := fmt.Sprintf("%d processors", o.processors())
+	if o.Processors == Unbounded {
+		s = "a processor for every thread"
+	}
 	if o.Memory {
 		s += ", memory accesses are scheduling points"
 	}
@@ -181,7 +194,7 @@ func (o *Options) processors() int {
 
 // The option bits of a token (scheduling.md 7.3); all zero is the default.
 const (
-	bitsProcessors = 0xFF // number of processors, 0 for the default of 2
+	bitsProcessors = 0xFF // number of processors, 0 for the default of 2, all ones for Unbounded
 	bitMemory      = 1 << 8
 	bitContinue    = 1 << 9
 	bitTimersRace  = 1 << 10
@@ -194,7 +207,7 @@ const (
 func (o *Options) bits() uint32 {
 	var b uint32
 	if o.processors() != 2 {
-		b = uint32(o.Processors)
+		b = uint32(o.Processors) & bitsProcessors
 	}
 	if o.Memory {
 		b |= bitMemory
@@ -213,7 +226,9 @@ func (o *Options) bits() uint32 {
 
 // setBits takes the options a token carries.
 func (o *Options) setBits(b uint32) {
-	o.Processors = int(b & bitsProcessors)
+	if o.Processors = int(b & bitsProcessors); o.Processors == bitsProcessors {
+		o.Processors = Unbounded
+	}
 	o.Memory, o.Continue, o.TimersRace = b&bitMemory != 0, b&bitContinue != 0, b&bitTimersRace != 0
 	o.ForcePending = b&bitForce != 0
 	o.setCheckedBits(b)

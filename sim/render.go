@@ -79,7 +79,7 @@ func (m *Machine) writeFinding(w io.Writer, f Finding) {
 	f.Seq = m.eventOf(&f)
 	f.Blocked = m.lastTouched(f.Blocked, n)
 	opt := report.Options{}
-	if m.opt.fails(f.Severity()) {
+	if m.repeat != nil && m.opt.fails(f.Severity()) {
 		opt.Replay = m.repeatLines()
 	}
 	report.Text(w, &f, record(f.Rule), opt)

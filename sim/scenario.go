@@ -21,7 +21,8 @@ type Scenario struct {
 // RunOptions say how a scenario is run.
 type RunOptions struct {
 	Options
-	Replay *Token
+	Replay  *Token
+	Inspect []string // commands of Machine.Inspect, for the first violation or else the end of the run
 }
 
 // Outcome is what came of a scenario. Close it when done.
@@ -31,12 +32,27 @@ type Outcome struct {
 	Messages []string // reports and failed assertions, in order
 	Logs     []string
 	Fault    any // a fault of the simulator itself
+
+	Inspected []Inspected
+	Violation bool // Inspected is the state at the first violation, not at the end of the run
+}
+
+// Inspected is what one command of RunOptions.Inspect printed. Err says that its object does not exist.
+type Inspected struct {
+	Command string
+	Lines   []string
+	Err     error
 }
 
 // RunScenario runs a scenario without a test, with all events and stacks recorded.
 func RunScenario(s Scenario, o RunOptions) (Outcome, error) {
 	if err := o.check(); err != nil {
 		return Outcome{}, err
+	}
+	for _, command := range o.Inspect {
+		if err := CheckInspector(command); err != nil {
+			return Outcome{}, err
+		}
 	}
 	hash := hashName("scenario/"+s.Name, 1)
 	if o.Replay != nil && o.Replay.Scenario != hash {
@@ -52,10 +68,33 @@ func RunScenario(s Scenario, o RunOptions) (Outcome, error) {
 			return []string{"ksim run " + s.Name + " --replay " + token}
 		}
 		out.Machine = m
+		out.inspectFirst(o.Inspect)
 		s.Run(m)
 	})
+	if out.Machine != nil && out.Inspected == nil {
+		out.inspect(o.Inspect)
+	}
 	out.Failed, out.Messages, out.Logs = tb.failed, tb.messages, tb.logs
 	return out, nil
+}
+
+// inspectFirst prints the commands at the moment of the first violation, before anything is unwound.
+func (o *Outcome) inspectFirst(commands []string) {
+	m := o.Machine
+	m.ke.Describe = func(k *ke.K, f *Finding) {
+		m.illustrate(k, f)
+		if o.Inspected == nil && m.opt.fails(f.Severity()) && m.opt.wanted(f.Severity()) {
+			o.Violation = true
+			o.inspect(commands)
+		}
+	}
+}
+
+func (o *Outcome) inspect(commands []string) {
+	for _, command := range commands {
+		lines, err := o.Machine.Inspect(command)
+		o.Inspected = append(o.Inspected, Inspected{command, lines, err})
+	}
 }
 
 // Close gives the machine's coroutines back.

@@ -122,7 +122,7 @@ func ParseToken(s string) (Token, error) {
 	if err != nil {
 		return t, err
 	}
-	if bits&^bitsKnown != 0 || bits&bitsProcessors > 64 {
+	if bits&^bitsKnown != 0 || bits&bitsProcessors > 64 && bits&bitsProcessors != bitsProcessors {
 		return t, fmt.Errorf("token: option bits %x are not known here", bits)
 	}
 	if t.Deviations, err = parseDeviations(f[2]); err != nil {

@@ -44,7 +44,7 @@ type rig struct {
 }
 
 func newRig(t *testing.T, run uint64, pins ...ke.Pin) *rig {
-	cfg := ke.Config{Events: -1, Pins: pins}
+	cfg := ke.Config{Events: -1, Pins: pins, Stacks: recorder != nil}
 	if run > 1 {
 		cfg.Source = ke.NewRandom(0, run)
 		for _, s := range []string{"ExAllocatePool2", "IoAllocateIrp", "IoAllocateMdl",
@@ -56,6 +56,7 @@ func newRig(t *testing.T, run uint64, pins ...ke.Pin) *rig {
 	r := &rig{T: t, m: ke.New(cfg)}
 	r.disp.Version = wsk.MAKE_WSK_VERSION(1, 0)
 	t.Cleanup(r.m.Close)
+	recorded(t, r.m)
 	return r
 }
 

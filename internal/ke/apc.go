@@ -81,6 +81,7 @@ func (m *Machine) QueueNormalAPC(t *Thread, fn func(k *K)) {
 }
 
 func (m *Machine) postedAPC(t *Thread) {
+	m.interferes(t)
 	if r := m.races; r != nil {
 		r.of(&t.K).apc.join(r.posted())
 	}
@@ -89,6 +90,13 @@ func (m *Machine) postedAPC(t *Thread) {
 		DeliverAPCs(m.cur)
 	case t.state == stWaiting && t.K.takesAPC():
 		m.wake(t, wokenForAPC)
+	}
+}
+
+// interferes says that the step under way changes what t does next.
+func (m *Machine) interferes(t *Thread) {
+	if m.trail != nil {
+		m.trail.interferes(t)
 	}
 }
 
@@ -147,6 +155,7 @@ func QueueUserAPC(k *K, t *Thread, fn func(k *K)) bool {
 
 // postedUser is called when something that may end a wait was sent to t.
 func (m *Machine) postedUser(t *Thread) {
+	m.interferes(t)
 	if r := m.races; r != nil {
 		r.of(&t.K).apc.join(r.posted())
 	}
@@ -232,6 +241,7 @@ func Resume(k *K, t *Thread) int {
 }
 
 func (m *Machine) resumeFully(t *Thread) {
+	m.interferes(t)
 	t.suspends = 0
 	t.suspended.Signal = 1
 	m.satisfy(&t.suspended)

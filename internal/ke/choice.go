@@ -165,7 +165,12 @@ func (m *Machine) Choose(s *Site, n int) int {
 	if n > 1<<16-1 {
 		panic("internal error: choice with too many alternatives")
 	}
-	pick, pinned := m.cfg.Source.Choose(s, n), false // asked also where pinned: records stay aligned
+	return m.answer(s, n, m.cfg.Source.Choose(s, n)) // asked also where pinned: records stay aligned
+}
+
+// answer records what was chosen, or what a pin says instead.
+func (m *Machine) answer(s *Site, n, pick int) int {
+	pinned := false
 	for i := range m.cfg.Pins {
 		if p := &m.cfg.Pins[i]; p.Site == s.Name && p.of(s) < n {
 			pick, pinned = p.of(s), true

@@ -104,6 +104,12 @@ func (c *clock) remove(t *timeout) bool {
 	return true
 }
 
+// arm adds t to the deadlines. Those for the same time expire in the order they were armed.
+func (m *Machine) arm(t *timeout) {
+	m.AddsOn(Use{trace.MakeID(trace.NoKind, 1<<55|uint64(t.at-epoch)&(1<<55-1)), Enq})
+	m.clock.add(t)
+}
+
 // advance moves the clock to the earliest deadline and lets everything due then happen. False when nothing is
 // armed.
 func (m *Machine) advance() bool {
@@ -116,6 +122,7 @@ func (m *Machine) advance() bool {
 			" s of virtual time): a timer keeps the machine from coming to rest; " +
 			"Options.MaxTime sets the limit"))
 	}
+	m.alone(ActorClock)
 	if m.race {
 		m.tick()
 		return true
@@ -214,7 +221,7 @@ func SetTimer(k *K, t *Timer, due int64, period int64, d *DPC) bool {
 		t.expire(m) // due already: it expires before KeSetTimer returns
 		return was
 	}
-	m.clock.add(&t.t)
+	m.arm(&t.t)
 	return was
 }
 
@@ -226,6 +233,9 @@ func (t *Timer) expire(m *Machine) {
 		r.pass(&t.t, t.DPC)
 	}
 	m.satisfy(&t.Object)
+	if t.DPC != nil {
+		m.AddsOn(Use{t.DPC.ID, Enq})
+	}
 	if t.DPC != nil && t.DPC.queuedOn == nil {
 		c := t.cpu
 		if n := t.DPC.Target; n >= 0 && int(n) < len(m.cpus) {
@@ -235,7 +245,7 @@ func (t *Timer) expire(m *Machine) {
 	}
 	if t.Period > 0 {
 		t.t.at = m.now + t.Period
-		m.clock.add(&t.t)
+		m.arm(&t.t)
 	}
 }
 
@@ -243,6 +253,7 @@ func (t *Timer) expire(m *Machine) {
 func CancelTimer(k *K, t *Timer) bool {
 	was := k.m.clock.remove(&t.t)
 	if was && t.DPC != nil {
+		Adds(k, Use{t.DPC.ID, Deq})
 		k.m.removeDPC(t.DPC)
 	}
 	return was

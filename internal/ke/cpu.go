@@ -15,6 +15,7 @@ type cpu struct {
 	inDPC  bool
 	dpcK   K
 	idle   *Thread
+	owner  *Thread // with Unbounded: whose processor it is
 }
 
 func (m *Machine) resetCPUs(n int) {
@@ -23,14 +24,61 @@ func (m *Machine) resetCPUs(n int) {
 	}
 	m.cpus = m.cpus[:n]
 	for i, c := range m.cpus {
-		old := &c.dpcK
-		dpcK := K{m: m, cpu: c, name: old.name, num: uint16(i + 1), isDPC: true, irql: Dispatch,
-			frames: old.frames[:0], locks: old.locks[:0], stack: old.stack[:0], raises: old.raises[:0]}
-		if dpcK.name == "" {
-			dpcK.name = "DPC on processor " + strconv.Itoa(i)
-		}
-		*c = cpu{num: uint8(i), dpcs: c.dpcs[:0], dpcK: dpcK}
+		m.resetCPU(c, i)
 	}
+}
+
+func (m *Machine) resetCPU(c *cpu, i int) {
+	old := &c.dpcK
+	dpcK := K{m: m, cpu: c, name: old.name, num: uint16(i + 1), isDPC: true, irql: Dispatch,
+		frames: old.frames[:0], locks: old.locks[:0], stack: old.stack[:0], raises: old.raises[:0],
+		next: old.next[:0]}
+	if dpcK.name == "" {
+		dpcK.name = "DPC on processor " + strconv.Itoa(i)
+	}
+	*c = cpu{num: uint8(i), dpcs: c.dpcs[:0], dpcK: dpcK}
+}
+
+// maxWide is the limit of processors of an Unbounded machine.
+const maxWide = 250
+
+// takerFor is the processor that takes t, or a delivery where t is nil. An Unbounded machine keeps one for
+// every thread, and finds the thread another one if a DPC is busy there when it is woken.
+func (m *Machine) takerFor(t *Thread) *cpu {
+	if !m.wide {
+		return m.taker()
+	}
+	if t != nil && t.home != nil && t.home.thread == nil {
+		return t.home
+	}
+	for _, c := range m.cpus {
+		if t == nil && c.owner == nil && c.thread == nil && c.num != 0 {
+			return c
+		}
+	}
+	if c := m.cpus[0]; t != nil && c.owner == nil && c.thread == nil {
+		return c.ownedBy(t)
+	}
+	n := len(m.cpus)
+	if n == maxWide {
+		panic(Misuse("more than " + strconv.Itoa(maxWide) + " processors in use: an exhaustive search is " +
+			"for scenarios with fewer contexts"))
+	}
+	if n < cap(m.cpus) && m.cpus[:n+1][n] != nil {
+		m.cpus = m.cpus[:n+1]
+	} else {
+		m.cpus = append(m.cpus, &cpu{})
+	}
+	m.resetCPU(m.cpus[n], n)
+	return m.cpus[n].ownedBy(t)
+}
+
+func (c *cpu) ownedBy(t *Thread) *cpu {
+	c.owner = t
+	if t != nil {
+		t.home = c
+	}
+	return c
 }
 
 // irqlOf is the level of the processor.
@@ -50,7 +98,7 @@ func SetIRQL(k *K, level uint8) {
 	old := k.irql
 	k.irql = level
 	if level < Dispatch && old >= Dispatch && len(k.cpu.dpcs) > 0 && !k.isDPC {
-		k.m.runDPCs(k.cpu, k)
+		k.m.runDPCs(k.cpu, k, k.actor)
 	}
 	if level < APC && len(k.apcs) > 0 {
 		DeliverAPCs(k)
@@ -64,7 +112,8 @@ type DPC struct {
 	Importance uint8
 	Target     int8 // processor, -1 the one that queues
 	queuedOn   *cpu
-	Active     int // runs in progress
+	Active     int   // runs in progress
+	after      int32 // step that queued it, from 1
 }
 
 // Importance of a DPC (scheduling.md 4.2).
@@ -91,7 +140,7 @@ func QueueDPC(k *K, d *DPC) bool {
 	}
 	m.enqueueDPC(c, d)
 	if c == k.cpu && k.irql < Dispatch && d.Importance != LowImportance {
-		m.runDPCs(c, k)
+		m.runDPCs(c, k, k.actor)
 	}
 	return true
 }
@@ -99,6 +148,10 @@ func QueueDPC(k *K, d *DPC) bool {
 func (m *Machine) enqueueDPC(c *cpu, d *DPC) {
 	d.queuedOn = c
 	m.queued++
+	if m.trail != nil {
+		d.after = m.trail.now() + 1
+		m.trail.add(Use{trace.MakeID(trace.Context, uint64(actorDPC)|uint64(c.num)), Enq})
+	}
 	if d.Importance == HighImportance {
 		c.dpcs = append([]*DPC{d}, c.dpcs...)
 		return
@@ -122,6 +175,7 @@ func (m *Machine) removeDPC(d *DPC) bool {
 	}
 	d.queuedOn = nil
 	m.queued--
+	m.AddsOn(Use{trace.MakeID(trace.Context, uint64(actorDPC)|uint64(c.num)), Deq})
 	return true
 }
 
@@ -129,8 +183,8 @@ func (m *Machine) removeDPC(d *DPC) bool {
 func (d *DPC) Queued() bool { return d.queuedOn != nil }
 
 // runDPCs empties the queue of c as calls nested on the stack of by, whose context cannot go on before they
-// return.
-func (m *Machine) runDPCs(c *cpu, by *K) {
+// return. who takes their steps is the queue itself if it was chosen, else by, which lets them in.
+func (m *Machine) runDPCs(c *cpu, by *K, who Actor) {
 	if c.inDPC {
 		return
 	}
@@ -139,7 +193,14 @@ func (m *Machine) runDPCs(c *cpu, by *K) {
 		c.dpcs = append(c.dpcs[:0], c.dpcs[1:]...)
 		d.queuedOn = nil
 		m.queued--
-		m.borrow(c, by, func(k *K) {
+		past := uint64(0)
+		if tr := m.trail; tr != nil {
+			tr.follows(d.after - 1)
+			tr.add(Use{trace.MakeID(trace.Context, uint64(actorDPC)|uint64(c.num)), Deq})
+			tr.add(Use{d.ID, Deq})
+			past = tr.runOf(d.ID)
+		}
+		m.borrow(c, by, who, past, func(k *K) {
 			if r := m.races; r != nil {
 				r.startDPC(k, d)
 			}
@@ -158,8 +219,9 @@ func (m *Machine) runDPCs(c *cpu, by *K) {
 
 // borrow runs fn as a call at DISPATCH_LEVEL on processor c, on the stack that by runs on, with a K of its
 // own.
-func (m *Machine) borrow(c *cpu, by *K, fn func(k *K)) {
+func (m *Machine) borrow(c *cpu, by *K, who Actor, past uint64, fn func(k *K)) {
 	k := &c.dpcK
+	k.actor, k.past, k.next, k.wants = who, past, k.next[:0], nil
 	k.t, k.irql, k.kernelAPC, k.specialAPC = by.t, Dispatch, 0, 0
 	k.raises = k.raises[:0]
 	c.inDPC = true
@@ -189,8 +251,9 @@ func FlushDPCs(k *K) {
 	m := k.m
 	for {
 		if len(k.cpu.dpcs) > 0 {
-			m.runDPCs(k.cpu, k)
+			m.runDPCs(k.cpu, k, k.actor)
 		}
+		Adds(k, Unknown)
 		busy := m.queued > 0
 		for _, c := range m.cpus {
 			busy = busy || c.inDPC

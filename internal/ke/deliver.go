@@ -10,6 +10,7 @@ type Channel struct {
 	queue []Delivery
 	busy  bool // a delivery of this channel has not returned yet
 	order uint64
+	after []int32 // steps that made a delivery due; for a Trail
 }
 
 // Delivery is one act of the outside: a segment arrives, a lower driver completes, a process ends.
@@ -24,6 +25,7 @@ type Delivery struct {
 	Passive bool
 
 	order vclock // for the race detector: what those knew who caused it
+	after int32  // for a Trail: the step that posted it, from 1
 }
 
 // NewChannel makes a channel. Deliveries that are due are offered to the scheduler in order of channel
@@ -38,6 +40,10 @@ func (m *Machine) Post(c *Channel, d Delivery) {
 	if m.races != nil && d.order == nil {
 		d.order = m.races.posted()
 	}
+	if m.trail != nil {
+		d.after = m.trail.now() + 1
+		m.trail.add(Use{trace.MakeID(trace.Context, uint64(actorDelivery)|c.order), Enq})
+	}
 	if len(c.queue) == 0 && !c.busy {
 		m.offer(c)
 	}
@@ -47,6 +53,9 @@ func (m *Machine) Post(c *Channel, d Delivery) {
 // offer puts c among the channels that have something due, ordered by creation.
 func (m *Machine) offer(c *Channel) {
 	i := len(m.chans)
+	if m.trail != nil {
+		c.after = append(c.after, m.trail.now())
+	}
 	m.chans = append(m.chans, c)
 	for i > 0 && m.chans[i-1].order > c.order {
 		m.chans[i] = m.chans[i-1]
@@ -60,7 +69,7 @@ func (m *Machine) PostAfter(c *Channel, delay int64, d Delivery) {
 	if m.races != nil {
 		d.order = m.races.posted()
 	}
-	m.clock.add(&timeout{at: m.now + delay, fire: func(m *Machine) { m.Post(c, d) }})
+	m.arm(&timeout{at: m.now + delay, fire: func(m *Machine) { m.Post(c, d) }})
 }
 
 func (c *Channel) pop() Delivery {
@@ -76,6 +85,9 @@ func (m *Machine) begin(c *Channel, p *cpu, by *K) {
 	d := c.pop()
 	c.busy = true
 	m.dropChannel(c)
+	if m.trail != nil {
+		m.arrives(c, &d, by)
+	}
 	passive := d.Passive
 	if d.IRQL != nil {
 		passive = m.Choose(d.IRQL, 2) == 1
@@ -87,8 +99,22 @@ func (m *Machine) begin(c *Channel, p *cpu, by *K) {
 		})
 		return
 	}
-	m.borrow(p, by, func(k *K) { m.deliver(k, c, &d) })
+	m.borrow(p, by, actorDelivery|Actor(c.order), mix(c.order), func(k *K) { m.deliver(k, c, &d) })
 	m.delivered(c)
+}
+
+// arrives tells the trail what made the delivery possible, and that it may touch anything.
+func (m *Machine) arrives(c *Channel, d *Delivery, by *K) {
+	tr := m.trail
+	tr.follows(d.after - 1)
+	for _, i := range c.after {
+		tr.follows(i)
+	}
+	c.after = c.after[:0]
+	tr.add(Unknown)
+	if by.t.idle {
+		by.past = mix(c.order)
+	}
 }
 
 // deliver makes the delivery d of c in k.

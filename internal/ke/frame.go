@@ -131,6 +131,9 @@ func callback(k *K, f *Frame, w trace.What, status uint32, has trace.Flags) {
 	e.What, e.Code, e.Flags, e.Status = w, 0, has, status
 	e.Obj, e.Obj2, e.A, e.B, e.Fn, e.Text = f.Obj, 0, 0, 0, f.Fn, frameNames[f.Kind]
 	seq := m.log.Mix(trace.Where(w, 0, k.num, k.cpu.num, k.irql), trace.About(f.Obj, 0, status, 0, 0))
+	if m.trail != nil {
+		m.trail.event(k, w, 0, f.Obj, 0, status, uint64(f.Kind), 0)
+	}
 	if m.cfg.Stacks {
 		m.recordStack(seq)
 	}

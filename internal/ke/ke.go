@@ -44,6 +44,10 @@ type K struct {
 	stack  []stackObject
 	line   *timeline // of the race detector
 	raises []uint8   // levels that raises returned and no lowering has restored
+	actor  Actor     // whose steps are taken here
+	next   []Use     // announced for the next step; only where a Scheduler looks
+	past   uint64    // names the context in a Trail
+	wants  *SpinLock // about to take it; only in an Unbounded machine
 
 	kernelAPC  int   // negative while normal kernel APCs are disabled, as in KTHREAD
 	specialAPC int   // negative while special kernel APCs are disabled
@@ -55,7 +59,7 @@ type K struct {
 // Config says how a Machine behaves. The zero Config is two processors, the boring schedule, a small event
 // ring.
 type Config struct {
-	Processors int    // 0 means 2
+	Processors int    // 0 means 2, Unbounded one for every thread
 	Source     Source // who chooses; nil is alternative 0 everywhere
 	Events     int    // events kept: 0 means 512, negative all, Off none
 	Stacks     bool   // record a call stack with every event
@@ -69,7 +73,12 @@ type Config struct {
 	MaxSteps     uint64 // 0 means one million scheduling points
 	MaxTime      int64  // virtual time, 100 ns units; 0 means one hour
 	Pins         []Pin
+	Trail        *Trail // records steps and footprints; needs a Scheduler as Source
 }
+
+// Unbounded as Config.Processors gives every thread and every act of the outside a processor of its own: no
+// context ever waits for one. It is the most hostile machine that there is.
+const Unbounded = -1
 
 // Off as Config.Events keeps no events at all; the hash is computed all the same.
 const Off = 1 << 30
@@ -82,6 +91,12 @@ type Machine struct {
 	running bool
 	killing bool // unwinds what still has a stack
 	race    bool // Config.TimersRace, where every point looks
+	wide    bool // Config.Processors is Unbounded
+	cut     bool // Scheduler ended the run
+	atRest  bool // the last Run came to an end by itself
+	sched   Scheduler
+	trail   *Trail
+	moment  Moment
 	cpus    []*cpu
 	threads []*Thread // runnable ones, ordered by number
 	chans   []*Channel
@@ -144,7 +159,11 @@ func (m *Machine) Reset(cfg Config) {
 	m.outside("Reset")
 	m.kill()
 	m.releaseMemory()
-	if cfg.Processors <= 0 {
+	m.wide = cfg.Processors == Unbounded
+	switch {
+	case m.wide:
+		cfg.Processors = 1 // to begin with
+	case cfg.Processors <= 0:
 		cfg.Processors = 2
 	}
 	if cfg.MaxSteps == 0 {
@@ -163,6 +182,7 @@ func (m *Machine) Reset(cfg Config) {
 	m.cfg = cfg
 	m.log.Reset(events)
 	m.cur, m.dead, m.running, m.last, m.crash, m.in = nil, false, false, nil, nil, nil
+	m.cut, m.atRest = false, true
 	m.race = cfg.TimersRace
 	m.resetCPUs(cfg.Processors)
 	m.retired, m.born = append(m.retired, m.born...), m.born[:0]
@@ -174,6 +194,9 @@ func (m *Machine) Reset(cfg Config) {
 	m.resetRaces(cfg.Races)
 	m.counts = [trace.NumKinds]uint64{}
 	m.ctxs = uint16(cfg.Processors)
+	if m.wide {
+		m.ctxs = maxWide
+	}
 	m.choices, m.find, m.seen = m.choices[:0], nil, m.seen[:0]
 	clear(m.slots)
 	m.images, m.procs = m.images[:0], m.procs[:0]
@@ -182,8 +205,21 @@ func (m *Machine) Reset(cfg Config) {
 	m.Pageable = nil
 	m.chanNo = 0
 	m.serial++
-	if m.cfg.Source == nil {
-		m.cfg.Source = Boring{}
+	m.SetSource(cfg.Source)
+}
+
+// SetSource says who chooses from now on.
+func (m *Machine) SetSource(s Source) {
+	if s == nil {
+		s = Boring{}
+	}
+	m.cfg.Source = s
+	m.sched, _ = s.(Scheduler)
+	if m.trail = m.cfg.Trail; m.trail != nil {
+		if m.sched == nil {
+			panic("internal error: a trail without a scheduler")
+		}
+		m.trail.reset(m)
 	}
 }
 
@@ -218,7 +254,11 @@ func Of(k *K) *Machine { return k.m }
 // NewID hands out the next id of a kind.
 func (m *Machine) NewID(kind trace.Kind) trace.ID {
 	m.counts[kind]++
-	return trace.MakeID(kind, m.counts[kind])
+	id := trace.MakeID(kind, m.counts[kind])
+	if m.trail != nil {
+		m.trail.created(id)
+	}
+	return id
 }
 
 // Config returns the options in force.
@@ -282,6 +322,9 @@ func Log(k *K, e trace.Event) uint64 {
 	e.Time, e.Ctx, e.CPU, e.IRQL, e.Driver = m.now, k.num, k.cpu.num, k.irql, driverNum(k)
 	*m.log.Slot() = e
 	seq := m.log.Commit(&e)
+	if m.trail != nil {
+		m.trail.event(k, e.What, e.Code, e.Obj, e.Obj2, e.Status, e.A, e.B)
+	}
 	if m.cfg.Stacks {
 		m.recordStack(seq)
 	}
@@ -306,6 +349,9 @@ func record(k *K, w trace.What, d ddi.ID, obj, obj2 trace.ID, a uint64, status u
 	e.Obj, e.Obj2, e.A, e.B, e.Fn, e.Text = obj, obj2, a, 0, 0, ""
 	seq := m.log.Mix(trace.Where(w, d, k.num, k.cpu.num, k.irql),
 		trace.About(obj, obj2, status, a, 0))
+	if m.trail != nil {
+		m.trail.event(k, w, d, obj, obj2, status, a, 0)
+	}
 	if m.cfg.Stacks {
 		m.recordStack(seq)
 	}

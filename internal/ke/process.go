@@ -19,7 +19,10 @@ func (m *Machine) NewProcess(image string, admin bool) *Process {
 func (m *Machine) Processes() []*Process { return m.procs }
 
 // EndProcess notes that the last thread of p has ended and wakes who waits for that.
-func EndProcess(k *K, p *Process) { SetSignal(k, &p.Object, 1) }
+func EndProcess(k *K, p *Process) {
+	Adds(k, Use{p.ID, Set})
+	SetSignal(k, &p.Object, 1)
+}
 
 // ContextNameOf names a context by its number in events; "" when no live context has it.
 func (m *Machine) ContextNameOf(num uint16) string {

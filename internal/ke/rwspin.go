@@ -27,9 +27,11 @@ func AcquireRWSpin(k *K, l *RWSpin, exclusive bool) {
 	if exclusive {
 		AcquireSpin(k, &l.claim)
 		spinOn(k, &l.readers)
+		Adds(k, Use{l.claim.ID, Acq})
 		return
 	}
 	spinOn(k, &l.claim)
+	Adds(k, Use{l.claim.ID, Acq})
 	l.sharers = append(l.sharers, k)
 	l.readers.held = true
 }

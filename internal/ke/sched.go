@@ -34,8 +34,13 @@ func (c *cpu) canTake() bool { return !c.inDPC && c.irqlOf() < Dispatch }
 // comes after them.
 func (m *Machine) enumerate(self *Thread) []alternative {
 	a := m.alts[:0]
+	spinners := false
 	if self != nil {
-		a = append(a, alternative{kind: altThread, t: self})
+		if self.awaits() {
+			spinners = true
+		} else {
+			a = append(a, alternative{kind: altThread, t: self})
+		}
 	}
 	taker := false
 	for _, c := range m.cpus {
@@ -44,8 +49,10 @@ func (m *Machine) enumerate(self *Thread) []alternative {
 	for _, t := range m.threads {
 		switch {
 		case t == self:
-		case t.onCPU == nil && !taker:
+		case t.onCPU == nil && !taker && !m.wide:
 		case t.spin != nil && t.spin.held:
+		case t.awaits():
+			spinners = true
 		default:
 			a = append(a, alternative{kind: altThread, t: t})
 		}
@@ -57,28 +64,50 @@ func (m *Machine) enumerate(self *Thread) []alternative {
 			}
 		}
 	}
-	if taker {
+	if taker || m.wide {
 		for _, ch := range m.chans {
 			a = append(a, alternative{kind: altDeliver, ch: ch})
 		}
+	}
+	if len(a) == 0 && spinners {
+		a = m.spinners(a)
 	}
 	m.alts = a
 	return a
 }
 
-// decide picks what happens next; nil: nobody can run. The result holds until the next enumerate.
+// awaits reports whether t, or the DPC on its stack, is about to take a spin lock that is held, which it need
+// not begin to in an Unbounded machine: nobody would notice. A thread with a DPC in its queue is another
+// matter, because the DPC waits while it spins.
+func (t *Thread) awaits() bool {
+	k := t.active
+	if k == nil || k.wants == nil || !k.wants.held {
+		return false
+	}
+	return k.isDPC || len(k.cpu.dpcs) == 0
+}
+
+// spinners lists the threads that would spin, for when nobody else is left.
+func (m *Machine) spinners(a []alternative) []alternative {
+	for _, t := range m.threads {
+		if t.awaits() {
+			a = append(a, alternative{kind: altThread, t: t})
+		}
+	}
+	return a
+}
+
+// decide picks what happens next; nil: nobody can run, or the run was cut and the machine is dead. The
+// result holds until the next enumerate.
 func (m *Machine) decide(self *Thread) *alternative {
 	if m.race {
 		return m.decideOrTick(self)
 	}
 	a := m.enumerate(self)
-	switch len(a) {
-	case 0:
+	if len(a) == 0 {
 		return nil
-	case 1:
-		return &a[0]
 	}
-	return &a[m.Choose(&siteStep, len(a))]
+	return m.ask(a, self, false)
 }
 
 // decideOrTick is decide when timers race. That the clock moves on is no step of anybody, so it asks again;
@@ -93,74 +122,14 @@ func (m *Machine) decideOrTick(self *Thread) *alternative {
 		switch {
 		case len(a) == 0, len(a) == 1 && a[0].kind == altClock:
 			return nil
-		case len(a) == 1:
-			return &a[0]
 		}
-		if x := &a[m.Choose(&siteStep, len(a))]; x.kind != altClock {
+		x := m.ask(a, self, false)
+		if x == nil || x.kind != altClock {
 			return x
 		}
+		m.AddsOn(Unknown)
 		m.tick()
 	}
-}
-
-// Access says what a step does to an object; which pairs commute is scheduling.md 9.4.
-type Access uint8
-
-// The kinds of access.
-const (
-	R Access = iota + 1
-	W
-	A
-	Acq
-	Rel
-	Set
-	Clear
-	Waits
-	Enq
-	Deq
-	Free
-)
-
-// Use is one entry of a footprint.
-type Use struct {
-	Obj trace.ID
-	How Access
-}
-
-// Point is a scheduling point before an effect on an object becomes visible: any other context that can run
-// may run now.
-func Point(k *K, u Use) {
-	m := k.m
-	m.steps++
-	if len(m.threads) == 1 && m.queued == 0 && len(m.chans) == 0 && m.steps < m.cfg.MaxSteps && !m.race &&
-		m.races == nil {
-		return
-	}
-	m.pointSlow(k)
-	if m.races != nil {
-		m.races.point(k, u)
-	}
-}
-
-// PointMem is Point for accessors of memory; it is one only if the machine was asked for memory points.
-func PointMem(k *K, u Use) {
-	if k != nil && k.m.cfg.MemPoints {
-		Point(k, u)
-	}
-}
-
-func (m *Machine) pointSlow(k *K) {
-	if m.steps >= m.cfg.MaxSteps {
-		m.exceeded(Misuse("step limit reached (" + utoa(m.cfg.MaxSteps) +
-			" scheduling points): the drivers or " +
-			"programs never come to rest; Options.MaxSteps sets the limit"))
-	}
-	a := m.decide(k.t)
-	if a.kind == altThread && a.t == k.t {
-		return
-	}
-	m.next = a
-	m.park(k)
 }
 
 // exceeded ends the run at a limit. Simulated code may recover from the panic once; the next time it is
@@ -194,7 +163,10 @@ func (m *Machine) yield(k *K) {
 			return
 		}
 	}
-	m.next = &a[m.Choose(&siteStep, len(a))]
+	k.t.active = k
+	if m.next = m.ask(a, k.t, true); m.next == nil {
+		m.leave()
+	}
 	m.park(k)
 }
 
@@ -230,7 +202,7 @@ func Stall(k *K, d int64) {
 		return
 	}
 	busy := &SpinLock{held: true}
-	m.clock.add(&timeout{at: m.now + d, fire: func(*Machine) { busy.held = false }})
+	m.arm(&timeout{at: m.now + d, fire: func(*Machine) { busy.held = false }})
 	for busy.held {
 		t.spin, t.since = busy, m.now
 		m.next = nil
@@ -253,7 +225,14 @@ func (m *Machine) park(k *K) {
 			break
 		}
 		m.runNested(t, k)
+		t.active = k
+		if m.trail != nil {
+			t.after = append(t.after, m.trail.now()) // k could not go on before the interruption was over
+		}
 		a := m.decide(t)
+		if a == nil {
+			m.leave()
+		}
 		if a.kind == altThread && a.t == t {
 			break
 		}
@@ -269,7 +248,7 @@ func (m *Machine) park(k *K) {
 func (m *Machine) runNested(t *Thread, k *K) {
 	if t.nestDPC {
 		t.nestDPC = false
-		m.runDPCs(t.onCPU, k)
+		m.runDPCs(t.onCPU, k, actorDPC|Actor(t.onCPU.num))
 		return
 	}
 	ch := t.nest
@@ -285,6 +264,7 @@ func (m *Machine) Run(until func() bool) {
 		panic(Misuse("Run called from inside the machine: simulated code cannot run the machine it runs in"))
 	}
 	m.running = true
+	m.comesIn()
 	defer func() { m.running = false }()
 	for !m.hub(until) {
 		m.drop(m.in) // the thread ended by being unwound
@@ -309,6 +289,7 @@ func (m *Machine) hub(until func() bool) (done bool) {
 	defer catchKilled(&m.in)
 	for !m.dead {
 		if until != nil && until() {
+			m.AddsOn(Unknown) // what the caller of Run does next comes right after this step
 			break
 		}
 		a := m.next
@@ -316,9 +297,13 @@ func (m *Machine) hub(until func() bool) (done bool) {
 		if a == nil {
 			a = m.decide(nil)
 		}
+		if m.dead {
+			break
+		}
 		if a == nil {
 			if !m.advance() {
 				m.stuck()
+				m.atRest = true
 				break
 			}
 			continue
@@ -334,13 +319,13 @@ func (m *Machine) apply(a *alternative) {
 	switch a.kind {
 	case altThread:
 		if t.onCPU == nil {
-			m.place(t, m.taker())
+			m.place(t, m.takerFor(t))
 		}
 	case altDPC:
 		t = m.host(a.c)
 		t.nestDPC = true
 	case altDeliver:
-		t = m.host(m.taker())
+		t = m.host(m.takerFor(nil))
 		t.nest = a.ch
 	}
 	m.resume(t)
@@ -383,7 +368,7 @@ func (m *Machine) host(c *cpu) *Thread {
 	if c.idle == nil {
 		c.idle = &Thread{idle: true}
 		c.idle.K = K{m: m, t: c.idle, cpu: c, name: "Idle processor " + utoa(uint64(c.num)),
-			num: uint16(c.num) + 1}
+			num: uint16(c.num) + 1, actor: Actor(c.num) + 1}
 		c.idle.body = func(k *K) { m.runNested(k.t, k) }
 	}
 	t := c.idle

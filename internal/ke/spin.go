@@ -30,6 +30,7 @@ type Held struct {
 // AcquireSpin takes l for k, which is at DISPATCH_LEVEL or above. A taken lock keeps k's processor busy.
 func AcquireSpin(k *K, l *SpinLock) {
 	spinOn(k, l)
+	Adds(k, Use{l.ID, Acq})
 	l.held, l.owner = true, k
 	OrderedAfter(k, l)
 }

@@ -36,6 +36,8 @@ type Thread struct {
 
 	state     threadState
 	onCPU     *cpu
+	home      *cpu    // with Unbounded: its processor
+	after     []int32 // steps that let it go on; for a Trail
 	spin      *SpinLock
 	coro      *stack
 	body      func(k *K)
@@ -80,6 +82,10 @@ func (m *Machine) NewThread(name string, p *Process, fn func(k *K)) *Thread {
 	m.made++
 	t.TID = uint32(4 * (2 + m.made))
 	t.m, t.t, t.name, t.num, t.cpu = m, t, name, m.ctxs, m.cpus[0]
+	t.K.actor = Actor(t.num)
+	if m.trail != nil {
+		t.past = m.trail.canon[t.ID]
+	}
 	t.Object.Kind, t.Object.ID = ThreadObject, t.ID
 	m.all = append(m.all, t)
 	m.makeReady(t)
@@ -97,7 +103,8 @@ func (m *Machine) blankThread() *Thread {
 		m.retired = m.retired[:n-1]
 		clear(t.Object.waiters[:cap(t.Object.waiters)])
 		old := *t
-		*t = Thread{blocks: old.blocks[:0]}
+		*t = Thread{blocks: old.blocks[:0], after: old.after[:0]}
+		t.K.next = old.K.next[:0]
 		t.frames, t.locks, t.stack, t.apcs = old.frames[:0], old.locks[:0], old.stack[:0], old.apcs[:0]
 		t.Object.waiters = old.Object.waiters[:0]
 	} else {
@@ -110,6 +117,11 @@ func (m *Machine) blankThread() *Thread {
 // makeReady puts t among the runnable threads, ordered by number.
 func (m *Machine) makeReady(t *Thread) {
 	t.state = stReady
+	if m.trail != nil {
+		if n := m.trail.now(); n >= 0 {
+			t.after = append(t.after, n)
+		}
+	}
 	i := len(m.threads)
 	m.threads = append(m.threads, t)
 	for i > 0 && m.threads[i-1].num > t.num {
@@ -187,6 +199,9 @@ func endThread(k *K) {
 
 func (m *Machine) signalEnd(t *Thread) {
 	t.Object.Signal = 1
+	if t.ID != 0 {
+		m.AddsOn(Use{t.ID, Set})
+	}
 	if m.races != nil {
 		m.races.release(&t.K, &t.Object)
 	}

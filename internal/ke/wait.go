@@ -142,6 +142,9 @@ func WaitAs(k *K, how WaitHow, objs []*Object, all bool, due *int64, why string)
 			t.blocks = append(t.blocks, waitBlock{o})
 		}
 		t.waitAll, t.how = all, how
+		if len(objs) > 1 {
+			t.looksAt()
+		}
 		s, ok := t.tryTake(all)
 		if !ok && how != 0 {
 			s, ok = t.interrupted()
@@ -215,7 +218,7 @@ func (m *Machine) block(k *K, end int64, why string) ntstatus.NTSTATUS {
 		if t.timer.fire == nil {
 			t.timer.fire = func(m *Machine) { m.wake(t, ntstatus.STATUS_TIMEOUT) }
 		}
-		m.clock.add(&t.timer)
+		m.arm(&t.timer)
 	}
 	t.since, t.why = m.now, why
 	m.unready(t, stWaiting)
@@ -282,6 +285,9 @@ func (o *Object) wakesAll() bool {
 }
 
 func (t *Thread) couldGo() bool {
+	if len(t.blocks) > 1 {
+		t.looksAt()
+	}
 	any := false
 	for i := range t.blocks {
 		if t.blocks[i].obj.available(t) {
@@ -291,6 +297,13 @@ func (t *Thread) couldGo() bool {
 		}
 	}
 	return any
+}
+
+// looksAt makes all that t waits for part of the step under way.
+func (t *Thread) looksAt() {
+	for i := range t.blocks {
+		t.m.AddsOn(Use{t.blocks[i].obj.ID, Waits})
+	}
 }
 
 // Sleep blocks k for a time (negative relative, positive absolute, as KeDelayExecutionThread).

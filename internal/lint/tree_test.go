@@ -51,7 +51,7 @@ func (s *source) buildLine() string {
 }
 
 // otherBuilds are the tags that a plain build on linux/amd64 does not set.
-var otherBuilds = []string{"ignore", "race", "windows", "darwin", "js", "wasm"}
+var otherBuilds = []string{"ignore", "race", "windows", "darwin", "js", "wasm", "rulepages"}
 
 // built reports whether a plain build compiles the file.
 func (s *source) built() bool {

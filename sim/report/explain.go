@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"calloutsim/internal/verify"
@@ -13,32 +14,116 @@ import (
 // explainWidth is the width of a rule page on a terminal.
 const explainWidth = 100
 
-// Explain prints the page of one rule: `ksim explain`. rec may be the zero Record while no package has
+// Explain prints what the catalogue says about one rule. rec may be the zero Record while no package has
 // claimed the rule.
 func Explain(w io.Writer, rec verify.Record, row verify.Row) {
 	var p page
-	head := strings.TrimSpace(row.Number + " " + rec.FullName())
-	fmt.Fprintf(&p.b, "%s, %s\n%s\n\n", head, verdict(row.ID), row.Claim)
-	p.entry("WHY", rec.Why)
-	p.entry("DETECTED", row.Detect)
-	p.entry("ON_WINDOWS", cmp.Or(row.WindowsReport, windows(rec)))
-	p.codes(row)
-	p.entry("STATIC_RULES", strings.Join(append(append([]string(nil), row.SDV...), row.Static...), ", "))
-	p.entry("BREAKS_IT", row.Bad)
-	p.entry("REPAIRED", row.Good)
-	if rec.Alias != verify.NoRule {
-		p.entry("ALIAS", "reported as "+rec.Alias.String())
+	fmt.Fprintf(&p.b, "%s\n\n%s\n\n", heading(rec, row), row.Claim)
+	for _, f := range facts(rec, row) {
+		for i, t := range f.texts {
+			if i > 0 {
+				f.key = ""
+			}
+			p.entry(f.key, t)
+		}
 	}
-	p.entry("BY_CONSTRUCTION", rec.ByConstruction)
-	if rec.Extension {
-		p.entry("EXTENSION", "a check of this simulator; no catalogue of Microsoft has it")
-	}
-	p.entry("SOURCE", row.Source)
 	_, _ = w.Write(p.b.Bytes())
+}
+
+// Markdown writes the same as Explain as the beginning of a page, with the likely fix that the report of a
+// scenario gave.
+func Markdown(w io.Writer, rec verify.Record, row verify.Row, fix string) {
+	fmt.Fprintf(w, "# %s\n\n%s\n", heading(rec, row), Escape(row.Claim))
+	list := facts(rec, row)
+	if fix != "" {
+		list = append(list, fact{"LIKELY_FIX", []string{fix}})
+	}
+	for _, f := range list {
+		if text := strings.Join(f.texts, "; "); text != "" {
+			fmt.Fprintf(w, "\n**%s:** %s\n", f.key, Escape(text))
+		}
+	}
+}
+
+// Escape keeps Markdown from reading marks into a text; Plain undoes it.
+func Escape(s string) string { return escaper.Replace(s) }
+
+// Plain prints a page made of Markdown for a terminal: what it says in the same order, without marks.
+func Plain(w io.Writer, markdown string) {
+	var p page
+	code, gap, fact := false, false, false // gap: an empty line is due, unless it is between two facts
+	for l := range strings.SplitSeq(strings.TrimRight(markdown, "\n"), "\n") {
+		if strings.HasPrefix(l, "```") {
+			code = !code
+			continue
+		}
+		if l == "" && !code {
+			gap = true
+			continue
+		}
+		key, text, isFact := strings.Cut(strings.TrimPrefix(l, "**"), ":** ")
+		isFact = isFact && !code
+		if gap && !(fact && isFact) {
+			p.line("")
+		}
+		gap, fact = false, isFact
+		switch {
+		case code:
+			p.line("    " + l)
+		case isFact:
+			p.entry(key, unmark(text))
+		case strings.HasPrefix(l, "- "):
+			p.line("- " + strings.Join(wrap(unmark(l[2:]), explainWidth-2), "\n  "))
+		default:
+			p.line(strings.Join(wrap(unmark(strings.TrimLeft(l, "# ")), explainWidth), "\n"))
+		}
+	}
+	_, _ = w.Write(p.b.Bytes())
+}
+
+// unmark gives a line of Markdown without escapes, quotes and the targets of links.
+func unmark(s string) string {
+	return unescaper.Replace(link.ReplaceAllString(s, "$1"))
+}
+
+var (
+	escaper   = strings.NewReplacer(`\`, `\\`, "*", `\*`, "<", `\<`, "`", "\\`", "[", `\[`)
+	unescaper = strings.NewReplacer(`\\`, `\`, `\*`, "*", `\<`, "<", "\\`", "`", `\[`, "[", "`", "")
+	link      = regexp.MustCompile(`\[([^\]]+)\]\(\S+\.md\)`)
+)
+
+// heading is number, name and severity.
+func heading(rec verify.Record, row verify.Row) string {
+	return strings.TrimSpace(row.Number+" "+rec.FullName()) + ", " + verdict(row.ID)
+}
+
+// fact is one key of a page with what it says; several texts stand one below the other.
+type fact struct {
+	key   string
+	texts []string
+}
+
+// facts are what the record and the catalogue say, in the order of a page. Texts may be empty.
+func facts(rec verify.Record, row verify.Row) []fact {
+	one := func(key, text string) fact { return fact{key, []string{text}} }
+	list := []fact{one("WHY", rec.Why), one("DETECTED", row.Detect),
+		one("ON_WINDOWS", cmp.Or(row.WindowsReport, windows(rec))), {"BUG_CHECKS", codes(row)},
+		one("STATIC_RULES", strings.Join(append(append([]string(nil), row.SDV...), row.Static...), ", ")),
+		one("BREAKS_IT", row.Bad), one("REPAIRED", row.Good)}
+	if rec.Alias != verify.NoRule {
+		list = append(list, one("ALIAS", "reported as "+rec.Alias.String()))
+	}
+	list = append(list, one("BY_CONSTRUCTION", rec.ByConstruction))
+	if rec.Extension {
+		list = append(list, one("EXTENSION", "a check of this simulator; no catalogue of Microsoft has it"))
+	}
+	return append(list, one("SOURCE", row.Source))
 }
 
 // page collects the page of one rule.
 type page struct{ b bytes.Buffer }
+
+func (p *page) line(s string) { p.b.WriteString(strings.TrimRight(s, " ") + "\n") }
 
 // entry prints a key and a text that hangs below its own start; nothing for an empty text. An empty key
 // goes on below the entry before.
@@ -58,8 +143,8 @@ func (p *page) entry(key, text string) {
 	}
 }
 
-// codes prints what the debugger would show: bug checks by name, sub-codes by meaning, one below the other.
-func (p *page) codes(row verify.Row) {
+// codes lists what the debugger would show: bug checks by name, sub-codes by meaning.
+func codes(row verify.Row) []string {
 	var texts []string
 	for _, c := range row.BugChecks {
 		number, variant, _ := strings.Cut(c, "/")
@@ -76,11 +161,7 @@ func (p *page) codes(row verify.Row) {
 		s, _ := verify.IoVerifierC9(c)
 		texts = append(texts, fmt.Sprintf("0xC9/0x%X %s (%s, %s)", c, s.Meaning, s.Option, s.Severity))
 	}
-	key := "BUG_CHECKS"
-	for _, t := range texts {
-		p.entry(key, t)
-		key = ""
-	}
+	return texts
 }
 
 // windows words the record's bug check for rules whose catalogue has no column for it.

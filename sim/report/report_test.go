@@ -167,3 +167,20 @@ func TestText_WithoutAStackThePositionIsThatOfTheFirstPlace(t *testing.T) {
 			Stack: []verify.Frame{{Func: "lib"}, {Func: "entry", File: "/x/greedy.go", Line: 18}}}}}
 	assert.True(t, strings.HasPrefix(text(f, verify.Record{}, Options{}), "greedy.go:18: UNLOAD-001"))
 }
+
+// Plain prints a page as Explain prints what the page begins with.
+func TestPlain_IsThePageWithoutMarks(t *testing.T) {
+	rec := verify.Record{ID: verify.IRP_001, Name: "DoubleCompletion", Package: "irp",
+		Why: "Two owners [each] write *p `now` <b> \\n."}
+	var page, plain, facts strings.Builder
+	Markdown(&page, rec, verify.Rule(verify.IRP_001), "")
+	Plain(&plain, page.String())
+	Explain(&facts, rec, verify.Rule(verify.IRP_001))
+	assert.Equal(t, facts.String(), plain.String())
+
+	plain.Reset()
+	Plain(&plain, "# A\n\n**WHY:** b\n\n**X:** c\n\n## Part\n\nSee [IRP-001](IRP-001.md) and `f`.\n\n"+
+		"```go\na := b[0] // **c:** d\n\n# x\n```\n\n- one \\[1]\n- two\n")
+	assert.Equal(t, "A\n\nWHY:            b\nX:              c\n\nPart\n\nSee IRP-001 and f.\n\n"+
+		"    a := b[0] // **c:** d\n\n    # x\n\n- one [1]\n- two\n", plain.String())
+}

@@ -15,6 +15,7 @@ import (
 )
 
 //go:generate go run gen.go
+//go:generate go run genrules.go
 
 //go:embed ddis.tsv
 var ddisTSV string

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"slices"
@@ -8,30 +9,91 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"calloutsim/docs/rules"
 	"calloutsim/internal/verify"
 	"calloutsim/sim"
 	"calloutsim/sim/report"
 )
 
 func newExplain() *cobra.Command {
-	return &cobra.Command{
-		Use:     "explain RULE",
-		Short:   "The page of one rule, by number or name",
-		Example: "  ksim explain IRP-001\n  ksim explain irp/DoubleCompletion",
-		Args:    oneArg("RULE"),
-		RunE: func(c *cobra.Command, args []string) error {
-			id, rec, err := findRule(args[0])
-			if err != nil {
-				return err
-			}
-			w := c.OutOrStdout()
-			report.Explain(w, rec, verify.Rule(id))
-			if rec.ID == verify.NoRule {
-				fmt.Fprintln(w, "STATUS:         this version does not check the rule")
-			}
-			return example(w, id)
-		},
+	c := &cobra.Command{
+		Use:   "explain RULE",
+		Short: "The page of one rule, by number or name: what it says, what breaks it, the report",
+		Example: "  ksim explain IRP-001\n  ksim explain irp/DoubleCompletion\n" +
+			"  ksim explain IRP-001 --json",
+		Args: oneArg("RULE"),
 	}
+	asJSON := jsonFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		id, rec, err := findRule(args[0])
+		if err != nil {
+			return err
+		}
+		page := pageOf(id)
+		if *asJSON {
+			return printJSON(c.OutOrStdout(), newExplained(id, rec, page))
+		}
+		explain(c.OutOrStdout(), id, rec, page)
+		return nil
+	}
+	return c
+}
+
+// explain prints the page of a rule, or what the catalogue says about one that nothing checks.
+func explain(w io.Writer, id verify.RuleID, rec verify.Record, page string) {
+	if page == "" {
+		report.Explain(w, rec, verify.Rule(id))
+		fmt.Fprintln(w, "STATUS:         this version does not check the rule")
+		return
+	}
+	report.Plain(w, page)
+	if names := breaking(id); len(names) > 0 {
+		fmt.Fprintf(w, "\nSCENARIOS:      ksim run %s\n", strings.Join(names, ", ksim run "))
+	}
+}
+
+// pageOf gives the page of a rule, "" when there is none.
+func pageOf(id verify.RuleID) string {
+	data, err := rules.Pages.ReadFile(id.String() + ".md")
+	if err != nil {
+		return "" // no file of that name is the only thing that can be wrong
+	}
+	_, page, _ := bytes.Cut(data, []byte("-->\n\n")) // who made the file
+	return string(page)
+}
+
+// breaking lists the built-in scenarios that are there to break a rule.
+func breaking(id verify.RuleID) []string {
+	var names []string
+	for _, s := range scenarios() {
+		if slices.Contains(s.Expect, id.String()) {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// explained is a rule as JSON has it.
+type explained struct {
+	ruleRow
+	Why            string   `json:"why,omitempty"`
+	Detected       string   `json:"detected,omitempty"`
+	OnWindows      string   `json:"on_windows,omitempty"`
+	BugChecks      []string `json:"bug_checks,omitempty"`
+	StaticRules    []string `json:"static_rules,omitempty"`
+	BreaksIt       string   `json:"breaks_it,omitempty"`
+	Repaired       string   `json:"repaired,omitempty"`
+	Alias          string   `json:"alias,omitempty"`
+	ByConstruction string   `json:"by_construction,omitempty"`
+	Scenarios      []string `json:"scenarios,omitempty"`
+	Markdown       string   `json:"markdown,omitempty"`
+}
+
+func newExplained(id verify.RuleID, rec verify.Record, page string) explained {
+	row := verify.Rule(id)
+	return explained{newRuleRow(row, rec), rec.Why, row.Detect, row.WindowsReport, row.BugChecks,
+		slices.Concat(row.SDV, row.Static), row.Bad, row.Good, rec.Alias.String(), rec.ByConstruction,
+		breaking(id), page}
 }
 
 // findRule finds a rule by number, full name, or name alone where only one package has it.
@@ -56,28 +118,4 @@ func findRule(s string) (verify.RuleID, verify.Record, error) {
 			found[0].FullName(), found[1].FullName())
 	}
 	return 0, verify.Record{}, usagef("explain: there is no rule %q (ksim rules -q WORD searches)", s)
-}
-
-// example runs the scenarios that are there to break the rule and prints the report of the one that takes
-// the fewest events to do so, if there is any.
-func example(w io.Writer, id verify.RuleID) error {
-	var name, text string
-	var fewest uint64
-	for _, s := range scenarios() {
-		if !slices.Contains(s.Expect, id.String()) {
-			continue
-		}
-		out, err := sim.RunScenario(s, sim.RunOptions{})
-		if err != nil {
-			return err
-		}
-		if n := out.Machine.Kernel().Log().Len(); name == "" || n < fewest {
-			name, text, fewest = s.Name, out.Machine.Report(), n
-		}
-		out.Close()
-	}
-	if name != "" {
-		fmt.Fprintf(w, "\nEXAMPLE:        ksim run %s\n\n%s", name, text)
-	}
-	return nil
 }

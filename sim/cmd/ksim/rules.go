@@ -58,16 +58,20 @@ func ruleRows(query string) []ruleRow {
 	rows := []ruleRow{}
 	for _, id := range verify.Rules() {
 		row := verify.Rule(id)
-		rec, ok := recs[id]
+		rec := recs[id]
 		text := strings.Join([]string{row.Number, rec.FullName(), row.Claim, row.Detect, row.Source}, " ")
 		text = strings.ToLower(text)
 		if !strings.Contains(text, query) {
 			continue
 		}
-		rows = append(rows, ruleRow{Number: row.Number, Name: rec.FullName(), Severity: row.Severity.String(),
-			Fatal: row.Fatal, Implemented: ok, Claim: row.Claim, Source: row.Source})
+		rows = append(rows, newRuleRow(row, rec))
 	}
 	return rows
+}
+
+func newRuleRow(row verify.Row, rec verify.Record) ruleRow {
+	return ruleRow{Number: row.Number, Name: rec.FullName(), Severity: row.Severity.String(),
+		Fatal: row.Fatal, Implemented: rec.ID != verify.NoRule, Claim: row.Claim, Source: row.Source}
 }
 
 func printRules(w io.Writer, rows []ruleRow) error {

@@ -35,6 +35,7 @@ func newRun() *cobra.Command {
 		Example: "  ksim run\n" +
 			"  ksim run hello-dpc\n" +
 			"  ksim run hello-dpc --seed 7\n" +
+			"  ksim run hello-dpc-wait --inspect '!irql' --inspect '!devobj dev#1'\n" +
 			"  ksim run --replay kcs1:…",
 		Args: atMostOne("scenario"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -51,6 +52,11 @@ func newRun() *cobra.Command {
 	fs.BoolVar(&f.opt.Notes, "notes", false, "report notes as well")
 	fs.StringVar(&f.opt.FailOn, "failon", "", "the mildest severity that fails: error, warning or note")
 	fs.BoolVar(&f.opt.Continue, "continue", false, "go on after violations as Windows does")
+	fs.BoolVar(&f.opt.SpecialPool, "special-pool", false, "every pool block on pages of its own")
+	fs.BoolVar(&f.opt.Races, "races", false, "report accesses to memory that nothing orders")
+	fs.BoolVar(&f.opt.TimersRace, "timers-race", false, "timers may expire although somebody can run")
+	fs.StringArrayVar(&f.opt.Inspect, "inspect", nil,
+		"print the state at the first violation or the end as the debugger would: '!irpfind'; repeatable")
 	fs.StringArrayVar(&f.fix, "fix", nil, "pin a choice: SITE=ALTERNATIVE")
 	fs.StringVar(&f.replay, "replay", "", "repeat the run of a token")
 	fs.IntVar(&f.width, "width", 0, "columns of the timeline (COLUMNS of the environment, else 120)")
@@ -72,7 +78,7 @@ func (f *runFlags) check(c *cobra.Command, args []string) error {
 	}
 	list := len(args) == 0 && !c.Flags().Changed("replay")
 	others := slices.DeleteFunc(flagNames(c), func(n string) bool { return n == "json" || n == "help" })
-	switch n := given("seed", "master", "processors", "continue"); {
+	switch n := given("seed", "master", "processors", "continue", "timers-race"); {
 	case list && given(others...) != "":
 		return usagef("run: --%s needs a SCENARIO (ksim run lists them)", given(others...))
 	case !list && *f.json:
@@ -130,6 +136,11 @@ func (f *runFlags) run(w io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
+	for _, command := range f.opt.Inspect {
+		if err := sim.CheckInspector(command); err != nil {
+			return usagef("run: --inspect: %v", err)
+		}
+	}
 	if f.trace != "" { // a file that cannot be written is told before the run
 		if err := os.WriteFile(f.trace, nil, 0o644); err != nil {
 			return usagef("run: --trace: %v", err)
@@ -146,6 +157,8 @@ func (f *runFlags) run(w io.Writer, args []string) error {
 	switch {
 	case out.Fault != nil:
 		return &exit{exitFault, fmt.Sprint(out.Fault)}
+	case missing(&out) != nil:
+		return missing(&out)
 	case out.Failed:
 		return &exit{code: exitFindings}
 	}
@@ -195,6 +208,7 @@ func (f *runFlags) print(w io.Writer, s sim.Scenario, out *sim.Outcome) error {
 	for _, l := range out.Logs {
 		fmt.Fprintf(w, "\n%s\n", strings.Trim(l, "\n"))
 	}
+	printInspected(w, out)
 	if f.trace == "" {
 		return nil
 	}
@@ -204,6 +218,43 @@ func (f *runFlags) print(w io.Writer, s sim.Scenario, out *sim.Outcome) error {
 	}
 	if err := os.WriteFile(f.trace, b.Bytes(), 0o644); err != nil {
 		return usagef("run: --trace: %v", err)
+	}
+	return nil
+}
+
+// moment says which state of the machine the inspectors show.
+func moment(out *sim.Outcome) string {
+	if out.Violation {
+		return "at the first violation"
+	}
+	return "at the end of the run"
+}
+
+// printInspected prints what the inspectors found, each below its command.
+func printInspected(w io.Writer, out *sim.Outcome) {
+	if len(out.Inspected) > 0 {
+		fmt.Fprintf(w, "\nThe machine %s:\n", moment(out))
+	}
+	for _, i := range out.Inspected {
+		if i.Err != nil {
+			continue // told as a mistake of the command line
+		}
+		fmt.Fprintln(w)
+		if len(i.Lines) == 0 || !strings.HasPrefix(i.Lines[0], "!") {
+			fmt.Fprintln(w, i.Command)
+		}
+		for _, l := range i.Lines {
+			fmt.Fprintln(w, strings.TrimRight(l, " "))
+		}
+	}
+}
+
+// missing words the first inspector whose object the machine did not have.
+func missing(out *sim.Outcome) error {
+	for _, i := range out.Inspected {
+		if i.Err != nil {
+			return usagef("run: --inspect %q: %v %s", i.Command, i.Err, moment(out))
+		}
 	}
 	return nil
 }

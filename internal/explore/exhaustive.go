@@ -1,0 +1,92 @@
+package explore
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"calloutsim/internal/ke"
+)
+
+// Exhaustive says how all runs of a scenario are gone through.
+type Exhaustive struct {
+	Name        string
+	Reduce      bool
+	Preemptions int // -1: no bound
+	Delays      int // -1: no bound
+}
+
+// ParseExhaustive reads dfs, dpor, preemptN or delayN. ok is false for any other name.
+func ParseExhaustive(name string) (x Exhaustive, ok bool, err error) {
+	x = Exhaustive{Name: name, Preemptions: -1, Delays: -1}
+	number := func(prefix string, into *int) bool {
+		digits, found := strings.CutPrefix(name, prefix)
+		if !found {
+			return false
+		}
+		n, e := strconv.ParseUint(digits, 10, 16)
+		if e != nil {
+			err = fmt.Errorf("strategy %q: it is %sN with a number N of at least 0", name, prefix)
+		}
+		*into = int(n)
+		return true
+	}
+	switch {
+	case name == "dfs":
+	case name == "dpor":
+		x.Reduce = true
+	case number("preempt", &x.Preemptions), number("delay", &x.Delays):
+	default:
+		return x, false, nil
+	}
+	return x, true, err
+}
+
+// Search starts the search. faults is how many failures one run may have at most.
+func (x *Exhaustive) Search(faults int) *Search {
+	s := &Search{Bounds: NoBounds, Reduce: x.Reduce}
+	s.Faults = faults
+	if x.Preemptions >= 0 {
+		s.Preemptions = x.Preemptions
+	}
+	if x.Delays >= 0 {
+		s.Delays = x.Delays
+	}
+	if x.Reduce {
+		s.Trail = &ke.Trail{}
+	}
+	return s
+}
+
+// Seen says in words what n runs of a search are, complete ones and those that were not over.
+func (s *Search) Seen(x *Exhaustive, n int, complete bool) string {
+	what, bounds := "schedules", ""
+	if x.Reduce {
+		what = "partial orders"
+	}
+	if s.answers {
+		what += " and answers"
+	}
+	if x.Preemptions >= 0 {
+		bounds += fmt.Sprintf(", preemptions <= %d", x.Preemptions)
+	}
+	if x.Delays >= 0 {
+		bounds += fmt.Sprintf(", delays <= %d", x.Delays)
+	}
+	if s.failed {
+		bounds += fmt.Sprintf(", faults <= %d", s.Faults)
+	}
+	if complete {
+		return fmt.Sprintf("all %s %s%s", grouped(n), what, bounds)
+	}
+	return fmt.Sprintf("%s %s of unknown many%s", grouped(n), what, bounds)
+}
+
+// grouped writes a number in groups of three digits: 1 832.
+func grouped(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + " " + s[i:]
+	}
+	return s
+}

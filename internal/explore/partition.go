@@ -1,0 +1,104 @@
+package explore
+
+import (
+	"cmp"
+	"slices"
+
+	"calloutsim/internal/ke"
+)
+
+// A search is divided among m shards by its first decisions (scheduling.md 14): prefixes are made breadth
+// first until there are enough of them, put in an order that has nothing to do with where they came from, and
+// shard i looks below every m-th. Every shard makes the same prefixes, so none has to know of the others.
+// Within a prefix every alternative is another prefix and nothing is left out as equivalent, so that under
+// DPOR the shards together see some partial orders more than once.
+
+// prefixesPerShard is how many prefixes each shard gets at least, if the tree has so many.
+const prefixesPerShard = 8
+
+// Partition makes the prefixes of a search and gives those of one shard, one search each.
+type Partition struct {
+	make  func() *Search
+	i, m  int
+	queue [][]int // prefixes not looked at
+	ends  [][]int // prefixes that have no decision behind them
+	probe *prober
+}
+
+// NewPartition begins to divide the search that mk starts.
+func NewPartition(mk func() *Search, i, m int) *Partition {
+	return &Partition{make: mk, i: i, m: m, queue: [][]int{nil}}
+}
+
+// More reports whether there are still too few prefixes. If so, the caller runs the scenario with the source
+// and calls Probed.
+func (p *Partition) More() (ke.Source, *ke.Trail, bool) {
+	if len(p.queue) == 0 || len(p.queue)+len(p.ends) >= prefixesPerShard*p.m {
+		return nil, nil, false
+	}
+	s := p.make()
+	s.Reduce, s.Sleep = false, false
+	p.probe = &prober{s: s, prefix: p.queue[0]}
+	p.queue = p.queue[1:]
+	src := s.Begin()
+	p.probe.restore(p.probe.prefix)
+	return src, s.Trail, true
+}
+
+// prober is one run that asks what comes behind a prefix.
+type prober struct {
+	s      *Search
+	prefix []int
+}
+
+// restore makes the search follow a prefix; what the questions are shows when they come up.
+func (r *prober) restore(prefix []int) {
+	for _, pick := range prefix {
+		r.s.nodes = append(r.s.nodes, node{pick: pick, blank: true})
+	}
+	r.s.root = len(prefix)
+}
+
+// Probed takes up what the run has shown.
+func (p *Partition) Probed(m *ke.Machine) {
+	s, prefix := p.probe.s, p.probe.prefix
+	if len(s.nodes) <= len(prefix) {
+		p.ends = append(p.ends, prefix)
+		return
+	}
+	nd := &s.nodes[len(prefix)]
+	if c := m.Choices(); c[len(prefix)].Pinned {
+		nd.wanted.clearAll()
+		nd.wanted.set(int(c[len(prefix)].Pick))
+	}
+	for a := range nd.n {
+		if nd.wanted.has(a) {
+			p.queue = append(p.queue, append(slices.Clone(prefix), a))
+		}
+	}
+}
+
+// Mine gives the searches of this shard.
+func (p *Partition) Mine() []*Search {
+	all := append(slices.Clone(p.ends), p.queue...)
+	slices.SortFunc(all, func(a, b []int) int {
+		return cmp.Or(cmp.Compare(hashPicks(a), hashPicks(b)), slices.Compare(a, b))
+	})
+	var mine []*Search
+	for n, prefix := range all {
+		if n%p.m == p.i {
+			s := p.make()
+			(&prober{s: s}).restore(prefix)
+			mine = append(mine, s)
+		}
+	}
+	return mine
+}
+
+func hashPicks(picks []int) uint64 {
+	h := uint64(len(picks))
+	for _, x := range picks {
+		h = scramble(h*31 + uint64(x) + 1)
+	}
+	return h
+}

@@ -1,0 +1,72 @@
+package explore
+
+import (
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+)
+
+// dependent reports whether two uses of different actors may not be swapped. Obj 0 may be anything, but not
+// what only says whose step it is.
+func dependent(a, b ke.Use) bool {
+	switch {
+	case a.Obj == 0:
+		return !private(b)
+	case b.Obj == 0:
+		return !private(a)
+	case a.Obj != b.Obj:
+		return false
+	}
+	return a.How != ke.R || b.How != ke.R
+}
+
+// private reports whether a use only says who takes the step.
+func private(u ke.Use) bool { return u.Obj.Kind() == trace.Context && u.How == ke.R }
+
+// touches is a step, or one that somebody is about to take.
+type touches struct {
+	actor, host ke.Actor
+	uses        []ke.Use
+}
+
+// related says how two steps, one before the other, depend on each other.
+type relation uint8
+
+const (
+	free    relation = iota // the order does not matter
+	ordered                 // it matters, and the second one was not possible before the first one
+	racing                  // it matters, and the second one could have come first
+)
+
+// relate compares two steps of different actors, the earlier one first.
+func relate(one, two *touches) relation {
+	r := free
+	if one.host == two.actor || two.host == one.actor {
+		r = racing
+	}
+	for _, a := range one.uses {
+		for _, b := range two.uses {
+			if !dependent(a, b) {
+				continue
+			}
+			r = racing
+		}
+	}
+	if r == racing && waits(one, two) {
+		return ordered
+	}
+	return r
+}
+
+// waits reports whether the second step could not begin before the first one: whoever waits for a spin lock
+// takes no step before it is free.
+func waits(one, two *touches) bool {
+	if len(two.uses) == 0 || two.uses[0].How != ke.Acq || two.uses[0].Obj.Kind() != trace.SpinLock {
+		return false
+	}
+	for _, a := range one.uses {
+		if a.How == ke.Rel && a.Obj == two.uses[0].Obj {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,427 @@
+package explore
+
+import (
+	"fmt"
+	"math"
+
+	"calloutsim/internal/ke"
+)
+
+// Search goes through all runs of a scenario, one after the other, or through enough of them to have seen one
+// of each partial order. It keeps no state but the path to the current run (stateless search).
+//
+// DFS is plain depth-first search with the bounds as they are given. DPOR adds source sets and sleep sets
+// (Abdulla, Aronis, Jonsson, Sagonas, JACM 2017): decisions about who goes on branch only where the order of
+// two steps mattered and could be reversed; every other question branches always.
+type Search struct {
+	Bounds
+	Reduce bool // DPOR
+	Sleep  bool // DFS with sleep sets
+	Orders bool // DFS that knows the Order of its runs
+	Trail  *ke.Trail
+
+	nodes  []node
+	root   int // nodes of the prefix this search is below
+	depth  int // nodes passed in this run
+	nsleep []sleeper
+	seen   int // steps of the current run that the sleep set knows of
+	ord    order
+	same   int // steps that the next run has in common with this one
+	fault  error
+	// answers and failed say that questions came up other than who goes on, and such about failures.
+	answers, failed bool
+	// Fallbacks counts races for which nobody was found who could have gone first; all were tried then.
+	Fallbacks int
+}
+
+// Bounds limit a search. The zero Bounds are no preemptions and no faults; NoBounds are none.
+type Bounds struct {
+	Preemptions int                 // decisions that interrupt somebody who could go on
+	Delays      int                 // sum of what was picked at decisions about who goes on
+	Faults      int                 // failures
+	Only        func(*ke.Site) bool // questions that are asked at all; nil means all
+}
+
+// NoBounds limit nothing.
+var NoBounds = Bounds{Preemptions: math.MaxInt, Delays: math.MaxInt, Faults: math.MaxInt}
+
+// node is one decision on the path.
+type node struct {
+	site     *ke.Site // nil: who goes on
+	name     string   // of the site, where the node was restored
+	n, pick  int
+	stays    bool
+	blank    bool // of a prefix: what is asked is not known yet, only the answer
+	wanted   bitset
+	done     bitset
+	actors   []ke.Actor
+	foots    [][]ke.Use // of the steps that picks led to
+	hosts    []ke.Actor
+	sleep    []sleeper // who need not go on here
+	spent    Bounds    // before this decision
+	lastStep int       // steps before this decision
+}
+
+// sleeper is an actor whose next step has been looked at: nothing new comes of it before somebody else does
+// something that it depends on.
+type sleeper touches
+
+// Begin gives the source of the next run.
+func (s *Search) Begin() ke.Source {
+	s.depth, s.seen, s.nsleep = 0, 0, s.nsleep[:0]
+	return (*searcher)(s)
+}
+
+// Err reports that the runs were not repeatable.
+func (s *Search) Err() error { return s.fault }
+
+// searcher is the Search as a Scheduler.
+type searcher Search
+
+// Choose answers a question that is not about who goes on.
+func (r *searcher) Choose(site *ke.Site, n int) int {
+	s := (*Search)(r)
+	if nd, ok := s.again(site, n); ok {
+		return nd.pick
+	}
+	nd := s.push(site, n)
+	nd.wanted.set(0)
+	s.answers = s.answers || !site.Fault()
+	s.failed = s.failed || site.Fault()
+	allowed := nd.spent.Faults < s.Faults || !site.Fault()
+	if allowed && (s.Only == nil || s.Only(site)) {
+		nd.wanted.fill(n)
+	}
+	return 0
+}
+
+// again returns the node of a decision that this run has in common with the one before.
+func (s *Search) again(site *ke.Site, n int) (*node, bool) {
+	if s.depth >= len(s.nodes) {
+		return nil, false
+	}
+	nd := &s.nodes[s.depth]
+	s.depth++
+	if nd.blank {
+		s.learnPrefix(nd, site, n)
+		return nd, true
+	}
+	if nd.name != "" && site != nil && site.Name == nd.name {
+		nd.site, nd.name = site, ""
+	}
+	if (nd.site != site || nd.n != n) && s.fault == nil {
+		s.fault = fmt.Errorf("decision %d was %s with %d alternatives and is %s with %d: the driver or the "+
+			"test is not deterministic", s.depth, siteName(nd.site), nd.n, siteName(site), n)
+	}
+	nd.pick = min(nd.pick, n-1)
+	return nd, true
+}
+
+// learnPrefix fills a node of the prefix of this search when its question comes up for the first time.
+func (s *Search) learnPrefix(nd *node, site *ke.Site, n int) {
+	if nd.pick >= n && s.fault == nil {
+		s.fault = fmt.Errorf("decision %d, of the prefix this shard looks below, has only %d alternatives: "+
+			"the driver or the test is not deterministic", s.depth, n)
+	}
+	nd.site, nd.n, nd.pick, nd.blank = site, n, min(nd.pick, n-1), false
+	nd.wanted.set(nd.pick)
+	if s.depth > 1 {
+		nd.spent = s.nodes[s.depth-2].after()
+	}
+	if site != nil {
+		s.answers = s.answers || !site.Fault()
+		s.failed = s.failed || site.Fault()
+	}
+}
+
+func siteName(s *ke.Site) string {
+	if s == nil {
+		return "sched/step"
+	}
+	return s.Name
+}
+
+// push makes the node of a decision that comes up for the first time.
+func (s *Search) push(site *ke.Site, n int) *node {
+	if len(s.nodes) < cap(s.nodes) {
+		s.nodes = s.nodes[:len(s.nodes)+1]
+	} else {
+		s.nodes = append(s.nodes, node{})
+	}
+	nd := &s.nodes[s.depth]
+	nd.reuse()
+	nd.site, nd.n = site, n
+	if s.Trail != nil {
+		nd.lastStep = max(len(s.Trail.Steps)-1, 0) // the step under way will differ
+	}
+	if s.depth > 0 {
+		nd.spent = s.nodes[s.depth-1].after()
+	}
+	s.depth++
+	return nd
+}
+
+func (nd *node) reuse() {
+	*nd = node{wanted: nd.wanted.cleared(), done: nd.done.cleared(), actors: nd.actors[:0],
+		hosts: nd.hosts[:0], foots: nd.foots[:0], sleep: nd.sleep[:0]}
+}
+
+// after is what has been spent once the decision is made.
+func (nd *node) after() Bounds {
+	b := nd.spent
+	switch {
+	case nd.site == nil:
+		b.Delays += nd.pick
+		if nd.stays && nd.pick != 0 {
+			b.Preemptions++
+		}
+	case nd.site.Fault() && nd.pick != 0:
+		b.Faults++
+	}
+	return b
+}
+
+// Pick says who goes on.
+func (r *searcher) Pick(_ *ke.Machine, at *ke.Moment) int {
+	s := (*Search)(r)
+	s.wake()
+	n := len(at.Options)
+	if n == 1 {
+		if s.asleep(at.Options[0].Actor) {
+			return ke.Cut
+		}
+		return 0
+	}
+	nd, ok := s.again(nil, n)
+	if ok && len(nd.actors) == 0 {
+		s.open(nd, at, nd.pick)
+	}
+	if !ok {
+		pick := 0
+		for pick < n && s.asleep(at.Options[pick].Actor) {
+			pick++
+		}
+		if pick == n {
+			return ke.Cut
+		}
+		nd = s.push(nil, n)
+		s.open(nd, at, pick)
+	}
+	s.nsleep = append(s.nsleep[:0], nd.sleep...)
+	if s.Sleep || s.Reduce {
+		for i := range n {
+			if nd.done.has(i) && i != nd.pick && !nd.sleeps(nd.actors[i]) {
+				s.nsleep = append(s.nsleep, sleeper{nd.actors[i], nd.hosts[i], nd.foots[i]})
+			}
+		}
+	}
+	return nd.pick
+}
+
+// open fills a new node of who goes on.
+func (s *Search) open(nd *node, at *ke.Moment, pick int) {
+	nd.pick, nd.stays = pick, at.Stays
+	nd.sleep = append(nd.sleep, s.nsleep...)
+	if s.Trail != nil {
+		nd.lastStep = len(s.Trail.Steps)
+	}
+	for i := range at.Options {
+		o := &at.Options[i]
+		nd.actors, nd.hosts = append(nd.actors, o.Actor), append(nd.hosts, o.Host)
+		nd.foots = append(nd.foots, nil)
+		switch {
+		case i == pick:
+			nd.wanted.set(i)
+		case s.Reduce || i > 0 && nd.spent.Delays+i > s.Delays:
+		case i > 0 && nd.stays && nd.spent.Preemptions >= s.Preemptions:
+		default:
+			nd.wanted.set(i)
+		}
+	}
+	if s.Reduce {
+		nd.interrupts()
+	}
+}
+
+// interrupts makes a DPC and the thread it would interrupt both first choices wherever the DPC could start:
+// that a thread cannot go on below a DPC is no matter of what the two touch.
+func (nd *node) interrupts() {
+	for i, h := range nd.hosts {
+		if h == 0 {
+			continue
+		}
+		nd.wanted.set(i)
+		for j, a := range nd.actors {
+			if a == h {
+				nd.wanted.set(j)
+			}
+		}
+	}
+}
+
+// wake takes those out of the sleep set who depend on the step that has just ended.
+func (s *Search) wake() {
+	if s.Trail == nil {
+		return
+	}
+	for n := len(s.Trail.Steps); s.seen < n; s.seen++ {
+		t := s.touches(s.seen)
+		kept := s.nsleep[:0]
+		for i := range s.nsleep {
+			z := touches(s.nsleep[i])
+			if z.actor != t.actor && relate(&t, &z) == free {
+				kept = append(kept, s.nsleep[i])
+			}
+		}
+		s.nsleep = kept
+	}
+}
+
+func (s *Search) touches(i int) touches {
+	st := &s.Trail.Steps[i]
+	return touches{st.Actor, st.Host, s.Trail.Uses(i)}
+}
+
+func (s *Search) asleep(a ke.Actor) bool {
+	for i := range s.nsleep {
+		if s.nsleep[i].actor == a {
+			return true
+		}
+	}
+	return false
+}
+
+// End takes up what the run has shown, and reports whether there is another one to make.
+func (s *Search) End(m *ke.Machine) (more bool) {
+	s.nodes = s.nodes[:min(s.depth, len(s.nodes))]
+	for i := range s.nodes {
+		if c := m.Choices(); i < len(c) && c[i].Pinned {
+			s.nodes[i].wanted.clearAll()
+			s.nodes[i].wanted.set(int(c[i].Pick))
+			s.nodes[i].pick = int(c[i].Pick)
+		}
+	}
+	if s.Trail != nil {
+		s.learn(m.WasCut())
+	}
+	for len(s.nodes) > s.root {
+		nd := &s.nodes[len(s.nodes)-1]
+		nd.done.set(nd.pick)
+		if nd.next() {
+			s.same = min(s.same, nd.lastStep)
+			return true
+		}
+		s.nodes = s.nodes[:len(s.nodes)-1]
+	}
+	return false
+}
+
+// next moves on to an alternative that is still to be looked at.
+func (nd *node) next() bool {
+	for i := range nd.n {
+		if !nd.wanted.has(i) || nd.done.has(i) {
+			continue
+		}
+		if nd.site == nil && nd.sleeps(nd.actors[i]) {
+			nd.done.set(i)
+			continue
+		}
+		nd.pick = i
+		return true
+	}
+	return false
+}
+
+func (nd *node) sleeps(a ke.Actor) bool {
+	for i := range nd.sleep {
+		if nd.sleep[i].actor == a {
+			return true
+		}
+	}
+	return false
+}
+
+// learn notes what the steps of the run touched, and where it mattered in which order they came.
+func (s *Search) learn(cut bool) {
+	for i := range s.Trail.Steps {
+		if c := s.Trail.Steps[i].Choice; c >= 0 && c < len(s.nodes) && s.nodes[c].site == nil {
+			s.nodes[c].took(s.Trail.Uses(i))
+		}
+	}
+	if !s.Reduce && !s.Orders {
+		return
+	}
+	s.ord.keep(s.same)
+	for j := len(s.ord.steps); j < len(s.Trail.Steps); j++ {
+		t := s.touches(j)
+		t.uses = append([]ke.Use(nil), t.uses...)
+		st := &s.Trail.Steps[j]
+		var found []int
+		s.ord.names[s.ord.laneOf(t.actor)] = st.By
+		s.ord.add(t, s.Trail.After(j), st.Alone, func(i int) { found = append(found, i) })
+		if !s.Reduce {
+			continue
+		}
+		for _, i := range found {
+			s.reverse(i, j, t.actor, s.ord.clocks[j])
+		}
+	}
+	s.same = len(s.ord.steps)
+	if cut || !s.Reduce {
+		return
+	}
+	s.Trail.Pending(func(who ke.Actor, next []ke.Use) {
+		t := touches{actor: who, uses: next}
+		lane := s.ord.laneOf(who)
+		clock := s.ord.reached(lane, nil, false)
+		var found []int
+		s.ord.races(&t, lane, &clock, func(i int) { found = append(found, i) })
+		for _, i := range found {
+			s.reverse(i, len(s.ord.steps), who, clock)
+		}
+	})
+}
+
+// took adds to the footprint of the step that the current pick leads to; it may differ with what was
+// answered in between.
+func (nd *node) took(uses []ke.Use) {
+	f := nd.foots[nd.pick]
+next:
+	for _, u := range uses {
+		for _, old := range f {
+			if old == u {
+				continue next
+			}
+		}
+		f = append(f, u)
+	}
+	nd.foots[nd.pick] = f
+}
+
+// reverse makes sure that somebody goes first who leads to step j, of the given actor, coming before step i.
+func (s *Search) reverse(i, j int, who ke.Actor, clock []int32) {
+	c := s.Trail.Steps[i].Choice
+	if c < s.root || c >= len(s.nodes) { // or another part of the search looks at it
+		return // nobody else could go on
+	}
+	nd := &s.nodes[c]
+	covered, best := false, -1
+	s.ord.initials(i, j, who, clock, func(a ke.Actor) bool {
+		for x, b := range nd.actors {
+			if a == b {
+				covered = covered || nd.wanted.has(x)
+				best = x
+			}
+		}
+		covered = covered || nd.sleeps(a)
+		return covered
+	})
+	switch {
+	case covered:
+	case best >= 0:
+		nd.wanted.set(best)
+	default:
+		s.Fallbacks++
+		nd.wanted.fill(nd.n)
+	}
+}

@@ -1,0 +1,245 @@
+package ke
+
+import (
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/trace"
+)
+
+// Step is what happened between two scheduling decisions: one actor went on, and touched what its uses say.
+type Step struct {
+	Actor  Actor
+	Choice int    // index of the decision among the choices of the run, -1 where nobody else could go on
+	Host   Actor  // whom a DPC interrupts with this step, else 0
+	By     uint64 // names the actor independently of the schedule
+	Alone  bool   // comes after everything before it: the clock, which moves only when nobody can go on
+	uses   [2]int32
+	after  [2]int32
+}
+
+// Trail is the record an exhaustive search needs of a run: every step with its footprint and with the steps
+// that made it possible, and a hash of what each context went through that does not depend on the order of
+// steps that commute (scheduling.md 9). The zero Trail is ready for Config.Trail.
+type Trail struct {
+	Steps []Step
+	m     *Machine
+	uses  []Use
+	after []int32
+	hist  []uint64       // by context: hash of what it went through
+	index map[uint64]int // of a context in pasts and hist
+	pasts []uint64
+	canon map[trace.ID]uint64
+	made  map[uint64]uint64 // by context and kind of object: how many
+	addrs map[any]trace.ID
+}
+
+// Unknown is the footprint of a step that may touch anything.
+var Unknown = Use{}
+
+func (tr *Trail) reset(m *Machine) {
+	tr.m = m
+	tr.Steps, tr.uses, tr.after = tr.Steps[:0], tr.uses[:0], tr.after[:0]
+	tr.hist, tr.pasts = tr.hist[:0], tr.pasts[:0]
+	if tr.index == nil {
+		tr.index, tr.canon, tr.made = map[uint64]int{}, map[trace.ID]uint64{}, map[uint64]uint64{}
+		tr.addrs = map[any]trace.ID{}
+	}
+	clear(tr.index)
+	clear(tr.canon)
+	clear(tr.made)
+	clear(tr.addrs)
+}
+
+// begin starts the step of an actor. t is the thread it is a step of, if any.
+func (tr *Trail) begin(who, host Actor, by uint64, announced []Use, t *Thread, chosen bool) {
+	s := Step{Actor: who, Host: host, By: by, Choice: -1}
+	if chosen {
+		s.Choice = len(tr.m.choices) - 1
+	}
+	n, a := int32(len(tr.uses)), int32(len(tr.after))
+	tr.uses = append(tr.uses, announced...)
+	s.uses, s.after = [2]int32{n, n + int32(len(announced))}, [2]int32{a, a}
+	tr.Steps = append(tr.Steps, s)
+	if t != nil {
+		for _, i := range t.after {
+			tr.follows(i)
+		}
+		t.after = t.after[:0]
+	}
+	if who&actorKind == 0 && t != nil {
+		tr.add(Use{trace.MakeID(trace.Context, uint64(who)), R})
+	}
+}
+
+// now is the number of the step under way, -1 before the first one.
+func (tr *Trail) now() int32 { return int32(len(tr.Steps)) - 1 }
+
+// follows notes that the step under way was made possible by step i.
+func (tr *Trail) follows(i int32) {
+	if n := tr.now(); i >= 0 && i != n {
+		s := &tr.Steps[n]
+		tr.after = append(tr.after, i)
+		s.after[1] = int32(len(tr.after))
+	}
+}
+
+// add notes what the step under way touches.
+func (tr *Trail) add(u Use) {
+	n := tr.now()
+	if n < 0 {
+		return
+	}
+	s := &tr.Steps[n]
+	for _, old := range tr.uses[s.uses[0]:s.uses[1]] {
+		if old == u {
+			return
+		}
+	}
+	tr.uses = append(tr.uses, u)
+	s.uses[1] = int32(len(tr.uses))
+}
+
+// Uses is the footprint of step i.
+func (tr *Trail) Uses(i int) []Use {
+	s := &tr.Steps[i]
+	return tr.uses[s.uses[0]:s.uses[1]]
+}
+
+// After lists the steps that made step i possible, besides the one before it of the same actor.
+func (tr *Trail) After(i int) []int32 {
+	s := &tr.Steps[i]
+	return tr.after[s.after[0]:s.after[1]]
+}
+
+// Pending calls fn for every thread that has announced a step and not taken it.
+func (tr *Trail) Pending(fn func(who Actor, next []Use)) {
+	for _, t := range tr.m.all {
+		if t.active != nil && len(t.active.next) > 0 {
+			fn(t.active.actor, t.active.next)
+		}
+	}
+}
+
+// alone begins a step that comes after everything before it, because nobody can go on: the clock moves, or
+// whoever drives the machine does something.
+func (m *Machine) alone(who Actor) {
+	if m.trail != nil {
+		m.trail.begin(who, 0, uint64(who), nil, nil, false)
+		m.trail.Steps[m.trail.now()].Alone = true
+	}
+}
+
+// comesIn notes that whoever drives the machine may have done something since it came to rest. Where it was
+// stopped earlier, that belongs to the step it was stopped after.
+func (m *Machine) comesIn() {
+	if m.atRest {
+		m.alone(actorDriver)
+	}
+	m.atRest = false
+}
+
+// Adds says that what k does until its next scheduling point touches an object that the point did not
+// announce. It is needed for every effect that another context can notice.
+func Adds(k *K, u Use) {
+	if tr := k.m.trail; tr != nil {
+		tr.add(u)
+	}
+}
+
+// AddsOn is Adds where no K is at hand.
+func (m *Machine) AddsOn(u Use) {
+	if tr := m.trail; tr != nil {
+		tr.add(u)
+	}
+}
+
+// Sees says that k has learnt v, which no event tells: part of what the context went through.
+func Sees(k *K, v uint64) {
+	if tr := k.m.trail; tr != nil {
+		tr.see(k.past, v)
+	}
+}
+
+// AddrID gives memory that has no id of its own one for the footprints of this run.
+func AddrID(k *K, p any) trace.ID {
+	tr := k.m.trail
+	if tr == nil {
+		return 0
+	}
+	id, ok := tr.addrs[p]
+	if !ok {
+		id = trace.MakeID(trace.NoKind, uint64(len(tr.addrs)+1))
+		tr.addrs[p] = id
+	}
+	return id
+}
+
+func (tr *Trail) see(past, v uint64) {
+	i, ok := tr.index[past]
+	if !ok {
+		i = len(tr.hist)
+		tr.index[past], tr.pasts, tr.hist = i, append(tr.pasts, past), append(tr.hist, 0)
+	}
+	h := (tr.hist[i] ^ v) * 0xff51afd7ed558ccd
+	tr.hist[i] = h ^ h>>32
+}
+
+// event makes an event part of what its context went through. Processor and time are not: they depend on
+// what others did meanwhile without anybody noticing.
+func (tr *Trail) event(k *K, w trace.What, d ddi.ID, obj, obj2 trace.ID, status uint32, a, b uint64) {
+	if w == trace.Switch || w == trace.Note || k.t.idle && !k.isDPC {
+		return
+	}
+	tr.see(k.past, uint64(w)|uint64(d)<<8|uint64(k.irql)<<24|uint64(status)<<32)
+	tr.see(k.past, tr.canonical(obj)^tr.canonical(obj2)<<1)
+	if a|b != 0 {
+		tr.see(k.past, a^mix(b))
+	}
+}
+
+// canonical is a name of an object that does not depend on the schedule: who made it, as the how manieth.
+func (tr *Trail) canonical(id trace.ID) uint64 {
+	return tr.canon[id]
+}
+
+// interferes notes that the step under way changes what t does next.
+func (tr *Trail) interferes(t *Thread) {
+	tr.add(Use{trace.MakeID(trace.Context, uint64(t.K.actor)), W})
+}
+
+// Nameless says that an object gets its id from whoever uses it first: the id tells nothing about a run.
+func Nameless(k *K, id trace.ID) {
+	if tr := k.m.trail; tr != nil {
+		tr.canon[id] = 0
+	}
+}
+
+// created gives a new object its canonical name.
+func (tr *Trail) created(id trace.ID) {
+	var by uint64
+	if k := tr.m.cur; k != nil {
+		by = k.past
+	}
+	key := mix(by + uint64(id.Kind()))
+	tr.made[key]++
+	tr.canon[id] = mix(key + tr.made[key]*0x9e3779b97f4a7c15)
+}
+
+// runOf names the next run of a DPC.
+func (tr *Trail) runOf(id trace.ID) uint64 {
+	key := mix(tr.canonical(id) + 1)
+	tr.made[key]++
+	return mix(key + tr.made[key])
+}
+
+// Outcome is a hash of what every context went through, and so of how the run ended. Runs that differ only
+// in the order of steps that commute have the same.
+func (tr *Trail) Outcome() uint64 {
+	var sum uint64
+	for i, h := range tr.hist { // a sum: the order does not matter
+		sum += mix(tr.pasts[i] ^ mix(h))
+	}
+	for i := range tr.m.find {
+		sum += mix(uint64(tr.m.find[i].Rule) ^ 0xf1d)
+	}
+	return sum
+}

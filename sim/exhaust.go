@@ -1,0 +1,113 @@
+package sim
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+
+	"calloutsim/internal/explore"
+)
+
+// searchRuns is how many runs an exhaustive search makes at most unless somebody says otherwise.
+const searchRuns = 1_000_000
+
+// parseStrategy finds the strategy, of either kind.
+func (o *ExploreOptions) parseStrategy() error {
+	o.Strategy = cmp.Or(o.Strategy, "portfolio")
+	x, ok, err := explore.ParseExhaustive(o.Strategy)
+	switch {
+	case err != nil:
+		return err
+	case ok:
+		o.exhaustive = &x
+		o.strategy, err = explore.Parse("default")
+		return err
+	}
+	o.exhaustive = nil
+	o.strategy, err = explore.Parse(o.Strategy)
+	return err
+}
+
+// usualRuns is how many runs are made if nobody says.
+func (o *ExploreOptions) usualRuns() int {
+	if o.exhaustive != nil {
+		return searchRuns
+	}
+	return defaultRuns
+}
+
+// check reports the first option that makes no sense.
+func (o *ExploreOptions) check() error {
+	x := o.exhaustive
+	switch {
+	case x != nil && x.Reduce && o.Processors > 0:
+		return errors.New("strategy dpor looks at a machine with a processor for every thread: leave " +
+			"Options.Processors at 0, or take dfs or preemptN")
+	case x != nil && o.Seed0 > 1:
+		return fmt.Errorf("strategy %s makes its runs one after the other; none can be made alone: "+
+			"-sim.replay repeats a run by its token", x.Name)
+	}
+	return o.Options.check()
+}
+
+// startSearch prepares an exhaustive search, if that is what was asked for. It makes its runs one after the
+// other: each depends on what the ones before have shown.
+func (e *explorer) startSearch() {
+	x := e.o.exhaustive
+	if x == nil {
+		return
+	}
+	faults := max(cmp.Or(e.o.Faults, 1), 0)
+	e.search, e.o.Workers = x.Search(faults), 1
+	if e.o.Processors == 0 {
+		e.o.Processors = Unbounded
+	}
+}
+
+// chooses says who makes the choices of a run.
+func (w *worker) chooses(o *Options, run uint64) {
+	switch {
+	case w.e.search != nil:
+		o.src, o.trail = w.e.search.Begin(), w.e.search.Trail
+	case run > 1:
+		o.src = w.choose.Source(o.Master, run)
+	default:
+		o.src = w.choose.Boring()
+	}
+}
+
+// searched takes up what a run of the search has shown. It reports whether the run is one to be judged, and
+// not one that was cut because nothing new would have come of it.
+func (e *explorer) searched(m *Machine) bool {
+	cut := m.ke.WasCut()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ended = !e.search.End(m.ke)
+	if err := e.search.Err(); err != nil && e.broken == nil {
+		e.ended = true
+		e.undecided = err
+	}
+	if !cut {
+		e.whole++
+	}
+	return !cut
+}
+
+// covered says in words what the runs were.
+func (e *explorer) covered(r *Result) {
+	r.Strategy = e.o.Strategy
+	if e.search == nil {
+		r.Covered = fmt.Sprintf("%d runs of unknown many, strategy %s", r.Runs, e.o.Strategy)
+		return
+	}
+	done := e.ended && e.undecided == nil
+	r.Complete = done && len(e.failures) == 0
+	r.Covered = e.search.Seen(e.o.exhaustive, e.whole, done)
+	if len(e.failures) > 0 {
+		r.Covered += ", up to violations, behind which nothing was looked at"
+	}
+	if e.undecided != nil {
+		r.Covered += "; stopped: " + e.undecided.Error()
+		e.tb.Errorf("sim: %v", e.undecided)
+	}
+}
