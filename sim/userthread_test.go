@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -412,3 +413,50 @@ func TestSuspend_ThenKill(t *testing.T) {
 }
 
 func uptime(m *Machine) time.Duration { return time.Duration(m.ke.Uptime()) * 100 }
+
+// outcomes is how a scenario of programs can end, found by an exhaustive search.
+func outcomes(t *testing.T, strategy string, scenario func(m *Machine) string) map[string]bool {
+	seen := map[string]bool{}
+	r := Explore(t, ExploreOptions{Strategy: strategy, Runs: 200_000, Faults: -1},
+		func(m *Machine) { seen[scenario(m)] = true })
+	assert.True(t, r.Complete, "%s: %s", strategy, r.Covered)
+	return seen
+}
+
+// TestExplore_ThreadsOfPrograms: reducing the search loses no way in which APCs, alerts, suspension and the
+// end of threads can meet a wait.
+func TestExplore_ThreadsOfPrograms(t *testing.T) {
+	for name, act := range map[string]func(u *User, th *Thread){
+		"APC":   func(u *User, th *Thread) { u.QueueAPC(th, func(u *User) {}) },
+		"alert": func(u *User, th *Thread) { u.Alert(th) },
+		"end":   func(u *User, th *Thread) { u.Terminate(th) },
+		"suspend": func(u *User, th *Thread) {
+			u.Suspend(th)
+			u.Alert(th)
+			u.Resume(th)
+		},
+	} {
+		scenario := func(m *Machine) string {
+			interrupted, slept, done, acted := false, false, false, false
+			app := m.Process("app.exe")
+			one := app.Go("one", func(u *User) {
+				u.Yield()
+				interrupted = u.SleepEx(0) // no wait: it depends on who was first
+				slept = true
+				u.Yield()
+				done = true
+			})
+			app.Go("two", func(u *User) {
+				act(u, one)
+				acted = true
+			})
+			app.Go("three", func(u *User) { u.Yield() })
+			m.Run()
+			return fmt.Sprint(interrupted, slept, done, acted, one.Ended())
+		}
+		plain := outcomes(t, "dfs", scenario)
+		assert.Greater(t, len(plain), 1, name)
+		assert.Equal(t, plain, outcomes(t, "dpor", scenario), name)
+		t.Logf("%s: %d ways to end", name, len(plain))
+	}
+}
