@@ -72,7 +72,7 @@ func (w *worker) chooses(o *Options, run uint64) {
 	case run > 1:
 		o.src = w.choose.Source(o.Master, run)
 	default:
-		o.src = w.choose.Boring()
+		o.src, o.trail = w.choose.Boring(), w.choose.Trail()
 	}
 }
 

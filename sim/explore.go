@@ -287,7 +287,7 @@ func (w *worker) measure(run uint64) {
 		return
 	}
 	o := w.e.o.Options
-	o.Seed, o.Collect, o.src = 1, true, w.choose.Boring()
+	o.Seed, o.Collect, o.src, o.trail = 1, true, w.choose.Boring(), w.choose.Trail()
 	tb := &runTB{name: w.e.name}
 	apart(tb, func() { // whatever becomes of it: run 1 is judged by whoever it is given to
 		m := start(w.ke, tb, o, w.e.name, w.e.scenario, nil, true)

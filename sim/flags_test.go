@@ -173,6 +173,21 @@ func TestFlags_MistakesAreNamed(t *testing.T) {
 	out, ok := runChild(t, "explore", nil, "-sim.runs=0")
 	assert.False(t, ok)
 	assert.Contains(t, out, "-sim.runs=0 is no number from 1 on")
+	out, ok = runChild(t, "explore", nil, "-sim.strategy=best")
+	assert.False(t, ok)
+	assert.Contains(t, out, `sim.Explore: strategy "best" is not known; there are default, random, pct2, `)
+}
+
+func TestFlags_StrategyByName(t *testing.T) {
+	out, ok := runChild(t, "explore", nil, "-sim.strategy=default")
+	assert.True(t, ok, "the boring schedule loses no update")
+	assert.Contains(t, out, "made 200 runs")
+	for _, name := range []string{"random", "pct2", "pct3", "pos", "urw", "surw", "portfolio"} {
+		out, ok := runChild(t, "explore", nil, "-sim.strategy="+name)
+		assert.False(t, ok, name)
+		assert.Contains(t, out, "counter is 1", name)
+		assert.NotContains(t, out, "does not repeat", name)
+	}
 }
 
 func TestFlags_ArtifactsAreKeptOnRequest(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 type Checkpoint struct {
 	Nodes []SavedNode `json:"nodes"`
 	Root  int         `json:"root,omitempty"`
-	Asked []string    `json:"asked,omitempty"` // kinds of questions that came up: answers, faults
+	Asked []string    `json:"asked,omitempty"` // kinds of questions that came up: answers, faults; polls
 }
 
 // SavedNode is one decision of a Checkpoint.
@@ -45,6 +45,9 @@ func (s *Search) Save() Checkpoint {
 	if s.failed {
 		c.Asked = append(c.Asked, "faults")
 	}
+	if s.Polled {
+		c.Asked = append(c.Asked, "polls")
+	}
 	for i := range s.nodes {
 		nd := &s.nodes[i]
 		v := SavedNode{N: nd.n, Pick: nd.pick, Stays: nd.stays, Blank: nd.blank, Site: nd.name,
@@ -70,6 +73,7 @@ func (s *Search) Restore(c *Checkpoint) error {
 	s.nodes, s.root = nil, c.Root
 	for _, a := range c.Asked {
 		s.answers, s.failed = s.answers || a == "answers", s.failed || a == "faults"
+		s.Polled = s.Polled || a == "polls"
 	}
 	for i := range c.Nodes {
 		v := &c.Nodes[i]

@@ -76,6 +76,9 @@ func (s *Search) Seen(x *Exhaustive, n int, complete bool) string {
 	if s.failed {
 		bounds += fmt.Sprintf(", faults <= %d", s.Faults)
 	}
+	if s.Polled && x.Reduce {
+		bounds += ", idle turns of polling loops left out"
+	}
 	if complete {
 		return fmt.Sprintf("all %s %s%s", grouped(n), what, bounds)
 	}

@@ -30,6 +30,9 @@ type Search struct {
 	fault  error
 	// answers and failed say that questions came up other than who goes on, and such about failures.
 	answers, failed bool
+	// Polled says that somebody polled: how many turns a polling loop takes is not gone through, since a turn
+	// in which nothing has changed changes nothing.
+	Polled bool
 	// Fallbacks counts races for which nobody was found who could have gone first; all were tried then.
 	Fallbacks int
 }
@@ -185,6 +188,7 @@ func (nd *node) after() Bounds {
 func (r *searcher) Pick(_ *ke.Machine, at *ke.Moment) int {
 	s := (*Search)(r)
 	s.wake()
+	s.Polled = s.Polled || at.Yields
 	n := len(at.Options)
 	if n == 1 {
 		if s.asleep(at.Options[0].Actor) {

@@ -11,17 +11,11 @@ import (
 	"calloutsim/internal/ke"
 )
 
-// Estimate is what the boring run of a scenario took. Strategies that need it take it from that run and no
-// other, so that run k depends on no run before it.
-type Estimate struct {
-	Decisions int              // with two options or more
-	Steps     map[ke.Actor]int // of those, how many each actor took
-}
-
 // Strategy says how the choices of numbered runs are made. Run 1 is always the boring one.
 type Strategy struct {
-	Name string
-	make func() maker // one for each worker
+	Name  string
+	make  func() maker // one for each worker
+	looks bool         // at the Estimate
 }
 
 // maker gives the source of one run; the source is good until the next call.
@@ -29,16 +23,35 @@ type maker func(master, run uint64, e *Estimate) ke.Source
 
 // strategies are those that sample, by name.
 var strategies = []Strategy{
-	{"default", func() maker { return func(uint64, uint64, *Estimate) ke.Source { return ke.Boring{} } }},
-	{"random", newRandom},
-	{"portfolio", newRandom},
+	{"default", newBoring, false},
+	{"random", newRandom, false},
+	{"pct2", func() maker { return newPCT(2) }, true},
+	{"pct3", func() maker { return newPCT(3) }, true},
+	{"pos", newPOS, true},
+	{"urw", newURW, true},
+	{"surw", newSURW, true},
+	{"portfolio", newPortfolio, true},
 }
+
+func newBoring() maker { return func(uint64, uint64, *Estimate) ke.Source { return ke.Boring{} } }
 
 func newRandom() maker {
 	r := &ke.Random{}
 	return func(master, run uint64, _ *Estimate) ke.Source {
 		r.Seed(master, run)
 		return r
+	}
+}
+
+// newPortfolio takes another strategy for every run, as no single one is the best for everything
+// (scheduling.md 8.1).
+func newPortfolio() maker {
+	all := [...]maker{newRandom(), newPCT(2), newPCT(3), newURW(), newPOS()}
+	return func(master, run uint64, e *Estimate) ke.Source {
+		if run <= 1 {
+			return ke.Boring{}
+		}
+		return all[(run-2)%uint64(len(all))](master, run, e)
 	}
 }
 
@@ -56,38 +69,40 @@ func Parse(name string) (Strategy, error) {
 
 // Chooser makes the sources of one worker's runs.
 type Chooser struct {
-	make maker
-	est  Estimate
-	meas *Measure
+	make  maker
+	est   Estimate
+	meas  Measure
+	known bool // est is
+	trail *ke.Trail
 }
 
 // Chooser returns a chooser of its own for one worker.
-func (s *Strategy) Chooser() *Chooser { return &Chooser{make: s.make(), meas: &Measure{}} }
-
-// Boring gives the source of run 1, which also measures what the other runs need to know. Call Measured when
-// the run is over.
-func (c *Chooser) Boring() ke.Source {
-	c.meas.reset()
-	return c.meas
+func (s *Strategy) Chooser() *Chooser {
+	c := &Chooser{make: s.make()}
+	if s.looks {
+		c.trail = &ke.Trail{}
+	}
+	return c
 }
 
-// Measured takes up what the boring run has shown.
-func (c *Chooser) Measured() { c.est = c.meas.Estimate }
+// Boring gives the source of run 1, which also measures what the other runs need to know. The machine is to
+// have the Trail. Call Measured when the run is over.
+func (c *Chooser) Boring() ke.Source {
+	c.meas = Measure{}
+	return &c.meas
+}
+
+// Trail is what the machine of run 1 has to have for the measurement, nil if nothing is measured: with it a
+// scheduler is asked at every step. It is nil when the measurement has been made.
+func (c *Chooser) Trail() *ke.Trail { return c.trail }
+
+// Measured takes up what the boring run has shown, the first time it is made.
+func (c *Chooser) Measured() {
+	if c.known {
+		return
+	}
+	c.est, c.known, c.trail = c.meas.finish(), true, nil
+}
 
 // Source gives the source of a run from number 2 on, after Measured.
 func (c *Chooser) Source(master, run uint64) ke.Source { return c.make(master, run, &c.est) }
-
-// Measure is the boring schedule, which it counts.
-type Measure struct{ Estimate }
-
-func (m *Measure) reset() { m.Estimate = Estimate{Steps: map[ke.Actor]int{}} }
-
-// Choose returns 0.
-func (m *Measure) Choose(*ke.Site, int) int { return 0 }
-
-// Pick returns 0.
-func (m *Measure) Pick(_ *ke.Machine, at *ke.Moment) int {
-	m.Decisions++
-	m.Steps[at.Options[0].Actor]++
-	return 0
-}

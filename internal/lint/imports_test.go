@@ -30,6 +30,7 @@ var graph = map[string][]string{
 	"sim": {"irp", "wsk", "fwps/fwpm", "internal/tcpip", "internal/explore", "sim/trace",
 		"sim/report"},
 
+	"internal/corpus":         {"irp"},
 	"internal/conform/irpvec": {"irp"},
 	"internal/conform/kevec":  {"irp"},
 	"sim/trace/pcapng":        {"sim/trace"},
