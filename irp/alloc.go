@@ -127,6 +127,9 @@ func (p *IRP) prepare(n int8) {
 func (io *ioManager) release(p *IRP) {
 	p.give(stFreed, nil, 0, nil)
 	io.unlink(p)
+	if p.inThreadList && p.thread != nil {
+		p.thread.Requests--
+	}
 	for i := range p.locs {
 		p.locs[i].visit = nil
 	}

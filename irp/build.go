@@ -84,6 +84,7 @@ func IoBuildDeviceIoControlRequest(k *irql.K, ioControlCode uint32, dev *DEVICE_
 // bind ties a request to the calling thread.
 func (p *IRP) bind(k *irql.K, event *irql.KEVENT, iosb *IO_STATUS_BLOCK) {
 	p.thread = ke.ThreadOf(k)
+	p.thread.Requests++
 	p.inThreadList = true
 	p.userEvent, p.userIosb = event, iosb
 	for _, b := range p.reportMemory() {

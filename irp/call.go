@@ -59,14 +59,21 @@ func IoCallDriver(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
 	}
 	id := p.id
 	v.serial = p.give(stAt, dev.DriverObject.image, level, dev)
-	s := dispatch(k, dev, p, v, l.major)
+	if io.forces {
+		v.force = forcePending(k)
+	}
+	returned := dispatch(k, dev, p, v, l.major)
+	s := returned
+	if v.forced {
+		s = ntstatus.STATUS_PENDING
+	}
 	if fv != nil {
 		fv.lower = s
 	}
 	if int(level) <= len(p.locs) {
 		if l := &p.locs[level-1]; l.visit == v {
 			l.visit = v.above
-			if v.relies(s) && !v.passed {
+			if v.relies(returned) && !v.passed {
 				l.relying++
 			}
 		}

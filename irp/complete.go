@@ -150,6 +150,9 @@ func (p *IRP) climb(k *irql.K) {
 	sp := p.loc(p.cur)
 	p.cur++
 	for p.cur <= p.stackCount+1 {
+		if p.io.forces && p.deferred(k, sp) {
+			return
+		}
 		ctl := sp.control
 		p.pendingReturned = ctl&SL_PENDING_RETURNED != 0
 		// Evaluated anew at every level: a routine may have rewritten it.

@@ -42,6 +42,7 @@ type DRIVER_OBJECT struct {
 	DriverExtension DRIVER_EXTENSION
 
 	id      trace.ID
+	io      *ioManager
 	image   *ke.Image
 	system  bool
 	inEntry bool
@@ -50,6 +51,7 @@ type DRIVER_OBJECT struct {
 	gone    bool
 	idle    ke.Object // signalled when a work item has run or a file object has gone
 
+	working    int32 // work items that run
 	exRoutines int32 // set by IoSetCompletionRoutineEx and not yet run
 
 	// to be unloaded as soon as nobody has a device of it open
@@ -99,7 +101,7 @@ func (d *DEVICE_OBJECT) ID() trace.ID { return d.id }
 func (d *DRIVER_OBJECT) Image() *ke.Image { return d.image }
 
 func (io *ioManager) newDriver(img *ke.Image) *DRIVER_OBJECT {
-	drv := &DRIVER_OBJECT{DriverName: "\\Driver\\" + img.Name, id: img.ID, image: img}
+	drv := &DRIVER_OBJECT{DriverName: "\\Driver\\" + img.Name, id: img.ID, image: img, io: io}
 	drv.idle = ke.Object{Kind: ke.SynchronizationEvent, ID: img.ID}
 	io.drivers = append(io.drivers, drv)
 	return drv
@@ -217,36 +219,6 @@ func (d *DEVICE_OBJECT) top() *DEVICE_OBJECT {
 		d = d.AttachedDevice
 	}
 	return d
-}
-
-// IoAttachDeviceToDeviceStack puts source on top of the stack target belongs to and returns the device that
-// was on top: the one to send IRPs to and to detach from. NULL when target is being deleted.
-//
-// IRQL: <= DISPATCH_LEVEL. Rules: IRQL-001, OBJ-004. Reference: wdm/nf-wdm-ioattachdevicetodevicestack.
-func IoAttachDeviceToDeviceStack(k *irql.K, source, target *DEVICE_OBJECT) *DEVICE_OBJECT {
-	ke.Enter(k, ddi.IoAttachDeviceToDeviceStack)
-	ke.Point(k, ke.Use{Obj: target.id, How: ke.W})
-	if source.deleted || source.lower != nil || source.top() == target.top() {
-		ke.Report(k, verify.Finding{Rule: verify.OBJ_004, Obj: source.id.String(),
-			Headline: fmt.Sprintf("%v, which is deleted, attached or part of that stack, is attached to %v",
-				source.id, target.id),
-			Places: []verify.Place{{Label: "CREATED", Seq: source.seq}},
-			Fix:    "attach each device once, right after IoCreateDevice."})
-		return nil
-	}
-	top := target.top()
-	if top.deleted || top.StackSize >= maxLocations {
-		ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoAttachDeviceToDeviceStack, Obj: source.id,
-			Obj2: target.id})
-		return nil
-	}
-	top.AttachedDevice = source
-	source.lower = top
-	source.StackSize = top.StackSize + 1
-	source.AlignmentRequirement = top.AlignmentRequirement
-	ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoAttachDeviceToDeviceStack, Obj: source.id,
-		Obj2: top.id})
-	return top
 }
 
 // IoDetachDevice takes away the device attached to target. StackSize stays as it is.

@@ -87,11 +87,11 @@ func (io *ioManager) unloaded(k *irql.K, drv *DRIVER_OBJECT) {
 // holdsImage reports whether a queued or running work item keeps the driver loaded (irp.md 18).
 func (io *ioManager) holdsImage(drv *DRIVER_OBJECT) bool {
 	for _, w := range io.items {
-		if w.dev.DriverObject == drv && (w.queued || w.running > 0) {
+		if w.drv == drv && w.queued {
 			return true
 		}
 	}
-	return drv.exRoutines > 0
+	return drv.exRoutines > 0 || drv.working > 0
 }
 
 // checkUnload makes this package's checks when a driver is gone: devices, IRPs with its routines, IRPs it
@@ -107,7 +107,7 @@ func (io *ioManager) checkUnload(m *ke.Machine, img *ke.Image) {
 		}
 	}
 	for _, w := range io.items {
-		if w.dev.DriverObject.image == img {
+		if w.drv.image == img && !w.own() {
 			m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_001, Obj: w.id.String(), Driver: img.Name,
 				Ctx:      "unload of " + img.Name,
 				BugCheck: 0xC4, Headline: fmt.Sprintf("%s is unloaded and its work item %v was never freed",

@@ -181,18 +181,43 @@ func (io *ioManager) tell(k *irql.K, f *FILE_OBJECT, major uint8,
 		p.flags = IRP_CREATE_OPERATION | IRP_SYNCHRONOUS_API
 	}
 	l := p.loc(p.stackCount)
-	l.major, l.file = major, f
+	l.major, l.file, p.file = major, f, f
 	p.allocSeq = ke.Log(k, trace.Event{What: trace.Note, Text: MajorName(major), Obj: p.id, Obj2: f.id})
 	s := IoCallDriver(k, dev, p)
 	if s == ntstatus.STATUS_PENDING {
-		ke.Wait(k, []*ke.Object{event.Header()}, false, nil, MajorName(major))
+		io.awaitTold(k, p, mode, event.Header(), MajorName(major))
 		s = iosb.Status
 	}
 	ke.Pop(k)
 	return s
 }
 
-// told ends such a request: nothing of stage 2 is needed, and it may happen in any thread (irp.md 5, step 3).
+// awaitTold waits for the end of such a request. A program that is to end meanwhile gives its IRP_MJ_CREATE
+// up (IMPL, reactos: ntoskrnl/io/iomgr/file.c, IopParseDevice); cleanup and close are waited for.
+func (io *ioManager) awaitTold(k *irql.K, p *IRP, mode irql.KPROCESSOR_MODE, event *ke.Object, name string) {
+	how := ke.WaitHow(0)
+	if mode == irql.UserMode {
+		how = ke.WaitUser
+	}
+	objs := [1]*ke.Object{event}
+	if ke.WaitAs(k, how, objs[:], false, nil, name) == ntstatus.STATUS_SUCCESS {
+		return
+	}
+	id := p.id
+	io.m.QueueAPC(ke.ThreadOf(k), func(k *ke.K) {
+		if event.Signal == 0 {
+			ke.Push(k, ke.Frame{Kind: ke.FrameAPC, Obj: id})
+			p.cancelNow(k)
+			ke.Pop(k)
+		}
+	})
+	if event.Signal == 0 {
+		ke.Wait(k, objs[:], false, nil, name)
+	}
+}
+
+// told ends such a request: no buffers are copied back. For IRP_MJ_CREATE it is an APC of the thread that
+// opens; for the others it may happen in any thread (irp.md 5, step 3).
 func (p *IRP) told(k *irql.K, io *ioManager) {
 	*p.userIosb = p.ioStatus
 	ke.SetSignal(k, p.userEvent.Header(), 1)

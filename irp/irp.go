@@ -212,8 +212,9 @@ type IRP struct {
 	driverContext [4]any
 	thread        *ke.Thread
 	op            *UserIO // what a program waits for
-	cancelAt      int64   // time of IoCancelIrp
-	serial        uint64  // changes with every transfer of ownership
+	file          *FILE_OBJECT
+	cancelAt      int64  // time of IoCancelIrp
+	serial        uint64 // changes with every transfer of ownership
 
 	entry     *LIST_ENTRY // Tail.Overlay.ListEntry, made when it is asked for
 	csq       *IO_CSQ     // the cancel-safe queue it is in
@@ -246,6 +247,8 @@ type visit struct {
 	skipped   bool
 	passed    bool       // the climb has left the location
 	unmarked  bool       // ... without the pending mark
+	force     bool       // its sender is to see STATUS_PENDING (Config.ForcePending)
+	forced    bool       // ... and does
 	uncalled  bool       // set a cancel routine on a cancelled IRP: nobody will call it
 	event     *ke.Object // what the dispatch routine waited for last
 	mixed     *ke.Object // what a routine of this level signalled that marks as well
@@ -318,6 +321,8 @@ type ioManager struct {
 
 	advice []advice // by image
 
+	forces bool // Config.ForcePending
+
 	cancelLock  ke.SpinLock
 	cancelOwner *IRP
 }
@@ -325,9 +330,10 @@ type ioManager struct {
 var state = ke.NewSlot(newIOManager)
 
 func newIOManager(m *ke.Machine) *ioManager {
-	io := &ioManager{m: m}
+	io := &ioManager{m: m, forces: m.Config().ForcePending}
 	io.cancelLock.ID = m.NewID(trace.SpinLock)
 	m.OnStackDeath = append(m.OnStackDeath, io.stackGone)
+	m.OnThreadEnd = append(m.OnThreadEnd, io.endThread)
 	m.AtUnload(io.checkUnload)
 	m.AtEnd(io.checkEnd)
 	m.Refine = append(m.Refine, io.refine)

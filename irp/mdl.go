@@ -51,6 +51,10 @@ type MDL struct {
 	owner *ke.Image // who locked the pages, else who allocated it
 	pages int       // room for page numbers
 
+	process   *ke.Process // whose memory is locked
+	block     *Buffer     // that holds it, with MmAllocatePagesForMdl
+	havePages bool        // of MmAllocatePagesForMdl
+
 	buf     *Buffer // the memory described; nil before a partial MDL is built
 	count   uint32
 	source  *MDL // of a partial MDL
@@ -234,6 +238,9 @@ func IoFreeMdl(k *irql.K, mdl *MDL) {
 	checkMDL(k, mdl, ddi.IoFreeMdl)
 	mdl.notLent(k, ddi.IoFreeMdl)
 	switch {
+	case mdl.block != nil: // not documented, but it is pool that both routines free (INFERRED)
+		pool.Free(k, ddi.IoFreeMdl, mdl.block, 0)
+		return
 	case mdl.flags&MDL_PAGES_LOCKED != 0:
 		mdl.report(k, verify.Finding{Rule: verify.MDL_006, BugCheck: 0xCB,
 			Headline: fmt.Sprintf("IoFreeMdl: the pages of %v are still locked",

@@ -69,6 +69,9 @@ func (mdl *MDL) lock(k *irql.K, write bool) {
 		mdl.flags |= MDL_WRITE_OPERATION
 	}
 	mdl.owner = ke.Acting(k)
+	if pool.KindOf(mdl.buf) == pool.User {
+		mdl.process = ke.ThreadOf(k).Process
+	}
 	s := mdls.Of(k)
 	s.locked = append(s.locked, mdl)
 }
@@ -107,7 +110,7 @@ func MmUnlockPages(k *irql.K, mdl *MDL) {
 			fmt.Sprintf("MmUnlockPages: %v was built for nonpaged pool and never locked",
 				mdl.id), "IoFreeMdl is all it needs."))
 		return
-	case mdl.flags&MDL_PAGES_LOCKED == 0:
+	case mdl.flags&MDL_PAGES_LOCKED == 0 || mdl.havePages:
 		mdl.report(k, mdl.c4(verify.MDL_002, "0x7c", "MmUnlockPages of an MDL that is not locked",
 			fmt.Sprintf("MmUnlockPages: the pages of %v are not locked",
 				mdl.id), "unlock only after MmProbeAndLockPages has succeeded."))

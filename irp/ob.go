@@ -61,7 +61,7 @@ func ObReferenceObjectByHandle(k *irql.K, handle irql.HANDLE, desiredAccess uint
 	return s
 }
 
-// ObReferenceObject counts a reference to a device, file or thread object.
+// ObReferenceObject counts a reference to a device, file, thread or process object.
 //
 // IRQL: <= DISPATCH_LEVEL. Ownership: ObDereferenceObject. Rules: IRQL-001, OBJ-003.
 // Reference: wdm/nf-wdm-obreferenceobject.
@@ -115,9 +115,11 @@ func asReferenced(d ddi.ID, object any) (referenced, trace.ID) {
 		return o, o.id
 	case *irql.KTHREAD:
 		return o, o.Header().ID
+	case *irql.KPROCESS:
+		return o, o.Header().ID
 	}
-	panic(ke.Misuse(fmt.Sprintf("%v: a %T has no reference count; pass a *DEVICE_OBJECT, *FILE_OBJECT or "+
-		"*KTHREAD", d, object)))
+	panic(ke.Misuse(fmt.Sprintf("%v: a %T has no reference count; pass a *DEVICE_OBJECT, *FILE_OBJECT, "+
+		"*KTHREAD or *KPROCESS", d, object)))
 }
 
 // ZwClose closes a handle.

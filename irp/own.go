@@ -134,24 +134,6 @@ func (p *IRP) Gone(_ verify.RuleID, seq uint64) {
 	p.io.unlink(p)
 }
 
-// IoGetRequestorProcessId gives the id of the process whose thread asked for the request, 0 when no thread is
-// known.
-//
-// IRQL: <= DISPATCH_LEVEL. Rules: IRP-005, IRP-018, IRQL-001. Reference:
-// ntifs/nf-ntifs-iogetrequestorprocessid.
-func IoGetRequestorProcessId(k *irql.K, p *IRP) uint32 {
-	ke.Enter(k, ddi.IoGetRequestorProcessId)
-	p.check(k)
-	switch t := p.thread; {
-	case t == nil:
-		return 0
-	case t.Process == nil:
-		return ke.SystemPID
-	default:
-		return t.Process.PID
-	}
-}
-
 // IoForwardIrpSynchronously passes an IRP to the next lower driver and waits until it comes back; the caller
 // holds it again then. FALSE when there is no location for that driver.
 //

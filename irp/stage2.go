@@ -15,7 +15,11 @@ import (
 func (p *IRP) stage2(k *irql.K) {
 	io := state.Of(k)
 	if p.origin == byManager && p.op == nil {
-		p.told(k, io)
+		if p.flags&IRP_CLOSE_OPERATION != 0 {
+			p.told(k, io)
+			return
+		}
+		io.m.QueueAPC(p.thread, func(k *ke.K) { p.told(k, io) })
 		return
 	}
 	for mdl := p.mdl; mdl != nil; mdl = mdl.Next {
@@ -83,6 +87,9 @@ func (p *IRP) finishInThread(k *irql.K, io *ioManager) {
 		}
 		if p.userEvent != nil {
 			ke.SetSignal(k, p.userEvent.Header(), 1)
+		}
+		if p.op != nil {
+			p.op.queueAPC(k)
 		}
 		ke.Log(k, trace.Event{What: trace.Note, Text: "I/O status block written, event set", Obj: p.id,
 			Status: uint32(s), Flags: trace.HasStatus})

@@ -13,7 +13,8 @@ import (
 //
 // The IRPs made here are bound to the thread that asks (irp.md 5, 8): RequestorMode is UserMode, buffers are
 // presented by the method of the control code or the flags of the top device, stage 2 runs in that thread as
-// a special kernel APC, copies back and reports. Not modelled: completion ports, user APCs, fast I/O.
+// a special kernel APC, copies back and reports. The waits of programs are in UserMode: a thread that is told
+// to end gives its synchronous request up. Not modelled: completion ports, fast I/O.
 
 // UserHandle is a handle of a process to an open device.
 type UserHandle struct {
@@ -29,6 +30,9 @@ type DeviceRequest struct {
 	Code    uint32
 	In, Out []byte
 	Offset  int64
+	// APC is called, as a user APC, when the request has ended; nil for none. It is not called for an error
+	// that the call itself returned.
+	APC func(k *irql.K, s ntstatus.NTSTATUS, information uint64)
 }
 
 // UserIO is a request of a program, outstanding or ended.
@@ -42,13 +46,11 @@ type UserIO struct {
 	status ntstatus.NTSTATUS // what the call returned
 	user   *Buffer           // what the program's buffer is to the driver
 	out    []byte
+	apc    func(k *irql.K, s ntstatus.NTSTATUS, information uint64)
 }
 
 var siteUserRequest = ke.Site{Name: "fault/UserRequest",
 	Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"}, Spec: "irp.md 8, 19.2"}
-
-// exitLimit is how long a thread that ends waits for its cancelled IRPs (irp.md 10.2).
-const exitLimit = 300 * ke.Second
 
 // OpenUser opens a device for a process. access holds FILE_READ_ACCESS and FILE_WRITE_ACCESS; a synchronous
 // handle lets one request after the other through.
@@ -106,7 +108,7 @@ func (h *UserHandle) Close(k *irql.K) ntstatus.NTSTATUS {
 // Begin makes a request and sends it. It returns when the driver's dispatch routine has; with a synchronous
 // handle, when the request has ended.
 func (h *UserHandle) Begin(k *irql.K, r *DeviceRequest) *UserIO {
-	op := &UserIO{io: h.io, f: h.f, out: r.Out}
+	op := &UserIO{io: h.io, f: h.f, out: r.Out, apc: r.APC}
 	ke.Point(k, ke.Use{Obj: h.f.id, How: ke.R})
 	if op.status = h.refuses(r); op.status != ntstatus.STATUS_SUCCESS {
 		return op
@@ -115,11 +117,18 @@ func (h *UserHandle) Begin(k *irql.K, r *DeviceRequest) *UserIO {
 	f.Reference() // the request's own, until it has ended
 	sync := f.Flags&FO_SYNCHRONOUS_IO != 0
 	if sync {
-		ke.Wait(k, []*ke.Object{&f.lock}, false, nil, "the requests before on a synchronous handle")
+		op.status = ke.WaitAs(k, ke.WaitUser, []*ke.Object{&f.lock}, false, nil,
+			"the requests before on a synchronous handle")
+		if op.status != ntstatus.STATUS_SUCCESS {
+			op.io.dereference(k, f)
+			return op
+		}
 	}
 	op.send(k, r)
 	if sync {
-		op.Wait(k, nil)
+		if !op.Wait(k, nil) {
+			op.abort(k)
+		}
 		f.FinalStatus, _ = op.Result()
 		ke.SetSignal(k, &f.lock, 1)
 	}
@@ -160,6 +169,7 @@ func (op *UserIO) send(k *irql.K, r *DeviceRequest) {
 	p.requestorMode = irql.UserMode
 	l := p.loc(p.stackCount)
 	l.major, l.file, l.filled = r.Major, f, true
+	p.file = f
 	if !op.present(k, p, dev, r) {
 		p.freeBuffers(k)
 		io.release(p)
@@ -215,20 +225,49 @@ func (op *UserIO) Done() bool {
 	return op.status != ntstatus.STATUS_PENDING || op.event.Header().Signal > 0
 }
 
-// Wait blocks until the request has ended, or for a time (nil for ever, as in ke.Wait). It reports whether
-// the request has ended.
+// Wait blocks until the request has ended, or for a time (nil for ever, as in ke.Wait), or until the thread
+// is to end. It reports whether the request has ended.
 func (op *UserIO) Wait(k *irql.K, due *int64) bool {
 	if !op.Done() {
-		ke.Wait(k, []*ke.Object{op.event.Header()}, false, due, "a request to a device")
+		ke.WaitAs(k, ke.WaitUser, []*ke.Object{op.event.Header()}, false, due, "a request to a device")
 	}
 	if !op.Done() {
 		return false
 	}
+	op.collect(k)
+	return true
+}
+
+// collect gives the program what the driver wrote.
+func (op *UserIO) collect(k *irql.K) {
 	if op.user != nil {
 		copy(op.out, pool.Raw(k, op.user))
 		op.user = nil
 	}
-	return true
+}
+
+// abort ends a synchronous request whose wait was broken off: it is cancelled, and waited for without a limit
+// and in KernelMode (IMPL, reactos: ntoskrnl/io/iomgr/irp.c, IopAbortInterruptedIrp).
+func (op *UserIO) abort(k *irql.K) {
+	op.Cancel(k)
+	if !op.Done() {
+		ke.Wait(k, []*ke.Object{op.event.Header()}, false, nil, "a request that was broken off")
+	}
+}
+
+// queueAPC tells the program of the end of a request that has an APC routine.
+func (op *UserIO) queueAPC(k *irql.K) {
+	fn := op.apc
+	if fn == nil {
+		return
+	}
+	ke.QueueUserAPC(k, op.p.thread, func(k *irql.K) {
+		op.collect(k)
+		s, n := op.iosb.Status, op.iosb.Information
+		ke.Log(k, trace.Event{What: trace.Note, Text: "APC routine", Obj: op.id, Status: uint32(s),
+			Flags: trace.HasStatus})
+		fn(k, s, n)
+	})
 }
 
 // Result is what the program sees: the status and the number of bytes. STATUS_PENDING until the request has
@@ -293,32 +332,7 @@ func (io *ioManager) outstanding(want func(*UserIO) bool) []*UserIO {
 	return out
 }
 
-// EndThread is what the I/O manager does when a thread of a process ends: every IRP in its list is cancelled
-// and waited for. What a driver holds for longer than five minutes is given up (irp.md 10.2). Rule: IRP-027.
-func EndThread(k *irql.K) {
-	io, t := state.Of(k), ke.ThreadOf(k)
-	mine := io.outstanding(func(op *UserIO) bool { return op.p.thread == t })
-	if len(mine) == 0 {
-		return
-	}
-	for _, op := range mine {
-		op.Cancel(k)
-	}
-	due := io.m.Now() + exitLimit
-	for _, op := range mine {
-		if op.p != nil {
-			ke.Wait(k, []*ke.Object{op.event.Header()}, false, &due, "the IRPs of a thread that ends")
-		}
-	}
-	for _, op := range mine {
-		if p := op.p; p != nil {
-			p.heldTooLong(k)
-			p.thread, p.inThreadList = nil, false
-		}
-	}
-}
-
-// EndProcess closes the handles of a process whose last thread has ended.
+// EndProcess closes the handles of a process whose last thread has ended. Rules: MDL-007.
 func EndProcess(k *irql.K, by *ke.Process) {
 	io := state.Of(k)
 	for i := 0; i < len(io.handles); {
@@ -329,4 +343,5 @@ func EndProcess(k *irql.K, by *ke.Process) {
 		}
 		i++
 	}
+	mdls.Of(k).leftInProcess(k, by)
 }

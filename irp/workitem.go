@@ -21,13 +21,14 @@ const (
 	NormalWorkQueue
 )
 
-// IO_WORKITEM is a work item of a device. It has no exported fields, as in Windows.
+// IO_WORKITEM is a work item of a device or driver. It has no exported fields, as in Windows.
 type IO_WORKITEM struct {
 	id      trace.ID
-	dev     *DEVICE_OBJECT
+	run     ke.Stamp       // of an item in memory of the driver's own
+	dev     *DEVICE_OBJECT // nil for one of a driver object
+	drv     *DRIVER_OBJECT
 	queued  bool
 	freed   bool
-	running int
 	seq     uint64
 	freeSeq uint64
 }
@@ -53,7 +54,7 @@ func IoAllocateWorkItem(k *irql.K, dev *DEVICE_OBJECT) *IO_WORKITEM {
 		return nil
 	}
 	io := state.Of(k)
-	w := &IO_WORKITEM{id: io.m.NewID(trace.WorkItem), dev: dev}
+	w := &IO_WORKITEM{id: io.m.NewID(trace.WorkItem), dev: dev, drv: dev.DriverObject}
 	io.items = append(io.items, w)
 	w.seq = ke.Call(k, ddi.IoAllocateWorkItem, w.id)
 	return w
@@ -69,39 +70,69 @@ func IoQueueWorkItem(k *irql.K, w *IO_WORKITEM, routine IO_WORKITEM_ROUTINE, que
 	context any) {
 	_ = queueType
 	ke.Enter(k, ddi.IoQueueWorkItem)
-	if w == nil || w.freed || w.queued || routine == nil {
-		workItemMisused(k, w, routine == nil)
+	if w != nil && w.dev == nil && w.drv != nil {
+		w.wrong(k, "is one of a driver object and queued with IoQueueWorkItem", "use IoQueueWorkItemEx.")
+		return
+	}
+	queueItem(k, ddi.IoQueueWorkItem, w, context, codeOf(routine),
+		func(k *irql.K) { routine(k, w.dev, context) })
+}
+
+// queueItem hands an item to a worker thread, which calls fn for the routine at code.
+func queueItem(k *irql.K, d ddi.ID, w *IO_WORKITEM, context any, code uintptr, fn func(k *irql.K)) {
+	if !w.mayQueue(k, code) {
 		return
 	}
 	ke.Point(k, ke.Use{Obj: w.id, How: ke.A})
-	if w.freed || w.queued {
-		workItemMisused(k, w, false)
+	if !w.mayQueue(k, code) {
 		return
 	}
 	w.queued = true
 	if p, ok := context.(*IRP); ok && isIRP(p) {
 		p.inWork = p.serial
 	}
-	w.dev.Reference()
-	ke.Call(k, ddi.IoQueueWorkItem, w.id)
+	if w.dev != nil {
+		w.dev.Reference()
+	}
+	ke.Call(k, d, w.id)
 	io := state.Of(k)
-	io.m.QueueWork("work item "+w.id.String(), func(k *ke.K) { io.runItem(k, w, routine, context) })
+	io.m.QueueWork("work item "+w.id.String(), func(k *ke.K) { io.runItem(k, w, code, fn) })
 }
 
-// runItem is the worker's side.
-func (io *ioManager) runItem(k *irql.K, w *IO_WORKITEM, routine IO_WORKITEM_ROUTINE, context any) {
-	dev := w.dev
+func (w *IO_WORKITEM) mayQueue(k *irql.K, code uintptr) bool {
+	if w == nil || !w.made() || w.freed || w.queued || code == 0 {
+		workItemMisused(k, w, code == 0)
+		return false
+	}
+	return true
+}
+
+// runItem is the worker's side. What the item is about is kept: the routine may free it.
+func (io *ioManager) runItem(k *irql.K, w *IO_WORKITEM, code uintptr, fn func(k *irql.K)) {
+	dev, drv := w.dev, w.drv
+	ke.Adds(k, ke.Use{Obj: w.id, How: ke.W})
 	w.queued = false
-	w.running++
-	img := dev.DriverObject.image
-	ke.Push(k, ke.Frame{Kind: ke.FrameWorkItem, Image: img, Device: dev, Object: w, Obj: w.id,
-		Fn: codeOf(routine)})
-	routine(k, dev, context)
+	drv.working++
+	f := ke.Frame{Kind: ke.FrameWorkItem, Image: drv.image, Object: w, Obj: w.id, Fn: code}
+	if dev != nil {
+		f.Device = dev
+	}
+	ke.Push(k, f)
+	fn(k)
 	ke.Pop(k)
-	w.running--
-	dev.Dereference()
-	io.dropDevice(dev)
-	ke.SetSignal(k, &dev.DriverObject.idle, 1)
+	ke.Adds(k, ke.Use{Obj: drv.idle.ID, How: ke.Set})
+	drv.working--
+	if dev != nil {
+		dev.Dereference()
+		io.dropDevice(dev)
+	}
+	ke.SetSignal(k, &drv.idle, 1)
+}
+
+// wrong reports OBJ-009 for an item that is used as what it is not.
+func (w *IO_WORKITEM) wrong(k *irql.K, what, fix string) {
+	ke.Report(k, verify.Finding{Rule: verify.OBJ_009, Obj: w.id.String(),
+		Headline: fmt.Sprintf("%v %s", w.id, what), Fix: fix})
 }
 
 func workItemMisused(k *irql.K, w *IO_WORKITEM, noRoutine bool) {
@@ -110,6 +141,9 @@ func workItemMisused(k *irql.K, w *IO_WORKITEM, noRoutine bool) {
 	switch {
 	case w == nil:
 		f.Headline = "IoQueueWorkItem with a NULL work item"
+	case !w.made():
+		f.Headline = "a work item is used that was never initialised"
+		f.Fix = "call IoInitializeWorkItem first."
 	case noRoutine:
 		sub = "0x7"
 		f.Headline = "IoQueueWorkItem with a NULL routine"
@@ -121,7 +155,7 @@ func workItemMisused(k *irql.K, w *IO_WORKITEM, noRoutine bool) {
 		f.Headline = fmt.Sprintf("%v is queued while it is queued already", w.id)
 		f.Fix = "use one work item per request, or remember in the extension that the item is queued."
 	}
-	if w != nil {
+	if w != nil && w.made() {
 		f.Obj = w.id.String()
 	}
 	f.Args = [4]verify.Arg{{Value: sub, Meaning: "kind of misuse"}, {Value: f.Obj, Meaning: "the work item"}}
@@ -138,6 +172,22 @@ func IoFreeWorkItem(k *irql.K, w *IO_WORKITEM) {
 		return
 	}
 	ke.Point(k, ke.Use{Obj: w.id, How: ke.Free})
+	if w.own() {
+		w.wrong(k, "lies in memory of the driver's own and is freed with IoFreeWorkItem",
+			"IoUninitializeWorkItem, then free the memory.")
+		return
+	}
+	w.end(k, ddi.IoFreeWorkItem)
+}
+
+// made reports whether the item was made in this run.
+func (w *IO_WORKITEM) made() bool { return w.drv != nil && (!w.own() || w.run.Live()) }
+
+// own reports whether IoInitializeWorkItem made the item.
+func (w *IO_WORKITEM) own() bool { return w.run != ke.Stamp{} }
+
+// end takes an item that is not queued from the books.
+func (w *IO_WORKITEM) end(k *irql.K, d ddi.ID) {
 	if w.queued {
 		ke.Report(k, verify.Finding{Rule: verify.OBJ_009, BugCheck: 0xE4, Obj: w.id.String(),
 			Headline: fmt.Sprintf("%v is freed while it is queued", w.id),
@@ -147,8 +197,11 @@ func IoFreeWorkItem(k *irql.K, w *IO_WORKITEM) {
 		return
 	}
 	w.freed = true
-	w.freeSeq = ke.Call(k, ddi.IoFreeWorkItem, w.id)
-	io := state.Of(k)
+	w.freeSeq = ke.Call(k, d, w.id)
+	state.Of(k).dropItem(w)
+}
+
+func (io *ioManager) dropItem(w *IO_WORKITEM) {
 	for i, o := range io.items {
 		if o == w {
 			io.items = append(io.items[:i], io.items[i+1:]...)

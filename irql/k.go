@@ -2,11 +2,11 @@
 // routines of Ke, Ps and Ex that raise and lower, lock, wait, signal, queue DPCs, set timers, start threads
 // and tell the time.
 //
-// Modelled: IRQLs with DPCs and special kernel APCs let in when the level drops; spin locks, plain, queued
-// and for readers and writers, that keep a processor busy; events, mutexes, semaphores, timers and threads as
-// dispatcher objects; fast and guarded mutexes, resources, push locks, critical and guarded regions, rundown
-// protection; system-allocated timers; virtual time. Not modelled: priorities and boosts, alertable waits and
-// user APCs, interrupts, threaded DPCs, processor groups.
+// Modelled: IRQLs with DPCs and kernel APCs let in when the level drops; spin locks, plain, queued and for
+// readers and writers, that keep a processor busy; events, mutexes, semaphores, timers, threads and processes
+// as dispatcher objects; waits in both modes, alertable or not; fast and guarded mutexes, resources, push
+// locks, critical and guarded regions, rundown protection; system-allocated timers; virtual time. Not
+// modelled: priorities and boosts, interrupts, threaded DPCs, processor groups.
 //
 // Objects lie in driver memory as plain values and are initialised by their routine, as in C. One that was
 // never initialised in this run, or whose memory is gone, is reported at its first use.
@@ -51,6 +51,7 @@ type machine struct {
 	exTimers  []*EX_TIMER
 	order     []nesting
 	watch     watchers
+	system    *KPROCESS
 }
 
 var state = ke.NewSlot(newMachine)

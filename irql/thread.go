@@ -52,8 +52,10 @@ func (t *KTHREAD) Reference() int { t.refs++; return t.refs }
 func (t *KTHREAD) Dereference() int { t.refs--; return t.refs }
 
 // threadOf is the thread object of the thread k runs on.
-func threadOf(k *K) *KTHREAD {
-	t := ke.ThreadOf(k)
+func threadOf(k *K) *KTHREAD { return ThreadObject(ke.ThreadOf(k)) }
+
+// ThreadObject gives the object of a thread. It is not a routine of Windows.
+func ThreadObject(t *ke.Thread) *KTHREAD {
 	if kt, ok := t.Data.(*KTHREAD); ok {
 		return kt
 	}

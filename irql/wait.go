@@ -42,8 +42,8 @@ type KWAIT_BLOCK struct {
 	run ke.Stamp // the run by is of; a block may survive one
 }
 
-// waitable is a dispatcher object: KEVENT, KMUTEX, KSEMAPHORE, KTIMER, KTHREAD, and those of other packages
-// that have a header.
+// waitable is a dispatcher object: KEVENT, KMUTEX, KSEMAPHORE, KTIMER, KTHREAD, KPROCESS, and those of other
+// packages that have a header.
 type waitable interface{ Header() *ke.Object }
 
 // checked is a waitable of this package.
@@ -55,13 +55,14 @@ type checked interface {
 func (r *resident) stackObject() bool { return r.onStack }
 
 // KeWaitForSingleObject waits until an object is signalled or the time-out has passed: nil waits for ever,
-// 0 not at all, negative is relative, positive absolute, in units of 100 ns. STATUS_TIMEOUT is a success
-// code.
+// 0 not at all, negative is relative, positive absolute, in units of 100 ns. A wait in UserMode also ends
+// with STATUS_USER_APC when the thread is to end; an alertable one also for a user APC, and with
+// STATUS_ALERTED for an alert. These and STATUS_TIMEOUT are success codes.
 //
 // IRQL: <= DISPATCH_LEVEL, <= APC_LEVEL unless timeout points to zero.
 // Ownership: the object must stay until the wait is over.
 // Rules: IRP-048, IRP-049, IRQL-011, IRQL-017, IRQL-021, LOCK-003, LOCK-007, OBJ-001, OBJ-007, POOL-026.
-// Not modelled: alertable waits and user APCs; abandoned mutexes.
+// Not modelled: abandoned mutexes.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kewaitforsingleobject.md
 func KeWaitForSingleObject(k *K, object any, waitReason KWAIT_REASON, waitMode KPROCESSOR_MODE,
 	alertable bool, timeout *int64) ntstatus.NTSTATUS {
@@ -80,7 +81,7 @@ func KeWaitForSingleObject(k *K, object any, waitReason KWAIT_REASON, waitMode K
 		ke.Point(k, ke.Use{Obj: o.ID, How: ke.Waits})
 	}
 	objs := [1]*ke.Object{o}
-	s := ke.Wait(k, objs[:], false, timeout, "KeWaitForSingleObject")
+	s := ke.WaitAs(k, waitHow(waitMode, alertable), objs[:], false, timeout, "KeWaitForSingleObject")
 	ke.CallStatus(k, d, o.ID, uint32(s))
 	if mutex != nil && s == ntstatus.STATUS_SUCCESS {
 		mutex.acquired(k)
@@ -89,12 +90,12 @@ func KeWaitForSingleObject(k *K, object any, waitReason KWAIT_REASON, waitMode K
 }
 
 // KeWaitForMultipleObjects waits for all or any of count objects. For any it returns STATUS_WAIT_0 plus the
-// index of the object that ended the wait.
+// index of the object that ended the wait. waitMode and alertable are as in KeWaitForSingleObject.
 //
 // IRQL: <= DISPATCH_LEVEL, <= APC_LEVEL unless timeout points to zero.
 // Ownership: objects and waitBlockArray must stay until the wait is over.
 // Rules: IRQL-011, IRQL-017, IRQL-021, IRQL-022, LOCK-007, OBJ-001, OBJ-007, POOL-026.
-// Not modelled: alertable waits and user APCs; abandoned mutexes.
+// Not modelled: abandoned mutexes.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kewaitformultipleobjects.md
 func KeWaitForMultipleObjects(k *K, count uint32, objects []any, waitType WAIT_TYPE, waitReason KWAIT_REASON,
 	waitMode KPROCESSOR_MODE, alertable bool, timeout *int64,
@@ -117,12 +118,13 @@ func KeWaitForMultipleObjects(k *K, count uint32, objects []any, waitType WAIT_T
 	if !promised {
 		ke.Point(k, ke.Use{Obj: objs[0].ID, How: ke.Waits})
 	}
-	s := ke.Wait(k, objs, waitType == WaitAll, timeout, "KeWaitForMultipleObjects")
+	s := ke.WaitAs(k, waitHow(waitMode, alertable), objs, waitType == WaitAll, timeout,
+		"KeWaitForMultipleObjects")
 	for i := range waitBlockArray {
 		waitBlockArray[i].by = nil
 	}
 	ke.CallStatus(k, d, objs[0].ID, uint32(s))
-	if s == ntstatus.STATUS_TIMEOUT {
+	if s >= ntstatus.STATUS_WAIT_0+MAXIMUM_WAIT_OBJECTS { // timed out, alerted or interrupted
 		return s
 	}
 	for i, object := range objects[:count] {
@@ -137,7 +139,7 @@ func waitFor(k *K, d ddi.ID, object any, mode KPROCESSOR_MODE) waitable {
 	w, ok := object.(waitable)
 	if !ok {
 		panic(ke.Misuse(fmt.Sprintf("%v: a %T is no dispatcher object; pass the address of a KEVENT, "+
-			"KMUTEX, KSEMAPHORE, KTIMER, or an EX_TIMER or KTHREAD", d, object)))
+			"KMUTEX, KSEMAPHORE, KTIMER, or an EX_TIMER, KTHREAD or KPROCESS", d, object)))
 	}
 	c, ok := object.(checked)
 	if !ok {
@@ -214,23 +216,45 @@ func sharedBlocks(k *K, blocks []KWAIT_BLOCK) bool {
 	return false
 }
 
-// KeDelayExecutionThread lets time pass for the calling thread; interval is as in KeWaitForSingleObject.
+// waitHow gives the mechanism the two parameters.
+func waitHow(mode KPROCESSOR_MODE, alertable bool) ke.WaitHow {
+	how := ke.WaitHow(0)
+	if mode == UserMode {
+		how = ke.WaitUser
+	}
+	if alertable {
+		how |= ke.WaitAlertable
+	}
+	return how
+}
+
+// KeDelayExecutionThread lets time pass for the calling thread; the parameters are as in
+// KeWaitForSingleObject, and so are STATUS_ALERTED and STATUS_USER_APC.
 //
 // IRQL: <= APC_LEVEL.
 // Ownership: none.
 // Rules: IRQL-011.
-// Not modelled: alertable delays and user APCs.
+// Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kedelayexecutionthread.md
 func KeDelayExecutionThread(k *K, waitMode KPROCESSOR_MODE, alertable bool,
 	interval *int64) ntstatus.NTSTATUS {
 	const d = ddi.KeDelayExecutionThread
 	ke.EnterAnyLevel(k, d)
 	checkWaitLevel(k, d, interval, 0)
-	ke.CallStatus(k, d, 0, uint32(ntstatus.STATUS_SUCCESS))
-	if *interval == 0 {
-		ke.Yield(k)
+	how := waitHow(waitMode, alertable)
+	if how == 0 {
+		ke.CallStatus(k, d, 0, uint32(ntstatus.STATUS_SUCCESS))
+		if *interval == 0 {
+			ke.Yield(k)
+		} else {
+			ke.Sleep(k, *interval)
+		}
 		return ntstatus.STATUS_SUCCESS
 	}
-	ke.Sleep(k, *interval)
-	return ntstatus.STATUS_SUCCESS
+	if *interval == 0 {
+		ke.Yield(k)
+	}
+	s := ke.SleepAs(k, how, *interval)
+	ke.CallStatus(k, d, 0, uint32(s))
+	return s
 }

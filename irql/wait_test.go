@@ -356,3 +356,29 @@ func TestUse_AfterTheStackFrameEnded(t *testing.T) {
 	assert.Equal(t, "KeSetEvent on event#1, whose memory is gone", f.Headline)
 	assert.Len(t, f.Places, 2)
 }
+
+// TestWait_Alerted: an alert ends the alertable wait it meets, or the next one, in either mode and whatever
+// the region; nothing is acquired. windows-driver-docs: windows-driver-docs-pr/kernel/waits-and-apcs.md
+func TestWait_Alerted(t *testing.T) {
+	m := clean(t, func(k *K) {
+		alert := func() { ke.Alert(k, ke.ThreadOf(k)) }
+		e, mutex := event(k, NotificationEvent), &KMUTEX{}
+		KeInitializeMutex(k, mutex, 0)
+		alert()
+		KeEnterCriticalRegion(k)
+		assert.Equal(t, ntstatus.STATUS_ALERTED, KeDelayExecutionThread(k, KernelMode, true, rel(1000*ms)))
+		KeLeaveCriticalRegion(k)
+		alert()
+		assert.Equal(t, ntstatus.STATUS_SUCCESS, KeDelayExecutionThread(k, UserMode, false, rel(ms)))
+		assert.Equal(t, ntstatus.STATUS_ALERTED, KeDelayExecutionThread(k, UserMode, true, atOnce()))
+		assert.Equal(t, ntstatus.STATUS_SUCCESS, KeDelayExecutionThread(k, UserMode, true, atOnce()))
+		alert()
+		s := KeWaitForMultipleObjects(k, 2, []any{mutex, e}, WaitAll, Executive, UserMode, true, nil, nil)
+		assert.Equal(t, ntstatus.STATUS_ALERTED, s)
+		assert.EqualValues(t, 1, KeReadStateMutex(k, mutex))
+		alert()
+		s = KeWaitForSingleObject(k, e, Executive, KernelMode, true, nil)
+		assert.Equal(t, ntstatus.STATUS_ALERTED, s)
+	})
+	assert.Equal(t, ms, m.Uptime())
+}

@@ -11,7 +11,7 @@ import (
 )
 
 // Device is a handle of a process to a device, Win32-shaped. Its calls make IRPs that are bound to the thread
-// that makes them, and block that thread only. Not modelled: completion ports, APC routines.
+// that makes them, and block that thread only. Not modelled: completion ports.
 type Device struct {
 	u    *User
 	h    *irp.UserHandle
@@ -68,6 +68,7 @@ func (u *User) Open(path string, opts ...OpenOptions) (*Device, error) {
 		o.Access = irp.FILE_READ_ACCESS | irp.FILE_WRITE_ACCESS
 	}
 	h, s := irp.OpenUser(u.k, u.p.p, ntName(path), o.Access, o.Synchronous)
+	u.leave()
 	if h == nil {
 		return nil, win32("CreateFile", s)
 	}
@@ -112,6 +113,7 @@ func (d *Device) Path() string { return d.path }
 func (d *Device) Duplicate() (*Device, error) {
 	d.u.here("DuplicateHandle")
 	h, s := d.h.Duplicate(d.u.k, d.u.p.p)
+	d.u.leave()
 	if h == nil {
 		return nil, win32("DuplicateHandle", s)
 	}
@@ -121,7 +123,7 @@ func (d *Device) Duplicate() (*Device, error) {
 // Close is CloseHandle. Outstanding requests are the driver's to complete, at IRP_MJ_CLEANUP.
 func (d *Device) Close() error {
 	d.u.here("CloseHandle")
-	return win32("CloseHandle", d.h.Close(d.u.k))
+	return leaving(d.u, win32("CloseHandle", d.h.Close(d.u.k)))
 }
 
 // Ioctl is DeviceIoControl; it waits for the end of the request. out is filled as far as the driver did.
@@ -153,14 +155,39 @@ func (d *Device) StartWrite(b []byte, offset int64) *Pending {
 
 func (d *Device) start(call string, r *irp.DeviceRequest) *Pending {
 	d.u.here(call)
-	return &Pending{u: d.u, call: call, op: d.h.Begin(d.u.k, r)}
+	return leaving(d.u, &Pending{u: d.u, call: call, op: d.h.Begin(d.u.k, r)})
+}
+
+// StartReadEx is ReadFileEx: done is called in the thread that made the request, in an alertable wait
+// (SleepEx) after the request has ended. It is not called when the call itself fails.
+func (d *Device) StartReadEx(b []byte, offset int64, done func(u *User, n int, err error)) *Pending {
+	return d.startEx("ReadFileEx", &irp.DeviceRequest{Major: irp.IRP_MJ_READ, Out: b, Offset: offset}, done)
+}
+
+// StartWriteEx is WriteFileEx; done is as in StartReadEx.
+func (d *Device) StartWriteEx(b []byte, offset int64, done func(u *User, n int, err error)) *Pending {
+	return d.startEx("WriteFileEx", &irp.DeviceRequest{Major: irp.IRP_MJ_WRITE, In: b, Offset: offset}, done)
+}
+
+// StartIoctlEx is NtDeviceIoControlFile with an APC routine; done is as in StartReadEx.
+func (d *Device) StartIoctlEx(code uint32, in, out []byte, done func(u *User, n int, err error)) *Pending {
+	return d.startEx("NtDeviceIoControlFile",
+		&irp.DeviceRequest{Major: irp.IRP_MJ_DEVICE_CONTROL, Code: code, In: in, Out: out}, done)
+}
+
+func (d *Device) startEx(call string, r *irp.DeviceRequest, done func(u *User, n int, err error)) *Pending {
+	u := d.u
+	r.APC = func(_ *ke.K, s ntstatus.NTSTATUS, information uint64) {
+		done(u, int(information), win32(call, s))
+	}
+	return d.start(call, r)
 }
 
 // Cancel is CancelIoEx for all requests made through the handle's file object. ERROR_NOT_FOUND says that
 // there were none. It does not wait: they end when the driver completes them.
 func (d *Device) Cancel() error {
 	d.u.here("CancelIoEx")
-	return win32("CancelIoEx", d.h.CancelAll(d.u.k))
+	return leaving(d.u, win32("CancelIoEx", d.h.CancelAll(d.u.k)))
 }
 
 // Pending is a request that was started, under way or ended.
@@ -190,6 +217,7 @@ func (p *Pending) Status() ntstatus.NTSTATUS {
 func (p *Pending) Wait() (int, error) {
 	p.u.here("GetOverlappedResult")
 	p.op.Wait(p.u.k, nil)
+	p.u.leave()
 	s, n := p.op.Result()
 	return int(n), win32(p.call, s)
 }
@@ -198,11 +226,11 @@ func (p *Pending) Wait() (int, error) {
 func (p *Pending) WaitFor(d time.Duration) bool {
 	p.u.here("WaitForSingleObject")
 	due := -int64(d / 100)
-	return p.op.Wait(p.u.k, &due)
+	return leaving(p.u, p.op.Wait(p.u.k, &due))
 }
 
 // Cancel is CancelIoEx for this request. ERROR_NOT_FOUND says that it has ended. It does not wait.
 func (p *Pending) Cancel() error {
 	p.u.here("CancelIoEx")
-	return win32("CancelIoEx", p.op.Cancel(p.u.k))
+	return leaving(p.u, win32("CancelIoEx", p.op.Cancel(p.u.k)))
 }

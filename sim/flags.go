@@ -22,6 +22,7 @@ var flagTable = []struct {
 	{"failon", false, "the mildest `severity` that fails a test: error, warning or note"},
 	{"notes", true, "report notes as well"},
 	{"timersrace", true, "let timers expire although somebody can run"},
+	{"forcepending", true, "IoCallDriver may return STATUS_PENDING although the request ends as usual"},
 	{"races", true, "report accesses to pool memory and irql.Var that nothing orders"},
 	{"specialpool", true, "give every pool block pages of its own: stale slices fault where they are used"},
 	{"fix", false, "pin a choice: `SITE=ALTERNATIVE`; repeat the flag or separate by blanks"},
@@ -117,6 +118,9 @@ func (o *Options) fromFlags() (*Token, error) {
 		return nil, err
 	}
 	if err := boolSetting("timersrace", &o.TimersRace); err != nil {
+		return nil, err
+	}
+	if err := boolSetting("forcepending", &o.ForcePending); err != nil {
 		return nil, err
 	}
 	if err := boolSetting("races", &o.Races); err != nil {

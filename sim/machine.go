@@ -228,11 +228,14 @@ func (m *Machine) Thread(name string, fn func(k *ke.K)) *Thread {
 		ke.Pop(k)
 	})
 	m.stopped = true
-	return &Thread{t}
+	return &Thread{t: t}
 }
 
 // Thread is a thread that a test started.
-type Thread struct{ t *ke.Thread }
+type Thread struct {
+	t *ke.Thread
+	u *User // of a program's thread
+}
 
 // Ended reports whether the thread has run to its end.
 func (t *Thread) Ended() bool { return t.t.Ended() }

@@ -97,6 +97,9 @@ func (o *Options) header() map[string]any {
 	if o.TimersRace {
 		h["timersrace"] = true
 	}
+	if o.ForcePending {
+		h["forcepending"] = true
+	}
 	if o.Races {
 		h["races"] = true
 	}

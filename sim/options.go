@@ -14,22 +14,25 @@ import (
 // Options say how a machine behaves. The zero Options is what most tests want. A flag or an environment
 // variable wins over the field it stands for.
 type Options struct {
-	Name       string        // tells several machines of one test apart in tokens; normally their order does
-	Processors int           // 0 means 2 (exhaustive searches: Unbounded)
-	Seed       uint64        // run number; 0 means 1, the boring run: nothing fails or interrupts (-sim.seed)
-	Master     uint64        // other runs under the same numbers (-sim.master)
-	Pins       []Pin         // choices fixed beforehand (-sim.fix)
-	Continue   bool          // collect violations that leave a state to go on from, and go on as Windows does
-	Continues  []string      // the same for some rules only: numbers such as "IRP-011"
-	Collect    bool          // findings do not fail the test: it looks at Findings itself
-	Notes      bool          // report notes too (-sim.notes)
-	FailOn     string        // "warning" or "note": hazards fail as well (-sim.failon); "" means "error"
-	Memory     bool          // accesses to pool, IRPs and MDLs are scheduling points too
-	TimersRace bool          // time may pass although somebody can run (-sim.timersrace)
-	Events     int           // events kept: 0 all, n > 0 the last n
-	NoStacks   bool          // record no call stack with each event
-	MaxSteps   uint64        // scheduling points before the run is given up; 0 means 250 000
-	MaxTime    time.Duration // virtual time before the run is given up; 0 means an hour
+	Name       string   // tells several machines of one test apart in tokens; normally their order does
+	Processors int      // 0 means 2 (exhaustive searches: Unbounded)
+	Seed       uint64   // run number; 0 means 1, the boring run: nothing fails or interrupts (-sim.seed)
+	Master     uint64   // other runs under the same numbers (-sim.master)
+	Pins       []Pin    // choices fixed beforehand (-sim.fix)
+	Continue   bool     // collect violations that leave a state to go on from, and go on as Windows does
+	Continues  []string // the same for some rules only: numbers such as "IRP-011"
+	Collect    bool     // findings do not fail the test: it looks at Findings itself
+	Notes      bool     // report notes too (-sim.notes)
+	FailOn     string   // "warning" or "note": hazards fail as well (-sim.failon); "" means "error"
+	Memory     bool     // accesses to pool, IRPs and MDLs are scheduling points too
+	TimersRace bool     // time may pass although somebody can run (-sim.timersrace)
+	// ForcePending is Driver Verifier's option of that name: IoCallDriver may return STATUS_PENDING to a
+	// driver although the request ends as usual (-sim.forcepending).
+	ForcePending bool
+	Events       int           // events kept: 0 all, n > 0 the last n
+	NoStacks     bool          // record no call stack with each event
+	MaxSteps     uint64        // scheduling points before the run is given up; 0 means 250 000
+	MaxTime      time.Duration // virtual time before the run is given up; 0 means an hour
 
 	// SpecialPool gives every pool block pages of its own: stale slices fault (-sim.specialpool).
 	SpecialPool bool
@@ -91,7 +94,7 @@ func (o *Options) check() error {
 // config is what the mechanism is told. quick leaves out what only reports need.
 func (o *Options) config(src ke.Source, quick bool) ke.Config {
 	c := ke.Config{Processors: o.Processors, Source: src, Races: o.Races, MemPoints: o.Memory,
-		TimersRace: o.TimersRace, Trail: o.trail,
+		TimersRace: o.TimersRace, ForcePending: o.ForcePending, Trail: o.trail,
 		Continue: o.Continue,
 		MaxSteps: cmp.Or(o.MaxSteps, defaultSteps), MaxTime: int64(o.MaxTime / 100), Events: ke.Off}
 	if quick && o.keep {
@@ -165,6 +168,9 @@ func (o *Options) conditions() string {
 	if o.TimersRace {
 		s += ", timers race"
 	}
+	if o.ForcePending {
+		s += ", pending may be forced"
+	}
 	if o.SpecialPool {
 		s += ", special pool"
 	}
@@ -196,7 +202,8 @@ const (
 	bitMemory      = 1 << 8
 	bitContinue    = 1 << 9
 	bitTimersRace  = 1 << 10
-	bitsKnown      = bitsProcessors | bitMemory | bitContinue | bitTimersRace | bitsWatch
+	bitForce       = 1 << 11
+	bitsKnown      = bitsProcessors | bitMemory | bitContinue | bitTimersRace | bitForce | bitsWatch
 )
 
 // bits packs the options that change a run and that a token has to carry. Pins are choices like any other,
@@ -215,6 +222,9 @@ func (o *Options) bits() uint32 {
 	if o.TimersRace {
 		b |= bitTimersRace
 	}
+	if o.ForcePending {
+		b |= bitForce
+	}
 	return b | o.checkedBits()
 }
 
@@ -224,5 +234,6 @@ func (o *Options) setBits(b uint32) {
 		o.Processors = Unbounded
 	}
 	o.Memory, o.Continue, o.TimersRace = b&bitMemory != 0, b&bitContinue != 0, b&bitTimersRace != 0
+	o.ForcePending = b&bitForce != 0
 	o.setCheckedBits(b)
 }

@@ -8,14 +8,15 @@ import (
 
 	"calloutsim/internal/ke"
 	"calloutsim/internal/tcpip"
-	"calloutsim/irp"
 )
 
 // Process is a program on the machine: a process id, an image, and threads at PASSIVE_LEVEL.
 type Process struct {
 	m       *Machine
 	p       *ke.Process
-	threads int // that have not ended
+	threads []*ke.Thread // that have not ended
+	sockets []*tcpip.Socket
+	killed  bool
 }
 
 // ProcessOptions say what sort of process it is.
@@ -47,20 +48,26 @@ type User struct {
 }
 
 // Go starts a thread of the process; it runs when the machine does. When it ends, its outstanding requests to
-// devices are cancelled and waited for; with the last thread the process ends and its handles are closed.
+// devices are cancelled and waited for; with the last thread the process ends and its handles to devices are
+// closed. Sockets stay as they are unless the process is killed.
 func (p *Process) Go(name string, fn func(u *User)) *Thread {
-	p.threads++
+	if p.killed {
+		panic(ke.Misuse("Go: " + p.p.Image + " was killed; make another process"))
+	}
+	u := &User{p: p}
 	t := p.m.ke.NewThread(p.p.Image+" "+name, p.p, func(k *ke.K) {
 		ke.Push(k, ke.Frame{Kind: ke.FrameUser, Fn: reflect.ValueOf(fn).Pointer()})
-		fn(&User{k: k, p: p})
-		irp.EndThread(k)
-		if p.threads--; p.threads == 0 {
-			irp.EndProcess(k, p.p)
+		u.k = k
+		if !ke.Ending(k) {
+			fn(u)
 		}
+		p.threadEnds(k)
 		ke.Pop(k)
 	})
+	p.threads = append(p.threads, t)
+	p.p.Object.Signal = 0 // of a process whose threads had all ended
 	p.m.stopped = true
-	return &Thread{t}
+	return &Thread{t, u}
 }
 
 // here stops the test when a User is used by another thread than its own. Deferred calls of a run that has
@@ -83,13 +90,15 @@ func (u *User) Process() *Process { return u.p }
 // Sleep waits for a time.
 func (u *User) Sleep(d time.Duration) {
 	u.here("Sleep")
-	ke.Sleep(u.k, -int64(d/100))
+	ke.SleepAs(u.k, ke.WaitUser, -int64(d/100))
+	u.leave()
 }
 
 // Yield lets others run.
 func (u *User) Yield() {
 	u.here("Yield")
 	ke.Yield(u.k)
+	u.leave()
 }
 
 // The world beyond the machine: declared hosts and what answers there.

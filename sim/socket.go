@@ -83,9 +83,11 @@ func errnoName(n uint32) string {
 func (u *User) Socket(af ws2def.ADDRESS_FAMILY) (*Socket, error) {
 	u.here("socket")
 	s, st := tcpip.NewSocket(u.k, u.p.p, af, ws2def.SOCK_STREAM)
+	u.leave()
 	if s == nil {
 		return nil, failed("socket", st)
 	}
+	u.p.sockets = append(u.p.sockets, s)
 	return &Socket{u, s}, nil
 }
 
@@ -122,19 +124,23 @@ func (s *Socket) Exclusive(on bool) { s.s.Exclusive(on) }
 // Bind is bind().
 func (s *Socket) Bind(addr netip.AddrPort) error {
 	s.u.here("bind")
-	return failed("bind", s.s.Bind(s.u.k, addr))
+	return leaving(s.u, failed("bind", s.s.Bind(s.u.k, addr)))
 }
 
 // Listen is listen(); a backlog of 0 means the usual one.
 func (s *Socket) Listen(backlog int) error {
 	s.u.here("listen")
-	return failed("listen", s.s.Listen(s.u.k, backlog))
+	return leaving(s.u, failed("listen", s.s.Listen(s.u.k, backlog)))
 }
 
 // Accept is accept().
 func (s *Socket) Accept() (*Socket, error) {
 	s.u.here("accept")
 	a, st := s.s.Accept(s.u.k)
+	if a != nil {
+		s.u.p.sockets = append(s.u.p.sockets, a)
+	}
+	s.u.leave()
 	if a == nil {
 		return nil, failed("accept", st)
 	}
@@ -144,14 +150,14 @@ func (s *Socket) Accept() (*Socket, error) {
 // Connect is connect(). A socket that is not bound is bound first.
 func (s *Socket) Connect(addr netip.AddrPort) error {
 	s.u.here("connect")
-	return failed("connect", s.s.Connect(s.u.k, addr))
+	return leaving(s.u, failed("connect", s.s.Connect(s.u.k, addr)))
 }
 
 // Send is send(): it returns when all of b is buffered.
 func (s *Socket) Send(b []byte) (int, error) {
 	s.u.here("send")
 	n, st := s.s.Send(s.u.k, b)
-	return n, failed("send", st)
+	return n, leaving(s.u, failed("send", st))
 }
 
 // Recv is recv(): it blocks until there is data. No bytes and no error mean that the peer has finished
@@ -159,32 +165,36 @@ func (s *Socket) Send(b []byte) (int, error) {
 func (s *Socket) Recv(b []byte) (int, error) {
 	s.u.here("recv")
 	n, st := s.s.Recv(s.u.k, b)
-	return n, failed("recv", st)
+	return n, leaving(s.u, failed("recv", st))
 }
 
 // RecvAll is recv() with MSG_WAITALL.
 func (s *Socket) RecvAll(b []byte) (int, error) {
 	s.u.here("recv")
 	n, st := s.s.RecvAll(s.u.k, b)
-	return n, failed("recv", st)
+	return n, leaving(s.u, failed("recv", st))
 }
 
 // Shutdown is shutdown() with one of ws2def's SD_ values.
 func (s *Socket) Shutdown(how int) error {
 	s.u.here("shutdown")
-	return failed("shutdown", s.s.Shutdown(s.u.k, how))
+	return leaving(s.u, failed("shutdown", s.s.Shutdown(s.u.k, how)))
 }
 
 // Close is closesocket().
 func (s *Socket) Close() error {
 	s.u.here("closesocket")
-	return failed("closesocket", s.s.Close(s.u.k))
+	st := s.s.Close(s.u.k)
+	s.u.p.disown(s.s)
+	return leaving(s.u, failed("closesocket", st))
 }
 
 // Abort closes with a reset, as SO_LINGER with a time-out of zero does.
 func (s *Socket) Abort() error {
 	s.u.here("closesocket")
-	return failed("closesocket", s.s.Abort(s.u.k))
+	st := s.s.Abort(s.u.k)
+	s.u.p.disown(s.s)
+	return leaving(s.u, failed("closesocket", st))
 }
 
 // Ioctl is WSAIoctl with one of the SIO_*_WFP_CONNECTION_REDIRECT_* codes. It returns the bytes written to
@@ -192,7 +202,7 @@ func (s *Socket) Abort() error {
 func (s *Socket) Ioctl(code uint32, in, out []byte) (int, error) {
 	s.u.here("WSAIoctl")
 	n, st := s.s.Ioctl(s.u.k, code, in, out)
-	return n, failed("WSAIoctl", st)
+	return n, leaving(s.u, failed("WSAIoctl", st))
 }
 
 // LocalAddr is getsockname().

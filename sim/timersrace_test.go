@@ -49,10 +49,13 @@ func TestTimersRace_TheTimeoutDpcBetweenTheCheckAndTheWait(t *testing.T) {
 }
 
 func TestOptions_TimersRaceIsInTheToken(t *testing.T) {
-	o := Options{TimersRace: true, Processors: 4}
+	o := Options{TimersRace: true, ForcePending: true, Processors: 4}
 	var again Options
 	again.setBits(o.bits())
 	assert.True(t, again.TimersRace)
+	assert.True(t, again.ForcePending)
+	assert.Contains(t, o.String(), "pending may be forced")
+	assert.True(t, o.config(nil, false).ForcePending)
 	assert.Equal(t, 4, again.Processors)
 	assert.Contains(t, o.String(), "timers race")
 	assert.True(t, o.config(nil, false).TimersRace)

@@ -31,7 +31,7 @@ func (m *Machine) CheckDeadlock() {
 		return
 	}
 	for _, t := range m.all {
-		if t.state == stWaiting && t.timer.index == 0 && !t.explained && !t.serves() {
+		if t.state == stWaiting && t.timer.index == 0 && !t.explained && t.suspends == 0 && !t.serves() {
 			m.deadlock(t, "nothing can run any more, and a callback waits without time limit")
 			return
 		}

@@ -49,9 +49,9 @@ type K struct {
 	past   uint64    // names the context in a Trail
 	wants  *SpinLock // about to take it; only in an Unbounded machine
 
-	kernelAPC  int // negative while normal kernel APCs are disabled, as in KTHREAD
-	specialAPC int // negative while special kernel APCs are disabled
-	apcs       []func(k *K)
+	kernelAPC  int   // negative while normal kernel APCs are disabled, as in KTHREAD
+	specialAPC int   // negative while special kernel APCs are disabled
+	apcs       []apc // special ones first
 	promisedBy ddi.ID
 	highSince  int64 // when the level reached DISPATCH_LEVEL by a raise or the start of a DPC
 }
@@ -66,12 +66,14 @@ type Config struct {
 	MemPoints  bool   // memory accessors are scheduling points as well
 	Races      bool   // report accesses to pool memory and to variables that nothing orders (DataRace)
 	TimersRace bool   // time may pass although somebody can run (scheduling.md 6)
-	Continue   bool   // collect violations that leave a state to go on from
-	Continues  func(verify.RuleID) bool
-	MaxSteps   uint64 // 0 means one million scheduling points
-	MaxTime    int64  // virtual time, 100 ns units; 0 means one hour
-	Pins       []Pin
-	Trail      *Trail // records steps and footprints; needs a Scheduler as Source
+	// ForcePending lets IoCallDriver answer STATUS_PENDING although the request ends as usual.
+	ForcePending bool
+	Continue     bool // collect violations that leave a state to go on from
+	Continues    func(verify.RuleID) bool
+	MaxSteps     uint64 // 0 means one million scheduling points
+	MaxTime      int64  // virtual time, 100 ns units; 0 means one hour
+	Pins         []Pin
+	Trail        *Trail // records steps and footprints; needs a Scheduler as Source
 }
 
 // Unbounded as Config.Processors gives every thread and every act of the outside a processor of its own: no
@@ -123,6 +125,7 @@ type Machine struct {
 	seen    []seenFinding
 	crash   any // internal error on its way out
 	images  []*Image
+	procs   []*Process
 	born    []*Thread // every thread of this run, for the next one to use again
 	retired []*Thread // of earlier runs
 	made    uint64    // threads and processes so far
@@ -133,6 +136,7 @@ type Machine struct {
 	Memory interface{ Release() }
 
 	OnStackDeath []func(k *K, obj any) // told about frame-scoped objects that die
+	OnThreadEnd  []func(k *K)          // called in a thread that ends and has Requests
 	// Refine may replace the rule of a finding by a more specific one (rules.md 12) before anything is done
 	// about it.
 	Refine []func(k *K, f *verify.Finding)
@@ -195,7 +199,8 @@ func (m *Machine) Reset(cfg Config) {
 	}
 	m.choices, m.find, m.seen = m.choices[:0], nil, m.seen[:0]
 	clear(m.slots)
-	m.images = m.images[:0]
+	m.images, m.procs = m.images[:0], m.procs[:0]
+	m.OnThreadEnd = m.OnThreadEnd[:0]
 	m.OnStackDeath, m.Refine, m.Explain, m.Describe = m.OnStackDeath[:0], m.Refine[:0], m.Explain[:0], nil
 	m.Pageable = nil
 	m.chanNo = 0
@@ -307,6 +312,9 @@ func StampOf(k *K) Stamp { return Stamp{k.m, k.m.serial} }
 
 // Of reports whether s is the run k belongs to.
 func (s *Stamp) Of(k *K) bool { return s.m == k.m && s.serial == k.m.serial }
+
+// Live reports whether s is the present run of its machine.
+func (s *Stamp) Live() bool { return s.m != nil && s.serial == s.m.serial }
 
 // Log records an event with the place of k filled in, and returns its sequence number.
 func Log(k *K, e trace.Event) uint64 {

@@ -9,7 +9,19 @@ const SystemPID = 4
 // number twice.
 func (m *Machine) NewProcess(image string, admin bool) *Process {
 	m.made++
-	return &Process{ID: m.NewID(trace.Process), PID: uint32(4 * (2 + m.made)), Image: image, Admin: admin}
+	p := &Process{ID: m.NewID(trace.Process), PID: uint32(4 * (2 + m.made)), Image: image, Admin: admin}
+	p.Object = Object{Kind: ProcessObject, ID: p.ID}
+	m.procs = append(m.procs, p)
+	return p
+}
+
+// Processes lists the processes in order of creation, those that have ended included.
+func (m *Machine) Processes() []*Process { return m.procs }
+
+// EndProcess notes that the last thread of p has ended and wakes who waits for that.
+func EndProcess(k *K, p *Process) {
+	Adds(k, Use{p.ID, Set})
+	SetSignal(k, &p.Object, 1)
 }
 
 // ContextNameOf names a context by its number in events; "" when no live context has it.

@@ -239,7 +239,9 @@ func (m *Machine) park(k *K) {
 		m.next = a
 	}
 	if len(t.apcs) > 0 && !k.isDPC {
+		woken := t.result // an APC may wait as well
 		DeliverAPCs(k)
+		t.result = woken
 	}
 }
 

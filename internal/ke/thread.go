@@ -20,6 +20,9 @@ type Process struct {
 	PID   uint32
 	Image string
 	Admin bool
+
+	Object Object // signalled when its last thread has ended
+	Data   any    // for the package above
 }
 
 // Thread is an execution context with a stack of its own. Its Object is signalled when it has ended.
@@ -51,6 +54,18 @@ type Thread struct {
 	result    ntstatus.NTSTATUS
 	since     int64
 	why       string
+
+	// Requests counts the IRPs bound to the thread, for the package above.
+	Requests int
+
+	how         WaitHow // of the present wait
+	ending      bool    // is to end when it returns to user mode
+	inNormal    bool    // a normal kernel APC runs in it
+	alerted     bool
+	userPending bool         // user APCs run at the next return to user mode
+	user        []func(k *K) // user APCs
+	suspends    int
+	suspended   Object // not signalled while suspended
 }
 
 // maxContexts is the limit of threads, workers and processors of one run, dead ones included.
@@ -135,8 +150,21 @@ func (m *Machine) unready(t *Thread, s threadState) {
 func (t *Thread) main() {
 	k := &t.K
 	Log(k, trace.Event{What: trace.Start, Obj: t.ID, Text: k.name})
+	if len(k.apcs) > 0 {
+		DeliverAPCs(k)
+	}
 	t.body(k)
+	if t.Requests > 0 {
+		t.rundown(k)
+	}
 	endThread(k)
+}
+
+// rundown has the packages above end what is bound to the thread.
+func (t *Thread) rundown(k *K) {
+	for _, fn := range t.m.OnThreadEnd {
+		fn(k)
+	}
 }
 
 // ExitThread ends the running thread in the middle of its routine, as PsTerminateSystemThread does. The
@@ -145,6 +173,9 @@ func (t *Thread) main() {
 func ExitThread(k *K) {
 	for len(k.frames) > 0 {
 		Pop(k)
+	}
+	if k.t.Requests > 0 {
+		k.t.rundown(k)
 	}
 	endThread(k)
 	k.t.exiting, k.t.coro.exits = true, true

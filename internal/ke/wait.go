@@ -91,6 +91,9 @@ func ReleaseMutex(k *K, o *Object) int32 {
 			r.release(k, o)
 		}
 		k.m.satisfy(o)
+		if len(k.apcs) > 0 {
+			DeliverAPCs(k)
+		}
 	}
 	return old
 }
@@ -119,38 +122,66 @@ func (t *Thread) tryTake(all bool) (ntstatus.NTSTATUS, bool) {
 // Wait blocks until one or all of objs are signalled or the time-out (nil for ever, 0 not at all) has passed.
 // why is for reports. The caller has checked the IRQL.
 func Wait(k *K, objs []*Object, all bool, due *int64, why string) ntstatus.NTSTATUS {
+	return WaitAs(k, 0, objs, all, due, why)
+}
+
+// WaitAs is Wait with the parameters WaitMode and Alertable: besides what Wait returns, STATUS_ALERTED and
+// STATUS_USER_APC.
+func WaitAs(k *K, how WaitHow, objs []*Object, all bool, due *int64, why string) ntstatus.NTSTATUS {
 	t, m := k.t, k.m
 	if k.isDPC {
 		return m.poll(t, objs, all)
-	}
-	t.blocks = t.blocks[:0]
-	for _, o := range objs {
-		t.blocks = append(t.blocks, waitBlock{o})
-	}
-	t.waitAll = all
-	if len(objs) > 1 {
-		t.looksAt()
 	}
 	end := int64(0)
 	if due != nil && *due != 0 {
 		end = m.deadline(*due)
 	}
 	for {
-		if s, ok := t.tryTake(all); ok {
-			t.blocks = t.blocks[:0]
-			return s
+		t.blocks = t.blocks[:0] // an APC may have waited for something else meanwhile
+		for _, o := range objs {
+			t.blocks = append(t.blocks, waitBlock{o})
 		}
-		if due != nil && (*due == 0 || end <= m.now) {
-			t.blocks = t.blocks[:0]
-			return ntstatus.STATUS_TIMEOUT
+		t.waitAll, t.how = all, how
+		if len(objs) > 1 {
+			t.looksAt()
 		}
-		s := m.block(k, end, why)
-		if s != wokenForAPC {
+		s, ok := t.tryTake(all)
+		if !ok && how != 0 {
+			s, ok = t.interrupted()
+		}
+		if !ok && due != nil && (*due == 0 || end <= m.now) {
+			s, ok = ntstatus.STATUS_TIMEOUT, true
+		}
+		if !ok {
+			s = m.block(k, end, why)
+			ok = s != wokenForAPC
+		}
+		if ok {
 			t.blocks = t.blocks[:0]
 			return s
 		}
 		DeliverAPCs(k)
 	}
+}
+
+// Await blocks k until cond holds, asked whenever an APC has run in the thread; false: the time (as in Wait)
+// has passed. It is for what a thread's own APCs end.
+func Await(k *K, cond func() bool, due *int64, why string) bool {
+	t, m := k.t, k.m
+	end := int64(0)
+	if due != nil {
+		end = m.deadline(*due)
+	}
+	for !cond() {
+		if due != nil && end <= m.now {
+			return false
+		}
+		t.blocks, t.waitAll, t.how = t.blocks[:0], false, 0
+		if m.block(k, end, why) == wokenForAPC {
+			DeliverAPCs(k)
+		}
+	}
+	return true
 }
 
 // poll is a wait without blocking, for DPCs: it borrows no wait blocks of the thread it interrupted.
@@ -276,59 +307,28 @@ func (t *Thread) looksAt() {
 }
 
 // Sleep blocks k for a time (negative relative, positive absolute, as KeDelayExecutionThread).
-func Sleep(k *K, due int64) {
+func Sleep(k *K, due int64) { SleepAs(k, 0, due) }
+
+// SleepAs is Sleep with the parameters WaitMode and Alertable; it returns STATUS_SUCCESS, STATUS_ALERTED or
+// STATUS_USER_APC.
+func SleepAs(k *K, how WaitHow, due int64) ntstatus.NTSTATUS {
 	t, m := k.t, k.m
-	t.blocks, t.waitAll = t.blocks[:0], false
-	for end := m.deadline(due); end > m.now; {
-		if m.block(k, end, "a delay") == wokenForAPC {
+	end := m.deadline(due)
+	for {
+		t.blocks, t.waitAll, t.how = t.blocks[:0], false, how
+		if s, ok := t.interrupted(); ok {
+			return s
+		}
+		if end <= m.now {
+			return ntstatus.STATUS_SUCCESS
+		}
+		s := m.block(k, end, "a delay")
+		switch s {
+		case wokenForAPC:
 			DeliverAPCs(k)
+		case ntstatus.STATUS_TIMEOUT:
+		default:
+			return s
 		}
-	}
-}
-
-// QueueAPC gives t a special kernel APC: fn runs on t at APC_LEVEL as soon as t runs or waits below APC_LEVEL
-// outside a guarded region (scheduling.md 4.2). It runs before QueueAPC returns when t is the caller itself
-// and may take it.
-func (m *Machine) QueueAPC(t *Thread, fn func(k *K)) {
-	t.apcs = append(t.apcs, fn)
-	if m.trail != nil {
-		m.trail.interferes(t)
-	}
-	if r := m.races; r != nil {
-		r.of(&t.K).apc.join(r.posted())
-	}
-	switch {
-	case m.cur == &t.K:
-		DeliverAPCs(m.cur)
-	case t.state == stWaiting && t.irql < APC && t.specialAPC >= 0:
-		m.wake(t, wokenForAPC)
-	}
-}
-
-// DeliverAPCs runs the special kernel APCs queued to k's thread if they can be delivered now.
-func DeliverAPCs(k *K) {
-	for len(k.apcs) > 0 && k.irql < APC && k.specialAPC >= 0 && !k.isDPC {
-		fn := k.apcs[0]
-		k.apcs = append(k.apcs[:0], k.apcs[1:]...)
-		if l := k.line; l != nil {
-			l.vc.join(l.apc)
-			l.apc = l.apc[:0]
-		}
-		old := k.irql
-		k.irql = APC
-		fn(k)
-		k.irql = old
-	}
-}
-
-// APCState returns the counters that disable APCs; both are zero or negative.
-func APCState(k *K) (kernel, special int) { return k.kernelAPC, k.specialAPC }
-
-// ChangeAPCState adds to the counters. Enabling special kernel APCs again delivers those that are queued.
-func ChangeAPCState(k *K, kernel, special int) {
-	k.kernelAPC += kernel
-	k.specialAPC += special
-	if special > 0 && len(k.apcs) > 0 {
-		DeliverAPCs(k)
 	}
 }

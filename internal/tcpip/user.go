@@ -49,16 +49,21 @@ func (s *Socket) enter(k *ke.K, what string) ntstatus.NTSTATUS {
 	return ntstatus.STATUS_SUCCESS
 }
 
-// wait lets start begin an operation and blocks until it has ended.
+// wait lets start begin an operation and blocks until it has ended. A thread that is to end gives it up:
+// STATUS_CANCELLED.
 func (s *Socket) wait(k *ke.K, why string, start func(done Status)) ntstatus.NTSTATUS {
+	return s.waitAs(k, ke.WaitUser, why, start)
+}
+
+func (s *Socket) waitAs(k *ke.K, how ke.WaitHow, why string, start func(done Status)) ntstatus.NTSTATUS {
 	o := &ke.Object{Kind: ke.NotificationEvent, ID: s.e.ID}
-	var got ntstatus.NTSTATUS
+	got := ntstatus.STATUS_CANCELLED
 	start(func(k *ke.K, st ntstatus.NTSTATUS) {
 		got = st
 		ke.SetSignal(k, o, 1)
 	})
 	if o.Signal == 0 {
-		ke.Wait(k, []*ke.Object{o}, false, nil, why)
+		ke.WaitAs(k, how, []*ke.Object{o}, false, nil, why)
 	}
 	return got
 }
@@ -98,12 +103,18 @@ func (s *Socket) Accept(k *ke.K) (*Socket, ntstatus.NTSTATUS) {
 		return nil, st
 	}
 	var got *Endpoint
+	gone := false
 	st := s.wait(k, "accept", func(done Status) {
 		s.e.Accept(k, func(k *ke.K, a *Endpoint, st ntstatus.NTSTATUS) {
+			if gone && a != nil {
+				a.Close(k, false, func(*ke.K) {}) // the thread has ended meanwhile
+				return
+			}
 			got = a
 			done(k, st)
 		})
 	})
+	gone = true
 	if got == nil {
 		return nil, st
 	}
@@ -130,7 +141,10 @@ func (s *Socket) Send(k *ke.K, b []byte) (int, ntstatus.NTSTATUS) {
 		}
 		m := min(len(b)-n, sendBuffer-s.e.Unsent())
 		if m <= 0 {
-			ke.Wait(k, []*ke.Object{&s.room}, false, nil, "send: the peer takes no more")
+			if ke.WaitAs(k, ke.WaitUser, []*ke.Object{&s.room}, false, nil,
+				"send: the peer takes no more") != ntstatus.STATUS_SUCCESS {
+				return n, ntstatus.STATUS_CANCELLED
+			}
 			continue
 		}
 		s.e.Send(k, append([]byte(nil), b[n:n+m]...), func(k *ke.K, _ int, _ ntstatus.NTSTATUS) {
@@ -212,7 +226,7 @@ func (s *Socket) close(k *ke.K, graceful bool) ntstatus.NTSTATUS {
 		return st
 	}
 	s.closed = true
-	st := s.wait(k, "closesocket", func(done Status) {
+	st := s.waitAs(k, 0, "closesocket", func(done Status) {
 		s.e.Close(k, graceful, func(k *ke.K) { done(k, ntstatus.STATUS_SUCCESS) })
 	})
 	ke.SetSignal(k, &s.room, 1)

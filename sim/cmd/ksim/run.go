@@ -56,6 +56,8 @@ func newRun() *cobra.Command {
 	fs.BoolVar(&f.opt.SpecialPool, "special-pool", false, "every pool block on pages of its own")
 	fs.BoolVar(&f.opt.Races, "races", false, "report accesses to memory that nothing orders")
 	fs.BoolVar(&f.opt.TimersRace, "timers-race", false, "timers may expire although somebody can run")
+	fs.BoolVar(&f.opt.ForcePending, "force-pending", false,
+		"IoCallDriver may return STATUS_PENDING although the request ends as usual")
 	fs.StringArrayVar(&f.opt.Inspect, "inspect", nil,
 		"print the state at the first violation or the end as the debugger would: '!irpfind'; repeatable")
 	fs.StringArrayVar(&f.fix, "fix", nil, "pin a choice: SITE=ALTERNATIVE")
@@ -80,7 +82,7 @@ func (f *runFlags) check(c *cobra.Command, args []string) error {
 	}
 	list := len(args) == 0 && !c.Flags().Changed("replay")
 	others := slices.DeleteFunc(flagNames(c), func(n string) bool { return n == "json" || n == "help" })
-	switch n := given("seed", "master", "processors", "continue", "timers-race"); {
+	switch n := given("seed", "master", "processors", "continue", "timers-race", "force-pending"); {
 	case list && given(others...) != "":
 		return usagef("run: --%s needs a SCENARIO (ksim run lists them)", given(others...))
 	case !list && *f.json:

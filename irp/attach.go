@@ -1,0 +1,92 @@
+package irp
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+// IoAttachDeviceToDeviceStack puts source on top of the stack target belongs to and returns the device that
+// was on top: the one to send IRPs to and to detach from. NULL when target is being deleted. An IRP may reach
+// source before the caller has stored what is returned.
+//
+// IRQL: <= DISPATCH_LEVEL. Rules: IRQL-001, OBJ-004. Reference: wdm/nf-wdm-ioattachdevicetodevicestack.
+func IoAttachDeviceToDeviceStack(k *irql.K, source, target *DEVICE_OBJECT) *DEVICE_OBJECT {
+	const d = ddi.IoAttachDeviceToDeviceStack
+	ke.Enter(k, d)
+	top := attach(k, d, source, target, nil)
+	ke.Point(k, ke.Use{Obj: source.id, How: ke.R})
+	return top
+}
+
+// IoAttachDeviceToDeviceStackSafe is IoAttachDeviceToDeviceStack that stores the device to send to before the
+// first IRP can arrive. STATUS_NO_SUCH_DEVICE when target is being deleted.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: attachedToDeviceObject must be where the dispatch routines look. Rules:
+// IRQL-001, OBJ-004. Reference: ntddk/nf-ntddk-ioattachdevicetodevicestacksafe.
+func IoAttachDeviceToDeviceStackSafe(k *irql.K, source, target *DEVICE_OBJECT,
+	attachedToDeviceObject **DEVICE_OBJECT) ntstatus.NTSTATUS {
+	const d = ddi.IoAttachDeviceToDeviceStackSafe
+	ke.Enter(k, d)
+	if attach(k, d, source, target, attachedToDeviceObject) == nil {
+		return ntstatus.STATUS_NO_SUCH_DEVICE
+	}
+	ke.Point(k, ke.Use{Obj: source.id, How: ke.R})
+	return ntstatus.STATUS_SUCCESS
+}
+
+// attach links source to the top of target's stack and stores that device in *at, if at is not nil.
+func attach(k *irql.K, d ddi.ID, source, target *DEVICE_OBJECT, at **DEVICE_OBJECT) *DEVICE_OBJECT {
+	ke.Point(k, ke.Use{Obj: target.id, How: ke.W})
+	if source.deleted || source.lower != nil || source.top() == target.top() {
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_004, Obj: source.id.String(),
+			Headline: fmt.Sprintf("%v, which is deleted, attached or part of that stack, is attached to %v",
+				source.id, target.id),
+			Places: []verify.Place{{Label: "CREATED", Seq: source.seq}},
+			Fix:    "attach each device once, right after IoCreateDevice."})
+		return nil
+	}
+	top := target.top()
+	if top.deleted || top.StackSize >= maxLocations {
+		ke.Log(k, trace.Event{What: trace.Call, Code: d, Obj: source.id, Obj2: target.id})
+		return nil
+	}
+	if at != nil {
+		*at = top
+	}
+	top.AttachedDevice = source
+	source.lower = top
+	source.StackSize = top.StackSize + 1
+	source.AlignmentRequirement = top.AlignmentRequirement
+	ke.Log(k, trace.Event{What: trace.Call, Code: d, Obj: source.id, Obj2: top.id})
+	return top
+}
+
+// IoAttachDevice puts source on top of the stack of a device that is named. It opens that device and closes
+// it again: IRP_MJ_CREATE goes to the stack as it was, IRP_MJ_CLEANUP and IRP_MJ_CLOSE already go to source,
+// whose driver must forward them.
+//
+// IRQL: PASSIVE_LEVEL. Ownership: attachedDevice must be where the dispatch routines look. Rules: IRQL-001,
+// OBJ-004. Reference: wdm/nf-wdm-ioattachdevice.
+func IoAttachDevice(k *irql.K, source *DEVICE_OBJECT, targetDevice string,
+	attachedDevice **DEVICE_OBJECT) ntstatus.NTSTATUS {
+	const d = ddi.IoAttachDevice
+	ke.Enter(k, d)
+	ke.Point(k, ke.Use{})
+	io := state.Of(k)
+	f, s := io.open(k, nil, irql.KernelMode, targetDevice, access{})
+	if !ntstatus.NT_SUCCESS(s) {
+		ke.CallStatus(k, d, source.id, uint32(s))
+		return s
+	}
+	if attach(k, d, source, f.DeviceObject, attachedDevice) == nil {
+		s = ntstatus.STATUS_NO_SUCH_DEVICE // IMPL, reactos: ntoskrnl/io/iomgr/device.c
+	}
+	io.closeHandle(k, f)
+	return s
+}

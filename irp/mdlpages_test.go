@@ -1,0 +1,168 @@
+package irp_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"calloutsim/internal/ke"
+	"calloutsim/internal/verify"
+	"calloutsim/irp"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+const pageSize = 4096
+
+func pages(k *irql.K, n uint64, flags uint32) *irp.MDL {
+	return irp.MmAllocatePagesForMdlEx(k, 0, -1, 0, n*pageSize, irp.MmCached, flags)
+}
+
+// TestMmAllocatePagesForMdl_LifeOfThePages: mapped on demand, unmapped, pages, MDL.
+// windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nf-wdm-mmallocatepagesformdlex.md, "-remarks"
+func TestMmAllocatePagesForMdl_LifeOfThePages(t *testing.T) {
+	passes(t, does(func(k *irql.K) {
+		mdl := irp.MmAllocatePagesForMdl(k, 0, -1, 0, pageSize+1)
+		n := irp.MmGetMdlByteCount(k, mdl)
+		assert.Contains(t, []uint32{pageSize, 2 * pageSize}, n, "whole pages, perhaps fewer")
+		assert.NotZero(t, mdl.MdlFlags()&irp.MDL_PAGES_LOCKED)
+		at(k, irql.DISPATCH_LEVEL, func() {
+			a := irp.MmGetSystemAddressForMdlSafe(k, mdl, mapping)
+			assert.Zero(t, a.Load8(int(n)-1), "zeroed")
+			a.Store8(0, 1)
+			irp.MmUnmapLockedPages(k, a, mdl)
+		})
+		irp.MmFreePagesFromMdl(k, mdl)
+		irp.ExFreePool(k, mdl.Block())
+		mdl = pages(k, 4, irp.MM_ALLOCATE_FULLY_REQUIRED|irp.MM_DONT_ZERO_ALLOCATION)
+		assert.Equal(t, uint32(4*pageSize), irp.MmGetMdlByteCount(k, mdl))
+		irp.MmFreePagesFromMdl(k, mdl)
+		irp.IoFreeMdl(k, mdl)
+		assert.Nil(t, irp.MmAllocatePagesForMdl(k, 0, -1, 0, 0))
+	}))
+}
+
+func TestMmAllocatePagesForMdl_Fewer(t *testing.T) {
+	l := newLab(t, ke.Config{Pins: []ke.Pin{{Site: "env/MmAllocatePagesForMdl", Alt: 1}}})
+	l.run(func(k *irql.K) {
+		mdl := pages(k, 4, 0)
+		assert.Equal(t, uint32(2*pageSize), irp.MmGetMdlByteCount(k, mdl))
+		irp.MmFreePagesFromMdl(k, mdl)
+		irp.ExFreePool(k, mdl.Block())
+	})
+	l.silent()
+}
+
+func TestFault_MmAllocatePagesForMdl(t *testing.T) {
+	failing(t, "fault/MmAllocatePagesForMdl", func(k *irql.K, _ *driver) {
+		assert.Nil(t, irp.MmAllocatePagesForMdl(k, 0, -1, 0, 1))
+		assert.Nil(t, pages(k, 1, 0))
+	})
+}
+
+// Rule: MDL-002
+func TestMDL002_PagesOfAnMdl(t *testing.T) {
+	trips(t, verify.MDL_002, does(func(k *irql.K) { irp.MmUnlockPages(k, pages(k, 1, 0)) }))
+	for _, do := range []func(k *irql.K, mdl *irp.MDL){
+		func(k *irql.K, mdl *irp.MDL) {
+			irp.MmFreePagesFromMdl(k, mdl)
+			irp.MmFreePagesFromMdl(k, mdl)
+		},
+		func(k *irql.K, _ *irp.MDL) { irp.MmFreePagesFromMdl(k, locked(k, pagedBlock(k), irp.IoReadAccess)) },
+	} {
+		l := newLab(t, ke.Config{})
+		l.run(func(k *irql.K) { do(k, pages(k, 1, 0)) })
+		l.expect(verify.MDL_002)
+	}
+}
+
+// Rule: MDL-006
+func TestMDL006_PagesOfAnMdl(t *testing.T) {
+	for _, do := range []func(k *irql.K, mdl *irp.MDL){
+		func(k *irql.K, mdl *irp.MDL) { irp.ExFreePool(k, mdl.Block()) },
+		func(k *irql.K, mdl *irp.MDL) {
+			irp.MmGetSystemAddressForMdlSafe(k, mdl, mapping)
+			irp.MmFreePagesFromMdl(k, mdl)
+		},
+	} {
+		l := newLab(t, ke.Config{})
+		l.run(func(k *irql.K) { do(k, pages(k, 1, 0)) })
+		l.expect(verify.MDL_006)
+	}
+}
+
+// Rule: MDL-011
+func TestMDL011_PagesAtDispatch(t *testing.T) {
+	for _, do := range []func(k *irql.K){
+		func(k *irql.K) { at(k, irql.DISPATCH_LEVEL, func() { pages(k, 1, 0) }) },
+		func(k *irql.K) {
+			mdl := pages(k, 1, 0)
+			at(k, irql.DISPATCH_LEVEL, func() { irp.MmFreePagesFromMdl(k, mdl) })
+		},
+	} {
+		l := newLab(t, ke.Config{})
+		l.run(do)
+		assert.Equal(t, "0x7e", l.expect(verify.MDL_011).Args[0].Value)
+	}
+}
+
+// Rule: MDL-016
+func TestMDL016_AfterItsBlock(t *testing.T) {
+	trips(t, verify.MDL_016, does(func(k *irql.K) {
+		mdl := pages(k, 1, 0)
+		irp.MmFreePagesFromMdl(k, mdl)
+		irp.ExFreePool(k, mdl.Block())
+		irp.MmGetMdlByteCount(k, mdl)
+	}))
+}
+
+// Rule: MDL-016
+func TestMDL016_MappingOfFreedPages(t *testing.T) {
+	l := newLab(t, ke.Config{})
+	l.run(func(k *irql.K) {
+		mdl := pages(k, 1, 0)
+		a := irp.MmGetSystemAddressForMdlSafe(k, mdl, mapping)
+		irp.MmUnmapLockedPages(k, a, mdl)
+		irp.MmFreePagesFromMdl(k, mdl)
+		a.Load8(0)
+	})
+	require.Len(t, l.found(), 1)
+}
+
+// locksForGood locks the memory of the requesting program and forgets it; the request ends.
+func locksForGood(unlock bool) func(k *irql.K, c *control, p *irp.IRP) ntstatus.NTSTATUS {
+	return func(k *irql.K, _ *control, p *irp.IRP) ntstatus.NTSTATUS {
+		in := irp.IoGetCurrentIrpStackLocation(k, p).Parameters().DeviceIoControl.Type3InputBuffer
+		mdl := irp.IoAllocateMdl(k, in, uint32(in.Len()), false, false, nil)
+		irp.MmProbeAndLockPages(k, mdl, irql.UserMode, irp.IoReadAccess)
+		if unlock {
+			irp.MmUnlockPages(k, mdl)
+			irp.IoFreeMdl(k, mdl)
+		}
+		return complete(k, p, ok)
+	}
+}
+
+func ioctlNeither(l *lab, unlock bool) {
+	(&control{act: locksForGood(unlock)}).load(l)
+	l.app(func(k *irql.K, p *ke.Process) {
+		h := openIt(l.t, k, p)
+		h.Begin(k, &irp.DeviceRequest{Major: irp.IRP_MJ_DEVICE_CONTROL, In: []byte("in"),
+			Code: ioctlTest | irp.METHOD_NEITHER})
+	})
+}
+
+// Rule: MDL-007
+func TestMDL007_AtTheEndOfTheProcess(t *testing.T) {
+	l := newLab(t, ke.Config{})
+	ioctlNeither(l, false)
+	f := l.expect(verify.MDL_007)
+	assert.Equal(t, uint32(0x76), f.BugCheck)
+	assert.Equal(t, "control.sys", f.Driver)
+}
+
+// Near miss: MDL-007
+func TestMDL007_UnlockedBeforeTheEndOfTheProcess(t *testing.T) {
+	passes(t, func(l *lab) { ioctlNeither(l, true) })
+}
