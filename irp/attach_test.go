@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/trial"
 	"calloutsim/internal/verify"
 	"calloutsim/irp"
 	"calloutsim/irql"
@@ -43,7 +44,7 @@ func TestIoAttachDevice_ByName(t *testing.T) {
 func TestIoAttachDeviceToDeviceStack_Window(t *testing.T) {
 	early := func(safe bool) (lost bool) {
 		for run := range uint64(50) {
-			l := newLab(t, ke.Config{Source: noFaults{ke.NewRandom(3, run)}})
+			l := newLab(t, ke.Config{Source: trial.NoFaults{Random: ke.NewRandom(3, run)}})
 			st := l.stack(completes(ok))
 			d := &driver{l: l}
 			l.load("filter.sys", nil, func(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {

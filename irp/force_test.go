@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/trial"
 	"calloutsim/internal/verify"
 	"calloutsim/irp"
 	"calloutsim/irql"
@@ -33,8 +34,9 @@ func TestForcePending_CorrectDriversAreSilent(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			l := forced(t, func(l *lab) { assert.Equal(t, pending, l.through(c.do...)) })
 			l.silent()
-			for run := range uint64(schedules) {
-				l := newLab(t, ke.Config{ForcePending: true, Source: noFaults{ke.NewRandom(4, run)}})
+			for run := range uint64(trial.Walks()) {
+				l := newLab(t, ke.Config{ForcePending: true,
+					Source: trial.NoFaults{Random: ke.NewRandom(4, run)}})
 				l.through(c.do...)
 				l.silent()
 				l.m.Close()
