@@ -5,6 +5,7 @@ import (
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
@@ -151,7 +152,7 @@ func IoFreeWorkItem(k *irql.K, w *IO_WORKITEM) {
 	io := state.Of(k)
 	for i, o := range io.items {
 		if o == w {
-			io.items = append(io.items[:i], io.items[i+1:]...)
+			io.items = list.Cut(io.items, i)
 			break
 		}
 	}
