@@ -1,6 +1,7 @@
 package ke
 
 import (
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/ntstatus"
 )
@@ -198,7 +199,7 @@ func (m *Machine) wake(t *Thread, s ntstatus.NTSTATUS) {
 		o := t.blocks[i].obj
 		for j, w := range o.waiters {
 			if w == t {
-				o.waiters = append(o.waiters[:j], o.waiters[j+1:]...)
+				o.waiters = list.Cut(o.waiters, j)
 				break
 			}
 		}
@@ -279,7 +280,7 @@ func Sleep(k *K, due int64) {
 func (m *Machine) QueueAPC(t *Thread, fn func(k *K)) {
 	t.apcs = append(t.apcs, fn)
 	if r := m.races; r != nil {
-		r.of(&t.K).apc.join(r.posted())
+		r.of(&t.K).apc.learn(r.posted())
 	}
 	switch {
 	case m.cur == &t.K:
@@ -293,10 +294,10 @@ func (m *Machine) QueueAPC(t *Thread, fn func(k *K)) {
 func DeliverAPCs(k *K) {
 	for len(k.apcs) > 0 && k.irql < APC && k.specialAPC >= 0 && !k.isDPC {
 		fn := k.apcs[0]
-		k.apcs = append(k.apcs[:0], k.apcs[1:]...)
+		k.apcs = list.Cut(k.apcs, 0)
 		if l := k.line; l != nil {
-			l.vc.join(l.apc)
-			l.apc = l.apc[:0]
+			k.m.races.learn(l, &l.apc)
+			l.apc.forget()
 		}
 		old := k.irql
 		k.irql = APC
