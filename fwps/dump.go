@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/wfp"
 	"calloutsim/wsk/ws2def"
@@ -19,7 +20,7 @@ func Dump(m *ke.Machine, n int) []string {
 	}
 	var out []string
 	for _, c := range h {
-		out = append(out, c.dump()...)
+		out = list.Add(out, c.dump())
 	}
 	return out
 }
@@ -49,7 +50,7 @@ func (c *classification) dump() []string {
 		n := 0
 		for i := range visits {
 			if visits[i].Filter.Sublayer == g.Sublayer {
-				out = append(out, c.dumpVisit(&visits[i])...)
+				out = list.Add(out, c.dumpVisit(&visits[i]))
 				n++
 			}
 		}

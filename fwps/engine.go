@@ -4,6 +4,7 @@ import (
 	"reflect"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/tcpip"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/wfp"
@@ -79,7 +80,7 @@ func ownerOf(k *irql.K, dev *irp.DEVICE_OBJECT) image {
 func (e *engine) remember(c *classification) {
 	e.open = append(e.open, c)
 	if len(e.history) == historyLimit {
-		e.history = append(e.history[:0], e.history[1:]...)
+		e.history = list.Cut(e.history, 0)
 	}
 	e.history = append(e.history, c)
 }
@@ -88,7 +89,7 @@ func (e *engine) remember(c *classification) {
 func (e *engine) forget(c *classification) {
 	for i, o := range e.open {
 		if o == c {
-			e.open = append(e.open[:i], e.open[i+1:]...)
+			e.open = list.Cut(e.open, i)
 			return
 		}
 	}
@@ -116,7 +117,7 @@ func (e *engine) registeredID(id uint32) *registration {
 func (e *engine) remove(r *registration) {
 	for i, o := range e.regs {
 		if o == r {
-			e.regs = append(e.regs[:i], e.regs[i+1:]...)
+			e.regs = list.Cut(e.regs, i)
 			return
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
@@ -203,7 +204,7 @@ func (e *engine) drop(h *classifyRef, seq uint64) {
 	}
 	for i, o := range e.acquired {
 		if o == h {
-			e.acquired = append(e.acquired[:i], e.acquired[i+1:]...)
+			e.acquired = list.Cut(e.acquired, i)
 			return
 		}
 	}

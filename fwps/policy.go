@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/internal/wfp"
@@ -47,9 +48,9 @@ func SessionClosed(k *ke.K, session any) {
 	g := &state.Of(k).mgmt
 	for i, s := range g.sessions {
 		if s == session {
-			g.sessions = append(g.sessions[:i], g.sessions[i+1:]...)
-			g.owners = append(g.owners[:i], g.owners[i+1:]...)
-			g.seqs = append(g.seqs[:i], g.seqs[i+1:]...)
+			g.sessions = list.Cut(g.sessions, i)
+			g.owners = list.Cut(g.owners, i)
+			g.seqs = list.Cut(g.seqs, i)
 			return
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/pool"
 	"calloutsim/internal/tcpip"
 	"calloutsim/internal/trace"
@@ -48,7 +49,7 @@ func (r *chain) all() []*record {
 	if r.inherited == nil {
 		return r.own
 	}
-	return append(append([]*record(nil), r.inherited.all()...), r.own...)
+	return list.Add(list.Add(nil, r.inherited.all()), r.own)
 }
 
 // claim says that a driver has taken a connection's records while it pended the connection: it is about to
@@ -202,7 +203,7 @@ func (e *engine) ConnectionGone(k *ke.K, r tcpip.Records, _ trace.ID) {
 	c.free(k)
 	for i, o := range e.chains {
 		if o == c {
-			e.chains = append(e.chains[:i], e.chains[i+1:]...)
+			e.chains = list.Cut(e.chains, i)
 			return
 		}
 	}
@@ -256,7 +257,7 @@ func (c *classification) addRecord(w *writable, v *version) {
 func (r *chain) dropRecord(rec *record) {
 	for i, o := range r.own {
 		if o == rec {
-			r.own = append(r.own[:i], r.own[i+1:]...)
+			r.own = list.Cut(r.own, i)
 			return
 		}
 	}

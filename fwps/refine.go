@@ -5,6 +5,7 @@ import (
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 )
@@ -48,7 +49,7 @@ func (e *engine) describe(f *verify.Finding) {
 	}
 	for _, c := range e.history {
 		if c.id.String() == f.Obj {
-			f.Dump = append([]string{"!wfp classify " + f.Obj}, c.dump()...)
+			f.Dump = list.Add([]string{"!wfp classify " + f.Obj}, c.dump())
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
@@ -44,8 +45,8 @@ func (q *irpQueue) makeRoom() {
 		return
 	}
 	ring := make([]*IRP, max(2*len(q.ring), 8))
-	n := copy(ring, q.ring[q.head:])
-	copy(ring[n:], q.ring[:q.head])
+	n := list.Copy(ring, q.ring[q.head:])
+	list.Copy(ring[n:], q.ring[:q.head])
 	q.ring, q.head = ring, 0
 }
 

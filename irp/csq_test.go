@@ -248,14 +248,14 @@ func raceForRequests(l *lab, ends map[ntstatus.NTSTATUS]int) {
 	l.image = l.client.Image()
 	q := &safeQueue{}
 	d := q.on(l)
-	ended := make([]int, requests)
+	ended, status := make([]int, requests), make([]ntstatus.NTSTATUS, requests)
 	for n := range requests {
 		l.as(l.image, func(k *irql.K) {
 			word := int32(0)
 			p := request(k, d.dev, func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP,
 				_ any) ntstatus.NTSTATUS {
 				ended[n]++
-				ends[p.IoStatus().Status]++
+				status[n] = p.IoStatus().Status
 				if irql.InterlockedExchange(k, &word, 3) != 1 { // no canceller is at work
 					irp.IoFreeIrp(k, p)
 				}
@@ -285,6 +285,7 @@ func raceForRequests(l *lab, ends map[ntstatus.NTSTATUS]int) {
 	l.rest()
 	for n := range ended {
 		require.Equal(l.t, 1, ended[n], "request %d: %v", n, l.found())
+		ends[status[n]]++
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
@@ -207,7 +208,7 @@ func (io *ioManager) dropDevice(dev *DEVICE_OBJECT) {
 	}
 	for i, d := range io.devices {
 		if d == dev {
-			io.devices = append(io.devices[:i], io.devices[i+1:]...)
+			io.devices = list.Cut(io.devices, i)
 			break
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 )
 
@@ -65,7 +66,7 @@ func dumpIRP(p *IRP) []string {
 		p.ioStatus.Information))
 	out = append(out, "     cmd                            flg cl  Device      Completion-Context")
 	for i := range p.locs {
-		out = append(out, dumpLocation(p, int8(i+1))...)
+		out = list.Add(out, dumpLocation(p, int8(i+1)))
 	}
 	where := p.whereIs()
 	if p.cancelRoutine != nil {

@@ -3,6 +3,7 @@ package irp
 import (
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
@@ -154,7 +155,7 @@ func (io *ioManager) closeFile(k *irql.K, f *FILE_OBJECT) {
 func (io *ioManager) forget(k *irql.K, f *FILE_OBJECT) {
 	for i, o := range io.files {
 		if o == f {
-			io.files = append(io.files[:i], io.files[i+1:]...)
+			io.files = list.Cut(io.files, i)
 			break
 		}
 	}

@@ -70,6 +70,8 @@ func (p *IRP) listed() bool { return p.entry != nil && p.entry.in != nil }
 
 // CONTAINING_RECORD gives the structure of type T an entry is a member of: the IRP for ListEntry of an IRP,
 // else what the driver stored in Record. T is what C names as the type. It is a macro in C.
+//
+//go:norace
 func CONTAINING_RECORD[T any](address *LIST_ENTRY) *T {
 	r, ok := address.Record.(*T)
 	if !ok {

@@ -5,6 +5,7 @@ import (
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/pool"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
@@ -194,7 +195,7 @@ func ExFreeToLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX, entry *Buf
 func (l *LOOKASIDE_LIST_EX) takeBack(entry *Buffer) bool {
 	for i, b := range l.out {
 		if b == entry {
-			l.out = append(l.out[:i], l.out[i+1:]...)
+			l.out = list.Cut(l.out, i)
 			return true
 		}
 	}
@@ -220,7 +221,7 @@ func ExDeleteLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX) {
 	s := lookasideState.Of(k)
 	for i, o := range s.live {
 		if o == l {
-			s.live = append(s.live[:i], s.live[i+1:]...)
+			s.live = list.Cut(s.live, i)
 			break
 		}
 	}

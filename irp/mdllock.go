@@ -5,6 +5,7 @@ import (
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/pool"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
@@ -126,7 +127,7 @@ func (mdl *MDL) unlock(k *irql.K) {
 	s := mdls.Of(k)
 	for i, o := range s.locked {
 		if o == mdl {
-			s.locked = append(s.locked[:i], s.locked[i+1:]...)
+			s.locked = list.Cut(s.locked, i)
 			break
 		}
 	}

@@ -3,6 +3,7 @@ package irp
 import (
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/pool"
 	"calloutsim/internal/trace"
 	"calloutsim/irql"
@@ -31,7 +32,7 @@ func LendMdl(k *irql.K, mdl *MDL, l pool.Loan) {
 func ReturnMdl(k *irql.K, mdl *MDL, owner trace.ID) {
 	for i := range mdl.lent {
 		if mdl.lent[i].Owner == owner {
-			mdl.lent = append(mdl.lent[:i], mdl.lent[i+1:]...)
+			mdl.lent = list.Cut(mdl.lent, i)
 			if mdl.buf != nil {
 				pool.Return(k, mdl.buf, owner)
 			}

@@ -5,6 +5,7 @@ import (
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
@@ -124,7 +125,7 @@ func IoDeleteSymbolicLink(k *irql.K, symbolicLinkName string) ntstatus.NTSTATUS 
 	for i := range io.links {
 		if strings.EqualFold(io.links[i].name, name) {
 			id = io.idOf(io.links[i].target)
-			io.links = append(io.links[:i], io.links[i+1:]...)
+			io.links = list.Cut(io.links, i)
 			s = ntstatus.STATUS_SUCCESS
 			break
 		}

@@ -5,6 +5,7 @@ import (
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
@@ -91,7 +92,7 @@ func IoReleaseRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, tag any) {
 func (l *IO_REMOVE_LOCK) drop(k *irql.K, tag any) bool {
 	for i, t := range l.tags {
 		if t == tag {
-			l.tags = append(l.tags[:i], l.tags[i+1:]...)
+			l.tags = list.Cut(l.tags, i)
 			return true
 		}
 	}

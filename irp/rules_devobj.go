@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
@@ -95,7 +96,7 @@ func (io *ioManager) gave(k *irql.K, object any) {
 		}
 	}
 	if at >= 0 {
-		io.taken = append(io.taken[:at], io.taken[at+1:]...)
+		io.taken = list.Cut(io.taken, at)
 	}
 }
 

@@ -17,6 +17,8 @@ type Typed[T any] = pool.Typed[T]
 // IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for POOL_FLAG_PAGED. Ownership: the caller's until it calls Free.
 // Rules: as ExAllocatePool2. Not modelled: uninitialised values. Reference: none; it is not a routine of
 // Windows.
+//
+//go:norace
 func New[T any](k *irql.K, flags uint64, tag uint32) *Typed[T] {
 	ke.EnterAnyLevel(k, ddi.ExAllocatePool2)
 	r := pool.Request{DDI: ddi.ExAllocatePool2, Size: 1, Tag: tag}
@@ -34,6 +36,8 @@ func New[T any](k *irql.K, flags uint64, tag uint32) *Typed[T] {
 //
 // IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL when the block is paged pool. Ownership: gone.
 // Rules: as ExFreePoolWithTag. Reference: none; it is not a routine of Windows.
+//
+//go:norace
 func Free[T any](k *irql.K, t *Typed[T], tag uint32) {
 	ke.EnterAnyLevel(k, ddi.ExFreePoolWithTag)
 	pool.Free(k, ddi.ExFreePoolWithTag, t.Handle(), tag)
@@ -50,4 +54,6 @@ func StackBuffer(k *irql.K, n int) *Buffer { return pool.StackBuffer(k, n) }
 //
 // IRQL: any. Ownership: the routine's. Rules: POOL-026 when it is used or still lent after the return;
 // OBJ-002. Reference: none; it is not a routine of Windows.
+//
+//go:norace
 func StackVar[T any](k *irql.K) *Typed[T] { return pool.StackVar[T](k) }

@@ -2,6 +2,7 @@ package irp
 
 import (
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/pool"
 	"calloutsim/internal/trace"
 	"calloutsim/irql"
@@ -97,7 +98,7 @@ func (h *UserHandle) Close(k *irql.K) ntstatus.NTSTATUS {
 	io := h.io
 	for i, o := range io.handles {
 		if o == h {
-			io.handles = append(io.handles[:i], io.handles[i+1:]...)
+			io.handles = list.Cut(io.handles, i)
 			break
 		}
 	}

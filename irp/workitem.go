@@ -5,6 +5,7 @@ import (
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
@@ -204,7 +205,7 @@ func (w *IO_WORKITEM) end(k *irql.K, d ddi.ID) {
 func (io *ioManager) dropItem(w *IO_WORKITEM) {
 	for i, o := range io.items {
 		if o == w {
-			io.items = append(io.items[:i], io.items[i+1:]...)
+			io.items = list.Cut(io.items, i)
 			break
 		}
 	}

@@ -55,6 +55,9 @@ func BenchmarkInsertQueueDpc(b *testing.B) {
 }
 
 func TestDDIs_AllocateNothing(t *testing.T) {
+	if ke.GoRaces {
+		t.Skip("what Go's race detector is told costs memory")
+	}
 	alone(t, func(k *K) {
 		e, l, d, m := event(k, SynchronizationEvent), lock(k), newDpc(k, nothing), &KMUTEX{}
 		KeInitializeMutex(k, m, 0)

@@ -5,6 +5,7 @@ import (
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 )
 
@@ -32,7 +33,7 @@ func DumpLocks(m *ke.Machine) []string {
 			}
 			done = append(done, id)
 			held++
-			out = append(out, dumpLock(contexts, id)...)
+			out = list.Add(out, dumpLock(contexts, id))
 		}
 	}
 	out = append(out, fmt.Sprintf("Locks held: %d", held))

@@ -5,6 +5,7 @@ import (
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 )
@@ -276,7 +277,7 @@ func (t *EX_TIMER) gone(k *K, now bool) {
 	s := state.Of(k)
 	for i, o := range s.exTimers {
 		if o == t {
-			s.exTimers = append(s.exTimers[:i], s.exTimers[i+1:]...)
+			s.exTimers = list.Cut(s.exTimers, i)
 			break
 		}
 	}

@@ -1,6 +1,9 @@
 package irql
 
-import "calloutsim/internal/ke"
+import (
+	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
+)
 
 // HANDLE names an object of the system process. The zero HANDLE is NULL.
 type HANDLE uint64
@@ -57,7 +60,7 @@ func (t *HandleTable) Close(h HANDLE) (object any, ok bool) {
 		return nil, false
 	}
 	object = t.open[i].Object
-	t.open = append(t.open[:i], t.open[i+1:]...)
+	t.open = list.Cut(t.open, i)
 	return object, true
 }
 

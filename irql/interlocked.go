@@ -16,6 +16,7 @@ type Var[T any] struct {
 	run ke.Stamp
 }
 
+//go:norace
 func (v *Var[T]) object(k *K) trace.ID {
 	if !v.run.Of(k) {
 		v.run, v.id = ke.StampOf(k), ke.Of(k).NewID(trace.Var)
@@ -25,6 +26,8 @@ func (v *Var[T]) object(k *K) trace.ID {
 }
 
 // Load reads the variable.
+//
+//go:norace
 func (v *Var[T]) Load(k *K) T {
 	ke.EnterAnyLevel(k, ddi.None)
 	ke.Point(k, ke.Use{Obj: v.object(k), How: ke.R})
@@ -33,6 +36,8 @@ func (v *Var[T]) Load(k *K) T {
 }
 
 // Store writes the variable.
+//
+//go:norace
 func (v *Var[T]) Store(k *K, x T) {
 	ke.EnterAnyLevel(k, ddi.None)
 	ke.Point(k, ke.Use{Obj: v.object(k), How: ke.W})
@@ -42,6 +47,8 @@ func (v *Var[T]) Store(k *K, x T) {
 }
 
 // Swap writes the variable and returns what it held, in one step: InterlockedExchangePointer for any type.
+//
+//go:norace
 func (v *Var[T]) Swap(k *K, x T) T {
 	ke.EnterAnyLevel(k, ddi.None)
 	ke.Point(k, ke.Use{Obj: v.object(k), How: ke.A})
@@ -53,6 +60,8 @@ func (v *Var[T]) Swap(k *K, x T) T {
 }
 
 // Peek reads the variable outside of a run, for tests.
+//
+//go:norace
 func (v *Var[T]) Peek() T { return v.v }
 
 // Interlocked32 is what the 32-bit Interlocked routines take: a plain variable or a Var.
@@ -62,6 +71,8 @@ type Interlocked32 interface{ *int32 | *Var[int32] }
 type Interlocked64 interface{ *int64 | *Var[int64] }
 
 // cell is the place of an interlocked operation and its id, 0 for a plain variable.
+//
+//go:norace
 func cell[T int32 | int64](k *K, p any) (*T, trace.ID) {
 	switch x := p.(type) {
 	case *T:
@@ -73,6 +84,8 @@ func cell[T int32 | int64](k *K, p any) (*T, trace.ID) {
 }
 
 // interlocked makes one atomic step on p and returns the values before and after it.
+//
+//go:norace
 func interlocked[T int32 | int64](k *K, d ddi.ID, p any, step func(T) T) (before, after T) {
 	ke.EnterAnyLevel(k, d)
 	v, id := cell[T](k, p)
@@ -269,6 +282,11 @@ func InterlockedCompareExchange64[P Interlocked64](k *K, destination P, exchange
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-interlockedexchangepointer.md
 func InterlockedExchangePointer[T any](k *K, target **T, value *T) *T {
+	return exchangePointer(k, target, value)
+}
+
+//go:norace
+func exchangePointer[T any](k *K, target **T, value *T) *T {
 	ke.EnterAnyLevel(k, ddi.InterlockedExchangePointer)
 	ke.Point(k, ke.Use{Obj: ke.AddrID(k, target), How: ke.A})
 	ke.Ordered(k, target)
@@ -287,6 +305,11 @@ func InterlockedExchangePointer[T any](k *K, target **T, value *T) *T {
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-interlockedcompareexchangepointer.md
 func InterlockedCompareExchangePointer[T any](k *K, destination **T, exchange, comperand *T) *T {
+	return compareExchangePointer(k, destination, exchange, comperand)
+}
+
+//go:norace
+func compareExchangePointer[T any](k *K, destination **T, exchange, comperand *T) *T {
 	ke.EnterAnyLevel(k, ddi.InterlockedCompareExchangePointer)
 	ke.Point(k, ke.Use{Obj: ke.AddrID(k, destination), How: ke.A})
 	ke.Ordered(k, destination)

@@ -150,6 +150,8 @@ func (r *resident) stackGone(k *K) {
 
 // OnStack makes an object that lies, as far as the simulator is concerned, on the kernel stack of the
 // routine that runs now: it dies when that routine returns. In C it is a local variable.
+//
+//go:norace
 func OnStack[T any, P interface {
 	*T
 	ke.Dier

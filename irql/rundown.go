@@ -5,6 +5,7 @@ import (
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 )
@@ -114,7 +115,7 @@ func (r *EX_RUNDOWN_REF) drop(t *ke.Thread) {
 			break
 		}
 	}
-	r.users = append(r.users[:at], r.users[at+1:]...)
+	r.users = list.Cut(r.users, at)
 }
 
 // ExWaitForRundownProtectionRelease lets no new user in and waits until the last one is gone.

@@ -31,7 +31,7 @@ func (m *Machine) LoadStatus(name string, entry irp.DRIVER_INITIALIZE) (drv *irp
 	drv = irp.LoadDriver(m.ke, name, entry)
 	m.drivers = append(m.drivers, drv)
 	done := func() bool { _, done := drv.EntryStatus(); return done }
-	if !m.RunUntil(done) && !done() {
+	if !m.runUntil(done) && !done() {
 		m.stuck("DriverEntry of " + name)
 		return drv, ntstatus.STATUS_PENDING
 	}
@@ -50,7 +50,7 @@ func (m *Machine) Unload(name string) {
 	if !irp.UnloadDriver(m.ke, drv) {
 		fatalf(m.tb, "sim: %s cannot be unloaded: its DriverUnload is nil, or it is being unloaded", name)
 	}
-	if !m.RunUntil(drv.Unloaded) && !drv.Unloaded() {
+	if !m.runUntil(drv.Unloaded) && !drv.Unloaded() {
 		m.stuck("DriverUnload of " + name)
 	}
 }

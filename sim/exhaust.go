@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"calloutsim/internal/explore"
+	"calloutsim/internal/ke"
 )
 
 // searchRuns is how many runs an exhaustive search makes at most unless somebody says otherwise.
@@ -14,6 +15,16 @@ const searchRuns = 1_000_000
 // parseStrategy finds the strategy, of either kind.
 func (o *ExploreOptions) parseStrategy() error {
 	o.Strategy = cmp.Or(o.Strategy, "portfolio")
+	if ke.GoRaces { // what the others record would be reported as races
+		switch o.Strategy {
+		case "portfolio":
+			o.Strategy = "random"
+		case "random", "default":
+		default:
+			return fmt.Errorf("under ksim race there are the strategies random and default, not %s",
+				o.Strategy)
+		}
+	}
 	x, ok, err := explore.ParseExhaustive(o.Strategy)
 	switch {
 	case err != nil:

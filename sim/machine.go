@@ -164,8 +164,19 @@ func (m *Machine) Run() {
 }
 
 // RunUntil lets the machine go on until cond holds, asked whenever a context gives up its processor. It
-// reports whether cond holds; if not, nothing can run any more or the run has ended.
+// reports whether cond holds; if not, nothing can run any more or the run has ended. No lock protects what
+// cond looks at, so under ksim race what happens before it is asked is ordered before what happens after.
 func (m *Machine) RunUntil(cond func() bool) bool {
+	m.tb.Helper()
+	return m.runUntil(func() bool {
+		holds := cond()
+		m.ke.Looked()
+		return holds
+	})
+}
+
+// runUntil is RunUntil for a condition of our own.
+func (m *Machine) runUntil(cond func() bool) bool {
 	m.tb.Helper()
 	m.run(cond)
 	return m.stopped

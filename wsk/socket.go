@@ -8,6 +8,7 @@ import (
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/pool"
 	"calloutsim/internal/tcpip"
 	"calloutsim/internal/trace"
@@ -185,7 +186,7 @@ func (o *socket) begin(k *irql.K, r *request) {
 func (o *socket) over(r *request) {
 	for i, x := range o.pending {
 		if x == r {
-			o.pending = append(o.pending[:i], o.pending[i+1:]...)
+			o.pending = list.Cut(o.pending, i)
 			return
 		}
 	}
@@ -377,7 +378,7 @@ func (o *socket) tryClose(k *irql.K) {
 		o.giveBack(k)
 		for i, x := range o.sub.sockets {
 			if x == o {
-				o.sub.sockets = append(o.sub.sockets[:i], o.sub.sockets[i+1:]...)
+				o.sub.sockets = list.Cut(o.sub.sockets, i)
 				break
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"calloutsim/fwps"
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/internal/wfp"
@@ -159,6 +160,7 @@ func (s *session) vanish(t *transaction) ntstatus.NTSTATUS {
 	return ntstatus.STATUS_SUCCESS
 }
 
+//go:norace
 func without[T any](list []*T, drop func(*T) bool) []*T {
 	var out []*T
 	for _, x := range list {
@@ -342,7 +344,7 @@ func (t *transaction) remove(f *wfp.Filter) {
 	t.policy.Filters = without(t.policy.Filters, func(o *wfp.Filter) bool { return o == f })
 	for i, a := range t.added {
 		if a == f {
-			t.added = append(t.added[:i], t.added[i+1:]...)
+			t.added = list.Cut(t.added, i)
 			break
 		}
 	}

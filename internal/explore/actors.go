@@ -10,6 +10,8 @@ type byActor[T any] struct {
 const lowActor = 1<<16 - 1
 
 // at gives the place of an actor.
+//
+//go:norace
 func (b *byActor[T]) at(a ke.Actor) *T {
 	s := &b.kinds[a>>16]
 	n := int(a & lowActor)
@@ -24,6 +26,8 @@ func (b *byActor[T]) at(a ke.Actor) *T {
 }
 
 // peek is at without making a place: nil where there is none.
+//
+//go:norace
 func (b *byActor[T]) peek(a ke.Actor) *T {
 	s := b.kinds[a>>16]
 	if n := int(a & lowActor); n < len(s) {
@@ -32,6 +36,8 @@ func (b *byActor[T]) peek(a ke.Actor) *T {
 	return nil
 }
 
+//
+//go:norace
 func (b *byActor[T]) reset() {
 	for i, s := range b.kinds {
 		clear(s)
@@ -39,6 +45,8 @@ func (b *byActor[T]) reset() {
 	}
 }
 
+//
+//go:norace
 func (b *byActor[T]) each(fn func(*T)) {
 	for _, s := range b.kinds {
 		for i := range s {

@@ -51,7 +51,8 @@ func (s *Search) Save() Checkpoint {
 	}
 	for i := range s.nodes {
 		nd := &s.nodes[i]
-		v := SavedNode{N: nd.n, Pick: nd.pick, Stays: nd.stays, Step: nd.lastStep, Blank: nd.blank, Site: nd.name,
+		v := SavedNode{N: nd.n, Pick: nd.pick, Stays: nd.stays, Step: nd.lastStep,
+			Blank: nd.blank, Site: nd.name,
 			Actors: nd.actors, Hosts: nd.hosts, Foots: nd.foots,
 			Wanted: nd.wanted.list(nd.n), Done: nd.done.list(nd.n),
 			Spent: [3]int{nd.spent.Preemptions, nd.spent.Delays, nd.spent.Faults}}
@@ -73,7 +74,8 @@ func (s *Search) Restore(c *Checkpoint) error {
 	}
 	s.nodes, s.root = nil, c.Root
 	for _, a := range c.Asked {
-		s.answers, s.failed = s.answers || a == "answers", s.failed || a == "faults"
+		s.answers = s.answers || a == "answers"
+		s.failed = s.failed || a == "faults"
 		s.Polled = s.Polled || a == "polls"
 	}
 	for i := range c.Nodes {
@@ -81,8 +83,8 @@ func (s *Search) Restore(c *Checkpoint) error {
 		if !v.sound() {
 			return errors.New("the saved search is damaged: a decision of it makes no sense")
 		}
-		nd := node{name: v.Site, n: v.N, pick: v.Pick, stays: v.Stays, lastStep: v.Step, blank: v.Blank, actors: v.Actors,
-			hosts: v.Hosts, foots: v.Foots,
+		nd := node{name: v.Site, n: v.N, pick: v.Pick, stays: v.Stays, lastStep: v.Step, blank: v.Blank,
+			actors: v.Actors, hosts: v.Hosts, foots: v.Foots,
 			spent: Bounds{Preemptions: v.Spent[0], Delays: v.Spent[1], Faults: v.Spent[2]}}
 		for _, a := range v.Wanted {
 			nd.wanted.set(a)

@@ -1,6 +1,7 @@
 package ke
 
 import (
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/ntstatus"
 )
@@ -68,7 +69,7 @@ func (m *Machine) QueueAPC(t *Thread, fn func(k *K)) {
 		i--
 	}
 	t.apcs = append(t.apcs, apc{})
-	copy(t.apcs[i+1:], t.apcs[i:])
+	list.Copy(t.apcs[i+1:], t.apcs[i:])
 	t.apcs[i] = apc{fn: fn}
 	m.postedAPC(t)
 }
@@ -83,7 +84,7 @@ func (m *Machine) QueueNormalAPC(t *Thread, fn func(k *K)) {
 func (m *Machine) postedAPC(t *Thread) {
 	m.interferes(t)
 	if r := m.races; r != nil {
-		r.of(&t.K).apc.join(r.posted())
+		r.of(&t.K).apc.learn(r.posted())
 	}
 	switch {
 	case m.cur == &t.K:
@@ -112,10 +113,10 @@ func (k *K) takesAPC() bool {
 func DeliverAPCs(k *K) {
 	for k.takesAPC() {
 		a := k.apcs[0]
-		k.apcs = append(k.apcs[:0], k.apcs[1:]...)
+		k.apcs = list.Cut(k.apcs, 0)
 		if l := k.line; l != nil {
-			l.vc.join(l.apc)
-			l.apc = l.apc[:0]
+			k.m.races.learn(l, &l.apc)
+			l.apc.forget()
 		}
 		old := k.irql
 		if a.normal {
@@ -157,7 +158,7 @@ func QueueUserAPC(k *K, t *Thread, fn func(k *K)) bool {
 func (m *Machine) postedUser(t *Thread) {
 	m.interferes(t)
 	if r := m.races; r != nil {
-		r.of(&t.K).apc.join(r.posted())
+		r.of(&t.K).apc.learn(r.posted())
 	}
 	if t.state != stWaiting {
 		return
@@ -201,10 +202,10 @@ func ReturnToUser(k *K) bool {
 			return true
 		}
 		fn := t.user[0]
-		t.user = append(t.user[:0], t.user[1:]...)
+		t.user = list.Cut(t.user, 0)
 		if l := k.line; l != nil {
-			l.vc.join(l.apc)
-			l.apc = l.apc[:0]
+			k.m.races.learn(l, &l.apc)
+			l.apc.forget()
 		}
 		t.userPending = false
 		Note(k, "user APC", t.ID)

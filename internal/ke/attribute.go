@@ -1,6 +1,9 @@
 package ke
 
-import "calloutsim/internal/verify"
+import (
+	"calloutsim/internal/list"
+	"calloutsim/internal/verify"
+)
 
 // attribute says for each frame of a call stack whose code it is, and cuts the stack where k's own
 // callbacks begin: what lies below belongs to the thread that a DPC interrupted. Each callback of k is
@@ -21,7 +24,7 @@ func attribute(k *K, st []verify.Frame) []verify.Frame {
 			st[done].Driver = owner(k, &k.frames[j])
 		}
 		if at == top && j < top && k.frames[top].Fn != 0 {
-			st = append(returned(k, &k.frames[top]), st...)
+			st = list.Add(returned(k, &k.frames[top]), st)
 			i, done = i+1, done+1
 		}
 		if at = j - 1; !below(k, at) {

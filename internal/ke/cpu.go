@@ -4,6 +4,7 @@ import (
 	"runtime/debug"
 	"strconv"
 
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 )
 
@@ -153,7 +154,7 @@ func (m *Machine) enqueueDPC(c *cpu, d *DPC) {
 		m.trail.add(Use{trace.MakeID(trace.Context, uint64(actorDPC)|uint64(c.num)), Enq})
 	}
 	if d.Importance == HighImportance {
-		c.dpcs = append([]*DPC{d}, c.dpcs...)
+		c.dpcs = list.Add([]*DPC{d}, c.dpcs)
 		return
 	}
 	c.dpcs = append(c.dpcs, d)
@@ -169,7 +170,7 @@ func (m *Machine) removeDPC(d *DPC) bool {
 	}
 	for i, o := range c.dpcs {
 		if o == d {
-			c.dpcs = append(c.dpcs[:i], c.dpcs[i+1:]...)
+			c.dpcs = list.Cut(c.dpcs, i)
 			break
 		}
 	}
@@ -190,7 +191,7 @@ func (m *Machine) runDPCs(c *cpu, by *K, who Actor) {
 	}
 	for len(c.dpcs) > 0 && !m.dead {
 		d := c.dpcs[0]
-		c.dpcs = append(c.dpcs[:0], c.dpcs[1:]...)
+		c.dpcs = list.Cut(c.dpcs, 0)
 		d.queuedOn = nil
 		m.queued--
 		past := uint64(0)
@@ -226,15 +227,27 @@ func (m *Machine) borrow(c *cpu, by *K, who Actor, past uint64, fn func(k *K)) {
 	k.raises = k.raises[:0]
 	c.inDPC = true
 	m.cur = k
+	if GoRaces {
+		aside(func() { m.lend(k, fn) })
+	} else {
+		m.lend(k, fn)
+	}
+	m.cur = by
+	c.inDPC = false
+}
+
+// lend runs fn in k; it does not return when fn did not.
+func (m *Machine) lend(k *K, fn func(k *K)) {
 	returned := false
 	defer func() {
+		m.rest.release()
 		// A panic must not reach the context that was interrupted: it might recover from what is not its own.
 		if returned {
 			return
 		}
 		if v := recover(); v != nil {
 			m.driverPanicked(v, debug.Stack())
-			die()
+			m.die()
 		}
 	}()
 	fn(k)
@@ -242,8 +255,6 @@ func (m *Machine) borrow(c *cpu, by *K, who Actor, past uint64, fn func(k *K)) {
 	if m.cur != k {
 		wrongContext(k, 0)
 	}
-	m.cur = by
-	c.inDPC = false
 }
 
 // FlushDPCs waits until every DPC queued on any processor has run (KeFlushQueuedDpcs). PASSIVE_LEVEL.
@@ -260,7 +271,7 @@ func FlushDPCs(k *K) {
 		}
 		if !busy {
 			if r := m.races; r != nil {
-				r.of(k).vc.join(r.dpcs)
+				r.learn(r.of(k), &r.dpcs)
 			}
 			return
 		}

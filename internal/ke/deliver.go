@@ -1,6 +1,9 @@
 package ke
 
-import "calloutsim/internal/trace"
+import (
+	"calloutsim/internal/list"
+	"calloutsim/internal/trace"
+)
 
 // Channel is an ordering domain of the world outside the drivers: what is posted to it is delivered in order,
 // what is posted to different channels in any order. One channel per direction of a connection is the usual
@@ -24,8 +27,8 @@ type Delivery struct {
 	// Passive means a worker thread in any case.
 	Passive bool
 
-	order vclock // for the race detector: what those knew who caused it
-	after int32  // for a Trail: the step that posted it, from 1
+	order *knowledge // for the race detector: what those knew who caused it
+	after int32      // for a Trail: the step that posted it, from 1
 }
 
 // NewChannel makes a channel. Deliveries that are due are offered to the scheduler in order of channel
@@ -74,7 +77,7 @@ func (m *Machine) PostAfter(c *Channel, delay int64, d Delivery) {
 
 func (c *Channel) pop() Delivery {
 	d := c.queue[0]
-	n := copy(c.queue, c.queue[1:])
+	n := list.Copy(c.queue, c.queue[1:])
 	c.queue[n] = Delivery{}
 	c.queue = c.queue[:n]
 	return d
@@ -93,10 +96,13 @@ func (m *Machine) begin(c *Channel, p *cpu, by *K) {
 		passive = m.Choose(d.IRQL, 2) == 1
 	}
 	if passive {
-		m.QueueWork("System worker", func(k *K) {
+		t := m.QueueWork("System worker", func(k *K) {
 			m.deliver(k, c, &d)
 			m.delivered(c)
 		})
+		if r := m.races; r != nil {
+			r.of(&t.K).restart(d.order)
+		}
 		return
 	}
 	m.borrow(p, by, actorDelivery|Actor(c.order), mix(c.order), func(k *K) { m.deliver(k, c, &d) })
@@ -130,7 +136,7 @@ func (m *Machine) deliver(k *K, c *Channel, d *Delivery) {
 func (m *Machine) dropChannel(c *Channel) {
 	for i, o := range m.chans {
 		if o == c {
-			m.chans = append(m.chans[:i], m.chans[i+1:]...)
+			m.chans = list.Cut(m.chans, i)
 			return
 		}
 	}

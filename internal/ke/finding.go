@@ -34,7 +34,7 @@ func wrongContext(k *K, d ddi.ID) {
 		return
 	}
 	if k.m.dead && (k.m.running || k.m.killing) || k.t.exiting {
-		die()
+		k.m.die()
 	}
 	if k.m.cur == nil {
 		panic(Misuse(fmt.Sprintf("%v called with the K of %q outside of the run: a K is valid only inside "+
@@ -85,7 +85,7 @@ func Report(k *K, f verify.Finding) {
 	if keep(k, &f) && !goesOn(k.m, &f) {
 		Adds(k, Unknown) // whatever the step would have done besides
 		k.m.dead, k.m.cur = true, nil
-		die()
+		k.m.die()
 	}
 }
 
@@ -170,7 +170,7 @@ func (m *Machine) fillPlaces(f *verify.Finding) {
 			continue
 		}
 		p.Time, p.CPU, p.IRQL = Since(e.Time), e.CPU, e.IRQL
-		p.Stack = Frames2(m.stacks[p.Seq])
+		p.Stack = Frames2(m.Stack(p.Seq))
 	}
 }
 
@@ -180,8 +180,8 @@ func (m *Machine) Findings() []verify.Finding { return m.find }
 func (m *Machine) recordStack(seq uint64) {
 	var pcs [32]uintptr
 	n := runtime.Callers(3, pcs[:])
-	if m.stacks == nil {
-		m.stacks = map[uint64][]uintptr{}
+	for uint64(len(m.stacks)) <= seq {
+		m.stacks = append(m.stacks, nil)
 	}
 	m.stacks[seq] = append([]uintptr(nil), pcs[:n]...)
 }

@@ -16,6 +16,7 @@ import (
 	"unsafe"
 
 	"calloutsim/internal/ddi"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 )
@@ -111,9 +112,10 @@ type Machine struct {
 	now     int64
 	steps   uint64
 	log     trace.Log
-	stacks  map[uint64][]uintptr
-	races   *races // nil without Config.Races
-	unused  *races // that of an earlier run
+	stacks  [][]uintptr // by event
+	rest    mark        // what contexts did until they gave the baton back
+	races   *races      // nil when nobody looks for races
+	unused  *races      // that of an earlier run
 	counts  [trace.NumKinds]uint64
 	ctxs    uint16
 	frameNo uint64
@@ -185,7 +187,7 @@ func (m *Machine) Reset(cfg Config) {
 	m.cut, m.atRest = false, true
 	m.race = cfg.TimersRace
 	m.resetCPUs(cfg.Processors)
-	m.retired, m.born = append(m.retired, m.born...), m.born[:0]
+	m.retired, m.born = list.Add(m.retired, m.born), m.born[:0]
 	m.threads, m.all, m.chans = m.threads[:0], m.all[:0], m.chans[:0]
 	m.queued, m.next = 0, nil
 	m.clock.reset()
@@ -277,7 +279,12 @@ func (m *Machine) Dead() bool { return m.dead }
 func (m *Machine) Log() *trace.Log { return &m.log }
 
 // Stack returns the program counters recorded with event seq, if Config.Stacks was on.
-func (m *Machine) Stack(seq uint64) []uintptr { return m.stacks[seq] }
+func (m *Machine) Stack(seq uint64) []uintptr {
+	if seq >= uint64(len(m.stacks)) {
+		return nil
+	}
+	return m.stacks[seq]
+}
 
 // Steps returns the number of scheduling points passed.
 func (m *Machine) Steps() uint64 { return m.steps }

@@ -3,7 +3,6 @@ package ke
 import (
 	"fmt"
 	"runtime"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -44,17 +43,17 @@ func (s *script) Choose(site *Site, n int) int {
 // order runs threads that append their letter after each of some points, and returns what they wrote.
 func order(t *testing.T, src Source, threads, points int) string {
 	m := newMachine(t, Config{Source: src})
-	var b strings.Builder
+	s := ""
 	for i := range threads {
 		m.NewThread(string(rune('a'+i)), nil, func(k *K) {
 			for range points {
 				Point(k, Use{})
-				b.WriteByte(byte('a' + i))
+				s += string(rune('a' + i))
 			}
 		})
 	}
 	m.Run(nil)
-	return b.String()
+	return s
 }
 
 // Reference: scheduling.md 7.1.

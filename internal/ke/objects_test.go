@@ -278,18 +278,18 @@ func TestPost_OneChannelKeepsOrder(t *testing.T) {
 	for run := range uint64(50) {
 		m := newMachine(t, Config{Source: NewRandom(3, run)})
 		site := &Site{Name: "env/test/irql", Alts: []string{"dispatch", "passive"}}
-		got := map[string]string{}
-		for _, name := range []string{"x", "y"} {
-			ch := m.NewChannel(name)
+		got := make([]string, 2)
+		for i := range got {
+			ch := m.NewChannel(string(rune('x' + i)))
 			for _, d := range []string{"1", "2", "3"} {
 				m.Post(ch, Delivery{Text: "letter", IRQL: site, Run: func(k *K) {
 					Point(k, Use{})
-					got[name] += d
+					got[i] += d
 				}})
 			}
 		}
 		m.Run(nil)
-		assert.Equal(t, map[string]string{"x": "123", "y": "123"}, got)
+		assert.Equal(t, []string{"123", "123"}, got)
 	}
 }
 

@@ -89,5 +89,5 @@ func (m *Machine) pointSlow(k *K) {
 // leave unwinds the running context of a run that was cut.
 func (m *Machine) leave() {
 	m.cur = nil
-	die()
+	m.die()
 }

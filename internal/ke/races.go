@@ -1,6 +1,8 @@
 package ke
 
 import (
+	"unsafe"
+
 	"calloutsim/internal/trace"
 )
 
@@ -44,25 +46,26 @@ type timeline struct {
 	vc      vclock
 	num     uint32
 	name    string
-	apc     vclock     // of those who queued APCs that have not run
+	apc     knowledge  // of those who queued APCs that have not run
 	lockSet []trace.ID // locks held at the last access
+
+	// For Go's detector, with which only the context itself can acquire anything: what it will do so with
+	// when it goes on, and the round whose test it knows.
+	inbox marks
+	round uint64
 }
 
 // races is the detector of one run.
 type races struct {
 	m       *Machine
+	watch   bool // Config.Races: report accesses
 	lines   []*timeline
-	outside vclock // the test, which knows whatever happened when the machine came to rest
-	system  vclock // what was done to objects of the system
-	dpcs    vclock // DPCs that have returned
-	orders  map[any]*vclock
-	ofID    map[trace.ID]*vclock
-	memory  map[trace.ID]*shadow
-}
-
-func newRaces(m *Machine) *races {
-	return &races{m: m, orders: map[any]*vclock{}, ofID: map[trace.ID]*vclock{},
-		memory: map[trace.ID]*shadow{}}
+	outside knowledge // the test, which knows whatever happened when the machine came to rest
+	system  knowledge // what was done to objects of the system
+	dpcs    knowledge // DPCs that have returned
+	orders  table[knowledge]
+	memory  table[shadow] // with watch
+	round   uint64        // calls of Machine.Run
 }
 
 // resetRaces gives the machine a detector as new, or none.
@@ -72,32 +75,35 @@ func (m *Machine) resetRaces(on bool) {
 		m.unused = m.races
 	}
 	m.races = nil
-	switch {
-	case on && m.unused == nil:
-		m.races = newRaces(m)
-	case on:
-		m.races = m.unused
+	if !on && !GoRaces {
+		return
 	}
+	if m.unused == nil {
+		m.unused = &races{m: m}
+	}
+	m.races = m.unused
+	m.races.watch = on
 }
 
 // reset makes r as new.
 func (r *races) reset() {
 	r.lines = r.lines[:0]
-	r.outside, r.system, r.dpcs = r.outside[:0], r.system[:0], r.dpcs[:0]
-	clear(r.orders)
-	clear(r.ofID)
-	clear(r.memory)
+	r.outside.forget()
+	r.system.forget()
+	r.dpcs.forget()
+	r.orders.clear()
+	r.memory.clear()
 }
 
 // of gives the timeline of k. A context that was not there before begins with what the test knows.
 func (r *races) of(k *K) *timeline {
 	if k.line == nil {
-		r.begin(k, r.outside)
+		r.begin(k, &r.outside)
 	}
 	return k.line
 }
 
-func (r *races) begin(k *K, knows vclock) {
+func (r *races) begin(k *K, knows *knowledge) {
 	n := len(r.lines)
 	if n < cap(r.lines) && r.lines[:n+1][n] != nil { // of an earlier run
 		r.lines = r.lines[:n+1]
@@ -105,97 +111,116 @@ func (r *races) begin(k *K, knows vclock) {
 		r.lines = append(r.lines, &timeline{})
 	}
 	l := r.lines[n]
-	*l = timeline{num: uint32(n), name: k.name, vc: l.vc[:0], apc: l.apc[:0]}
+	*l = timeline{num: uint32(n), name: k.name, vc: l.vc[:0], apc: knowledge{vc: l.apc.vc[:0]}}
 	l.restart(knows)
 	k.line = l
 }
 
 // restart lets a context begin anew with what is given and nothing else.
-func (l *timeline) restart(knows vclock) {
+func (l *timeline) restart(knows *knowledge) {
 	own := l.vc.at(l.num)
-	l.vc = append(l.vc[:0], knows...)
+	l.vc = append(l.vc[:0], knows.vc...)
 	for len(l.vc) <= int(l.num) {
 		l.vc = append(l.vc, 0)
 	}
 	l.vc[l.num] = own + 1
+	l.inbox.forget()
+	l.inbox.learn(&knows.marks)
+	l.round = 0
 }
 
 // publish gives a copy of what l knows; what it does from now on is not part of it.
-func (l *timeline) publish() vclock {
-	c := append(vclock(nil), l.vc...)
-	l.vc[l.num]++
+func (l *timeline) publish() *knowledge {
+	c := new(knowledge)
+	l.releaseTo(c)
 	return c
 }
 
-func (l *timeline) releaseTo(order *vclock) {
-	order.join(l.vc)
+// releaseTo makes what l knows part of order. l is the timeline of the running context.
+func (l *timeline) releaseTo(order *knowledge) {
+	order.vc.join(l.vc)
+	order.marks.release()
 	l.vc[l.num]++
+}
+
+// learn makes o known to l.
+func (r *races) learn(l *timeline, o *knowledge) {
+	l.vc.join(o.vc)
+	if k := r.m.cur; k != nil && k.line == l {
+		o.marks.acquire()
+	} else {
+		l.inbox.learn(&o.marks)
+	}
 }
 
 // fork starts the timeline of a thread that the running context makes.
 func (r *races) fork(t *Thread) {
 	if r.m.cur == nil {
-		r.begin(&t.K, r.outside)
+		r.begin(&t.K, &r.outside)
 		return
 	}
-	parent := r.of(r.m.cur)
-	r.begin(&t.K, parent.vc)
-	parent.vc[parent.num]++
+	r.begin(&t.K, r.of(r.m.cur).publish())
+}
+
+// start is called when the test lets the machine go on.
+func (r *races) start() {
+	r.round++
+	r.outside.marks.forget()
+	r.outside.marks.release()
+}
+
+// Looked tells Go's race detector that the test has looked at what contexts do: what they do from now on
+// comes after that. There is no way to say so without ordering everything before it as well.
+func (m *Machine) Looked() {
+	if GoRaces {
+		m.races.start()
+	}
+}
+
+// goesOn is called when k goes on, on its own stack.
+func (r *races) goesOn(k *K) {
+	l := r.of(k)
+	l.inbox.acquire()
+	l.inbox.forget()
+	if l.round != r.round {
+		l.round = r.round
+		r.outside.marks.acquire()
+	}
 }
 
 // rest is called when the machine comes to rest: the test sees everything.
 func (r *races) rest() {
 	for i, l := range r.lines {
-		for len(r.outside) <= i {
-			r.outside = append(r.outside, 0)
+		for len(r.outside.vc) <= i {
+			r.outside.vc = append(r.outside.vc, 0)
 		}
-		r.outside[i] = l.vc[i]
+		r.outside.vc[i] = l.vc[i]
 		l.vc[i]++
 	}
 }
 
 // acquire makes everything known to k that was released to key.
 func (r *races) acquire(k *K, key any) {
-	if o := r.orders[key]; o != nil {
-		r.of(k).vc.join(*o)
+	if o := r.orders.get(tableKey{obj: key}); o != nil {
+		r.learn(r.of(k), o)
 	}
 }
 
 // release makes what k did known to whoever acquires key later.
-func (r *races) release(k *K, key any) {
-	o := r.orders[key]
-	if o == nil {
-		o = new(vclock)
-		r.orders[key] = o
-	}
-	r.of(k).releaseTo(o)
-}
-
-// both is acquire and release in one step.
-func (r *races) both(k *K, key any) {
-	r.acquire(k, key)
-	r.release(k, key)
-}
+func (r *races) release(k *K, key any) { r.of(k).releaseTo(r.orders.of(tableKey{obj: key})) }
 
 // forget drops what was released to key.
 func (r *races) forget(key any) {
-	if o := r.orders[key]; o != nil {
-		*o = (*o)[:0]
+	if o := r.orders.get(tableKey{obj: key}); o != nil {
+		o.forget()
 	}
 }
 
 // pass makes what was released to from part of what was released to to.
 func (r *races) pass(from, to any) {
-	o := r.orders[from]
-	if o == nil {
-		return
+	if o := r.orders.get(tableKey{obj: from}); o != nil {
+		r.orders.of(tableKey{obj: to}).learn(o)
 	}
-	t := r.orders[to]
-	if t == nil {
-		t = new(vclock)
-		r.orders[to] = t
-	}
-	t.join(*o)
 }
 
 // signal is called when o changes its state: whoever a signal lets go on knows what led to it. What led to
@@ -233,18 +258,16 @@ func (r *races) point(k *K, u Use) {
 	}
 	r.bothID(k, u.Obj)
 	if system {
-		r.system.join(r.of(k).vc)
+		r.of(k).releaseTo(&r.system)
 	}
 }
 
-func (r *races) bothID(k *K, id trace.ID) {
-	o := r.ofID[id]
-	if o == nil {
-		o = new(vclock)
-		r.ofID[id] = o
-	}
-	l := r.of(k)
-	l.vc.join(*o)
+// bothID is acquire and release in one step, of what id names.
+func (r *races) bothID(k *K, id trace.ID) { r.both(k, tableKey{id: id}) }
+
+func (r *races) both(k *K, key tableKey) {
+	l, o := r.of(k), r.orders.of(key)
+	r.learn(l, o)
 	l.releaseTo(o)
 }
 
@@ -252,12 +275,10 @@ func (r *races) bothID(k *K, id trace.ID) {
 // queued it.
 func (r *races) startDPC(k *K, d *DPC) {
 	l := r.of(k)
-	var knows vclock
-	if o := r.orders[d]; o != nil {
-		knows = *o
-	}
-	l.restart(knows)
-	r.forget(d)
+	o := r.orders.of(tableKey{obj: d})
+	l.restart(o)
+	r.goesOn(k)
+	o.forget()
 }
 
 func (r *races) endDPC(k *K) { r.of(k).releaseTo(&r.dpcs) }
@@ -267,23 +288,28 @@ func (r *races) endDPC(k *K) { r.of(k).releaseTo(&r.dpcs) }
 func (r *races) startDelivery(k *K, c *Channel, d *Delivery) {
 	l := r.of(k)
 	l.restart(d.order)
-	l.vc.join(r.system)
+	r.goesOn(k)
+	r.learn(l, &r.system)
 	r.acquire(k, c)
 }
 
 // posted gives what a delivery posted now knows.
-func (r *races) posted() vclock {
+func (r *races) posted() *knowledge {
 	if r.m.cur == nil {
-		return append(vclock(nil), r.outside...)
+		o := new(knowledge)
+		o.learn(&r.outside)
+		return o
 	}
 	return r.of(r.m.cur).publish()
 }
 
-// Ordered tells the race detector that k has made an atomic step on what key points to, one that acquires
-// and releases: an interlocked operation, a memory barrier.
+// Ordered tells the race detector that k makes an atomic step on what key points to, one that acquires and
+// releases: an interlocked operation, a memory barrier.
 func Ordered(k *K, key any) {
 	if r := k.m.races; r != nil {
-		r.both(k, key)
+		r.acquire(k, key)
+		reads((*(*[2]unsafe.Pointer)(unsafe.Pointer(&key)))[1])
+		r.release(k, key)
 	}
 }
 
@@ -304,6 +330,6 @@ func Released(k *K, key any) {
 // ForgetOrders makes the race detector drop what it knows, and with it its references to memory.
 func (m *Machine) ForgetOrders() {
 	if m.races != nil {
-		clear(m.races.orders)
+		m.races.orders.clear()
 	}
 }

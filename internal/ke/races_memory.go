@@ -36,24 +36,24 @@ type access struct {
 // Touch tells the race detector that k is about to read, write or free n bytes from off on of the memory
 // that id names, or to make an interlocked step on it.
 func Touch(k *K, id trace.ID, off, n int, how Access) {
-	if r := k.m.races; r != nil {
+	switch r := k.m.races; {
+	case r == nil:
+	case r.watch:
 		r.touch(k, id, off, n, how)
+	case how == A:
+		r.bothID(k, id)
 	}
 }
 
 // Watches reports whether the machine has a race detector.
-func (m *Machine) Watches() bool { return m.races != nil }
+func (m *Machine) Watches() bool { return m.races != nil && m.races.watch }
 
 func (r *races) touch(k *K, id trace.ID, off, n int, how Access) {
-	s := r.memory[id]
-	if s == nil {
-		s = &shadow{}
-		r.memory[id] = s
-	}
+	s := r.memory.of(tableKey{id: id})
 	l := r.of(k)
 	if how == A {
-		if o := r.ofID[id]; o != nil {
-			l.vc.join(*o)
+		if o := r.orders.get(tableKey{id: id}); o != nil {
+			r.learn(l, o)
 		}
 	}
 	var a access
@@ -80,7 +80,7 @@ func (r *races) touch(k *K, id trace.ID, off, n int, how Access) {
 	case A:
 		r.bothID(k, id)
 	case Free:
-		delete(r.memory, id)
+		*s = shadow{}
 	}
 }
 

@@ -33,10 +33,10 @@ func TestRaces_AgreeWithTheSlowWay(t *testing.T) {
 		var known [contexts]past
 		for i := range lines {
 			lines[i] = &timeline{num: uint32(i)}
-			lines[i].restart(nil)
+			lines[i].restart(&knowledge{})
 			known[i] = past{}
 		}
-		var orders [locks]vclock
+		var orders [locks]knowledge
 		released := [locks]past{{}, {}}
 		s := &shadow{lines: make([][]access, 1)}
 		var all []noted
@@ -45,7 +45,7 @@ func TestRaces_AgreeWithTheSlowWay(t *testing.T) {
 			lock := rapid.IntRange(0, locks-1).Draw(t, "lock")
 			switch rapid.SampledFrom([]string{"acquire", "release", "access", "access"}).Draw(t, "step") {
 			case "acquire":
-				lines[c].vc.join(orders[lock])
+				lines[c].vc.join(orders[lock].vc)
 				known[c].add(released[lock])
 			case "release":
 				lines[c].releaseTo(&orders[lock])

@@ -1,6 +1,9 @@
 package ke
 
-import "calloutsim/internal/trace"
+import (
+	"calloutsim/internal/list"
+	"calloutsim/internal/trace"
+)
 
 // siteGrant decides who gets a lock that its exclusive owner gives up while several wait.
 var siteGrant = Site{Name: "sched/grant", Spec: "irp.md 16; scheduling.md R3"}
@@ -65,7 +68,7 @@ func ReleaseRW(k *K, l *RWLock) {
 	if l.owners[i].count--; l.owners[i].count > 0 {
 		return
 	}
-	l.owners = append(l.owners[:i], l.owners[i+1:]...)
+	l.owners = list.Cut(l.owners, i)
 	if len(l.owners) == 0 && len(l.queue) > 0 {
 		l.handOn(k)
 	}
@@ -177,7 +180,7 @@ func (l *RWLock) handOn(k *K) {
 			l.admit(k)
 			return
 		}
-		l.queue = append(l.queue[:i], l.queue[i+1:]...)
+		l.queue = list.Cut(l.queue, i)
 		l.grant(k, w)
 		return
 	}

@@ -1,6 +1,9 @@
 package ke
 
-import "calloutsim/internal/trace"
+import (
+	"calloutsim/internal/list"
+	"calloutsim/internal/trace"
+)
 
 // RWSpin is a spin lock that one context holds or several share, made of two plain ones. A writer takes
 // claim, which keeps new readers out, and then spins on readers until the last one has left: a waiting writer
@@ -55,7 +58,7 @@ func ReleaseRWSpin(k *K, l *RWSpin, exclusive bool) {
 	}
 	for i, s := range l.sharers {
 		if s == k {
-			l.sharers = append(l.sharers[:i], l.sharers[i+1:]...)
+			l.sharers = list.Cut(l.sharers, i)
 			break
 		}
 	}

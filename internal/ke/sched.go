@@ -1,6 +1,7 @@
 package ke
 
 import (
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 )
 
@@ -144,7 +145,7 @@ func (m *Machine) exceeded(what Misuse) {
 		panic(what)
 	}
 	m.dead, m.cur = true, nil
-	die()
+	m.die()
 }
 
 // yield lets somebody else run if anybody can.
@@ -186,9 +187,9 @@ func (m *Machine) others(self *Thread) []alternative {
 		n++
 	}
 	a = a[:n]
-	m.spare = append(m.spare[:0], a[:low]...)
-	copy(a, a[low:])
-	copy(a[n-low:], m.spare)
+	m.spare = list.Add(m.spare[:0], a[:low])
+	list.Copy(a, a[low:])
+	list.Copy(a[n-low:], m.spare)
 	return a
 }
 
@@ -217,9 +218,13 @@ func (m *Machine) park(k *K) {
 	t := k.t
 	for {
 		t.active = k
+		m.rest.release()
 		t.coro.park() // resume keeps m.cur
 		if m.dead {
-			die()
+			m.die()
+		}
+		if GoRaces {
+			m.races.goesOn(k)
 		}
 		if !t.nestDPC && t.nest == nil {
 			break
@@ -265,6 +270,9 @@ func (m *Machine) Run(until func() bool) {
 	}
 	m.running = true
 	m.comesIn()
+	if m.races != nil {
+		m.races.start()
+	}
 	defer func() { m.running = false }()
 	for !m.hub(until) {
 		m.drop(m.in) // the thread ended by being unwound
@@ -395,12 +403,14 @@ func (m *Machine) resume(t *Thread) {
 	if !s.switchTo() {
 		m.drop(s)
 	}
+	m.rest.acquire()
 	m.in = nil
 	m.cur = nil
 }
 
 // drop takes the coroutine from a thread that has ended.
 func (m *Machine) drop(s *stack) {
+	m.rest.acquire()
 	s.owner.coro, s.owner = nil, nil
 	m.putStack(s)
 }

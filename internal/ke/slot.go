@@ -13,15 +13,21 @@ type Slot[T any] struct {
 var slotCount int
 
 // NewSlot reserves a slot. Call it only to initialise a package variable.
+//
+//go:norace
 func NewSlot[T any](create func(*Machine) *T) Slot[T] {
 	slotCount++
 	return Slot[T]{n: slotCount - 1, make: create}
 }
 
 // Of returns the state of k's machine, making it on first use.
+//
+//go:norace
 func (s *Slot[T]) Of(k *K) *T { return s.On(k.m) }
 
 // On returns the state of a machine, making it on first use.
+//
+//go:norace
 func (s *Slot[T]) On(m *Machine) *T {
 	if s.n < len(m.slots) {
 		if v, ok := m.slots[s.n].(*T); ok {
@@ -31,6 +37,7 @@ func (s *Slot[T]) On(m *Machine) *T {
 	return s.first(m)
 }
 
+//go:norace
 func (s *Slot[T]) first(m *Machine) *T {
 	for len(m.slots) <= s.n {
 		m.slots = append(m.slots, nil)

@@ -1,6 +1,7 @@
 package ke
 
 import (
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 )
@@ -66,7 +67,7 @@ func Unhold(k *K, lock any) (h Held, after int, ok bool) {
 	for i := len(k.locks) - 1; i >= 0; i-- {
 		if k.locks[i].Lock == lock {
 			h, after = k.locks[i], len(k.locks)-1-i
-			k.locks = append(k.locks[:i], k.locks[i+1:]...)
+			k.locks = list.Cut(k.locks, i)
 			Released(k, lock)
 			return h, after, true
 		}

@@ -33,7 +33,11 @@ func (m *Machine) getStack() *stack {
 
 func (m *Machine) putStack(s *stack) {
 	s.t = nil
-	if !s.dead {
+	switch {
+	case s.dead:
+	case GoRaces: // for Go's detector a goroutine is one context
+		s.close()
+	default:
 		m.free = append(m.free, s)
 	}
 }
@@ -42,6 +46,7 @@ func (s *stack) loop() {
 	debug.SetPanicOnFault(true) // special pool: Explain makes a finding of the panic
 	finished := false
 	defer func() {
+		s.m.rest.release()
 		if !finished {
 			s.top(recover())
 		}
@@ -49,6 +54,7 @@ func (s *stack) loop() {
 	for s.t != nil {
 		s.t.main()
 		s.t = nil
+		s.m.rest.release()
 		s.park()
 	}
 	finished = true
@@ -93,4 +99,7 @@ func (s *stack) close() {
 }
 
 // die unwinds the running context of a dead machine.
-func die() { runtime.Goexit() }
+func (m *Machine) die() {
+	m.rest.acquire() // contexts are unwound one after the other, and nothing is at stake any more
+	runtime.Goexit()
+}

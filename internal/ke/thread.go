@@ -1,6 +1,7 @@
 package ke
 
 import (
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/ntstatus"
 )
@@ -136,7 +137,7 @@ func (m *Machine) unready(t *Thread, s threadState) {
 	t.state = s
 	for i, o := range m.threads {
 		if o == t {
-			m.threads = append(m.threads[:i], m.threads[i+1:]...)
+			m.threads = list.Cut(m.threads, i)
 			break
 		}
 	}
@@ -149,6 +150,9 @@ func (m *Machine) unready(t *Thread, s threadState) {
 // main is what a thread's coroutine runs.
 func (t *Thread) main() {
 	k := &t.K
+	if GoRaces {
+		t.m.races.goesOn(k)
+	}
 	Log(k, trace.Event{What: trace.Start, Obj: t.ID, Text: k.name})
 	if len(k.apcs) > 0 {
 		DeliverAPCs(k)
@@ -180,7 +184,7 @@ func ExitThread(k *K) {
 	endThread(k)
 	k.t.exiting, k.t.coro.exits = true, true
 	k.m.cur = nil
-	die()
+	k.m.die()
 }
 
 func endThread(k *K) {
@@ -191,7 +195,7 @@ func endThread(k *K) {
 	m.unready(t, stDone)
 	for i, o := range m.all {
 		if o == t {
-			m.all = append(m.all[:i], m.all[i+1:]...)
+			m.all = list.Cut(m.all, i)
 			break
 		}
 	}

@@ -1,6 +1,7 @@
 package ke
 
 import (
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/ntstatus"
 )
@@ -232,7 +233,7 @@ func (m *Machine) wake(t *Thread, s ntstatus.NTSTATUS) {
 		o := t.blocks[i].obj
 		for j, w := range o.waiters {
 			if w == t {
-				o.waiters = append(o.waiters[:j], o.waiters[j+1:]...)
+				o.waiters = list.Cut(o.waiters, j)
 				break
 			}
 		}

@@ -10,9 +10,10 @@ import (
 // and everything below that. A name that ends in /* stands for every package in that directory.
 var graph = map[string][]string{
 	"ntstatus":       {},
+	"internal/list":  {},
 	"internal/ddi":   {},
 	"wsk/ws2def":     {},
-	"internal/trace": {"ntstatus"},
+	"internal/trace": {"ntstatus", "internal/list"},
 	"internal/verify": {
 		"internal/trace"},
 	"internal/ke":      {"internal/verify", "internal/ddi"},
@@ -20,7 +21,7 @@ var graph = map[string][]string{
 	"internal/explore": {"internal/ke"},
 	"internal/pool":    {"internal/ke"},
 	"internal/tcpip":   {"internal/ke", "wsk/ws2def"},
-	"internal/wfp":     {"ntstatus"},
+	"internal/wfp":     {"ntstatus", "internal/list"},
 	"irp":              {"irql", "internal/pool"},
 	"wsk":              {"irp", "internal/tcpip", "wsk/ws2def"},
 	"fwps":             {"irp", "internal/tcpip", "internal/wfp", "wsk/ws2def"},

@@ -36,6 +36,8 @@ var (
 )
 
 // contentsOf finds the objects of the kernel inside *v.
+//
+//go:norace
 func contentsOf[T any](v *T) *contents {
 	t := reflect.TypeFor[T]()
 	if t.Kind() != reflect.Struct && t.Kind() != reflect.Array {
@@ -197,6 +199,8 @@ func (b *block) holdsActive(k *ke.K, name, why string) {
 
 // trashValue overwrites what a freed value held, so that a kept pointer to it is useless: numbers become
 // poison, references nil. Objects of the kernel keep their fields; they are marked as gone.
+//
+//go:norace
 func trashValue[T any](v *T) { trash(reflect.TypeFor[T](), unsafe.Pointer(v)) }
 
 // kernelPackages are those whose structures trash leaves alone.

@@ -6,6 +6,7 @@ import (
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 )
@@ -75,7 +76,7 @@ func Return(k *ke.K, v *Buffer, owner trace.ID) {
 		if l.Owner != owner || l.off != int(v.off) || l.n != v.Len() {
 			continue
 		}
-		b.ext.loans = append(b.ext.loans[:i], b.ext.loans[i+1:]...)
+		b.ext.loans = list.Cut(b.ext.loans, i)
 		b.relent()
 		if !l.Writable && b.typed() == nil && !b.h.opt.NoChecksum && checksum(v.data) != l.sum {
 			b.changedWhileLent(k, &l, "was changed through a pointer")

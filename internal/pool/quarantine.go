@@ -2,6 +2,7 @@ package pool
 
 import (
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/verify"
 )
 
@@ -33,7 +34,7 @@ func (h *heap) detain(b *block, c *chunk) {
 		h.putChunk(q.c)
 	}
 	if h.oldest >= quarantineBlocks {
-		h.quarantine = append(h.quarantine[:0], h.quarantine[h.oldest:]...)
+		h.quarantine = list.Add(h.quarantine[:0], h.quarantine[h.oldest:])
 		h.oldest = 0
 	}
 }

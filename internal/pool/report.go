@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/verify"
 )
 
@@ -46,7 +47,7 @@ func (b *block) story() []verify.Place {
 // report completes a finding about b and reports it.
 func (b *block) report(k *ke.K, f verify.Finding) {
 	f.Obj = b.id.String()
-	f.Places = append(b.story(), f.Places...)
+	f.Places = list.Add(b.story(), f.Places)
 	ke.Report(k, f)
 }
 

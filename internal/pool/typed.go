@@ -27,6 +27,8 @@ type typedBytes interface {
 }
 
 // Get returns the value, for use at once. Rules: POOL-013, POOL-026, IRQL-008.
+//
+//go:norace
 func (t *Typed[T]) Get() *T {
 	if t.blk.guard&onLoad != 0 {
 		t.check()
@@ -34,6 +36,7 @@ func (t *Typed[T]) Get() *T {
 	return &t.v
 }
 
+//go:norace
 func (t *Typed[T]) check() {
 	k := t.blk.h.m.Current()
 	if k == nil {
@@ -55,12 +58,18 @@ func (t *Typed[T]) check() {
 }
 
 // ID returns the id of the block for reports.
+//
+//go:norace
 func (t *Typed[T]) ID() trace.ID { return t.blk.id }
 
 // Address is the simulated address of the value.
+//
+//go:norace
 func (t *Typed[T]) Address() uint64 { return t.blk.addr }
 
 // Handle is the block as a Buffer without bytes, for Free, Lend and Take.
+//
+//go:norace
 func (t *Typed[T]) Handle() *Buffer {
 	if t == nil {
 		return nil
@@ -68,11 +77,18 @@ func (t *Typed[T]) Handle() *Buffer {
 	return &t.blk.root
 }
 
+//go:norace
 func (t *Typed[T]) contents() *contents { return contentsOf(&t.v) }
+
+//go:norace
 func (t *Typed[T]) each(fn func(obj any)) {
 	eachInside(reflect.TypeFor[T](), unsafe.Pointer(&t.v), fn)
 }
+
+//go:norace
 func (t *Typed[T]) trash() { trashValue(&t.v) }
+
+//go:norace
 func (t *Typed[T]) within(p unsafe.Pointer) bool {
 	return inside(p, unsafe.Pointer(&t.v), unsafe.Sizeof(t.v))
 }
@@ -82,6 +98,8 @@ func inside(p, start unsafe.Pointer, n uintptr) bool {
 }
 
 // New makes a typed block. Like Alloc it checks nothing; Size of the request is ignored.
+//
+//go:norace
 func New[T any](k *ke.K, r *Request) *Typed[T] {
 	h := state.Of(k)
 	t := &Typed[T]{}
@@ -102,6 +120,8 @@ func StackBuffer(k *ke.K, n int) *Buffer {
 }
 
 // StackVar makes a variable that dies with the routine that runs now. It starts as the zero value.
+//
+//go:norace
 func StackVar[T any](k *ke.K) *Typed[T] {
 	t := New[T](k, &Request{Kind: Stack})
 	ke.OnStack(k, StackMemory{&t.blk})

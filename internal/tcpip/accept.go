@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/ntstatus"
 )
@@ -27,7 +28,7 @@ func (op *AcceptOp) Cancel(k *ke.K) bool {
 	}
 	for i, o := range op.l.accepts {
 		if o == op {
-			op.l.accepts = append(op.l.accepts[:i], op.l.accepts[i+1:]...)
+			op.l.accepts = list.Cut(op.l.accepts, i)
 			break
 		}
 	}

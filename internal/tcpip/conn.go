@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/ntstatus"
 )
@@ -310,7 +311,7 @@ func (c *conn) end(k *ke.K, n int) {
 	c.gone[1-n] = true
 	for i, x := range c.s.conns {
 		if x == c {
-			c.s.conns = append(c.s.conns[:i], c.s.conns[i+1:]...)
+			c.s.conns = list.Cut(c.s.conns, i)
 			return
 		}
 	}

@@ -2,6 +2,7 @@ package tcpip
 
 import (
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/ntstatus"
 )
 
@@ -49,7 +50,7 @@ func (op *RecvOp) Cancel(k *ke.K) bool {
 	}
 	for i, o := range op.sd.recvs {
 		if o == op {
-			op.sd.recvs = append(op.sd.recvs[:i], op.sd.recvs[i+1:]...)
+			op.sd.recvs = list.Cut(op.sd.recvs, i)
 			break
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/ntstatus"
 	"calloutsim/wsk/ws2def"
@@ -108,7 +109,7 @@ func (e *Endpoint) post(text string, fn func(k *ke.K)) {
 func (e *Endpoint) drop() {
 	for i, o := range e.stack.eps {
 		if o == e {
-			e.stack.eps = append(e.stack.eps[:i], e.stack.eps[i+1:]...)
+			e.stack.eps = list.Cut(e.stack.eps, i)
 			return
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/wsk/ws2def"
 )
@@ -74,7 +75,7 @@ func (s *Stack) Engine() Engine { return s.engine }
 
 // SetLocal sets the addresses of this machine beside loopback. Without it they are 192.0.2.10 and
 // 2001:db8::10.
-func (s *Stack) SetLocal(addrs ...netip.Addr) { s.local = append(s.local[:0:0], addrs...) }
+func (s *Stack) SetLocal(addrs ...netip.Addr) { s.local = list.Add(nil, addrs) }
 
 // Endpoints lists the live endpoints in order of creation, for dumps.
 func (s *Stack) Endpoints() []*Endpoint { return s.eps }

@@ -1,6 +1,10 @@
 package wfp
 
-import "slices"
+import (
+	"slices"
+
+	"calloutsim/internal/list"
+)
 
 // Policy is the set of management objects in force. A transaction works on a clone and puts it in force when
 // it commits.
@@ -12,7 +16,7 @@ type Policy struct {
 
 // Clone copies the lists, not the objects.
 func (p *Policy) Clone() *Policy {
-	return &Policy{slices.Clone(p.Sublayers), slices.Clone(p.Callouts), slices.Clone(p.Filters)}
+	return &Policy{list.Add(nil, p.Sublayers), list.Add(nil, p.Callouts), list.Add(nil, p.Filters)}
 }
 
 // Sublayer finds a sublayer by key; nil when there is none.
@@ -90,7 +94,9 @@ func (p *Policy) Order(layer uint16, pick func(n int) int) []Group {
 		if n > 1 {
 			c := pick(n)
 			chosen := groups[i+c]
-			copy(groups[i+1:i+c+1], groups[i:i+c])
+			for j := i + c; j > i; j-- {
+				groups[j] = groups[j-1]
+			}
 			groups[i] = chosen
 		}
 	}

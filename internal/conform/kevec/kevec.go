@@ -196,6 +196,8 @@ func (g *game) onObject(k *irql.K, name string, o int, op []json.RawMessage) err
 }
 
 // with hands object o to fn if it is a T.
+//
+//go:norace
 func with[T any](g *game, o int, fn func(T)) error {
 	t, ok := g.objs[o].(T)
 	if !ok {

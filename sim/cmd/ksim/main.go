@@ -86,7 +86,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp(root))
-	root.AddCommand(newRun(), newConform(), newRules(), newExplain(), newDDI())
+	root.AddCommand(newRun(), newRace(), newConform(), newRules(), newExplain(), newDDI())
 	return root
 }
 
