@@ -27,6 +27,8 @@ type ExploreOptions struct {
 	Workers   int    // machines running side by side; 0 means 1
 	KeepGoing bool   // go on after a violation; one run per finding signature is reported (-sim.keepgoing)
 
+	Cluster // which of the runs, for how long, and where the results go
+
 	strategy explore.Strategy
 }
 
@@ -49,6 +51,8 @@ type Result struct {
 	Traces   int    // distinct trace hashes
 	Failures []Failure
 	Hazards  []Finding // one of each signature, from the lowest run that had it
+
+	Incomplete string // why not all runs were made though nothing failed: "" or "budget"
 }
 
 // Explore runs a scenario again and again, each time on a machine as new, with other choices. scenario sets
@@ -68,6 +72,9 @@ func Explore(t testing.TB, o ExploreOptions, scenario func(m *Machine)) Result {
 	}
 	e := &explorer{tb: t, o: o, fn: scenario, name: t.Name(), scenario: hashName(t.Name(), number),
 		repeat: func(token string) []string { return goTest(t.Name(), token) }}
+	if err := e.spread(token); err != nil {
+		t.Fatalf("sim.Explore: %v", err)
+	}
 	if token = tokenFor(t, token, t.Name(), number); token != nil {
 		return e.repeatOnly(token)
 	}
@@ -100,8 +107,11 @@ func (o *ExploreOptions) fromFlags() (*Token, error) {
 	if o.Seed != 0 {
 		o.Seed0, o.Runs = o.Seed, 1
 	}
-	runs := uint64(cmp.Or(o.Runs, defaultRuns))
-	if err := numberSetting("runs", &runs); err != nil {
+	o.Runs, o.Seed0 = cmp.Or(o.Runs, defaultRuns), max(o.Seed0, 1)
+	if err := o.runsSetting(); err != nil {
+		return nil, err
+	}
+	if err := o.Cluster.fromFlags(); err != nil {
 		return nil, err
 	}
 	if err := boolSetting("keepgoing", &o.KeepGoing); err != nil {
@@ -113,7 +123,7 @@ func (o *ExploreOptions) fromFlags() (*Token, error) {
 	if o.strategy, err = explore.Parse(cmp.Or(o.Strategy, "portfolio")); err != nil {
 		return nil, err
 	}
-	o.Runs, o.Seed0, o.Workers = int(runs), max(o.Seed0, 1), max(o.Workers, 1)
+	o.Workers = max(o.Workers, 1)
 	return token, nil
 }
 
@@ -125,6 +135,9 @@ type explorer struct {
 	name     string
 	scenario uint32
 	repeat   func(token string) []string
+	mine     sequence // the runs to make
+	limit    deadline
+	book     *book // keeps the results for Cluster.Out; nil without it
 
 	mu       sync.Mutex
 	wg       sync.WaitGroup
@@ -145,7 +158,7 @@ type hazard struct {
 // explore makes the runs, repeats those that failed and gives the result.
 func (e *explorer) explore() Result {
 	e.hazards, e.hashes = map[string]hazard{}, map[uint64]struct{}{}
-	for range min(e.o.Workers, e.o.Runs) {
+	for range min(e.o.Workers, e.mine.n) {
 		e.wg.Add(1)
 		w := &worker{e: e, ke: &ke.Machine{}, choose: e.o.strategy.Chooser()}
 		go w.loop()
@@ -154,8 +167,9 @@ func (e *explorer) explore() Result {
 	if e.broken != nil {
 		panic(e.broken)
 	}
+	e.result.Traces = len(e.hashes)
+	e.settle()
 	r := e.result
-	r.Traces = len(e.hashes)
 	slices.SortFunc(e.failures, func(a, b Failure) int { return cmp.Compare(a.Run, b.Run) })
 	seen := map[string]bool{}
 	for _, f := range e.failures {
@@ -165,6 +179,9 @@ func (e *explorer) explore() Result {
 		seen[f.signature] = true
 		e.again(&f)
 		r.Failures = append(r.Failures, f)
+	}
+	if err := e.book.finish(r.Failures); err != nil {
+		e.tb.Errorf("sim.Explore: the results are not kept: %v", err)
 	}
 	var hs []hazard
 	for _, h := range e.hazards {
@@ -187,10 +204,10 @@ func (e *explorer) explore() Result {
 func (e *explorer) take() (run uint64, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.next >= e.o.Runs || e.broken != nil {
+	if e.next >= e.mine.n || e.broken != nil || e.limit.reached() {
 		return 0, false
 	}
-	run = e.o.Seed0 + uint64(e.next)
+	run = e.mine.at(e.next)
 	if e.lowest != 0 && run > e.lowest && !e.o.KeepGoing {
 		return 0, false
 	}
@@ -302,8 +319,10 @@ func (w *worker) judge() {
 	// What a run says through the test itself and not through its machine can be told from what others say
 	// at the same time only if it ends the run.
 	failed := w.tb.failed || e.tb.Failed() && (w.exits || !w.before && e.o.Workers == 1)
+	var failure *Failure
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	defer func() { e.book.note(w.run, m, failure) }()
 	e.result.Runs++
 	e.result.Steps += m.Steps()
 	e.hashes[m.Hash()] = struct{}{}
@@ -332,6 +351,7 @@ func (w *worker) judge() {
 		e.lowest = w.run
 	}
 	e.failures = append(e.failures, f)
+	failure = &f
 }
 
 // again repeats a failed run with everything recorded, and words the report.

@@ -26,8 +26,9 @@ var graph = map[string][]string{
 	"fwps":             {"irp", "internal/tcpip", "internal/wfp", "wsk/ws2def"},
 	"fwps/fwpm":        {"fwps"},
 	"sim/trace":        {"internal/trace"},
+	"sim/results":      {},
 	"sim/report":       {"sim/trace", "internal/verify", "internal/ddi"},
-	"sim": {"irp", "wsk", "fwps/fwpm", "internal/tcpip", "internal/explore", "sim/trace",
+	"sim": {"irp", "wsk", "fwps/fwpm", "internal/tcpip", "internal/explore", "sim/results", "sim/trace",
 		"sim/report"},
 
 	"internal/conform/irpvec": {"irp"},
