@@ -11,6 +11,7 @@ import (
 
 	"calloutsim/internal/explore"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/verify"
 	simtrace "calloutsim/sim/trace"
 )
 
@@ -42,6 +43,7 @@ type Failure struct {
 	Repeats  bool     // the repeated run had the same trace
 
 	signature string
+	at        verify.Frame // the source line that the report begins with
 }
 
 // Result is what Explore saw.
@@ -383,7 +385,7 @@ func (e *explorer) again(f *Failure) {
 	if len(tb.messages) > 0 && !m.reported {
 		fmt.Fprintf(&b, "\nREPLAY:         %s\n", e.repeat(f.Token.String())[0])
 	}
-	f.Report = b.String()
+	f.Report, f.at = b.String(), m.place()
 }
 
 // repeatOnly is Explore with a token: that run and no other.

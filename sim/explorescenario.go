@@ -3,7 +3,6 @@ package sim
 import (
 	"cmp"
 	"errors"
-	"os"
 	"strings"
 
 	"calloutsim/internal/explore"
@@ -12,11 +11,10 @@ import (
 // ExploreScenario is Explore for a scenario that ksim knows by name, without a test. What was set by flags
 // and environment does not count, but for the shard.
 func ExploreScenario(s Scenario, o ExploreOptions) (Result, error) {
-	o.Shard = cmp.Or(o.Shard, os.Getenv(envName("shard")))
 	o.Runs, o.Seed0, o.Workers = cmp.Or(o.Runs, defaultRuns), max(o.Seed0, 1), max(o.Workers, 1)
 	err := o.Options.check()
 	if err == nil {
-		err = o.Cluster.parse()
+		o.shard, o.shards, err = o.Resolve()
 	}
 	if err == nil {
 		o.strategy, err = explore.Parse(cmp.Or(o.Strategy, "portfolio"))
@@ -27,7 +25,9 @@ func ExploreScenario(s Scenario, o ExploreOptions) (Result, error) {
 	tb := &runTB{name: s.Name}
 	e := &explorer{tb: tb, o: o, fn: s.Run, name: s.Name,
 		scenario: hashName("scenario/"+s.Name, 1),
-		repeat:   func(token string) []string { return []string{"ksim run " + s.Name + " --replay " + token} }}
+		repeat: func(token string) []string {
+			return []string{"ksim run " + s.Name + " --replay " + token}
+		}}
 	if err := e.spread(nil); err != nil {
 		return Result{}, err
 	}

@@ -50,7 +50,8 @@ func (e *explorer) open() error {
 	b := &book{dir: e.o.Out, mine: e.mine, pending: map[uint64]entry{}, written: time.Now(),
 		every:    cmp.Or(e.o.checkpoint, checkpoint),
 		findings: map[string]results.Finding{}, rules: map[string]bool{}}
-	b.shard.Header = e.header()
+	b.shard.Header = results.Header{Schema: results.Schema, Plan: e.plan(), Shard: e.o.shard,
+		Build: buildHash()}
 	b.shard.Counters.State = results.Running
 	e.book = b
 	path := filepath.Join(b.dir, b.shard.Header.FileName())
@@ -98,8 +99,8 @@ func (b *book) resume(old *results.Shard) (why string) {
 	return ""
 }
 
-// header says what the exploration was asked to do.
-func (e *explorer) header() results.Header {
+// plan says what the exploration was asked to do.
+func (e *explorer) plan() results.Plan {
 	o := &e.o
 	p := results.Plan{Package: testPackage(), Test: e.name, Scenario: fmt.Sprintf("%08x", e.scenario),
 		Strategy: o.strategy.Name, Options: o.inWords(), Master: o.Master, First: o.Seed0, Asked: o.Runs,
@@ -107,7 +108,7 @@ func (e *explorer) header() results.Header {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		p.Module = info.Main.Path
 	}
-	return results.Header{Schema: results.Schema, Plan: p, Shard: o.shard, Build: buildHash()}
+	return p
 }
 
 // inWords lists every option that changes what runs do or what is found in them.
@@ -206,8 +207,8 @@ func (b *book) fold() {
 func asFinding(m *Machine, f *Failure) results.Finding {
 	r := results.Finding{Severity: results.Error, Rules: f.Rules, Signature: f.signature, Run: f.Run,
 		Token: f.Token.String(), Headline: f.Headline, Replay: m.repeat(f.Token.String())[0]}
-	if fs := m.failures(); len(fs) > 0 {
-		place(&r, &fs[0])
+	if len(f.Rules) > 0 {
+		r.Name = ruleName(f.Rules[0])
 	}
 	return r
 }
@@ -215,10 +216,8 @@ func asFinding(m *Machine, f *Failure) results.Finding {
 // asHazard words a hazard.
 func asHazard(run uint64, m *Machine, f Finding) results.Finding {
 	token := m.Token().String()
-	r := results.Finding{Severity: f.Severity().String(), Rules: []string{f.Name()}, Signature: f.Signature(),
-		Run: run, Token: token, Headline: f.Headline, Replay: m.repeat(token)[0]}
-	place(&r, &f)
-	return r
+	return results.Finding{Severity: f.Severity().String(), Rules: []string{f.Name()}, Name: ruleName(f.Name()),
+		Signature: f.Signature(), Run: run, Token: token, Headline: f.Headline, Replay: m.repeat(token)[0]}
 }
 
 // save writes the file.
@@ -278,48 +277,35 @@ func (b *book) finish(failures []Failure) error {
 	}
 	for _, f := range failures {
 		r := b.findings[f.signature]
-		r.Report = strings.TrimSpace(f.Report) + "\n"
+		r.Report, r.File, r.Line = strings.TrimSpace(f.Report)+"\n", f.at.File, f.at.Line
 		b.findings[f.signature] = r
 	}
 	return cmp.Or(b.err, b.save())
 }
 
-// place adds name and source line of the finding: the innermost frame that has one.
-func place(r *results.Finding, f *Finding) {
-	for _, rec := range Records() {
-		if rec.ID == f.Rule && f.Rule != verify.NoRule {
-			r.Name = rec.FullName()
-		}
+// ruleName is the full name of a rule, "" where no package has it.
+func ruleName(number string) string {
+	id, ok := verify.ByNumber(number)
+	if !ok {
+		return ""
 	}
-	stacks := [][]verify.Frame{f.Stack}
-	for _, p := range f.Places {
-		stacks = append(stacks, p.Stack)
+	rec := record(id)
+	return rec.FullName()
+}
+
+// place is the source line of what failed a run: of the innermost frame that has one.
+func (m *Machine) place() verify.Frame {
+	var stacks [][]verify.Frame
+	for _, f := range m.failures() {
+		stacks = append(stacks, f.Stack)
+		for _, p := range f.Places {
+			stacks = append(stacks, p.Stack)
+		}
 	}
 	for _, s := range slices.Concat(stacks...) {
 		if s.File != "" {
-			r.File, r.Line = moduleFile(s.File), s.Line
-			return
+			return s
 		}
 	}
-}
-
-// moduleFile names a file from the root of its module. Where that cannot be told, its base name must do.
-func moduleFile(file string) string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		if rest, ok := strings.CutPrefix(file, info.Main.Path+"/"); ok {
-			return rest // a build with -trimpath
-		}
-	}
-	for dir := filepath.Dir(file); filepath.IsAbs(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			rel, err := filepath.Rel(dir, file)
-			if err == nil {
-				return filepath.ToSlash(rel)
-			}
-		}
-		if dir == filepath.Dir(dir) {
-			break
-		}
-	}
-	return filepath.Base(file)
+	return verify.Frame{}
 }

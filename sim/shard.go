@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -27,7 +28,7 @@ type Cluster struct {
 }
 
 // fromFlags overrides what was set outside, and reads Shard.
-func (c *Cluster) fromFlags() error {
+func (c *Cluster) fromFlags() (err error) {
 	if s, ok := setting("out"); ok {
 		c.Out = s
 	}
@@ -41,7 +42,8 @@ func (c *Cluster) fromFlags() error {
 	if s, ok := setting("shard"); ok {
 		c.Shard = s
 	}
-	return c.parse()
+	c.shard, c.shards, err = c.Resolve()
+	return err
 }
 
 // indexedJob gives the shard of a pod of a Kubernetes Indexed Job. A job that does not say SIM_SHARDS has
@@ -58,24 +60,26 @@ func indexedJob() (string, error) {
 	return index + "/" + shards, nil
 }
 
-// parse reads Shard, or what the environment says in its place.
-func (c *Cluster) parse() (err error) {
-	if c.Shard == "" {
-		if c.Shard, err = indexedJob(); err != nil {
-			return err
+// Resolve reads Shard, or what the environment says in its place. Without either it is shard 0 of 1.
+func (c *Cluster) Resolve() (shard, shards int, err error) {
+	s := cmp.Or(c.Shard, os.Getenv(envName("shard")))
+	if s == "" {
+		if s, err = indexedJob(); s == "" {
+			return 0, 1, err
 		}
 	}
-	if c.shard, c.shards = 0, 1; c.Shard == "" {
-		return nil
-	}
-	i, m, ok := strings.Cut(c.Shard, "/")
+	return ParseShard(s)
+}
+
+// ParseShard reads "i/m".
+func ParseShard(s string) (shard, shards int, err error) {
+	i, m, ok := strings.Cut(s, "/")
 	index, err1 := strconv.ParseUint(i, 10, 31)
 	of, err2 := strconv.ParseUint(m, 10, 31)
 	if !ok || err1 != nil || err2 != nil || index >= of {
-		return fmt.Errorf("shard %q is no i/m with 0 <= i < m, such as 0/4", c.Shard)
+		return 0, 0, fmt.Errorf("shard %q is no i/m with 0 <= i < m, such as 0/4", s)
 	}
-	c.shard, c.shards = int(index), int(of)
-	return nil
+	return int(index), int(of), nil
 }
 
 // runsSetting reads -sim.runs: N or A-B.
@@ -124,17 +128,6 @@ type sequence struct {
 // at gives the run number at a position, from 0.
 func (s *sequence) at(i int) uint64 { return s.first + s.step*uint64(i) }
 
-// part gives the runs of this shard.
-func (o *ExploreOptions) part() sequence {
-	m := uint64(o.shards)
-	skip := (uint64(o.shard) + m - o.Seed0%m) % m
-	s := sequence{first: o.Seed0 + skip, step: m}
-	if skip < uint64(o.Runs) {
-		s.n = int((uint64(o.Runs)-skip-1)/m) + 1
-	}
-	return s
-}
-
 // deadline is when no more runs are started.
 type deadline struct {
 	at  time.Time
@@ -149,7 +142,9 @@ func (d *deadline) reached() bool {
 
 // spread prepares the part of the exploration that is made here. Repeating a token is none of that.
 func (e *explorer) spread(token *Token) error {
-	e.mine = e.o.part()
+	plan := e.plan()
+	e.mine.step = uint64(plan.Shards)
+	e.mine.first, e.mine.n = plan.Part(e.o.shard)
 	if token != nil {
 		return nil
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"calloutsim/internal/ke"
 	"calloutsim/sim/results"
@@ -85,26 +84,6 @@ func only(t *testing.T, dir string) (*results.Shard, string) {
 	return s, string(b)
 }
 
-func TestShard_PartsAreDisjointAndComplete(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		o := ExploreOptions{Runs: rapid.IntRange(1, 300).Draw(rt, "runs"),
-			Seed0: rapid.Uint64Range(1, 1000).Draw(rt, "first")}
-		m := rapid.IntRange(1, 40).Draw(rt, "shards")
-		seen := map[uint64]int{}
-		for i := range m {
-			o.shard, o.shards = i, m
-			part := o.part()
-			for k := range part.n {
-				r := part.at(k)
-				seen[r]++
-				assert.EqualValues(rt, i, r%uint64(m))
-				assert.True(rt, r >= o.Seed0 && r < o.Seed0+uint64(o.Runs), "run %d", r)
-			}
-		}
-		assert.Len(rt, seen, o.Runs, "every run, and none twice")
-	})
-}
-
 func TestShard_ByFieldFlagAndEnvironment(t *testing.T) {
 	for _, c := range []struct {
 		env   []string
@@ -161,7 +140,7 @@ func shardsAndWhole(t *testing.T, what string, shards int, flags ...string) (who
 			_, _ = output(shardChild(what, env, append(flags, "-sim.out="+dir)...))
 		}
 		var u results.Union
-		n, err := u.AddDir(dir)
+		n, err := u.AddDir(dir, nil)
 		require.NoError(t, err)
 		require.Equal(t, shards, n)
 		return u.Summaries()[0]

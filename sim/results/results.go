@@ -63,6 +63,17 @@ func (p *Plan) Differs(o *Plan) string {
 	return ""
 }
 
+// Part gives the runs of a shard: the numbers r with r mod Shards = shard, from first on in steps of Shards, n
+// of them.
+func (p *Plan) Part(shard int) (first uint64, n int) {
+	m := uint64(p.Shards)
+	skip := (uint64(shard) + m - p.First%m) % m
+	if skip < uint64(p.Asked) {
+		n = int((uint64(p.Asked)-skip-1)/m) + 1
+	}
+	return p.First + skip, n
+}
+
 // Header is the first line of a file.
 type Header struct {
 	Schema string `json:"schema"`
@@ -95,7 +106,7 @@ type Finding struct {
 	Run       uint64   `json:"run"`
 	Token     string   `json:"token"`
 	Headline  string   `json:"headline"`
-	File      string   `json:"file,omitempty"` // from the root of the module, with slashes
+	File      string   `json:"file,omitempty"` // base name; nothing for hazards
 	Line      int      `json:"line,omitempty"`
 	Replay    string   `json:"replay,omitempty"` // command that repeats the run
 	Report    string   `json:"report,omitempty"` // nothing while the shard goes on, and for hazards
@@ -265,10 +276,11 @@ func (s *Shard) check() error {
 	switch {
 	case h.Shards < 1 || h.Shard < 0 || h.Shard >= h.Shards:
 		return fmt.Errorf("there is no shard %d of %d", h.Shard, h.Shards)
-	case c.Runs < 0 || c.Runs > h.Asked:
-		return fmt.Errorf("%d of %d runs were made", c.Runs, h.Asked)
 	case !slices.Contains([]State{Running, Budget, Stopped, Complete}, c.State):
 		return fmt.Errorf("%q is no state of a shard", c.State)
+	}
+	if _, n := h.Part(h.Shard); c.Runs < 0 || c.Runs > n {
+		return fmt.Errorf("%d of %d runs were made", c.Runs, n)
 	}
 	return nil
 }

@@ -81,8 +81,9 @@ func (u *Union) Merge(o *Union) error {
 	return nil
 }
 
-// AddDir puts every result file of a directory into the union and says how many there were.
-func (u *Union) AddDir(dir string) (int, error) {
+// AddDir puts every result file of a directory into the union, or those that keep wants, and says how many
+// there were.
+func (u *Union) AddDir(dir string, keep func(*Header) bool) (int, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return 0, err
@@ -95,6 +96,9 @@ func (u *Union) AddDir(dir string) (int, error) {
 		s, err := Load(filepath.Join(dir, e.Name()))
 		if err != nil {
 			return n, err
+		}
+		if keep != nil && !keep(&s.Header) {
+			continue
 		}
 		if err := u.Add(s); err != nil {
 			return n, fmt.Errorf("%s: %w", filepath.Join(dir, e.Name()), err)
@@ -117,7 +121,15 @@ type Summary struct {
 	Exact    bool      `json:"exact"`             // whether Traces is exact
 	Rules    []string  `json:"rules"`             // of all findings
 	Findings []Finding `json:"findings"`          // one of each signature, from the lowest run that had it
-	Set      Traces    `json:"traces,omitzero"`   // the set itself
+	Set      Traces    `json:"-"`                 // the set itself
+	alone    bool
+}
+
+// Alone makes the summary of one shard speak of that shard only: nothing is missing.
+func (s *Summary) Alone() {
+	if len(s.Present) == 1 && s.Shards > 1 {
+		s.Missing, s.alone = nil, true
+	}
 }
 
 // Failed reports whether a finding fails the test.
@@ -127,7 +139,15 @@ func (s *Summary) Failed() bool {
 
 // Coverage says in words how much was looked at.
 func (s *Summary) Coverage() string {
-	runs := fmt.Sprintf("%d of %d runs", s.Runs, s.Asked)
+	asked, prefix := s.Asked, ""
+	if s.alone {
+		_, asked = s.Part(s.Present[0])
+		prefix = fmt.Sprintf("shard %d of %d ", s.Present[0], s.Shards)
+	}
+	return prefix + s.covered(fmt.Sprintf("%d of %d runs", s.Runs, asked), asked)
+}
+
+func (s *Summary) covered(runs string, asked int) string {
 	switch {
 	case len(s.Missing) > 0:
 		return "incomplete (" + list("shard", s.Missing) + " missing): " + runs
@@ -135,7 +155,7 @@ func (s *Summary) Coverage() string {
 		return "incomplete (" + list("shard", s.Running) + " interrupted): " + runs
 	case len(s.OutOf) > 0:
 		return "incomplete (budget): " + runs
-	case s.Runs < s.Asked:
+	case s.Runs < asked:
 		return "stopped at the first finding: " + runs
 	}
 	return "complete: " + runs

@@ -1,4 +1,4 @@
-// Command ksim runs built-in scenarios, replays recorded vectors, and prints what the simulator knows: its
+// Command ksim runs and explores built-in scenarios and tests, replays recorded vectors, and prints what the simulator knows: its
 // rules, and the driver interfaces it models.
 //
 // Exit codes: 0 clean, 1 findings that fail a test, 2 usage, 3 a fault of the simulator itself.
@@ -86,7 +86,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp(root))
-	root.AddCommand(newRun(), newConform(), newRules(), newExplain(), newDDI())
+	root.AddCommand(newRun(), newExplore(), newMerge(), newReplay(), newConform(), newRules(), newExplain(), newDDI())
 	return root
 }
 
