@@ -216,8 +216,9 @@ func asFinding(m *Machine, f *Failure) results.Finding {
 // asHazard words a hazard.
 func asHazard(run uint64, m *Machine, f Finding) results.Finding {
 	token := m.Token().String()
-	return results.Finding{Severity: f.Severity().String(), Rules: []string{f.Name()}, Name: ruleName(f.Name()),
-		Signature: f.Signature(), Run: run, Token: token, Headline: f.Headline, Replay: m.repeat(token)[0]}
+	return results.Finding{Severity: f.Severity().String(), Rules: []string{f.Name()},
+		Name: ruleName(f.Name()), Signature: f.Signature(), Run: run, Token: token, Headline: f.Headline,
+		Replay: m.repeat(token)[0]}
 }
 
 // save writes the file.

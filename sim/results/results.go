@@ -63,8 +63,8 @@ func (p *Plan) Differs(o *Plan) string {
 	return ""
 }
 
-// Part gives the runs of a shard: the numbers r with r mod Shards = shard, from first on in steps of Shards, n
-// of them.
+// Part gives the runs of a shard: the numbers r with r mod Shards = shard, from first on in steps of Shards,
+// n of them.
 func (p *Plan) Part(shard int) (first uint64, n int) {
 	m := uint64(p.Shards)
 	skip := (uint64(shard) + m - p.First%m) % m

@@ -42,7 +42,8 @@ func TestTraces_ExactWhileSmall(t *testing.T) {
 func TestTraces_ErrorIsWithinBounds(t *testing.T) {
 	const standard = 1.04 / 128
 	worst, squares, sets := 0.0, 0.0, 0
-	for _, n := range []int{4097, 6_000, 10_000, 20_000, 40_000, 60_000, 80_000, 150_000, 400_000, 1_000_000} {
+	for _, n := range []int{4097, 6_000, 10_000, 20_000, 40_000, 60_000, 80_000, 150_000, 400_000,
+		1_000_000} {
 		for k := range 15 {
 			off := float64(counting(k*10_000_000, n).Count())/float64(n) - 1
 			worst = max(worst, math.Abs(off))

@@ -50,16 +50,6 @@ func made(p Plan, i, runs int) *Shard {
 	return s
 }
 
-// whole is the summary of shards in the order given.
-func whole(t testing.TB, shards ...*Shard) string {
-	t.Helper()
-	var u Union
-	for _, s := range shards {
-		require.NoError(t, u.Add(s))
-	}
-	return printed(t, &u)
-}
-
 func printed(t testing.TB, u *Union) string {
 	t.Helper()
 	b, err := json.MarshalIndent(u.Summaries(), "", " ")
@@ -235,7 +225,8 @@ func TestFinding_Title(t *testing.T) {
 func TestPlan_PartsAreDisjointAndComplete(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		p := Plan{Asked: rapid.IntRange(1, 300).Draw(rt, "runs"),
-			First: rapid.Uint64Range(1, 1000).Draw(rt, "first"), Shards: rapid.IntRange(1, 40).Draw(rt, "shards")}
+			First:  rapid.Uint64Range(1, 1000).Draw(rt, "first"),
+			Shards: rapid.IntRange(1, 40).Draw(rt, "shards")}
 		seen := map[uint64]int{}
 		for i := range p.Shards {
 			first, n := p.Part(i)

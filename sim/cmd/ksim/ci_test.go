@@ -95,7 +95,8 @@ func TestCI_IndexedJobFindsWhatOneMachineFinds(t *testing.T) {
 	require.Equal(t, "Indexed", field(t, text, `^  completionMode: (.*)$`))
 	pods, err := strconv.Atoi(field(t, text, `^  completions: (\d+)$`))
 	require.NoError(t, err)
-	shardsName, shards := field(t, text, `^            - name: (\S+)`), field(t, text, `^              value: "(\d+)"$`)
+	shardsName := field(t, text, `^            - name: (\S+)`)
+	shards := field(t, text, `^              value: "(\d+)"$`)
 	assert.Equal(t, strconv.Itoa(pods), shards, "as many shards as pods")
 	binary := field(t, text, `^          command: \["\./(.*)"\]$`)
 	mount := field(t, text, `^              mountPath: (.*)$`)
@@ -120,7 +121,8 @@ func TestCI_IndexedJobFindsWhatOneMachineFinds(t *testing.T) {
 		}
 		return a
 	}
-	for scenario, atLeast := range map[string]int{"irp-passthrough": 3, "inverted-call": 2, "connect-redirect": 8} {
+	for scenario, atLeast := range map[string]int{
+		"irp-passthrough": 3, "inverted-call": 2, "connect-redirect": 8} {
 		dir := t.TempDir()
 		run(t, moduleRoot, nil, "go", "test", "-c", "-o", filepath.Join(dir, binary),
 			"./docs/examples/"+scenario+"/scenario")
@@ -140,7 +142,8 @@ func TestCI_IndexedJobFindsWhatOneMachineFinds(t *testing.T) {
 func TestCI_MatrixFindsWhatOneMachineFinds(t *testing.T) {
 	text := ciFile(t, "workflow.yml")
 	shards := strings.Split(field(t, text, `^        shard: \[(.*)\]$`), ", ")
-	envName, envValue := field(t, text, `^    env:\n      (\w+):`), field(t, text, `^    env:\n      \w+: (.*)$`)
+	envName := field(t, text, `^    env:\n      (\w+):`)
+	envValue := field(t, text, `^    env:\n      \w+: (.*)$`)
 	explore := strings.Fields(field(t, text, `^      - run: \./ksim (explore .*\n +--.*)$`))
 	merge := field(t, text, `^      - run: \./ksim merge (.*)$`)
 	artifact := field(t, text, `^          name: (.*)$`)

@@ -37,9 +37,9 @@ func newExplore() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "explore PKG|SCENARIO",
 		Short: "Make many runs of the tests of a package, or of a built-in scenario",
-		Long: "explore makes many runs of every sim.Explore of a package, through go test, or of a built-in\n" +
-			"scenario. What is not said here is as the test has it. A package is written as ./DIR or with\n" +
-			"its import path.",
+		Long: "explore makes many runs of every sim.Explore of a package, through go test, or of a\n" +
+			"built-in scenario. What is not said here is as the test has it. A package is written as\n" +
+			"./DIR or with its import path.",
 		Example: "  ksim explore connect-redirect --seeds 1-1000\n" +
 			"  ksim explore ./driver --run TestCancel --seeds 1-100000 --budget 60s\n" +
 			"  ksim explore ./driver --seeds 1-100000 --shard 0/4 --keepgoing --out results",
@@ -166,8 +166,8 @@ func (f *exploreFlags) tests(w io.Writer, pkg string) error {
 		if m := refused.FindString(t.text()); m != "" && t.action == "fail" {
 			return usagef("explore: %s: %s", t.name, strings.TrimPrefix(m, "sim.Explore: "))
 		}
-		verdicts = append(verdicts, &verdict{pkg: t.pkg, test: t.name, failed: t.action == "fail" || t.action == "",
-			skipped: t.action == "skip", elapsed: t.elapsed, output: t.text()})
+		verdicts = append(verdicts, &verdict{pkg: t.pkg, test: t.name, skipped: t.action == "skip",
+			failed: t.action == "fail" || t.action == "", elapsed: t.elapsed, output: t.text()})
 	}
 	if err := f.collect(func(sum *results.Summary) *verdict {
 		i := slices.IndexFunc(verdicts, func(v *verdict) bool {
@@ -189,17 +189,15 @@ func (f *exploreFlags) tests(w io.Writer, pkg string) error {
 // refused matches what Explore says when it does not begin.
 var refused = regexp.MustCompile(`(?m)sim\.Explore: .*$`)
 
-// goTestArgs are the arguments of go test.
+// goTestArgs are the arguments of go test: what was not said here is left to the test.
 func (f *exploreFlags) goTestArgs(pkg string) []string {
 	args := []string{"-timeout=0", "-run", f.run, pkg, "-sim.out=" + f.opt.Out}
-	for flag, value := range map[string]string{"seeds": f.seeds, "budget": f.opt.Budget.String(),
-		"strategy": f.opt.Strategy, "master": fmt.Sprint(f.opt.Master), "shard": f.opt.Shard,
-		"keepgoing": fmt.Sprint(f.opt.KeepGoing)} {
-		if f.set.Changed(flag) {
-			args = append(args, "-sim."+map[bool]string{true: "runs", false: flag}[flag == "seeds"]+"="+value)
+	for _, name := range []string{"seeds", "budget", "strategy", "master", "shard", "keepgoing"} {
+		if f.set.Changed(name) {
+			value := f.set.Lookup(name).Value.String()
+			args = append(args, "-sim."+strings.Replace(name, "seeds", "runs", 1)+"="+value)
 		}
 	}
-	slices.Sort(args[4:])
 	return args
 }
 

@@ -36,11 +36,10 @@ func (v *verdict) annotate(paths map[string]string) []annotation {
 		if replay != "" {
 			message += "\n" + replay
 		}
-		cell := strings.NewReplacer("|", "\\|", "\n", " ")
-		all = append(all, annotation{
-			"::error " + props + "title=" + escapeProperty.Replace(title) + "::" + escapeText.Replace(message),
-			fmt.Sprintf("| %s | %s | %s | `%s` |", cell.Replace(v.test), cell.Replace(title), cell.Replace(text),
-				cell.Replace(replay))})
+		props += "title=" + escapeProperty.Replace(title)
+		cell := strings.NewReplacer("|", "\\|", "\n", " ").Replace
+		all = append(all, annotation{"::error " + props + "::" + escapeText.Replace(message),
+			fmt.Sprintf("| %s | %s | %s | `%s` |", cell(v.test), cell(title), cell(text), cell(replay))})
 	}
 	for _, f := range v.failing() {
 		add(f.File, f.Line, f.Title(), where(&f)+headline(&f), f.Replay)
@@ -92,8 +91,8 @@ func github(w io.Writer, verdicts []*verdict, paths map[string]string) error {
 // the workflow, or else to the current directory.
 func sourcePaths(pkg string) map[string]string {
 	paths := map[string]string{}
-	out, err := exec.Command("go", "list", "-deps", "-test", "-json=Dir,GoFiles,TestGoFiles,XTestGoFiles,Module",
-		pkg).Output()
+	out, err := exec.Command("go", "list", "-deps", "-test",
+		"-json=Dir,GoFiles,TestGoFiles,XTestGoFiles,Module", pkg).Output()
 	root := os.Getenv("GITHUB_WORKSPACE")
 	if root == "" && err == nil {
 		root, err = os.Getwd()

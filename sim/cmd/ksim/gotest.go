@@ -106,7 +106,7 @@ var (
 	buildFailed  = regexp.MustCompile(`(?m)^FAIL\s+\S+ \[(build|setup) failed\]`)
 	unknownFlag  = regexp.MustCompile(`flag provided but not defined: -sim\.`)
 	faultOfOurs  = regexp.MustCompile(`(?m)panic: (.*internal error: .*)`)
-	noPackage    = regexp.MustCompile(`(?m)^(no required module|cannot find|.*matched no packages|no Go files)`)
+	noPackage    = regexp.MustCompile(`(?m)^(no required module|.*matched no packages|no Go files)`)
 	summaryLines = regexp.MustCompile(`(?m)^(FAIL|ok|PASS|exit status|\?)\b.*\n?`)
 )
 

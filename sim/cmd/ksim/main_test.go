@@ -23,7 +23,8 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/scripts", RequireUniqueNames: true, Setup: goEnvironment})
+	testscript.Run(t, testscript.Params{Dir: "testdata/scripts", RequireUniqueNames: true,
+		Setup: goEnvironment})
 }
 
 // goEnvironment lets scripts run the go command on the packages here: $KSIM is this directory. What the

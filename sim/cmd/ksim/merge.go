@@ -15,9 +15,10 @@ func newMerge() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "merge DIR...",
 		Short: "Put the results of shards together",
-		Long: "merge puts together what explorations have left in directories (-sim.out, ksim explore --out):\n" +
-			"findings by signature, each from the lowest run that had it, and what was looked at. In which\n" +
-			"order the directories come makes no difference, nor does it when a shard comes twice.",
+		Long: "merge puts together what explorations have left in directories (-sim.out, ksim explore\n" +
+			"--out): findings by signature, each from the lowest run that had it, and what was looked\n" +
+			"at. In which order the directories come makes no difference, nor does it when a shard\n" +
+			"comes twice.",
 		Example: "  ksim merge results\n  ksim merge shard-*/ --json",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {

@@ -22,8 +22,8 @@ func newReplay() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "replay TOKEN|FILE.sim [PKG]",
 		Short: "Repeat one run of a built-in scenario, or of a test of a package",
-		Long: "replay finds out what the token is of: a built-in scenario, or a test of the package. The test\n" +
-			"of a replay file below testdata is found without naming the package.",
+		Long: "replay finds out what the token is of: a built-in scenario, or a test of the package. The\n" +
+			"test of a replay file below testdata is found without naming the package.",
 		Example: "  ksim replay kcs1:…\n" +
 			"  ksim replay kcs1:… ./driver\n" +
 			"  ksim replay driver/testdata/sim/TestCancel/5f1c2a77.sim",
