@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -277,6 +278,18 @@ func TestOut_OtherOptionsAreRefused(t *testing.T) {
 	out, ok = output(shardChild("calm", nil, "-sim.out="+dir))
 	assert.False(t, ok)
 	assert.Contains(t, out, "the test or what it tests was changed since these results were made")
+}
+
+// Where an exhaustive search stands is kept as it is.
+func TestOut_StateOfASearchIsKept(t *testing.T) {
+	dir := t.TempDir()
+	_, _ = output(shardChild("calm", nil, "-sim.out="+dir))
+	s, _ := only(t, dir)
+	s.Counters.Search = json.RawMessage(`{"stack":["a","b"]}`)
+	require.NoError(t, s.Save(dir))
+	_, _ = output(shardChild("calm", nil, "-sim.out="+dir))
+	again, _ := only(t, dir)
+	assert.Equal(t, s, again)
 }
 
 func TestBudget_StopsAndGoesOnLater(t *testing.T) {

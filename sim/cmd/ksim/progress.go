@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"sync"
 	"time"
@@ -68,7 +69,12 @@ func showProgress(f *os.File, dir string) (stop func()) {
 	if st, err := f.Stat(); err != nil || st.Mode()&os.ModeCharDevice == 0 || os.Getenv("TERM") == "dumb" {
 		return func() {}
 	}
-	bar := progressbar.NewOptions(-1, progressbar.OptionSetWriter(f), progressbar.OptionShowCount(),
+	return draw(f, dir, pollEvery)
+}
+
+// draw is showProgress on anything.
+func draw(w io.Writer, dir string, every time.Duration) (stop func()) {
+	bar := progressbar.NewOptions(-1, progressbar.OptionSetWriter(w), progressbar.OptionShowCount(),
 		progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(false),
 		progressbar.OptionSetElapsedTime(true), progressbar.OptionSetWidth(20))
 	done := make(chan struct{})
@@ -76,7 +82,7 @@ func showProgress(f *os.File, dir string) (stop func()) {
 	wg.Go(func() {
 		start := time.Now()
 		first := take(dir, 0)
-		tick := time.NewTicker(pollEvery)
+		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
 			select {
