@@ -327,7 +327,9 @@ func (w *worker) judge() {
 	defer func() { e.book.note(w.run, m, failure) }()
 	e.result.Runs++
 	e.result.Steps += m.Steps()
-	e.hashes[m.Hash()] = struct{}{}
+	if e.book == nil { // which does not keep them all
+		e.hashes[m.Hash()] = struct{}{}
+	}
 	if hs := m.hazards(); len(hs) > 0 && !failed {
 		for _, f := range hs {
 			sig := f.Signature()
@@ -352,8 +354,9 @@ func (w *worker) judge() {
 	if e.lowest == 0 || w.run < e.lowest {
 		e.lowest = w.run
 	}
-	e.failures = append(e.failures, f)
-	failure = &f
+	if failure = &f; e.book == nil {
+		e.failures = append(e.failures, f)
+	}
 }
 
 // again repeats a failed run with everything recorded, and words the report.

@@ -5,7 +5,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,9 +30,17 @@ func TestShardChild(t *testing.T) {
 		Explore(t, o, hazardous)
 	case "calm":
 		Explore(t, o, calm)
-	case "slow": // takes real time, so that there is time to kill it
+	case "slow": // takes real time, and on demand for ever, so that there is time to kill it
 		o.checkpoint = time.Millisecond
-		Explore(t, o, func(m *Machine) { time.Sleep(2 * time.Millisecond); sometimes(m) })
+		hangs, _ := strconv.ParseInt(os.Getenv(hangsAfter), 10, 64)
+		var calls atomic.Int64
+		Explore(t, o, func(m *Machine) {
+			if n := calls.Add(1); hangs > 0 && n > hangs {
+				time.Sleep(time.Hour)
+			}
+			time.Sleep(time.Millisecond)
+			sometimes(m)
+		})
 	case "changed":
 		o.Processors = 3
 		Explore(t, o, calm)
@@ -38,6 +48,9 @@ func TestShardChild(t *testing.T) {
 		t.Skip("not a test of its own")
 	}
 }
+
+// hangsAfter says after how many calls of the scenario a child hangs.
+const hangsAfter = child + "_HANGS_AFTER"
 
 // calm is clean and has many schedules.
 func calm(m *Machine) {
@@ -190,16 +203,19 @@ func TestOut_KilledExplorationGoesOnWhereItStopped(t *testing.T) {
 		want, wantOK := output(shardChild("slow", nil, append(flags, "-sim.out="+undisturbed)...))
 		require.Contains(t, want, "TestShardChild")
 		whole, wholeText := only(t, undisturbed)
-		for _, until := range []int{whole.Counters.Runs / 4, whole.Counters.Runs / 2} {
-			c := shardChild("slow", nil, append(flags, "-sim.out="+killed)...)
+		made, more := 0, whole.Counters.Runs/3
+		for range 2 {
+			c := shardChild("slow", []string{hangsAfter + "=" + strconv.Itoa(more)},
+				append(flags, "-sim.out="+killed)...)
 			require.NoError(t, c.Start())
-			waitFor(t, killed, until)
+			waitFor(t, killed, made+more-5) // workers also look at run 1, and the last may not be written
 			require.NoError(t, c.Process.Kill())
 			require.Error(t, c.Wait())
 			s, _ := only(t, killed)
 			require.Equal(t, results.Running, s.Counters.State)
-			require.Less(t, s.Counters.Runs, whole.Counters.Runs)
-			t.Logf("%v: killed after %d of %d runs", flags, s.Counters.Runs, whole.Counters.Runs)
+			made = s.Counters.Runs
+			require.Less(t, made, whole.Counters.Runs)
+			t.Logf("%v: killed after %d of %d runs", flags, made, whole.Counters.Runs)
 		}
 		got, gotOK := output(shardChild("slow", nil, append(flags, "-sim.out="+killed)...))
 		assert.Equal(t, wantOK, gotOK)
@@ -300,7 +316,6 @@ func TestBudget_StopsAndGoesOnLater(t *testing.T) {
 	s, _ := only(t, dir)
 	assert.Equal(t, results.Budget, s.Counters.State)
 	assert.Less(t, s.Counters.Runs, 600)
-	assert.Positive(t, s.Counters.Runs)
 	_, _ = output(shardChild("slow", nil, "-sim.keepgoing", "-sim.out="+dir, "-sim.budget=1h"))
 	s, _ = only(t, dir)
 	assert.Equal(t, results.Complete, s.Counters.State)
