@@ -76,7 +76,8 @@ func TestProgress_LooksAtTheResults(t *testing.T) {
 		Counters: results.Counters{State: results.Running, Runs: 9}}
 	s.Coverage.Traces.Add(5)
 	require.NoError(t, s.Save(dir))
-	assert.Equal(t, sample{at: time.Second, test: "TestA", runs: 9, asked: 34, traces: 1}, take(dir, time.Second))
+	want := sample{at: time.Second, test: "TestA", runs: 9, asked: 34, traces: 1}
+	assert.Equal(t, want, take(dir, time.Second))
 	assert.Equal(t, sample{}, take(filepath.Join(dir, "nosuch"), 0))
 }
 
