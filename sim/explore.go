@@ -11,6 +11,7 @@ import (
 
 	"calloutsim/internal/explore"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/verify"
 	"calloutsim/sim/coverage"
 	simtrace "calloutsim/sim/trace"
 )
@@ -30,6 +31,8 @@ type ExploreOptions struct {
 	Faults    int    // exhaustive searches: failures in one run; 0 means 1, negative none
 	Coverage  bool   // count which outcomes of the routines in use came up (-sim.coverage)
 
+	Cluster // which of the runs, for how long, and where the results go
+
 	strategy   explore.Strategy
 	exhaustive *explore.Exhaustive // dfs, dpor, preemptN, delayN
 	planned    int                 // runs, before -sim.seed made it one
@@ -45,6 +48,7 @@ type Failure struct {
 	Repeats  bool     // the repeated run had the same trace
 
 	signature string
+	at        verify.Frame // the source line that the report begins with
 }
 
 // Result is what Explore saw.
@@ -63,6 +67,8 @@ type Result struct {
 	Faults string
 
 	Coverage *Coverage // nil unless ExploreOptions.Coverage
+
+	Incomplete string // why not all runs were made though nothing failed: "" or "budget"
 }
 
 // Explore runs a scenario again and again, each time on a machine as new, with other choices. scenario sets
@@ -82,6 +88,9 @@ func Explore(t testing.TB, o ExploreOptions, scenario func(m *Machine)) Result {
 	}
 	e := &explorer{tb: t, o: o, fn: scenario, name: t.Name(), scenario: hashName(t.Name(), number),
 		repeat: func(token string) []string { return goTest(t.Name(), token) }}
+	if err := e.spread(token); err != nil {
+		t.Fatalf("sim.Explore: %v", err)
+	}
 	if token = tokenFor(t, token, t.Name(), number); token != nil {
 		return e.repeatOnly(token)
 	}
@@ -111,8 +120,10 @@ func (o *ExploreOptions) fromFlags() (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	runs := uint64(o.Runs)
-	if err := numberSetting("runs", &runs); err != nil {
+	if err := o.runsSetting(); err != nil {
+		return nil, err
+	}
+	if err := o.Cluster.fromFlags(); err != nil {
 		return nil, err
 	}
 	if err := boolSetting("keepgoing", &o.KeepGoing); err != nil {
@@ -125,19 +136,26 @@ func (o *ExploreOptions) fromFlags() (*Token, error) {
 	if s, ok := setting("strategy"); ok {
 		o.Strategy = s
 	}
+	_, given := setting("runs")
+	return token, o.complete(given)
+}
+
+// complete finds the strategy and gives what nobody has said its usual value. all says that Seed, if there is
+// one, is only where to begin.
+func (o *ExploreOptions) complete(all bool) error {
 	if err := o.parseStrategy(); err != nil {
-		return nil, err
+		return err
 	}
-	o.Runs, o.Workers = o.budget(runs), max(o.Workers, 1)
-	o.planned = o.Runs
+	o.Runs, o.Workers = o.budget(uint64(o.Runs)), max(o.Workers, 1)
+	o.planned = int(max(o.Seed0, 1)) - 1 + o.Runs
 	if o.Seed != 0 {
 		o.Seed0 = o.Seed
-		if _, ok := setting("runs"); !ok {
+		if !all {
 			o.Runs = 1
 		}
 	}
 	o.Seed0 = max(o.Seed0, 1)
-	return token, nil
+	return nil
 }
 
 // explorer hands out run numbers to workers and collects what they find.
@@ -150,6 +168,9 @@ type explorer struct {
 	repeat   func(token string) []string
 	faults   *explore.Faults
 	covers   []*coverage.Collector // of the workers
+	mine     sequence              // the runs to make
+	limit    deadline
+	book     *book // keeps the results for Cluster.Out; nil without it
 
 	mu       sync.Mutex
 	wg       sync.WaitGroup
@@ -177,7 +198,7 @@ func (e *explorer) explore() Result {
 	e.hazards, e.hashes = map[string]hazard{}, map[uint64]struct{}{}
 	e.startSearch()
 	e.faults = e.o.strategy.Faults(e.o.planned)
-	for range min(e.o.Workers, e.o.Runs) {
+	for range min(e.o.Workers, e.mine.n) {
 		e.wg.Add(1)
 		w := &worker{e: e, ke: &ke.Machine{}, choose: e.o.strategy.Chooser()}
 		go w.loop()
@@ -186,8 +207,9 @@ func (e *explorer) explore() Result {
 	if e.broken != nil {
 		panic(e.broken)
 	}
+	e.result.Traces = len(e.hashes)
+	e.settle()
 	r := e.result
-	r.Traces = len(e.hashes)
 	slices.SortFunc(e.failures, func(a, b Failure) int { return cmp.Compare(a.Run, b.Run) })
 	seen := map[string]bool{}
 	for _, f := range e.failures {
@@ -201,6 +223,9 @@ func (e *explorer) explore() Result {
 	e.tellFaults(&r)
 	e.covered(&r)
 	e.tellCoverage(&r)
+	if err := e.book.finish(r.Failures); err != nil {
+		e.tb.Errorf("sim.Explore: the results are not kept: %v", err)
+	}
 	var hs []hazard
 	for _, h := range e.hazards {
 		hs = append(hs, h)
@@ -222,152 +247,15 @@ func (e *explorer) explore() Result {
 func (e *explorer) take() (run uint64, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.next >= e.o.Runs || e.broken != nil || e.ended {
+	if e.next >= e.mine.n || e.broken != nil || e.ended || e.limit.reached() {
 		return 0, false
 	}
-	run = e.o.Seed0 + uint64(e.next)
+	run = e.mine.at(e.next)
 	if e.lowest != 0 && run > e.lowest && !e.o.KeepGoing {
 		return 0, false
 	}
 	e.next++
 	return run, true
-}
-
-// worker makes runs, one after the other, on a mechanism of its own.
-type worker struct {
-	e      *explorer
-	ke     *ke.Machine
-	m      *Machine
-	tb     *runTB
-	run    uint64
-	choose *explore.Chooser
-	cover  *coverage.Collector
-	knows  bool // what the boring run takes
-	ended  bool // the current run has been judged
-	before bool // the test had failed before the current run
-	exits  bool // the current run has ended the goroutine
-}
-
-// loop makes runs until there are none left. A run that ends this goroutine (FailNow) costs no more than a
-// new one.
-func (w *worker) loop() {
-	w.ended = true
-	finished := false
-	defer func() {
-		if finished {
-			return
-		}
-		defer w.goOn(recover()) // also if what is left of the run ends the goroutine again
-		if w.exits = true; !w.ended {
-			w.finish()
-		}
-	}()
-	for {
-		run, ok := w.e.take()
-		if !ok {
-			break
-		}
-		w.measure(run)
-		src, ok := w.source(run)
-		if !ok {
-			break
-		}
-		w.begin(run, src)
-		w.e.fn(w.m)
-		w.finish()
-	}
-	finished = true
-	w.ke.Close()
-	w.e.wg.Done()
-}
-
-// goOn continues on a new goroutine after this one was ended by a run.
-func (w *worker) goOn(value any) {
-	if value != nil {
-		w.e.mu.Lock()
-		w.e.broken = fmt.Sprintf("%v\n\nin run %d of %s:\n%s", value, w.run, w.e.name, debug.Stack())
-		w.e.mu.Unlock()
-	}
-	if !w.ended {
-		w.tb.failed = true
-		w.judge()
-	}
-	go w.loop()
-}
-
-func (w *worker) begin(run uint64, src chooser) {
-	o := w.e.o.Options
-	o.Seed, o.Collect, o.src, o.trail = run, false, src.src, src.trail
-	w.tb = &runTB{name: w.e.name}
-	w.run, w.ended, w.exits, w.before = run, false, false, w.e.tb.Failed()
-	w.m = start(w.ke, w.tb, o, w.e.name, w.e.scenario, nil, true)
-	w.m.pooled, w.m.repeat = true, w.e.repeat
-}
-
-// measure makes the boring run to learn what it takes, unless this worker has made it, or is about to.
-func (w *worker) measure(run uint64) {
-	if w.knows {
-		return
-	}
-	w.knows = true
-	if run == 1 || w.e.search != nil {
-		return
-	}
-	w.learn(1, w.unjudged(chooser{w.choose.Boring(), w.choose.Trail()}))
-	w.choose.Measured()
-}
-
-// finish calls what the run registered and judges it.
-func (w *worker) finish() {
-	w.tb.cleanup()
-	w.judge()
-}
-
-func (w *worker) judge() {
-	w.ended = true
-	m, e := w.m, w.e
-	if w.run == 1 {
-		w.choose.Measured()
-	}
-	if e.search != nil && !e.searched(m) {
-		return
-	}
-	w.count()
-	// What a run says through the test itself and not through its machine can be told from what others say
-	// at the same time only if it ends the run.
-	failed := w.tb.failed || e.tb.Failed() && (w.exits || !w.before && e.o.Workers == 1)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.faults.Learn(w.run, m.ke.Choices())
-	e.faults.Judged(w.run)
-	e.result.Runs++
-	e.result.Steps += m.Steps()
-	e.hashes[m.Hash()] = struct{}{}
-	if hs := m.hazards(); len(hs) > 0 && !failed {
-		for _, f := range hs {
-			sig := f.Signature()
-			if h, ok := e.hazards[sig]; !ok || w.run < h.run {
-				e.hazards[sig] = hazard{w.run, f}
-			}
-		}
-	}
-	if !failed {
-		return
-	}
-	f := Failure{Run: w.run, Token: m.Token(), Headline: m.headline()}
-	f.Rules = numbers(m.failures())
-	for _, x := range m.failures() {
-		f.signature += x.Signature() + "\n"
-	}
-	if f.Headline == "" {
-		f.Headline, _, _ = strings.Cut(strings.Join(w.tb.messages, "\n"), "\n")
-		f.Headline = cmp.Or(f.Headline, "the scenario failed the test")
-		f.signature = f.Headline
-	}
-	if e.lowest == 0 || w.run < e.lowest {
-		e.lowest = w.run
-	}
-	e.failures = append(e.failures, f)
 }
 
 // again repeats a failed run with everything recorded, and words the report.
@@ -399,7 +287,7 @@ func (e *explorer) again(f *Failure) {
 	if len(tb.messages) > 0 && !m.reported {
 		fmt.Fprintf(&b, "\nREPLAY:         %s\n", e.repeat(f.Token.String())[0])
 	}
-	f.Report = b.String()
+	f.Report, f.at = b.String(), m.place()
 }
 
 // repeatOnly is Explore with a token: that run and no other.

@@ -15,7 +15,7 @@ var flagTable = []struct {
 	help string
 }{
 	{"seed", false, "play run `N`; 1, the default, is the boring run"},
-	{"runs", false, "how many runs sim.Explore makes"},
+	{"runs", false, "how many runs sim.Explore makes: `N`, or those from A to B: A-B"},
 	{"strategy", false, "how sim.Explore chooses: `NAME` (portfolio, random, faults1, faults2, pct2, pct3, pos, urw, surw, dpor, …)"},
 	{"master", false, "master seed `M`: other runs under the same numbers"},
 	{"replay", false, "repeat the run of a `token` (kcs1:…)"},
@@ -25,6 +25,9 @@ var flagTable = []struct {
 	{"forcepending", true, "IoCallDriver may return STATUS_PENDING although the request ends as usual"},
 	{"races", true, "report accesses to pool memory and irql.Var that nothing orders"},
 	{"specialpool", true, "give every pool block pages of its own: stale slices fault where they are used"},
+	{"shard", false, "sim.Explore makes only the runs r with r mod m = i: `i/m`"},
+	{"budget", false, "each sim.Explore starts no more runs after this `time`: 90s, 10m"},
+	{"out", false, "sim.Explore keeps its results in this `directory` and goes on where it was interrupted"},
 	{"fix", false, "pin a choice: `SITE=ALTERNATIVE`; repeat the flag or separate by blanks"},
 	{"coverage", true, "sim.Explore counts which outcomes of the DDIs in use came up"},
 	{"keepgoing", true, "sim.Explore goes on after a violation and reports one run per finding signature"},

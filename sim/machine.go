@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -90,10 +91,8 @@ func tokenFor(tb TB, t *Token, name string, number int) *Token {
 	if t == nil || t.Scenario == hashName(name, number) {
 		return t
 	}
-	for i := range maxMachines {
-		if t.Scenario == hashName(tb.Name(), i+1) {
-			return nil
-		}
+	if t.OfTest(tb.Name()) {
+		return nil
 	}
 	fatalf(tb, "sim: the token is of another test or scenario (%08x), not of %s (%08x)", t.Scenario, name,
 		hashName(name, number))
@@ -105,7 +104,7 @@ func tokenFor(tb TB, t *Token, name string, number int) *Token {
 func goTest(test, token string) []string {
 	parts := strings.Split(test, "/")
 	for i, p := range parts {
-		parts[i] = "^" + p + "$"
+		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
 	}
 	run := "'" + strings.Join(parts, "/") + "'"
 	if pkg := testPackage(); pkg != "" {

@@ -197,3 +197,13 @@ func hashName(name string, machine int) uint32 {
 	}
 	return h
 }
+
+// OfTest reports whether the token is one of a machine of the test with this full name.
+func (t *Token) OfTest(name string) bool {
+	for i := range maxMachines {
+		if t.Scenario == hashName(name, i+1) {
+			return true
+		}
+	}
+	return false
+}

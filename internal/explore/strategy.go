@@ -91,12 +91,13 @@ type Chooser struct {
 	est   Estimate
 	meas  Measure
 	known bool // est is
+	looks bool // at est
 	trail *ke.Trail
 }
 
 // Chooser returns a chooser of its own for one worker.
 func (s *Strategy) Chooser() *Chooser {
-	c := &Chooser{make: s.make()}
+	c := &Chooser{make: s.make(), looks: s.looks}
 	if s.looks {
 		c.trail = &ke.Trail{}
 	}
@@ -106,6 +107,9 @@ func (s *Strategy) Chooser() *Chooser {
 // Boring gives the source of run 1, which also measures what the other runs need to know. The machine is to
 // have the Trail. Call Measured when the run is over.
 func (c *Chooser) Boring() ke.Source {
+	if !c.looks {
+		return ke.Boring{}
+	}
 	c.meas = Measure{}
 	return &c.meas
 }

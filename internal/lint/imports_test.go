@@ -27,9 +27,10 @@ var graph = map[string][]string{
 	"fwps":             {"irp", "internal/tcpip", "internal/wfp", "wsk/ws2def"},
 	"fwps/fwpm":        {"fwps"},
 	"sim/trace":        {"internal/trace"},
+	"sim/results":      {},
 	"sim/report":       {"sim/trace", "internal/verify", "internal/ddi"},
 	"sim/coverage":     {"internal/ke"},
-	"sim": {"irp", "wsk", "fwps/fwpm", "internal/tcpip", "internal/explore", "sim/trace",
+	"sim": {"irp", "wsk", "fwps/fwpm", "internal/tcpip", "internal/explore", "sim/results", "sim/trace",
 		"sim/report", "sim/coverage"},
 
 	"internal/corpus":         {"irp"},

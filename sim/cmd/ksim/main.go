@@ -1,5 +1,6 @@
-// Command ksim runs built-in scenarios, replays recorded vectors, and prints what the simulator knows: its
-// rules, and the driver interfaces it models.
+// Command ksim runs, explores and repeats built-in scenarios and tests, puts the results of explorations
+// together, replays recorded vectors, and prints what the simulator knows: its rules, and the driver
+// interfaces it models.
 //
 // Exit codes: 0 clean, 1 findings that fail a test, 2 usage, 3 a fault of the simulator itself.
 package main
@@ -86,7 +87,8 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp(root))
-	root.AddCommand(newRun(), newRace(), newConform(), newRules(), newExplain(), newDDI())
+	root.AddCommand(newRun(), newExplore(), newMerge(), newReplay(), newRace())
+	root.AddCommand(newConform(), newRules(), newExplain(), newDDI())
 	return root
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -22,7 +23,24 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/scripts", RequireUniqueNames: true})
+	testscript.Run(t, testscript.Params{Dir: "testdata/scripts", RequireUniqueNames: true,
+		Setup: goEnvironment})
+}
+
+// goEnvironment lets scripts run the go command on the packages here: $KSIM is this directory. What the
+// environment says to simulations does not reach them.
+func goEnvironment(e *testscript.Env) error {
+	out, err := exec.Command("go", "env", "GOCACHE", "GOMODCACHE", "GOFLAGS").Output()
+	if err != nil {
+		return err
+	}
+	dir, err := os.Getwd()
+	values := strings.Split(string(out), "\n")
+	for i, name := range []string{"GOCACHE", "GOMODCACHE", "GOFLAGS"} {
+		e.Setenv(name, values[i])
+	}
+	e.Setenv("KSIM", dir)
+	return err
 }
 
 // Every scenario is clean, or breaks exactly the rules it is there to break, and its token repeats it.

@@ -179,15 +179,7 @@ func (f *runFlags) pick(args []string) (sim.Scenario, error) {
 	if len(args) == 0 {
 		return sim.Scenario{}, usagef("run: the token is of no built-in scenario; its report names its test")
 	}
-	hint := ""
-	low := strings.ToLower(args[0])
-	for _, s := range scenarios() {
-		if low != "" && (strings.Contains(s.Name, low) || strings.Contains(low, s.Name)) {
-			hint = ", is it " + s.Name + "?"
-			break
-		}
-	}
-	return sim.Scenario{}, usagef("run: there is no scenario %q%s (ksim run lists them)", args[0], hint)
+	return sim.Scenario{}, noScenario("run", args[0])
 }
 
 func (f *runFlags) print(w io.Writer, s sim.Scenario, out *sim.Outcome) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"calloutsim/sim"
 )
@@ -15,4 +16,17 @@ func scenarios() []sim.Scenario {
 	}
 	slices.SortFunc(all, func(a, b sim.Scenario) int { return cmp.Compare(a.Name, b.Name) })
 	return all
+}
+
+// noScenario says that a name is none, and which one may be meant.
+func noScenario(verb, name string) error {
+	hint := ""
+	low := strings.ToLower(name)
+	for _, s := range scenarios() {
+		if low != "" && (strings.Contains(s.Name, low) || strings.Contains(low, s.Name)) {
+			hint = ", is it " + s.Name + "?"
+			break
+		}
+	}
+	return usagef("%s: there is no scenario %q%s (ksim run lists them)", verb, name, hint)
 }

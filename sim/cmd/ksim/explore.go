@@ -1,0 +1,282 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"calloutsim/internal/explore"
+	"calloutsim/sim"
+	"calloutsim/sim/results"
+)
+
+// exploreFlags are those of ksim explore.
+type exploreFlags struct {
+	opt    sim.ExploreOptions
+	run    string
+	seeds  string
+	junit  string
+	github bool
+	shard  int // of this command
+	shards int
+	set    *pflag.FlagSet
+}
+
+func newExplore() *cobra.Command {
+	f := &exploreFlags{}
+	c := &cobra.Command{
+		Use:   "explore PKG|SCENARIO",
+		Short: "Make many runs of the tests of a package, or of a built-in scenario",
+		Long: "explore makes many runs of every sim.Explore of a package, through go test, or of a\n" +
+			"built-in scenario. What is not said here is as the test has it. A package is written as\n" +
+			"./DIR or with its import path.",
+		Example: "  ksim explore connect-redirect --seeds 1-1000\n" +
+			"  ksim explore ./driver --run TestCancel --seeds 1-100000 --budget 60s\n" +
+			"  ksim explore ./driver --seeds 1-100000 --shard 0/4 --keepgoing --out results",
+		Args: oneArg("PKG or SCENARIO"),
+		RunE: func(c *cobra.Command, args []string) error {
+			f.set = c.Flags()
+			if err := f.check(args[0]); err != nil {
+				return err
+			}
+			return f.explore(c.OutOrStdout(), args[0])
+		},
+	}
+	fs := c.Flags()
+	fs.StringVar(&f.run, "run", ".", "only tests that match this expression, as for go test")
+	fs.StringVar(&f.seeds, "seeds", "", "runs: N, or those from A to B: A-B")
+	fs.DurationVar(&f.opt.Budget, "budget", 0, "each exploration starts no more runs after this time")
+	fs.StringVar(&f.opt.Strategy, "strategy", "", "how runs choose (portfolio)")
+	fs.Uint64Var(&f.opt.Master, "master", 0, "master seed: other runs under the same numbers")
+	fs.StringVar(&f.opt.Shard, "shard", "", "only the runs r with r mod m = i: i/m")
+	fs.BoolVar(&f.opt.KeepGoing, "keepgoing", false, "go on after findings")
+	fs.StringVar(&f.opt.Out, "out", "", "keep the results in this directory; go on where it was interrupted")
+	fs.IntVar(&f.opt.Workers, "workers", runtime.NumCPU(), "machines side by side, for a SCENARIO")
+	fs.StringVar(&f.junit, "junit", "", "write the results to this file, in the form of JUnit")
+	fs.BoolVar(&f.github, "github", false, "print findings as annotations of a GitHub workflow")
+	return c
+}
+
+// check refuses values that make no sense, and flags that would do nothing.
+func (f *exploreFlags) check(what string) error {
+	var err error
+	if f.set.Changed("seeds") {
+		if f.opt.Seed0, f.opt.Runs, err = sim.ParseRuns(f.seeds); err != nil {
+			return usagef("explore: --seeds %v", err)
+		}
+	}
+	if f.shard, f.shards, err = f.opt.Resolve(); err != nil {
+		return usagef("explore: %v", err)
+	}
+	if _, err = explore.Parse(cmp.Or(f.opt.Strategy, "random")); err != nil {
+		return usagef("explore: %v", err)
+	}
+	if _, err = regexp.Compile(f.run); err != nil {
+		return usagef("explore: --run: %v", err)
+	}
+	switch {
+	case f.set.Changed("budget") && f.opt.Budget <= 0:
+		return usagef("explore: --budget %v: it is a time such as 90s or 10m", f.opt.Budget)
+	case f.opt.Workers < 1:
+		return usagef("explore: --workers %d: it takes one at least", f.opt.Workers)
+	case f.set.Changed("run") && !isPackage(what):
+		return usagef("explore: --run is for the tests of a package, written as ./DIR or with its path")
+	case f.set.Changed("workers") && isPackage(what):
+		return usagef("explore: --workers is for a built-in scenario; a test says it itself")
+	}
+	if f.junit != "" {
+		if err := os.WriteFile(f.junit, nil, 0o644); err != nil {
+			return usagef("explore: --junit: %v", err)
+		}
+	}
+	return nil
+}
+
+// explore makes the runs, and prints what came of them.
+func (f *exploreFlags) explore(w io.Writer, what string) error {
+	if f.opt.Out == "" {
+		dir, err := os.MkdirTemp("", "ksim-explore-")
+		if err != nil {
+			return usagef("explore: %v", err)
+		}
+		defer os.RemoveAll(dir)
+		f.opt.Out = dir
+	}
+	dir, err := filepath.Abs(f.opt.Out) // a test runs in the directory of its package
+	if err != nil {
+		return usagef("explore: %v", err)
+	}
+	f.opt.Out = dir
+	if isPackage(what) {
+		return f.tests(w, what)
+	}
+	return f.scenario(w, what)
+}
+
+// scenario explores a built-in scenario.
+func (f *exploreFlags) scenario(w io.Writer, name string) error {
+	all := scenarios()
+	i := slices.IndexFunc(all, func(s sim.Scenario) bool { return s.Name == name })
+	if i < 0 {
+		return noScenario("explore", name)
+	}
+	s := all[i]
+	stop := showProgress(os.Stderr, f.opt.Out)
+	_, err := func() (sim.Result, error) { defer stop(); return sim.ExploreScenario(s, f.opt) }()
+	if err != nil {
+		return usagef("explore: %v", err)
+	}
+	v := &verdict{pkg: "ksim", test: s.Name}
+	if err := f.collect(func(sum *results.Summary) *verdict {
+		if sum.Package == "" && sum.Test == s.Name {
+			return v
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	return f.report(w, name, []*verdict{v})
+}
+
+// tests explores the tests of a package.
+func (f *exploreFlags) tests(w io.Writer, pkg string) error {
+	stop := showProgress(os.Stderr, f.opt.Out)
+	r, err := func() (*goTestRun, error) { defer stop(); return goTest(f.goTestArgs(pkg)...) }()
+	if err != nil {
+		return err
+	}
+	if err := r.mistake("explore", pkg); err != nil {
+		return err
+	}
+	if len(r.tests) == 0 {
+		return usagef("explore: no test of %s matches %q", pkg, f.run)
+	}
+	var verdicts []*verdict
+	for _, t := range r.leaves() {
+		if m := refused.FindString(t.text()); m != "" && t.action == "fail" {
+			return usagef("explore: %s: %s", t.name, strings.TrimPrefix(m, "sim.Explore: "))
+		}
+		verdicts = append(verdicts, &verdict{pkg: t.pkg, test: t.name, skipped: t.action == "skip",
+			failed: t.action == "fail" || t.action == "", elapsed: t.elapsed, output: t.text()})
+	}
+	if err := f.collect(func(sum *results.Summary) *verdict {
+		i := slices.IndexFunc(verdicts, func(v *verdict) bool {
+			return v.pkg == sum.Package && v.test == sum.Test
+		})
+		if i < 0 {
+			return nil // of an earlier command with the same directory
+		}
+		return verdicts[i]
+	}); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(verdicts, func(v *verdict) bool { return len(v.sums) > 0 || v.failed }) {
+		return usagef("explore: no test of %s that matches %q calls sim.Explore", pkg, f.run)
+	}
+	return f.report(w, pkg, verdicts)
+}
+
+// refused matches what Explore says when it does not begin.
+var refused = regexp.MustCompile(`(?m)sim\.Explore: .*$`)
+
+// goTestArgs are the arguments of go test: what was not said here is left to the test.
+func (f *exploreFlags) goTestArgs(pkg string) []string {
+	args := []string{"-timeout=0", "-run", f.run, pkg, "-sim.out=" + f.opt.Out}
+	for _, name := range []string{"seeds", "budget", "strategy", "master", "shard", "keepgoing"} {
+		if f.set.Changed(name) {
+			value := f.set.Lookup(name).Value.String()
+			args = append(args, "-sim."+strings.Replace(name, "seeds", "runs", 1)+"="+value)
+		}
+	}
+	return args
+}
+
+// collect gives every exploration of this shard in the directory to its test.
+func (f *exploreFlags) collect(of func(*results.Summary) *verdict) error {
+	var u results.Union
+	ours := func(h *results.Header) bool { return h.Shard == f.shard && h.Shards == f.shards }
+	if _, err := u.AddDir(f.opt.Out, ours); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return usagef("explore: %v", err)
+	}
+	for _, s := range u.Summaries() {
+		s.Alone()
+		if v := of(s); v != nil {
+			v.sums = append(v.sums, s)
+		}
+	}
+	return nil
+}
+
+// verdict is what became of one test or scenario.
+type verdict struct {
+	pkg, test       string
+	failed, skipped bool // in go test
+	elapsed         float64
+	output          string
+	sums            []*results.Summary
+}
+
+// failing are the findings that fail it.
+func (v *verdict) failing() []results.Finding {
+	var all []results.Finding
+	for _, s := range v.sums {
+		for _, f := range s.Findings {
+			if f.Severity == results.Error && !s.Collect {
+				all = append(all, f)
+			}
+		}
+	}
+	return all
+}
+
+// coverage says how much was looked at.
+func (v *verdict) coverage() string {
+	var all []string
+	for _, s := range v.sums {
+		all = append(all, s.Coverage())
+	}
+	return strings.Join(all, "\n")
+}
+
+// report prints everything in the forms that were asked for, and gives the exit code.
+func (f *exploreFlags) report(w io.Writer, what string, verdicts []*verdict) error {
+	var sums []*results.Summary
+	bad := false
+	for _, v := range verdicts {
+		sums = append(sums, v.sums...)
+		if fails := len(v.failing()) > 0; fails || v.failed {
+			if bad = true; !fails {
+				fmt.Fprintf(w, "%s of %s fails:\n%s\n\n", v.test, v.pkg, strings.TrimRight(v.output, "\n"))
+			}
+		}
+	}
+	printSummaries(w, sums, true)
+	if f.github {
+		paths := map[string]string{}
+		if isPackage(what) {
+			paths = sourcePaths(what)
+		}
+		if err := github(w, verdicts, paths); err != nil {
+			return usagef("explore: --github: %v", err)
+		}
+	}
+	if f.junit != "" {
+		if err := writeJUnit(f.junit, verdicts); err != nil {
+			return usagef("explore: --junit: %v", err)
+		}
+	}
+	if bad {
+		return &exit{code: exitFindings}
+	}
+	return nil
+}

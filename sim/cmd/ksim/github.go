@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// maxAnnotations is how many annotations a step of a workflow may make; users report that more are dropped.
+const maxAnnotations = 10
+
+// escape is how workflow commands want their text; properties want two characters more.
+var (
+	escapeText     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	escapeProperty = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+)
+
+// annotation is one workflow command and its row of the job's summary.
+type annotation struct{ command, row string }
+
+// annotate words what a test has to say. paths has the files that findings name, by base name.
+func (v *verdict) annotate(paths map[string]string) []annotation {
+	var all []annotation
+	add := func(file string, line int, title, text, replay string) {
+		props := ""
+		if path := paths[file]; path != "" {
+			props = fmt.Sprintf("file=%s,line=%d,", escapeProperty.Replace(path), line)
+		}
+		message := text
+		if replay != "" {
+			message += "\n" + replay
+		}
+		props += "title=" + escapeProperty.Replace(title)
+		cell := strings.NewReplacer("|", "\\|", "\n", " ").Replace
+		all = append(all, annotation{"::error " + props + "::" + escapeText.Replace(message),
+			fmt.Sprintf("| %s | %s | %s | `%s` |", cell(v.test), cell(title), cell(text), cell(replay))})
+	}
+	for _, f := range v.failing() {
+		add(f.File, f.Line, f.Title(), where(&f)+headline(&f), f.Replay)
+	}
+	if v.failed && len(all) == 0 {
+		first, _, _ := strings.Cut(strings.TrimSpace(v.output), "\n")
+		add("", 0, v.test+" failed", first, "")
+	}
+	return all
+}
+
+// github prints annotations for a workflow; what is too much goes to the summary of the job, with
+// everything else.
+func github(w io.Writer, verdicts []*verdict, paths map[string]string) error {
+	var all []annotation
+	for _, v := range verdicts {
+		all = append(all, v.annotate(paths)...)
+	}
+	for i, a := range all {
+		if i < maxAnnotations {
+			fmt.Fprintln(w, a.command)
+		}
+	}
+	name := os.Getenv("GITHUB_STEP_SUMMARY")
+	if n := len(all) - maxAnnotations; n > 0 {
+		fmt.Fprintf(w, "%s not annotated; all are in the summary of the job\n", count(n, "finding"))
+	}
+	if len(all) == 0 || name == "" {
+		return nil
+	}
+	var b strings.Builder
+	b.WriteString("| test | rule | what | replay |\n|---|---|---|---|\n")
+	for _, a := range all {
+		b.WriteString(a.row + "\n")
+	}
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteString(b.String()); err != nil {
+		_ = f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+// sourcePaths finds the files of a package and of what it imports of its module, by base name. Reports have
+// no more than that; names that two of the files share are left out. Paths are relative to the workspace of
+// the workflow, or else to the current directory.
+func sourcePaths(pkg string) map[string]string {
+	paths := map[string]string{}
+	out, err := exec.Command("go", "list", "-deps", "-test",
+		"-json=Dir,GoFiles,TestGoFiles,XTestGoFiles,Module", pkg).Output()
+	root := os.Getenv("GITHUB_WORKSPACE")
+	if root == "" && err == nil {
+		root, err = os.Getwd()
+	}
+	if err != nil {
+		return paths // annotations without a line are better than none
+	}
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p struct {
+			Dir                                string
+			GoFiles, TestGoFiles, XTestGoFiles []string
+			Module                             *struct{ Main bool }
+		}
+		if d.Decode(&p) != nil {
+			return paths
+		}
+		if p.Module == nil || !p.Module.Main {
+			continue
+		}
+		for _, name := range slices.Concat(p.GoFiles, p.TestGoFiles, p.XTestGoFiles) {
+			rel, err := filepath.Rel(root, filepath.Join(p.Dir, name))
+			old, twice := paths[name]
+			if rel = filepath.ToSlash(rel); err != nil || twice && old != rel {
+				rel = ""
+			}
+			paths[name] = rel
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"calloutsim/sim"
+)
+
+// simExt is how the names of replay files end.
+const simExt = ".sim"
+
+func newReplay() *cobra.Command {
+	f := &runFlags{}
+	c := &cobra.Command{
+		Use:   "replay TOKEN|FILE.sim [PKG]",
+		Short: "Repeat one run of a built-in scenario, or of a test of a package",
+		Long: "replay finds out what the token is of: a built-in scenario, or a test of the package. The\n" +
+			"test of a replay file below testdata is found without naming the package.",
+		Example: "  ksim replay kcs1:…\n" +
+			"  ksim replay kcs1:… ./driver\n" +
+			"  ksim replay driver/testdata/sim/TestCancel/5f1c2a77.sim",
+		Args: func(_ *cobra.Command, args []string) error {
+			switch len(args) {
+			case 0:
+				return usagef("replay: TOKEN or FILE.sim is missing")
+			case 1, 2:
+				return nil
+			}
+			return usagef("replay: one PKG at a time, not also %q", args[2])
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			r, err := readReplay(args[0])
+			if err != nil {
+				return err
+			}
+			if len(args) == 2 {
+				r.pkg = args[1]
+			}
+			for _, s := range scenarios() {
+				if r.token.Of(s) {
+					f.replay, f.width = r.token.String(), columns()
+					return f.run(c.OutOrStdout(), nil)
+				}
+			}
+			return r.test(c)
+		},
+	}
+	c.Flags().BoolVar(&f.brief, "brief", false, "no timeline, for a built-in scenario")
+	return c
+}
+
+// replay is a run to repeat.
+type replay struct {
+	token sim.Token
+	name  string // of the test, where a file says it
+	pkg   string
+}
+
+// readReplay reads a token, or the first lines of a replay file.
+func readReplay(arg string) (*replay, error) {
+	r := &replay{}
+	text := arg
+	if strings.HasSuffix(arg, simExt) {
+		f, err := os.Open(arg)
+		if err != nil {
+			return nil, usagef("replay: %v", err)
+		}
+		defer f.Close()
+		in := bufio.NewScanner(f)
+		in.Scan()
+		text = in.Text()
+		for in.Scan() && in.Text() != "" { // the header ends with an empty line
+			if name, ok := strings.CutPrefix(in.Text(), "test:"); ok {
+				r.name = strings.TrimSpace(name)
+			}
+		}
+		r.pkg = packageOf(arg)
+	}
+	t, err := sim.ParseToken(text)
+	if err != nil {
+		return nil, usagef("replay: %v", err)
+	}
+	r.token = t
+	return r, nil
+}
+
+// packageOf gives the directory of the package whose testdata a file is in, "" where it is in none.
+func packageOf(file string) string {
+	dir := filepath.ToSlash(filepath.Dir(file))
+	i := strings.LastIndex("/"+dir+"/", "/testdata/")
+	switch {
+	case i < 0:
+		return ""
+	case i == 0:
+		return "."
+	case filepath.IsAbs(file):
+		return dir[:i-1]
+	}
+	return "./" + dir[:i-1]
+}
+
+// test repeats a run of a test.
+func (r *replay) test(c *cobra.Command) error {
+	if r.pkg == "" {
+		return usagef("replay: the token is of no built-in scenario; name the package of its test: " +
+			"ksim replay TOKEN PKG")
+	}
+	name := r.name
+	if name == "" || !r.token.OfTest(name) {
+		var err error
+		if name, err = r.find(); err != nil {
+			return err
+		}
+	}
+	cmd := exec.Command("go", "test", "-count=1", "-run", exactly(name), r.pkg,
+		"-sim.replay="+r.token.String())
+	cmd.Stdout, cmd.Stderr = c.OutOrStdout(), c.ErrOrStderr()
+	err := cmd.Run()
+	var status *exec.ExitError
+	switch {
+	case errors.As(err, &status):
+		return &exit{code: exitFindings}
+	case err != nil:
+		return usagef("the go command is needed to run tests: %v", err)
+	}
+	return nil
+}
+
+// find looks for the test the token is of: among the tests of the package, then among their subtests, which
+// show only when the tests are run.
+func (r *replay) find() (string, error) {
+	list, err := goTest("-list", ".", r.pkg)
+	if err != nil {
+		return "", err
+	}
+	if list.failed {
+		return "", list.mistake("replay", r.pkg)
+	}
+	for name := range strings.FieldsSeq(list.text()) {
+		if r.token.OfTest(name) {
+			return name, nil
+		}
+	}
+	run, err := goTest(r.pkg, "-sim.runs=1")
+	if err != nil {
+		return "", err
+	}
+	i := slices.IndexFunc(run.tests, func(t *testRun) bool { return r.token.OfTest(t.name) })
+	if i >= 0 {
+		return run.tests[i].name, nil
+	}
+	if err := run.mistake("replay", r.pkg); err != nil {
+		return "", err
+	}
+	return "", usagef("replay: the token is of no test of %s", r.pkg)
+}

@@ -1,0 +1,312 @@
+package sim
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"calloutsim/internal/verify"
+	"calloutsim/sim/results"
+)
+
+// checkpoint is how often the results of an exploration that goes on are written down.
+const checkpoint = time.Second
+
+// book keeps what an exploration has seen, in the order of run numbers whatever order workers end in, and
+// writes it down from time to time. What is written is always the state after some run and before the next
+// one, which is what makes it possible to go on from there. A nil book keeps nothing.
+type book struct {
+	shard    results.Shard
+	dir      string
+	mine     sequence
+	pending  map[uint64]entry // runs that ended before one with a lower number
+	findings map[string]results.Finding
+	rules    map[string]bool
+	written  time.Time
+	every    time.Duration
+	err      error // of the first file that could not be written
+}
+
+// entry is what one run contributes.
+type entry struct {
+	steps, hash uint64
+	findings    []results.Finding
+	failed      bool
+}
+
+// open makes the book, or takes up the one that an interrupted exploration has left.
+func (e *explorer) open() error {
+	b := &book{dir: e.o.Out, mine: e.mine, pending: map[uint64]entry{}, written: time.Now(),
+		every:    cmp.Or(e.o.checkpoint, checkpoint),
+		findings: map[string]results.Finding{}, rules: map[string]bool{}}
+	b.shard.Header = results.Header{Schema: results.Schema, Plan: e.plan(), Shard: e.o.shard,
+		Build: buildHash()}
+	b.shard.Counters.State = results.Running
+	e.book = b
+	path := filepath.Join(b.dir, b.shard.Header.FileName())
+	switch old, err := results.Load(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return b.save() // a directory that cannot be written is told before the first run
+	case err != nil:
+		return err
+	default:
+		if why := b.resume(old); why != "" {
+			return fmt.Errorf("%s: %s; remove it, or name another directory", path, why)
+		}
+	}
+	if e.next = b.shard.Counters.Runs; b.shard.Counters.State == results.Stopped {
+		e.next = e.mine.n
+	}
+	return nil
+}
+
+// resume takes up what an interrupted exploration has left, or says why it cannot.
+func (b *book) resume(old *results.Shard) (why string) {
+	h := &b.shard.Header
+	if d := h.Differs(&old.Header.Plan); d != "" {
+		return "the results there are of other runs: they differ in " + d
+	}
+	if h.Build != old.Header.Build {
+		return "the test or what it tests was changed since these results were made"
+	}
+	for _, f := range old.Findings {
+		if _, err := ParseToken(f.Token); err != nil {
+			return err.Error()
+		}
+		if len(f.Rules) == 0 && f.Severity != results.Error {
+			return "a hazard without a rule"
+		}
+		b.findings[f.Signature] = f
+	}
+	for _, r := range old.Coverage.Rules {
+		b.rules[r] = true
+	}
+	b.shard = *old
+	if b.shard.Counters.State != results.Stopped {
+		b.shard.Counters.State = results.Running
+	}
+	return ""
+}
+
+// plan says what the exploration was asked to do.
+func (e *explorer) plan() results.Plan {
+	o := &e.o
+	p := results.Plan{Package: testPackage(), Test: e.name, Scenario: fmt.Sprintf("%08x", e.scenario),
+		Strategy: o.Strategy, Options: o.inWords(), Master: o.Master, First: o.Seed0, Asked: o.Runs,
+		KeepGoing: o.KeepGoing, Collect: o.Collect, Shards: o.shards}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		p.Module = info.Main.Path
+	}
+	return p
+}
+
+// inWords lists every option that changes what runs do or what is found in them.
+func (o *Options) inWords() string {
+	s := o.conditions()
+	if o.Notes {
+		s += ", notes"
+	}
+	if f := cmp.Or(o.FailOn, "error"); f != "error" {
+		s += ", fails on " + f
+	}
+	if o.MaxSteps != 0 {
+		s += fmt.Sprintf(", %d steps", o.MaxSteps)
+	}
+	if o.MaxTime != 0 {
+		s += fmt.Sprintf(", %v of virtual time", o.MaxTime)
+	}
+	return s
+}
+
+// buildHash tells builds of the test apart. Results of two builds cannot be one.
+var buildHash = sync.OnceValue(func() string {
+	name, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)[:8])
+})
+
+// note takes what one run contributes. The explorer holds its lock.
+func (b *book) note(run uint64, m *Machine, failure *Failure) {
+	if b == nil {
+		return
+	}
+	en := entry{steps: m.Steps(), hash: m.Hash(), failed: failure != nil}
+	switch {
+	case failure != nil && !b.known(failure.signature):
+		en.findings = append(en.findings, asFinding(m, failure))
+	case failure == nil:
+		for _, f := range m.hazards() {
+			if !b.known(f.Signature()) {
+				en.findings = append(en.findings, asHazard(run, m, f))
+			}
+		}
+	}
+	b.pending[run] = en
+	b.fold()
+	if time.Since(b.written) >= b.every {
+		b.err = cmp.Or(b.err, b.save())
+	}
+}
+
+// known reports whether a run with a lower number had the signature.
+func (b *book) known(signature string) bool {
+	_, ok := b.findings[signature]
+	return ok
+}
+
+// fold takes up the runs that come next, as long as they have ended.
+func (b *book) fold() {
+	c := &b.shard.Counters
+	for c.State == results.Running && c.Runs < b.mine.n {
+		run := b.mine.at(c.Runs)
+		en, ok := b.pending[run]
+		if !ok {
+			return
+		}
+		delete(b.pending, run)
+		c.Runs++
+		c.Steps += en.steps
+		b.shard.Coverage.Traces.Add(en.hash)
+		for _, f := range en.findings {
+			for _, r := range f.Rules {
+				b.rules[r] = true
+			}
+			if !b.known(f.Signature) {
+				b.findings[f.Signature] = f
+			}
+		}
+		if en.failed && !b.shard.Header.KeepGoing {
+			c.State = results.Stopped
+		}
+	}
+}
+
+// asFinding words a run that failed. Its report is made when all runs have been.
+func asFinding(m *Machine, f *Failure) results.Finding {
+	r := results.Finding{Severity: results.Error, Rules: f.Rules, Signature: f.signature, Run: f.Run,
+		Token: f.Token.String(), Headline: f.Headline, Replay: m.repeat(f.Token.String())[0]}
+	if len(f.Rules) > 0 {
+		r.Name = ruleName(f.Rules[0])
+	}
+	return r
+}
+
+// asHazard words a hazard.
+func asHazard(run uint64, m *Machine, f Finding) results.Finding {
+	token := m.Token().String()
+	return results.Finding{Severity: f.Severity().String(), Rules: []string{f.Name()},
+		Name: ruleName(f.Name()), Signature: f.Signature(), Run: run, Token: token, Headline: f.Headline,
+		Replay: m.repeat(token)[0]}
+}
+
+// save writes the file.
+func (b *book) save() error {
+	b.shard.Findings = slices.Collect(maps.Values(b.findings))
+	results.SortFindings(b.shard.Findings)
+	b.shard.Coverage.Rules = slices.AppendSeq([]string{}, maps.Keys(b.rules))
+	slices.Sort(b.shard.Coverage.Rules)
+	err := b.shard.Save(b.dir)
+	b.written = time.Now()
+	return err
+}
+
+// settle ends the runs: what the book has is the result, including what was made before an interruption.
+func (b *book) settle(e *explorer) {
+	if b == nil {
+		return
+	}
+	c := &b.shard.Counters
+	switch {
+	case c.State != results.Running:
+	case c.Runs == b.mine.n:
+		c.State = results.Complete
+	case e.limit.hit:
+		c.State = results.Budget
+	}
+	e.result.Runs, e.result.Steps = c.Runs, c.Steps
+	e.result.Traces = int(b.shard.Coverage.Traces.Count())
+	e.failures, e.hazards = nil, map[string]hazard{}
+	for _, f := range b.findings {
+		if f.Severity == results.Error {
+			e.failures = append(e.failures, remembered(f))
+			continue
+		}
+		h := Finding{Headline: f.Headline, Warning: f.Severity == verify.Warning.String(),
+			Note: f.Severity == verify.Note.String()}
+		if h.Rule, _ = verify.ByNumber(f.Rules[0]); h.Rule == verify.NoRule {
+			h.Kind = f.Rules[0]
+		}
+		e.hazards[f.Signature] = hazard{f.Run, h}
+	}
+}
+
+// remembered is the failure that a finding in a file stands for.
+func remembered(f results.Finding) Failure {
+	t, err := ParseToken(f.Token)
+	if err != nil {
+		panic(fmt.Sprintf("internal error: %v", err)) // resume has looked at it
+	}
+	return Failure{Run: f.Run, Token: t, Headline: f.Headline, Rules: f.Rules, signature: f.Signature}
+}
+
+// finish adds the reports and writes the file for the last time.
+func (b *book) finish(failures []Failure) error {
+	if b == nil {
+		return nil
+	}
+	for _, f := range failures {
+		r := b.findings[f.signature]
+		r.Report, r.File, r.Line = strings.TrimSpace(f.Report)+"\n", f.at.File, f.at.Line
+		b.findings[f.signature] = r
+	}
+	return cmp.Or(b.err, b.save())
+}
+
+// ruleName is the full name of a rule, "" where no package has it.
+func ruleName(number string) string {
+	id, ok := verify.ByNumber(number)
+	if !ok {
+		return ""
+	}
+	rec := record(id)
+	return rec.FullName()
+}
+
+// place is the source line of what failed a run: of the innermost frame that has one.
+func (m *Machine) place() verify.Frame {
+	var stacks [][]verify.Frame
+	for _, f := range m.failures() {
+		stacks = append(stacks, f.Stack)
+		for _, p := range f.Places {
+			stacks = append(stacks, p.Stack)
+		}
+	}
+	for _, s := range slices.Concat(stacks...) {
+		if s.File != "" {
+			return s
+		}
+	}
+	return verify.Frame{}
+}

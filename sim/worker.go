@@ -1,0 +1,155 @@
+package sim
+
+import (
+	"cmp"
+	"fmt"
+	"runtime/debug"
+	"strings"
+
+	"calloutsim/internal/explore"
+	"calloutsim/internal/ke"
+	"calloutsim/sim/coverage"
+)
+
+// worker makes runs, one after the other, on a mechanism of its own.
+type worker struct {
+	e      *explorer
+	ke     *ke.Machine
+	m      *Machine
+	tb     *runTB
+	run    uint64
+	choose *explore.Chooser
+	cover  *coverage.Collector
+	knows  bool // what the boring run takes
+	ended  bool // the current run has been judged
+	before bool // the test had failed before the current run
+	exits  bool // the current run has ended the goroutine
+}
+
+// loop makes runs until there are none left. A run that ends this goroutine (FailNow) costs no more than a
+// new one.
+func (w *worker) loop() {
+	w.ended = true
+	finished := false
+	defer func() {
+		if finished {
+			return
+		}
+		defer w.goOn(recover()) // also if what is left of the run ends the goroutine again
+		if w.exits = true; !w.ended {
+			w.finish()
+		}
+	}()
+	for {
+		run, ok := w.e.take()
+		if !ok {
+			break
+		}
+		w.measure(run)
+		src, ok := w.source(run)
+		if !ok {
+			break
+		}
+		w.begin(run, src)
+		w.e.fn(w.m)
+		w.finish()
+	}
+	finished = true
+	w.ke.Close()
+	w.e.wg.Done()
+}
+
+// goOn continues on a new goroutine after this one was ended by a run.
+func (w *worker) goOn(value any) {
+	if value != nil {
+		w.e.mu.Lock()
+		w.e.broken = fmt.Sprintf("%v\n\nin run %d of %s:\n%s", value, w.run, w.e.name, debug.Stack())
+		w.e.mu.Unlock()
+	}
+	if !w.ended {
+		w.tb.failed = true
+		w.judge()
+	}
+	go w.loop()
+}
+
+func (w *worker) begin(run uint64, src chooser) {
+	o := w.e.o.Options
+	o.Seed, o.Collect, o.src, o.trail = run, false, src.src, src.trail
+	w.tb = &runTB{name: w.e.name}
+	w.run, w.ended, w.exits, w.before = run, false, false, w.e.tb.Failed()
+	w.m = start(w.ke, w.tb, o, w.e.name, w.e.scenario, nil, true)
+	w.m.pooled, w.m.repeat = true, w.e.repeat
+}
+
+// measure makes the boring run to learn what it takes, unless this worker has made it, or is about to.
+func (w *worker) measure(run uint64) {
+	if w.knows {
+		return
+	}
+	w.knows = true
+	if run == 1 || w.e.search != nil {
+		return
+	}
+	w.learn(1, w.unjudged(chooser{w.choose.Boring(), w.choose.Trail()}))
+	w.choose.Measured()
+}
+
+// finish calls what the run registered and judges it.
+func (w *worker) finish() {
+	w.tb.cleanup()
+	w.judge()
+}
+
+func (w *worker) judge() {
+	w.ended = true
+	m, e := w.m, w.e
+	if w.run == 1 {
+		w.choose.Measured()
+	}
+	if e.search != nil && !e.searched(m) {
+		return
+	}
+	w.count()
+	// What a run says through the test itself and not through its machine can be told from what others say
+	// at the same time only if it ends the run.
+	failed := w.tb.failed || e.tb.Failed() && (w.exits || !w.before && e.o.Workers == 1)
+	var failure *Failure
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.faults.Learn(w.run, m.ke.Choices())
+	e.faults.Judged(w.run)
+	defer func() { e.book.note(w.run, m, failure) }()
+	e.result.Runs++
+	e.result.Steps += m.Steps()
+	if e.book == nil { // which does not keep them all
+		e.hashes[m.Hash()] = struct{}{}
+	}
+	if hs := m.hazards(); len(hs) > 0 && !failed {
+		for _, f := range hs {
+			sig := f.Signature()
+			if h, ok := e.hazards[sig]; !ok || w.run < h.run {
+				e.hazards[sig] = hazard{w.run, f}
+			}
+		}
+	}
+	if !failed {
+		return
+	}
+	f := Failure{Run: w.run, Token: m.Token(), Headline: m.headline()}
+	f.Rules = numbers(m.failures())
+	for _, x := range m.failures() {
+		f.signature += x.Signature() + "\n"
+	}
+	if f.Headline == "" {
+		f.Headline, _, _ = strings.Cut(strings.Join(w.tb.messages, "\n"), "\n")
+		f.Headline = cmp.Or(f.Headline, "the scenario failed the test")
+		f.signature = f.Headline
+	}
+	if e.lowest == 0 || w.run < e.lowest {
+		e.lowest = w.run
+	}
+	if failure = &f; e.book == nil {
+		e.failures = append(e.failures, f)
+	}
+}
