@@ -37,7 +37,8 @@ type Options struct {
 	// (-sim.races).
 	Races bool
 
-	src ke.Source // of Explore: who chooses, in place of what Seed says
+	src   ke.Source // of Explore: who chooses, in place of what Seed says
+	trail *ke.Trail // of shrinking: what every step touches
 }
 
 // Unbounded as Options.Processors gives every thread and every act of the outside a processor of its own. It
@@ -89,9 +90,9 @@ func (o *Options) check() error {
 // config is what the mechanism is told. quick leaves out what only reports need.
 func (o *Options) config(src ke.Source, quick bool) ke.Config {
 	c := ke.Config{Processors: o.Processors, Source: src, Races: o.Races, MemPoints: o.Memory,
-		TimersRace: o.TimersRace,
-		Continue:   o.Continue,
-		MaxSteps:   cmp.Or(o.MaxSteps, defaultSteps), MaxTime: int64(o.MaxTime / 100), Events: ke.Off}
+		TimersRace: o.TimersRace, Trail: o.trail,
+		Continue: o.Continue,
+		MaxSteps: cmp.Or(o.MaxSteps, defaultSteps), MaxTime: int64(o.MaxTime / 100), Events: ke.Off}
 	if !quick {
 		c.Events, c.Stacks = o.Events, !o.NoStacks
 		if c.Events == 0 {

@@ -22,6 +22,7 @@ type Scenario struct {
 type RunOptions struct {
 	Options
 	Replay *Token
+	Story  bool // note the choices in words, for Outcome.ReplayFile
 }
 
 // Outcome is what came of a scenario. Close it when done.
@@ -51,7 +52,9 @@ func RunScenario(s Scenario, o RunOptions) (Outcome, error) {
 		m.repeat = func(token string) []string {
 			return []string{"ksim run " + s.Name + " --replay " + token}
 		}
-		out.Machine = m
+		if out.Machine = m; o.Story {
+			m.tells()
+		}
 		s.Run(m)
 	})
 	out.Failed, out.Messages, out.Logs = tb.failed, tb.messages, tb.logs
@@ -63,6 +66,17 @@ func (o *Outcome) Close() {
 	if o.Machine != nil {
 		o.Machine.ke.Close()
 	}
+}
+
+// ReplayFile gives the text of a .sim file that repeats the run and tells its choices (RunOptions.Story).
+func (o *Outcome) ReplayFile() string {
+	m := o.Machine
+	t := m.Token()
+	header := []string{"scenario: " + m.name, "options: " + m.opt.conditions()}
+	if h := m.headline(); h != "" {
+		header = append(header, "failed: "+h)
+	}
+	return simFile(&t, m.teller, m.ke.Choices(), header)
 }
 
 // AsExpected reports whether the run broke exactly the rules the scenario is there to break, each at least
