@@ -47,6 +47,10 @@ type Failure struct {
 	Report   string   // of the repeated run
 	Repeats  bool     // the repeated run had the same trace
 
+	Minimal   Token // the simplest run that fails in the same way; the report is of that one
+	Shrinking Shrinking
+	Kept      string // the file it was written to
+
 	signature string
 	at        verify.Frame // the source line that the report begins with
 }
@@ -74,8 +78,10 @@ type Result struct {
 // Explore runs a scenario again and again, each time on a machine as new, with other choices. scenario sets
 // up the machine it is given and runs it; what it checks afterwards it checks with require or assert on the
 // machine itself (require.Equal(m, …)) or on t. The first violation, by run number, is repeated with all
-// events and stacks recorded, compared with the run it repeats, and fails the test with the report. With
-// Options.Collect the test looks at the Result itself.
+// events and stacks recorded and compared with the run it repeats. Then the simplest run that fails in the
+// same way is looked for (scheduling.md 13), written to testdata/sim of the package, and fails the test with
+// its report. Runs that were written earlier are repeated first. With Options.Collect nothing is written, and
+// the test looks at the Result itself.
 func Explore(t testing.TB, o ExploreOptions, scenario func(m *Machine)) Result {
 	t.Helper()
 	number := nextMachine(t)
@@ -92,8 +98,10 @@ func Explore(t testing.TB, o ExploreOptions, scenario func(m *Machine)) Result {
 		t.Fatalf("sim.Explore: %v", err)
 	}
 	if token = tokenFor(t, token, t.Name(), number); token != nil {
+		token.withStory(e.name)
 		return e.repeatOnly(token)
 	}
+	e.repeatKept()
 	before := t.Failed()
 	r := e.explore()
 	if t.Failed() && !before && len(r.Failures) == 0 {
@@ -170,7 +178,10 @@ type explorer struct {
 	covers   []*coverage.Collector // of the workers
 	mine     sequence              // the runs to make
 	limit    deadline
-	book     *book // keeps the results for Cluster.Out; nil without it
+	book     *book  // keeps the results for Cluster.Out; nil without it
+	noKeep   bool   // failing runs are not written
+	noShrink bool   // nor made simpler
+	kept     string // where the run being repeated was written
 
 	mu       sync.Mutex
 	wg       sync.WaitGroup
@@ -258,20 +269,27 @@ func (e *explorer) take() (run uint64, ok bool) {
 	return run, true
 }
 
-// again repeats a failed run with everything recorded, and words the report.
+// again repeats a failed run with everything recorded, looks for a simpler one, and words the report.
 func (e *explorer) again(f *Failure) {
 	m, tb := e.runToken(&f.Token, false)
-	defer m.ke.Close()
+	defer func() { m.ke.Close() }()
 	f.Repeats = m.Hash() == f.Token.Trace
 	var b strings.Builder
 	fmt.Fprintf(&b, "run %s failed: %s\n", e.numbered(f.Run), f.Headline)
 	if !f.Repeats {
-		fmt.Fprintf(&b, "\nThe run does not repeat. %s\n", e.difference(m, &f.Token))
+		s, _ := e.difference(m, &f.Token)
+		fmt.Fprintf(&b, "\nThe run does not repeat. %s\n", s)
+	} else if e.shrink(f, m, tb) {
+		fmt.Fprintf(&b, "%s\nThe run itself was %s\n", f.Shrinking.words(), f.Token)
+	}
+	if f.Repeats && e.keepMinimal(f) {
+		m.ke.Close()
+		m, tb = e.runMinimal(f)
 	}
 	if f.Repeats && m.late() {
-		if sm, stb := e.specially(&f.Token); sm != nil {
-			defer sm.ke.Close()
-			fmt.Fprintf(&b, "Repeated with special pool; the run itself was %s\n", f.Token)
+		if sm, stb := e.specially(&f.Minimal); sm != nil {
+			m.ke.Close()
+			fmt.Fprintf(&b, "Repeated with special pool; the run itself was %s\n", f.Minimal)
 			m, tb = sm, stb
 		}
 	}
@@ -279,15 +297,24 @@ func (e *explorer) again(f *Failure) {
 		if f.Repeats {
 			b.WriteString("What the test says about it is above.\n")
 		}
-		fmt.Fprintf(&b, "\nREPLAY:         %s\n", e.repeat(f.Token.String())[0])
+		b.WriteString(e.replayLines(f))
 	}
 	for _, msg := range tb.messages {
 		fmt.Fprintf(&b, "%s\n", msg)
 	}
 	if len(tb.messages) > 0 && !m.reported {
-		fmt.Fprintf(&b, "\nREPLAY:         %s\n", e.repeat(f.Token.String())[0])
+		b.WriteString(e.replayLines(f))
 	}
 	f.Report, f.at = b.String(), m.place()
+}
+
+// replayLines say how the simplest run is repeated, for reports that do not say it themselves.
+func (e *explorer) replayLines(f *Failure) string {
+	s := "\nREPLAY:         " + e.repeat(f.Minimal.String())[0] + "\n"
+	if f.Kept != "" {
+		s += "                (kept in " + f.Kept + ")\n"
+	}
+	return s
 }
 
 // repeatOnly is Explore with a token: that run and no other.
@@ -299,6 +326,11 @@ func (e *explorer) repeatOnly(t *Token) Result {
 		if sm, stb := e.specially(t); sm != nil {
 			defer sm.ke.Close()
 			m, tb = sm, stb
+		}
+	}
+	if m.diverged() {
+		if s, differ := e.difference(m, t); differ {
+			e.tb.Logf("sim: %s", s)
 		}
 	}
 	for _, l := range tb.logs {
@@ -322,7 +354,7 @@ func (e *explorer) runToken(t *Token, compare bool) (*Machine, *runTB) {
 	var m *Machine
 	fault := apart(tb, func() {
 		m = start(&ke.Machine{}, tb, o, e.name, e.scenario, t, false)
-		m.repeat, m.pooled = e.repeat, true
+		m.repeat, m.pooled, m.kept = e.repeat, true, e.kept
 		if !compare {
 			m.replay = nil
 		}
@@ -357,7 +389,7 @@ func apart(tb *runTB, fn func()) (fault any) {
 }
 
 // difference names the first event at which two repeats of a run differ, or says that they do not.
-func (e *explorer) difference(one *Machine, t *Token) string {
+func (e *explorer) difference(one *Machine, t *Token) (words string, differ bool) {
 	two, _ := e.runToken(t, false)
 	defer two.ke.Close()
 	a, b := one.ke.Log(), two.ke.Log()
@@ -373,11 +405,11 @@ func (e *explorer) difference(one *Machine, t *Token) string {
 		}
 		if la != lb {
 			return fmt.Sprintf("The driver or the test is not deterministic (map order, time, a "+
-				"goroutine?); two repeats differ first at event %d:\n  %s\n  %s", seq, la, lb)
+				"goroutine?); two repeats differ first at event %d:\n  %s\n  %s", seq, la, lb), true
 		}
 	}
 	return fmt.Sprintf("Two repeats agree with each other in all their %d events, but not with the run "+
 		"itself (trace hash %016x, repeated %016x): something is left over from one run to the next, for "+
 		"instance in a package variable.",
-		a.Len(), t.Trace, one.Hash())
+		a.Len(), t.Trace, one.Hash()), false
 }

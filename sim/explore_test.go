@@ -26,7 +26,8 @@ func TestExplore_FindsALostUpdate(t *testing.T) {
 	assert.Greater(t, f.Run, uint64(1), "run 1 is the boring one")
 	assert.Equal(t, "counter is 1", f.Headline)
 	assert.True(t, f.Repeats)
-	assert.Contains(t, f.Report, "-sim.replay="+f.Token.String())
+	assert.Contains(t, f.Report, "-sim.replay="+f.Minimal.String())
+	assert.Contains(t, f.Report, "The run itself was "+f.Token.String())
 	assert.Contains(t, f.Report, "go test -run '^TestExplore_FindsALostUpdate$'")
 }
 
@@ -158,9 +159,11 @@ func TestExplore_RunsAreNumberedFromSeed0(t *testing.T) {
 
 func TestExplore_CleanupsOfARunAreCalled(t *testing.T) {
 	n := 0
-	collected(t, ExploreOptions{Runs: 10, KeepGoing: true}, func(m *Machine) {
+	r := collected(t, ExploreOptions{Runs: 10, KeepGoing: true}, func(m *Machine) {
 		m.tb.Cleanup(func() { n++ })
 		lostUpdate(m)
 	})
-	assert.Equal(t, 11, n, "ten runs and one repeat")
+	z := r.Failures[0].Shrinking
+	assert.Equal(t, 11+z.Runs+2, n, "ten runs, one repeat, those that make it simpler, "+
+		"two of the simplest one")
 }

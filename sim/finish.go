@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"strings"
 	"time"
 
 	"calloutsim/internal/pool"
@@ -89,6 +90,7 @@ func (m *Machine) tell() {
 		m.tb.Errorf("%s", m.headline())
 		return
 	}
+	m.keepFailed()
 	m.tb.Errorf("\n%s", m.Report())
 	for _, f := range m.failures() {
 		attr(m.tb, "sim.rule", f.Name())
@@ -154,7 +156,8 @@ func (m *Machine) afterword() {
 		if m.replay != nil {
 			run = "a repeated run"
 		}
-		m.tb.Logf("sim: this was %s; to repeat it: %s", run, m.repeatLines()[0])
+		m.keepFailed()
+		m.tb.Logf("sim: this was %s; to repeat it: %s", run, strings.Join(m.repeatLines(), " "))
 	}
 }
 

@@ -18,7 +18,8 @@ var flagTable = []struct {
 	{"runs", false, "how many runs sim.Explore makes: `N`, or those from A to B: A-B"},
 	{"strategy", false, "how sim.Explore chooses: `NAME` (portfolio, random, faults1, faults2, pct2, pct3, pos, urw, surw, dpor, …)"},
 	{"master", false, "master seed `M`: other runs under the same numbers"},
-	{"replay", false, "repeat the run of a `token` (kcs1:…)"},
+	{"replay", false, "repeat the run of a `token` (kcs1:…) or of a .sim file"},
+	{"nosave", true, "do not write failing runs to testdata/sim"},
 	{"failon", false, "the mildest `severity` that fails a test: error, warning or note"},
 	{"notes", true, "report notes as well"},
 	{"timersrace", true, "let timers expire although somebody can run"},
@@ -150,7 +151,7 @@ func (o *Options) fromFlags() (*Token, error) {
 	if !ok || s == "" {
 		return nil, nil
 	}
-	t, err := ParseToken(s)
+	t, err := readReplay(s)
 	if err != nil {
 		return nil, fmt.Errorf("-sim.replay: %w", err)
 	}

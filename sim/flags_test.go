@@ -74,7 +74,7 @@ func TestFlagsChild(t *testing.T) {
 func runChild(t *testing.T, what string, env []string, flags ...string) (output string, ok bool) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], append([]string{"-test.run=^TestFlagsChild$", "-test.v"}, flags...)...)
-	cmd.Env = append(append(os.Environ(), child+"="+what), env...)
+	cmd.Env = append(append(os.Environ(), child+"="+what, "SIM_NOSAVE=1"), env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err == nil
 }

@@ -37,6 +37,12 @@ type Machine struct {
 	scenario uint32 // its hash, with the number of the machine
 	replay   *Token
 	repeat   func(token string) []string // how to run a token again
+	kept     string                      // file the run was written to, or a simpler one that fails alike
+	simpler  string                      // what the run in the file is, if it is another
+	teller   *teller                     // has the choices in words, where somebody wants them
+	keeps    bool                        // the run is written if it fails
+	checked  *checked                    // the source, where it compares the run with a file
+	steps    *steps                      // what happened between decisions; only of runs that are printed
 	quick    bool                        // a run of Explore that is only judged, not printed
 	pooled   bool                        // the mechanism goes on to live after this run
 	stopped  bool                        // the last Run was stopped before nothing could run any more
@@ -53,14 +59,7 @@ type Machine struct {
 // New makes a machine for a test; it is closed when the test ends. At most one Options may be given.
 func New(t testing.TB, opts ...Options) *Machine {
 	t.Helper()
-	var o Options
-	switch len(opts) {
-	case 0:
-	case 1:
-		o = opts[0]
-	default:
-		t.Fatal("sim.New takes one Options, or none")
-	}
+	o := onlyOptions(t, "New", opts)
 	number := nextMachine(t)
 	if err := o.check(); err != nil {
 		t.Fatalf("sim.New: %v", err)
@@ -74,11 +73,33 @@ func New(t testing.TB, opts ...Options) *Machine {
 		name, number = name+"/"+o.Name, 1
 	}
 	token = tokenFor(t, token, name, number)
+	if s := shrinking(); s.of(hashName(name, number)) {
+		return s.machine(t, o, name)
+	}
+	token.withStory(t.Name())
+	repeatKeptOf(t, hashName(name, number))
 	m := start(&ke.Machine{}, t, o, name, hashName(name, number), token, false)
+	if token == nil && o.Seed > 1 && saves(&o) {
+		m.keeps = true
+		m.tells()
+	}
 	m.repeat = func(token string) []string { return goTest(t.Name(), token) }
 	t.Logf("sim: %s", m.describe())
 	attr(t, "sim.seed", fmt.Sprint(max(m.opt.Seed, 1)))
 	return m
+}
+
+// onlyOptions takes the Options out of an argument that may be left out.
+func onlyOptions(t testing.TB, who string, opts []Options) Options {
+	t.Helper()
+	switch len(opts) {
+	case 0:
+		return Options{}
+	case 1:
+		return opts[0]
+	}
+	t.Fatalf("sim.%s takes one Options, or none", who)
+	return Options{}
 }
 
 // maxMachines is how many machines of one test a token is compared with.
@@ -102,15 +123,25 @@ func tokenFor(tb TB, t *Token, name string, number int) *Token {
 // goTest is the command that repeats a run of a test, from any folder of the test's module. The package
 // stands before the token because go test hands everything behind a flag it does not know to the test.
 func goTest(test, token string) []string {
+	return []string{goTestOnly(test) + " -sim.replay=" + token}
+}
+
+// goTestOnly is the command that runs one test.
+func goTestOnly(test string) string {
+	run := "go test -run '" + exactly(test) + "'"
+	if pkg := testPackage(); pkg != "" {
+		run += " " + pkg
+	}
+	return run
+}
+
+// exactly is the pattern that selects one test.
+func exactly(test string) string {
 	parts := strings.Split(test, "/")
 	for i, p := range parts {
 		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
 	}
-	run := "'" + strings.Join(parts, "/") + "'"
-	if pkg := testPackage(); pkg != "" {
-		run += " " + pkg
-	}
-	return []string{fmt.Sprintf("go test -run %s -sim.replay=%s", run, token)}
+	return strings.Join(parts, "/")
 }
 
 // testPackage is the import path of the package whose test binary this is; "" where the build does not say,
@@ -138,6 +169,11 @@ func start(k *ke.Machine, tb TB, o Options, name string, scenario uint32, replay
 		src = replay.replay()
 	}
 	m := &Machine{ke: k, tb: tb, opt: o, name: name, scenario: scenario, replay: replay, quick: quick}
+	m.checked, _ = src.(*checked)
+	if !quick && !o.NoStacks {
+		m.steps = &steps{src: src, trail: &ke.Trail{}}
+		src, o.trail = m.steps, m.steps.trail
+	}
 	k.Reset(o.config(src, quick))
 	if !quick {
 		k.Describe = m.illustrate

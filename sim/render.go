@@ -78,15 +78,25 @@ func (m *Machine) writeFinding(w io.Writer, f Finding) {
 	f.Stack = m.locate(f.Stack, f.Seq)
 	f.Seq = m.eventOf(&f)
 	f.Blocked = m.lastTouched(f.Blocked, n)
-	opt := report.Options{}
+	opt := report.Options{Unordered: m.unordered(&f, n)}
 	if m.repeat != nil && m.opt.fails(f.Severity()) {
 		opt.Replay = m.repeatLines()
 	}
 	report.Text(w, &f, record(f.Rule), opt)
 }
 
-// repeatLines is the command that repeats the run.
-func (m *Machine) repeatLines() []string { return m.repeat(m.Token().String()) }
+// repeatLines is the command that repeats the run, and where the run is kept.
+func (m *Machine) repeatLines() []string {
+	lines := m.repeat(m.Token().String())
+	switch {
+	case m.simpler != "":
+		lines = append(lines, fmt.Sprintf("(a simpler run that fails this way, %s, is kept in %s)", m.simpler,
+			m.kept))
+	case m.kept != "":
+		lines = append(lines, "(kept in "+m.kept+")")
+	}
+	return lines
+}
 
 // lastEvents are the lines that lead to a finding: those about its object, those it refers to, and, unless
 // it was made when no driver code ran, the last ones of its own context.
@@ -218,8 +228,17 @@ func (m *Machine) attribute(st []verify.Frame, n *simtrace.Names) []verify.Frame
 
 // divergence says in words that a repeated run is not the recorded one.
 func (m *Machine) divergence() string {
-	return fmt.Sprintf("this run did not repeat the recorded one: its trace hash is %016x, that of the "+
+	s := fmt.Sprintf("this run did not repeat the recorded one: its trace hash is %016x, that of the "+
 		"token %016x. "+divergenceHint, m.Hash(), m.replay.Trace)
+	switch c := m.checked; {
+	case c == nil:
+	case c.first != "":
+		s += " " + c.first
+	default:
+		s += fmt.Sprintf(" The questions at all its choices are still those in %s (%d of %d).",
+			c.story.name, c.index, len(c.story.lines))
+	}
+	return s
 }
 
 // divergenceHint says what the reason may be.

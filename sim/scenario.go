@@ -23,6 +23,7 @@ type RunOptions struct {
 	Options
 	Replay  *Token
 	Inspect []string // commands of Machine.Inspect, for the first violation or else the end of the run
+	Story   bool     // note the choices in words, for Outcome.ReplayFile
 }
 
 // Outcome is what came of a scenario. Close it when done.
@@ -67,7 +68,9 @@ func RunScenario(s Scenario, o RunOptions) (Outcome, error) {
 		m.repeat = func(token string) []string {
 			return []string{"ksim run " + s.Name + " --replay " + token}
 		}
-		out.Machine = m
+		if out.Machine = m; o.Story {
+			m.tells()
+		}
 		out.inspectFirst(o.Inspect)
 		s.Run(m)
 	})
@@ -102,6 +105,17 @@ func (o *Outcome) Close() {
 	if o.Machine != nil {
 		o.Machine.ke.Close()
 	}
+}
+
+// ReplayFile gives the text of a .sim file that repeats the run and tells its choices (RunOptions.Story).
+func (o *Outcome) ReplayFile() string {
+	m := o.Machine
+	t := m.Token()
+	header := []string{"scenario: " + m.name, "options: " + m.opt.conditions()}
+	if h := m.headline(); h != "" {
+		header = append(header, "failed: "+h)
+	}
+	return simFile(&t, m.teller, m.ke.Choices(), header)
 }
 
 // AsExpected reports whether the run broke exactly the rules the scenario is there to break, each at least

@@ -19,6 +19,9 @@ type Token struct {
 	Options    uint32 // option bits
 	Deviations []Deviation
 	Trace      uint64 // hash over the events of the run
+
+	story  *story // what a .sim file adds
+	strict bool   // the run stops where it is not the story's
 }
 
 // Deviation is one choice that was not alternative 0: its position among the choices of the run, and what
@@ -182,6 +185,9 @@ func (t *Token) replay() ke.Source {
 	r := &ke.Replay{}
 	for _, d := range t.Deviations {
 		r.Deviations = append(r.Deviations, ke.Deviation{Index: d.Index, Pick: d.Pick})
+	}
+	if t.story != nil {
+		return &checked{replay: r, story: t.story, strict: t.strict}
 	}
 	return r
 }

@@ -262,13 +262,13 @@ func TestSearch_RandomProgramsLoseNoOutcome(t *testing.T) {
 	compared, skipped, broken, plainRuns, shortRuns := 0, 0, 0, 0, 0
 	for i := range programs {
 		p := randomMixture(ke.NewRandom(7, uint64(i)))
-		plain, ok := bounded(t, &Search{Bounds: NoBounds}, p.scene, limit)
+		plain, ok := within(t, &Search{Bounds: NoBounds}, p.scene, limit)
 		if !ok {
 			skipped++
 			continue
 		}
 		compared++
-		short, ok := bounded(t, &Search{Bounds: NoBounds, Reduce: true}, p.scene, limit)
+		short, ok := within(t, &Search{Bounds: NoBounds, Reduce: true}, p.scene, limit)
 		require.True(t, ok, "%v", p)
 		plainRuns += plain.runs
 		shortRuns += short.runs
@@ -285,7 +285,7 @@ func TestSearch_RandomProgramsLoseNoOutcome(t *testing.T) {
 	require.Greater(t, compared, programs/4)
 }
 
-func bounded(t testing.TB, s *Search, fn scene, limit int) (out seen, ok bool) {
+func within(t testing.TB, s *Search, fn scene, limit int) (out seen, ok bool) {
 	out = seen{outcomes: map[uint64]int{}, findings: map[string]int{}}
 	m := ke.New(ke.Config{})
 	defer m.Close()

@@ -19,8 +19,9 @@ import (
 
 // Options say how much to print. The zero Options is the full report of a violation without a replay line.
 type Options struct {
-	Replay []string // the command that repeats the run, and remarks below it
-	Short  bool     // the form of hazards for violations as well: no box, arguments, dumps or events
+	Unordered []string // what could have come in the other order
+	Replay    []string // the command that repeats the run, and remarks below it
+	Short     bool     // the form of hazards for violations as well: no box, arguments, dumps or events
 }
 
 // Layout of a report, in columns.
@@ -58,6 +59,7 @@ func Text(w io.Writer, f *verify.Finding, rec verify.Record, opt Options) {
 		p.block("", f.Dump)
 		p.block("BLOCKED", f.Blocked)
 		p.events()
+		p.block("UNORDERED", opt.Unordered)
 	}
 	p.gap()
 	if f.Fix != "" {

@@ -23,6 +23,7 @@ type runFlags struct {
 	fix    []string
 	width  int
 	trace  string
+	save   string
 	brief  bool
 	cover  bool
 	json   *bool
@@ -61,7 +62,8 @@ func newRun() *cobra.Command {
 	fs.StringArrayVar(&f.opt.Inspect, "inspect", nil,
 		"print the state at the first violation or the end as the debugger would: '!irpfind'; repeatable")
 	fs.StringArrayVar(&f.fix, "fix", nil, "pin a choice: SITE=ALTERNATIVE")
-	fs.StringVar(&f.replay, "replay", "", "repeat the run of a token")
+	fs.StringVar(&f.replay, "replay", "", "repeat the run of a token or of a .sim file")
+	fs.StringVar(&f.save, "save", "", "write the run to this .sim file, for --replay")
 	fs.IntVar(&f.width, "width", 0, "columns of the timeline (COLUMNS of the environment, else 120)")
 	fs.StringVar(&f.trace, "trace", "", "write the events to this file, as JSON lines")
 	fs.BoolVar(&f.brief, "brief", false, "no timeline")
@@ -130,7 +132,7 @@ func (f *runFlags) run(w io.Writer, args []string) error {
 		f.opt.Pins = append(f.opt.Pins, sim.Pin{Site: site, Alternative: alt})
 	}
 	if f.replay != "" {
-		t, err := sim.ParseToken(f.replay)
+		t, err := sim.ParseReplay(f.replay)
 		if err != nil {
 			return usagef("run: --replay: %v", err)
 		}
@@ -149,6 +151,10 @@ func (f *runFlags) run(w io.Writer, args []string) error {
 		if err := os.WriteFile(f.trace, nil, 0o644); err != nil {
 			return usagef("run: --trace: %v", err)
 		}
+	}
+	f.opt.Story = f.save != ""
+	if f.opt.Story && !strings.HasSuffix(f.save, ".sim") {
+		return usagef("run: --save %s: the name has to end in .sim", f.save)
 	}
 	out, err := sim.RunScenario(s, f.opt)
 	if err != nil {
@@ -207,6 +213,11 @@ func (f *runFlags) print(w io.Writer, s sim.Scenario, out *sim.Outcome) error {
 	printInspected(w, out)
 	if f.cover {
 		fmt.Fprintf(w, "\n%v", out.Coverage())
+	}
+	if f.save != "" {
+		if err := os.WriteFile(f.save, []byte(out.ReplayFile()), 0o644); err != nil {
+			return usagef("run: --save: %v", err)
+		}
 	}
 	if f.trace == "" {
 		return nil

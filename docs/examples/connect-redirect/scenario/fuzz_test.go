@@ -7,8 +7,8 @@ import (
 	"calloutsim/sim"
 )
 
-// FuzzStory plays the clean story with the fuzzer's bytes as choices: schedules, failures of everything that
-// may fail, and what Windows is free to do. No rule may be broken.
+// FuzzStory plays the clean story with the fuzzer's bytes as choices, and variations of them: schedules,
+// failures of everything that may fail, and what Windows is free to do. No rule may be broken.
 func FuzzStory(f *testing.F) {
 	f.Add([]byte(nil))
 	for _, step := range []byte{1, 2, 3, 5, 7} {
@@ -20,6 +20,6 @@ func FuzzStory(f *testing.F) {
 		f.Add(choices)
 	}
 	f.Fuzz(func(t *testing.T, choices []byte) {
-		Play(sim.FromChoices(t, choices, sim.Options{NoStacks: true}), connectredirect.None)
+		sim.Fuzz(t, choices, Story(connectredirect.None))
 	})
 }

@@ -1,0 +1,207 @@
+package sim
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"calloutsim/internal/ke"
+)
+
+// keptDir is where the failing runs of a test are kept, in the folder of its package.
+const keptDir = "testdata/sim"
+
+// testFolder is the folder of the package of a test, wherever the test goes.
+var testFolder, _ = os.Getwd()
+
+// dirOf is the folder of the kept runs of a test, as a report names it. Subtests have folders below that of
+// their test.
+func dirOf(test string) string {
+	safe := func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9',
+			strings.ContainsRune("_-+=,/", r):
+			return r
+		}
+		return '_'
+	}
+	dir := keptDir
+	for part := range strings.SplitSeq(strings.Map(safe, test), "/") {
+		dir += "/" + part
+	}
+	return dir
+}
+
+// keptName is the file a run is kept in.
+func keptName(test string, t *Token) string {
+	return fmt.Sprintf("%s/%08x%s", dirOf(test), t.Trace>>32, fileSuffix)
+}
+
+func inTestFolder(name string) string { return filepath.Join(testFolder, filepath.FromSlash(name)) }
+
+// keptRuns reads the kept runs of one machine of a test, in order of their names. What cannot be read is told
+// in the problems.
+func keptRuns(test string, scenario uint32) (runs []Token, problems []string) {
+	dir := dirOf(test)
+	entries, err := os.ReadDir(inTestFolder(dir))
+	if err != nil {
+		return nil, nil // none are kept
+	}
+	for _, f := range entries {
+		if f.IsDir() || !strings.HasSuffix(f.Name(), fileSuffix) {
+			continue
+		}
+		name := dir + "/" + f.Name()
+		t, err := ReadReplayFile(inTestFolder(name))
+		if err != nil {
+			problems = append(problems, strings.ReplaceAll(err.Error(), inTestFolder(name), name))
+			continue
+		}
+		if t.story.name = name; t.Scenario == scenario {
+			runs = append(runs, t)
+		}
+	}
+	return runs, problems
+}
+
+// withStory adds the choices in words to a token, if the run it repeats was kept.
+func (t *Token) withStory(test string) {
+	if t == nil || t.story != nil {
+		return
+	}
+	runs, _ := keptRuns(test, t.Scenario)
+	i := slices.IndexFunc(runs, func(k Token) bool { return k.String() == t.String() })
+	if i >= 0 {
+		t.story = runs[i].story
+	}
+}
+
+// saves reports whether failing runs are to be written.
+func saves(o *Options) bool {
+	var off bool
+	return boolSetting("nosave", &off) == nil && !off && !o.Collect
+}
+
+// keep writes a run to the folder of kept runs and gives the file's name.
+func keep(test string, t *Token, tell *teller, choices []ke.Choice, header []string) (string, error) {
+	name := keptName(test, t)
+	if err := os.MkdirAll(inTestFolder(dirOf(test)), 0o755); err != nil {
+		return "", err
+	}
+	return name, os.WriteFile(inTestFolder(name), []byte(simFile(t, tell, choices, header)), 0o644)
+}
+
+// keepMinimal writes the simplest run of a failure, after making it once more to have its choices in words.
+// It reports whether the run that was recorded is not the one to report.
+func (e *explorer) keepMinimal(f *Failure) bool {
+	shrunk := f.Shrinking.Runs > 0
+	if !saves(&e.o.Options) || e.noKeep {
+		return shrunk
+	}
+	tell := newTeller(f.Minimal.replay())
+	p := newProber(e, f.Minimal.Options)
+	defer func() { p.ke.Close() }()
+	m, _ := p.make(tell, nil)
+	if m.Hash() != f.Minimal.Trace {
+		return shrunk // it does not repeat, which the report says
+	}
+	header := []string{"test: " + e.name, fmt.Sprintf("run: %d", f.Run), "options: " + m.opt.conditions(),
+		"failed: " + f.Headline, "made from: " + f.Token.String()}
+	name, err := keep(e.name, &f.Minimal, tell, m.ke.Choices(), header)
+	if err != nil {
+		e.tb.Logf("sim: the run is not kept: %v", err)
+		return shrunk
+	}
+	f.Kept = name
+	return true
+}
+
+// runMinimal makes the simplest run of a failure with everything recorded.
+func (e *explorer) runMinimal(f *Failure) (*Machine, *runTB) {
+	e.kept = f.Kept
+	defer func() { e.kept = "" }()
+	return e.runToken(&f.Minimal, false)
+}
+
+// repeatKept repeats the runs that are kept for the test. The first that still fails fails the test with its
+// report; one that goes another way by now is named.
+func (e *explorer) repeatKept() {
+	e.tb.Helper()
+	if _, ok := setting("replay"); ok || e.o.Collect {
+		return
+	}
+	runs, problems := keptRuns(e.name, e.scenario)
+	for _, p := range problems {
+		e.tb.Logf("sim: kept run left out: %s", p)
+	}
+	for i := range runs {
+		t := &runs[i]
+		m, tb := e.runToken(t, false)
+		m.ke.Close()
+		switch {
+		case m.checked.first != "":
+			e.tb.Logf("sim: the kept run is stale: %s", m.checked.first)
+		case tb.failed:
+			for _, r := range numbers(m.failures()) {
+				attr(e.tb, "sim.rule", r)
+			}
+			e.tb.Errorf("the run kept in %s still fails:\n%s", t.story.name, strings.Join(tb.messages, "\n"))
+			e.tb.FailNow()
+		}
+	}
+}
+
+// keepFailed writes the run of a machine that a test drives itself, made simpler if the test fails by a
+// finding. The boring run is not written: every plain run of the test makes it.
+func (m *Machine) keepFailed() {
+	if !m.keeps || m.kept != "" || len(m.ke.Deviations()) == 0 {
+		return
+	}
+	t := m.Token()
+	if name, words := m.shrinkByTest(&t); name != "" {
+		m.kept, m.simpler = name, words
+		return
+	}
+	header := []string{"test: " + m.name, "run: " + fmt.Sprint(m.opt.Seed), "options: " + m.opt.conditions(),
+		"failed: " + m.headline()}
+	name, err := keep(m.tb.Name(), &t, m.teller, m.ke.Choices(), header)
+	if err != nil {
+		m.tb.Logf("sim: the run is not kept: %v", err)
+		return
+	}
+	m.kept = name
+}
+
+// repeatKeptOf repeats the runs that are kept for a machine that a test drives itself, each in a process of
+// its own: the test is the only one who can make them.
+func repeatKeptOf(t testing.TB, scenario uint32) {
+	t.Helper()
+	if _, ok := setting("replay"); ok || shrinking() != nil || !strings.HasPrefix(t.Name(), "Test") {
+		return
+	}
+	runs, problems := keptRuns(t.Name(), scenario)
+	for _, p := range problems {
+		t.Logf("sim: kept run left out: %s", p)
+	}
+	for i := range runs {
+		name := runs[i].story.name
+		child := exec.Command(os.Args[0], append(passedOn(), "-test.run="+exactly(t.Name()),
+			"-sim.replay="+inTestFolder(name))...)
+		child.Dir = testFolder
+		out, err := child.CombinedOutput()
+		text := strings.TrimSpace(string(out))
+		switch at := strings.Index(text, changed); {
+		case err == nil:
+		case at >= 0:
+			text, _, _ = strings.Cut(text[at:], "--- FAIL")
+			t.Logf("sim: the kept run is stale: %s", strings.ReplaceAll(text, inTestFolder(name), name))
+		default:
+			t.Errorf("the run kept in %s still fails:\n%s", name, text)
+			t.FailNow()
+		}
+	}
+}

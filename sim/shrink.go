@@ -1,0 +1,184 @@
+package sim
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"calloutsim/internal/explore"
+	"calloutsim/internal/ke"
+)
+
+// Shrinking is how the simplest run was found that fails as another one did (scheduling.md 13).
+type Shrinking struct {
+	Runs     int // made to find it
+	From, To Size
+	// Proven says that there is no run with fewer interruptions that fails in this way, as long as
+	// everything but the schedule is answered as in this one: the Tried runs were all that could be.
+	Proven bool
+	Tried  int
+}
+
+// Size is how far a run is from the boring one.
+type Size struct {
+	Choices       int // that are not the boring ones
+	Interruptions int // of these, how many interrupt somebody who could have gone on
+	Faults        int // of these, how many let something fail
+}
+
+// shrink looks for the simplest run that fails as f does. It gives false where there is none: the run is the
+// boring one, or how it failed cannot be told from outside.
+func (e *explorer) shrink(f *Failure, m *Machine, tb *runTB) bool {
+	f.Minimal = f.Token
+	if e.noShrink || len(f.Token.Deviations) == 0 || signatureOf(m, tb) == "" {
+		return false
+	}
+	p := newProber(e, f.Token.Options)
+	defer func() { p.ke.Close() }()
+	s := explore.Shrink(f.Token.replay(), p.run)
+	if s.From.Signature == "" {
+		return false
+	}
+	f.Shrinking = shrinkingOf(&s)
+	f.Minimal.Deviations = deviations(&s.To)
+	p.run(f.Minimal.replay())
+	f.Minimal.Trace = p.hash
+	return true
+}
+
+// deviations gives those of a run as a token has them.
+func deviations(t *explore.Trial) []Deviation {
+	var ds []Deviation
+	for _, d := range t.Deviations() {
+		ds = append(ds, Deviation{d.Index, d.Pick})
+	}
+	return ds
+}
+
+func shrinkingOf(s *explore.Shrunk) Shrinking {
+	return Shrinking{Runs: s.Runs, From: sizeOf(&s.From), To: sizeOf(&s.To), Proven: s.Searched,
+		Tried: s.Schedules}
+}
+
+func sizeOf(t *explore.Trial) Size {
+	s := Size{Choices: len(t.Deviations()), Interruptions: t.Interruptions()}
+	for i := range t.Acts {
+		if t.Acts[i].Kind == explore.Fault && t.Acts[i].Pick != 0 {
+			s.Faults++
+		}
+	}
+	return s
+}
+
+// prober makes quick runs, one after the other on the same mechanism.
+type prober struct {
+	e     *explorer
+	ke    *ke.Machine
+	trail ke.Trail
+	bits  uint32
+	hash  uint64 // of the last run
+}
+
+func newProber(e *explorer, bits uint32) *prober { return &prober{e: e, ke: &ke.Machine{}, bits: bits} }
+
+// run makes one run for Shrink.
+func (p *prober) run(src ke.Source) explore.Trial {
+	rec := explore.NewRecorder(src, &p.trail)
+	m, tb := p.make(rec, &p.trail)
+	if m == nil {
+		return explore.Trial{Cost: 1}
+	}
+	t := rec.Trial(p.ke.Choices())
+	t.Cost = int(m.Steps())
+	p.hash, t.Signature = m.Hash(), signatureOf(m, tb)
+	return t
+}
+
+// make makes one run. Without a trail it may fail in any way; with one it is nil if the scenario panics,
+// which is not what was looked for.
+func (p *prober) make(src ke.Source, trail *ke.Trail) (*Machine, *runTB) {
+	o := p.e.o.Options
+	o.setBits(p.bits)
+	o.Collect, o.src, o.trail = false, src, trail
+	tb := &runTB{name: p.e.name}
+	var m *Machine
+	fault := apart(tb, func() {
+		m = start(p.ke, tb, o, p.e.name, p.e.scenario, nil, true)
+		m.repeat, m.pooled = p.e.repeat, true
+		p.e.fn(m)
+	})
+	switch {
+	case fault == nil:
+	case trail == nil:
+		panic(fault)
+	default: // the mechanism is in an unknown state
+		p.ke, m = &ke.Machine{}, nil
+	}
+	return m, tb
+}
+
+// varying are the numbers in a text that differ from run to run; lines of source do not.
+var varying = regexp.MustCompile(`\.go:\d+|0x[0-9a-fA-F]+|\d+`)
+
+// signatureOf identifies the way in which a run failed, whatever its schedule; "" when it did not fail, or
+// only the test itself knows.
+func signatureOf(m *Machine, tb *runTB) string {
+	same := func(s string) string {
+		return varying.ReplaceAllStringFunc(s, func(n string) string {
+			if strings.HasPrefix(n, ".go:") {
+				return n
+			}
+			return "#"
+		})
+	}
+	for _, f := range m.failures() {
+		return f.Signature() + "|" + same(f.Ctx)
+	}
+	switch {
+	case m.panicked != nil && len(m.panicked.Stack) > 0:
+		return "panic|" + m.panicked.Stack[0].Func + "|" + same(fmt.Sprint(m.panicked.Value))
+	case m.panicked != nil:
+		return "panic|" + same(fmt.Sprint(m.panicked.Value))
+	case len(tb.messages) > 0:
+		return "failed|" + same(tb.messages[0])
+	}
+	return ""
+}
+
+// words says what shrinking came to.
+func (s *Shrinking) words() string {
+	if s.Runs == 0 {
+		return ""
+	}
+	proof := ""
+	switch {
+	case !s.Proven:
+		proof = "; whether fewer interruptions would do is not known"
+	case s.To.Interruptions > 0:
+		proof = fmt.Sprintf("; with fewer interruptions it does not fail this way (all %d such schedules "+
+			"were tried, everything else being equal)", s.Tried)
+	}
+	return fmt.Sprintf("What follows is the simplest run found that fails this way: %s in place of %s, "+
+		"after %d runs%s.", s.To.words(), s.From.words(), s.Runs, proof)
+}
+
+func (z Size) words() string {
+	if z.Choices == 0 {
+		return "the boring one"
+	}
+	s := counted(z.Choices, "choice")
+	if z.Interruptions > 0 {
+		s += ", " + counted(z.Interruptions, "interruption")
+	}
+	if z.Faults > 0 {
+		s += ", " + counted(z.Faults, "fault")
+	}
+	return s
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
