@@ -20,7 +20,7 @@ func ExploreScenario(s Scenario, o ExploreOptions) (Result, error) {
 	}
 	tb := &runTB{name: s.Name}
 	e := &explorer{tb: tb, o: o, fn: s.Run, name: s.Name,
-		scenario: hashName("scenario/"+s.Name, 1),
+		scenario: hashName("scenario/"+s.Name, 1), noKeep: true,
 		repeat: func(token string) []string {
 			return []string{"ksim run " + s.Name + " --replay " + token}
 		}}

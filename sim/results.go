@@ -36,6 +36,7 @@ type book struct {
 	written  time.Time
 	every    time.Duration
 	err      error // of the first file that could not be written
+	hunt     *hunt // of an exhaustive search
 }
 
 // entry is what one run contributes.
@@ -104,7 +105,10 @@ func (e *explorer) plan() results.Plan {
 	o := &e.o
 	p := results.Plan{Package: testPackage(), Test: e.name, Scenario: fmt.Sprintf("%08x", e.scenario),
 		Strategy: o.Strategy, Options: o.inWords(), Master: o.Master, First: o.Seed0, Asked: o.Runs,
-		KeepGoing: o.KeepGoing, Collect: o.Collect, Shards: o.shards}
+		KeepGoing: o.KeepGoing, Collect: o.Collect, Shards: o.shards, Search: o.exhaustive != nil}
+	if o.exhaustive != nil {
+		p.Options += fmt.Sprintf(", faults <= %d", o.faultBound())
+	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		p.Module = info.Main.Path
 	}
@@ -147,12 +151,12 @@ var buildHash = sync.OnceValue(func() string {
 	return fmt.Sprintf("%x", h.Sum(nil)[:8])
 })
 
-// note takes what one run contributes. The explorer holds its lock.
-func (b *book) note(run uint64, m *Machine, failure *Failure) {
+// note takes what one run contributes; hash tells it apart from others. The explorer holds its lock.
+func (b *book) note(run uint64, m *Machine, hash uint64, failure *Failure) {
 	if b == nil {
 		return
 	}
-	en := entry{steps: m.Steps(), hash: m.Hash(), failed: failure != nil}
+	en := entry{steps: m.Steps(), hash: hash, failed: failure != nil}
 	switch {
 	case failure != nil && !b.known(failure.signature):
 		en.findings = append(en.findings, asFinding(m, failure))
@@ -227,6 +231,9 @@ func (b *book) save() error {
 	results.SortFindings(b.shard.Findings)
 	b.shard.Coverage.Rules = slices.AppendSeq([]string{}, maps.Keys(b.rules))
 	slices.Sort(b.shard.Coverage.Rules)
+	if b.hunt != nil && b.hunt.now != nil {
+		b.shard.Counters.Search = b.hunt.save()
+	}
 	err := b.shard.Save(b.dir)
 	b.written = time.Now()
 	return err
@@ -240,7 +247,7 @@ func (b *book) settle(e *explorer) {
 	c := &b.shard.Counters
 	switch {
 	case c.State != results.Running:
-	case c.Runs == b.mine.n:
+	case c.Runs == b.mine.n, b.hunt != nil && b.hunt.ended && b.hunt.broken == nil:
 		c.State = results.Complete
 	case e.limit.hit:
 		c.State = results.Budget
