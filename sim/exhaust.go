@@ -57,8 +57,8 @@ func (o *ExploreOptions) check() error {
 // faultBound is how many failures a run of an exhaustive search may have.
 func (o *ExploreOptions) faultBound() int { return max(cmp.Or(o.Faults, 1), 0) }
 
-// hunt is an exhaustive search under way: what is below one prefix after the other, which is everything where
-// there are no shards. It makes its runs one after the other: each depends on what the ones before have shown.
+// hunt is an exhaustive search under way: what is below one prefix after the other, which is everything
+// where there are no shards. It makes its runs one after the other: each depends on what the ones before have shown.
 type hunt struct {
 	x       *explore.Exhaustive
 	faults  int

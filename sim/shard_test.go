@@ -197,7 +197,8 @@ func TestShard_SearchesAreDividedByPrefixes(t *testing.T) {
 				assert.Equal(t, whole.Runs, parts.Runs, name)
 			}
 			assert.Empty(t, parts.Running, name)
-			t.Logf("%s: %d runs undivided, %d in shards, %d differ", name, whole.Runs, parts.Runs, whole.Traces)
+			t.Logf("%s: %d runs undivided, %d in shards, %d differ", name, whole.Runs, parts.Runs,
+				whole.Traces)
 		}
 	}
 }

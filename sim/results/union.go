@@ -142,7 +142,8 @@ func (s *Summary) Failed() bool {
 func (s *Summary) Coverage() string {
 	asked, prefix := s.Asked, ""
 	if s.Search {
-		return s.covered(fmt.Sprintf("%d runs of strategy %s, %d of them differ", s.Runs, s.Strategy, s.Traces))
+		return s.covered(fmt.Sprintf("%d runs of strategy %s, %d of them differ", s.Runs, s.Strategy,
+			s.Traces))
 	}
 	if s.alone {
 		_, asked = s.Part(s.Present[0])
