@@ -58,7 +58,8 @@ func (o *ExploreOptions) check() error {
 func (o *ExploreOptions) faultBound() int { return max(cmp.Or(o.Faults, 1), 0) }
 
 // hunt is an exhaustive search under way: what is below one prefix after the other, which is everything
-// where there are no shards. It makes its runs one after the other: each depends on what the ones before have shown.
+// where there are no shards. It makes its runs one after the other: each depends on what the ones before have
+// shown.
 type hunt struct {
 	x       *explore.Exhaustive
 	faults  int
@@ -78,8 +79,11 @@ func (e *explorer) startSearch() {
 	if x == nil {
 		return
 	}
-	if e.o.Processors == 0 {
+	switch e.o.Processors {
+	case 0, Unbounded:
 		e.o.Processors = Unbounded
+	default:
+		x.Plain()
 	}
 	e.o.Workers = 1
 	h := &hunt{x: x, faults: e.o.faultBound(), partial: e.o.shards > 1}
@@ -192,9 +196,9 @@ func (e *explorer) searched(m *Machine) bool {
 	return true
 }
 
-// kind tells runs apart: those of a reduced search by their partial order, all others by their events.
+// kind tells runs apart: those of a search that leaves out equivalent ones by their partial order, all others by their events.
 func (e *explorer) kind(m *Machine) uint64 {
-	if e.hunt != nil && e.hunt.x.Reduce {
+	if e.hunt != nil && e.hunt.now.Trail != nil {
 		return e.hunt.order
 	}
 	return m.Hash()

@@ -190,10 +190,10 @@ func TestShard_SearchesAreDividedByPrefixes(t *testing.T) {
 			}
 			assert.Len(t, whole.Findings, findings, name)
 			assert.ElementsMatch(t, signatures(whole), signatures(parts), name)
-			if what != "violates" || strategy != "dpor" { // behind a violation nothing is looked at
+			if what != "violates" || strategy == "preempt2" { // behind a violation nothing is looked at
 				assert.Equal(t, whole.Traces, parts.Traces, "%s: as many runs that differ", name)
 			}
-			if strategy == "dfs" {
+			if strategy == "preempt2" {
 				assert.Equal(t, whole.Runs, parts.Runs, name)
 			}
 			assert.Empty(t, parts.Running, name)
@@ -230,7 +230,7 @@ func TestShard_ShardWithoutRunsIsComplete(t *testing.T) {
 // Killed twice in the middle, an exploration ends with the very file that an undisturbed one leaves.
 func TestOut_KilledExplorationGoesOnWhereItStopped(t *testing.T) {
 	for _, flags := range [][]string{{"-sim.keepgoing"}, {"-sim.keepgoing", "-sim.shard=1/2"}, {},
-		{"-sim.keepgoing", "-sim.strategy=dpor"}, {"-sim.keepgoing", "-sim.strategy=dfs", "-sim.shard=0/2"}} {
+		{"-sim.keepgoing", "-sim.strategy=dpor"}, {"-sim.keepgoing", "-sim.strategy=preempt3", "-sim.shard=0/2"}} {
 		undisturbed, killed := t.TempDir(), t.TempDir()
 		want, wantOK := output(shardChild("slow", nil, append(flags, "-sim.out="+undisturbed)...))
 		require.Contains(t, want, "TestShardChild")
@@ -241,7 +241,7 @@ func TestOut_KilledExplorationGoesOnWhereItStopped(t *testing.T) {
 				append(flags, "-sim.out="+killed)...)
 			require.NoError(t, c.Start())
 			slack := 5 // workers also look at run 1, and the last may not be written
-			if strings.Contains(strings.Join(flags, " "), "strategy=dfs") {
+			if strings.Contains(strings.Join(flags, " "), "strategy=preempt") {
 				slack = 60 // a search in shards begins with the prefixes
 			}
 			waitFor(t, killed, made+more-slack)
