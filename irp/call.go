@@ -82,7 +82,7 @@ func IoCallDriver(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
 	if stale != 0 && s == ntstatus.STATUS_PENDING {
 		eventStale(k, p, id, stale)
 	}
-	ke.Point(k, ke.Use{Obj: p.id, How: ke.R})
+	ke.Point(k, ke.Use{Obj: p.id, How: ke.Back})
 	return s
 }
 

@@ -15,7 +15,7 @@ func Conflict(a, b ke.Use) bool {
 	case a.Obj != b.Obj:
 		return false
 	}
-	return a.How != ke.R || b.How != ke.R
+	return !a.How.Reads() || !b.How.Reads()
 }
 
 // conflicting is Conflict for whole footprints. One that is empty touches nothing.

@@ -240,12 +240,18 @@ func TestCouldSwap_OnlyWithoutAChain(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		event bool
+		other ke.Access // what the second does with a thing the first has freed
 		swap  bool
-	}{{"nothing between", false, true}, {"waits for it", true, false}} {
+	}{
+		{"nothing between", false, 0, true},
+		{"waits for it", true, 0, false},
+		{"looks at another thing", false, ke.R, false},
+		{"a call returns", false, ke.Back, true},
+	} {
 		trail := &ke.Trail{}
 		m := &ke.Machine{}
 		m.Reset(ke.Config{Trail: trail, Source: NewRecorder(ke.Boring{}, trail)})
-		id := m.NewID(trace.Var)
+		id, other := m.NewID(trace.Var), m.NewID(trace.Var)
 		event := &ke.Object{Kind: ke.NotificationEvent, ID: m.NewID(trace.KEvent)}
 		var steps [2]int
 		m.NewThread("first", nil, func(k *ke.K) {
@@ -255,11 +261,17 @@ func TestCouldSwap_OnlyWithoutAChain(t *testing.T) {
 				ke.Point(k, ke.Use{Obj: event.ID, How: ke.Set})
 				ke.SetSignal(k, event, 1)
 			}
+			if c.other != 0 {
+				ke.Point(k, ke.Use{Obj: other, How: ke.Free})
+			}
 		})
 		m.NewThread("second", nil, func(k *ke.K) {
 			if c.event {
 				ke.Point(k, ke.Use{Obj: event.ID, How: ke.Waits})
 				ke.Wait(k, []*ke.Object{event}, false, nil, "waits")
+			}
+			if c.other != 0 {
+				ke.Point(k, ke.Use{Obj: other, How: c.other})
 			}
 			ke.Point(k, ke.Use{Obj: id, How: ke.W})
 			steps[1] = len(trail.Steps) - 1

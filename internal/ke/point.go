@@ -18,8 +18,12 @@ const (
 	Enq
 	Deq
 	Free
-	Try // an acquisition that does not wait
+	Try  // an acquisition that does not wait
+	Back // a call that gave the object away returns: a read for a search, but nothing that orders anybody
 )
+
+// Reads reports whether accesses of this kind commute with each other.
+func (a Access) Reads() bool { return a == R || a == Back }
 
 // Use is one entry of a footprint.
 type Use struct {
