@@ -19,11 +19,7 @@ func ExploreScenario(s Scenario, o ExploreOptions) (Result, error) {
 		return Result{}, err
 	}
 	tb := &runTB{name: s.Name}
-	e := &explorer{tb: tb, o: o, fn: s.Run, name: s.Name,
-		scenario: hashName("scenario/"+s.Name, 1), noKeep: true,
-		repeat: func(token string) []string {
-			return []string{"ksim run " + s.Name + " --replay " + token}
-		}}
+	e := explorerOf(&s, tb, o)
 	if err := e.spread(nil); err != nil {
 		return Result{}, err
 	}
@@ -32,4 +28,13 @@ func ExploreScenario(s Scenario, o ExploreOptions) (Result, error) {
 		return r, errors.New(strings.Join(tb.messages, "; "))
 	}
 	return r, nil
+}
+
+// explorerOf prepares an exploration of a scenario.
+func explorerOf(s *Scenario, tb TB, o ExploreOptions) *explorer {
+	return &explorer{tb: tb, o: o, fn: s.Run, name: s.Name, scenario: hashName("scenario/"+s.Name, 1),
+		noKeep: true,
+		repeat: func(token string) []string {
+			return []string{"ksim run " + s.Name + " --replay " + token}
+		}}
 }

@@ -16,6 +16,10 @@ type Scenario struct {
 	Doc    string // what to look at, for people
 	Run    func(m *Machine)
 	Expect []string // numbers of the rules a defect breaks; empty for a clean one
+
+	// Sometimes says that the boring run is clean: only some schedules break the rules. RunScenario looks for
+	// one unless it is told which run to make.
+	Sometimes bool
 }
 
 // RunOptions say how a scenario is run.
@@ -36,6 +40,8 @@ type Outcome struct {
 
 	Inspected []Inspected
 	Violation bool // Inspected is the state at the first violation, not at the end of the run
+
+	Found *Failure // what was looked for, with the run it was found in (Scenario.Sometimes)
 }
 
 // Inspected is what one command of RunOptions.Inspect printed. Err says that its object does not exist.
@@ -60,8 +66,13 @@ func RunScenario(s Scenario, o RunOptions) (Outcome, error) {
 		return Outcome{}, fmt.Errorf("the token is of another test or scenario (%08x), not of %s (%08x)",
 			o.Replay.Scenario, s.Name, hash)
 	}
-	tb := &runTB{name: s.Name}
 	out := Outcome{}
+	if s.Sometimes && o.Replay == nil && o.Seed == 0 {
+		if out.Found = s.find(o.Options); out.Found != nil {
+			o.Replay = &out.Found.Minimal
+		}
+	}
+	tb := &runTB{name: s.Name}
 	out.Fault = apart(tb, func() {
 		m := start(&ke.Machine{}, tb, o.Options, s.Name, hash, o.Replay, false)
 		m.pooled = true
@@ -79,6 +90,25 @@ func RunScenario(s Scenario, o RunOptions) (Outcome, error) {
 	}
 	out.Failed, out.Messages, out.Logs = tb.failed, tb.messages, tb.logs
 	return out, nil
+}
+
+// findRuns is how many runs are made to find one that breaks the rules of a scenario of which only some do.
+const findRuns = 1000
+
+// find looks for a run that breaks a rule, and for the simplest one that does; nil says that there is none.
+func (s *Scenario) find(o Options) *Failure {
+	x := ExploreOptions{Options: o, Runs: findRuns, Cluster: Cluster{shards: 1}}
+	if x.complete(true) != nil {
+		return nil // what is wrong with the options has been said
+	}
+	e := explorerOf(s, &runTB{name: s.Name}, x)
+	if e.spread(nil) != nil {
+		return nil
+	}
+	if r := e.explore(); len(r.Failures) > 0 {
+		return &r.Failures[0]
+	}
+	return nil
 }
 
 // inspectFirst prints the commands at the moment of the first violation, before anything is unwound.

@@ -10,4 +10,6 @@ const (
 	CleanupForgets Defect = "cleanup-forgets"
 	// CancelRoutineLeft: requests are completed without taking their cancel routine back.
 	CancelRoutineLeft Defect = "cancel-routine-left"
+	// CancelAnswerIgnored: the cancel routine is taken back, and nobody looks whether it was still there.
+	CancelAnswerIgnored Defect = "cancel-answer-ignored"
 )

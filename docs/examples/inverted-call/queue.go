@@ -62,12 +62,24 @@ func (d *Driver) deliver(k *irql.K, _ *irql.KDPC, _, _, _ any) {
 // cannot be taken back belongs to that routine, which is on its way and will remove it. The lock is held.
 func (d *Driver) take(k *irql.K, wanted func(p *irp.IRP) bool) *irp.IRP {
 	for _, p := range d.waiting {
-		if wanted(p) && (d.Defect == CancelRoutineLeft || irp.IoSetCancelRoutine(k, p, nil) != nil) {
+		if wanted(p) && d.owns(k, p) {
 			d.remove(p)
 			return p
 		}
 	}
 	return nil
+}
+
+// owns takes the cancel routine of a request back and reports whether it was still there.
+func (d *Driver) owns(k *irql.K, p *irp.IRP) bool {
+	switch d.Defect {
+	case CancelRoutineLeft:
+		return true
+	case CancelAnswerIgnored:
+		irp.IoSetCancelRoutine(k, p, nil)
+		return true
+	}
+	return irp.IoSetCancelRoutine(k, p, nil) != nil
 }
 
 func (d *Driver) remove(p *irp.IRP) {

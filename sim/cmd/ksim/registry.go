@@ -5,6 +5,7 @@ import (
 	hellodpc "calloutsim/docs/examples/hello-dpc/scenario"
 	invertedcall "calloutsim/docs/examples/inverted-call/scenario"
 	irppassthrough "calloutsim/docs/examples/irp-passthrough/scenario"
+	useafterfree "calloutsim/docs/examples/use-after-free/scenario"
 	"calloutsim/sim"
 )
 
@@ -14,4 +15,5 @@ var registry = []func() []sim.Scenario{
 	hellodpc.Scenarios,
 	invertedcall.Scenarios,
 	irppassthrough.Scenarios,
+	useafterfree.Scenarios,
 }

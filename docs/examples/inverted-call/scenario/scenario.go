@@ -152,6 +152,35 @@ func watch(m *sim.Machine, u *sim.User) {
 	}
 }
 
+// Race loads the driver and lets a program cancel its only request while another one writes an event. Whoever
+// is quicker, the request ends once.
+func Race(d invertedcall.Defect) func(m *sim.Machine) {
+	return func(m *sim.Machine) {
+		driver := &invertedcall.Driver{Defect: d}
+		if _, s := m.LoadStatus("inverted.sys", driver.DriverEntry); !ntstatus.NT_SUCCESS(s) || m.Ended() {
+			return
+		}
+		m.Process("helper.exe").Go("main", func(u *sim.User) {
+			d := open(m, u)
+			var r request
+			r.ask(u, d)
+			m.Process("app.exe").Go("main", func(u *sim.User) {
+				if d, err := u.Open(invertedcall.Path); err == nil {
+					_, _ = d.Write(make([]byte, invertedcall.EventSize)) // memory may be short
+				}
+			})
+			if err := r.op.Cancel(); err != nil {
+				m.Errorf("%v", err)
+			}
+			if n, err := r.op.Wait(); !aborted(err) && (err != nil || n != invertedcall.EventSize) {
+				m.Errorf("the request ended with %d bytes and %v", n, err)
+			}
+		})
+		m.Run()
+		m.Unload("inverted.sys")
+	}
+}
+
 // Scenarios gives the conversation as it should be and with each of the defects.
 func Scenarios() []sim.Scenario {
 	return []sim.Scenario{
@@ -168,5 +197,9 @@ func Scenarios() []sim.Scenario {
 			"routine back",
 			Doc: "Whoever cancels such a request meanwhile has it completed twice.",
 			Run: Calls(invertedcall.CancelRoutineLeft), Expect: []string{"IRP-020"}},
+		{Name: "inverted-call-race", Title: "a request is completed although its cancel routine has been called",
+			Doc: "IoSetCancelRoutine gives NULL: IoCancelIrp has taken the routine, and the request belongs to " +
+				"it. The DPC comes between that and the routine's lock.",
+			Run: Race(invertedcall.CancelAnswerIgnored), Expect: []string{"IRP-005"}, Sometimes: true},
 	}
 }

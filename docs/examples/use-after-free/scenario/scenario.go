@@ -1,0 +1,72 @@
+// Package scenario lets a program write to the driver of use-after-free while others are busy.
+package scenario
+
+import (
+	"encoding/binary"
+
+	useafterfree "calloutsim/docs/examples/use-after-free"
+	"calloutsim/irp"
+	"calloutsim/ntstatus"
+	"calloutsim/sim"
+)
+
+// bystanders is how many threads have nothing to do with the message, and number that of the message.
+const (
+	bystanders = 3
+	number     = 42
+)
+
+// Message has a program send one message while the bystanders work, and unloads the drivers.
+func Message(d useafterfree.Defect) func(m *sim.Machine) {
+	return func(m *sim.Machine) {
+		receiver := &useafterfree.Receiver{}
+		if !load(m, "receiver.sys", receiver.DriverEntry) {
+			return
+		}
+		sender := &useafterfree.Sender{Defect: d, Below: receiver.Device}
+		if load(m, "sender.sys", sender.DriverEntry) {
+			sent := false
+			m.Process("app.exe").Go("main", func(u *sim.User) { sent = write(m, u) })
+			m.Run()
+			m.Unload("sender.sys")
+			if sent && !m.Ended() && (receiver.Got != number || sender.Noted != number) {
+				m.Errorf("%d was received and %d noted, not %d", receiver.Got, sender.Noted, number)
+			}
+		}
+		m.Unload("receiver.sys")
+	}
+}
+
+// load loads a driver; a DriverEntry may fail for want of memory.
+func load(m *sim.Machine, name string, entry irp.DRIVER_INITIALIZE) bool {
+	_, s := m.LoadStatus(name, entry)
+	return ntstatus.NT_SUCCESS(s) && !m.Ended()
+}
+
+// write sends the message while the bystanders work. For want of memory it may fail.
+func write(m *sim.Machine, u *sim.User) bool {
+	d, err := u.Open(useafterfree.Path)
+	if err != nil {
+		return false
+	}
+	for range bystanders {
+		m.Thread("bystander.sys", useafterfree.Bystander)
+	}
+	_, err = d.Write(binary.LittleEndian.AppendUint64(nil, number))
+	return err == nil && d.Close() == nil
+}
+
+// Scenarios gives the sender with its mistake and without.
+func Scenarios() []sim.Scenario {
+	return []sim.Scenario{
+		{Name: "use-after-free", Title: "a driver looks at a buffer after IoCallDriver that its completion " +
+			"routine frees",
+			Doc: "Nothing is between ExFreePoolWithTag in the work item's lane and the violation in that of " +
+				"the program's thread: whoever comes first is first.",
+			Run: Message(useafterfree.LooksAfterSend), Expect: []string{"POOL-013"}, Sometimes: true},
+		{Name: "use-after-free-fixed", Title: "the same driver, which waits for its request before it looks",
+			Doc: "KeSetEvent in the completion routine comes before the end of the wait, and that before the " +
+				"buffer is looked at and freed.",
+			Run: Message(useafterfree.None)},
+	}
+}
