@@ -44,7 +44,9 @@ func touchedLate(m *Machine) {
 	m.Thread("owner", func(k *irql.K) {
 		irql.KeInitializeEvent(k, &ready, irql.NotificationEvent, false)
 		irql.KeInitializeEvent(k, &done, irql.NotificationEvent, false)
-		b = irp.ExAllocatePool2(k, irp.POOL_FLAG_NON_PAGED, 64, testTag)
+		if b = irp.ExAllocatePool2(k, irp.POOL_FLAG_NON_PAGED, 64, testTag); b == nil {
+			return
+		}
 		m.Thread("other", func(k *irql.K) {
 			irql.KeSetEvent(k, &done, 0, false)
 			irql.KeClearEvent(k, &ready)

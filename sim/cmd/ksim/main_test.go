@@ -60,6 +60,13 @@ func TestScenarios_BreakWhatTheySay(t *testing.T) {
 			defer out.Close()
 			require.Nil(t, out.Fault)
 			assert.Empty(t, s.AsExpected(&out))
+			assert.Equal(t, s.Sometimes, out.Found != nil)
+			if s.Sometimes {
+				boring, err := sim.RunScenario(s, sim.RunOptions{Options: sim.Options{Seed: 1}})
+				require.NoError(t, err)
+				defer boring.Close()
+				assert.False(t, boring.Failed, "the boring run breaks it as well")
+			}
 
 			token := out.Machine.Token()
 			again, err := sim.RunScenario(s, sim.RunOptions{Replay: &token})

@@ -169,9 +169,7 @@ func Race(d invertedcall.Defect) func(m *sim.Machine) {
 					_, _ = d.Write(make([]byte, invertedcall.EventSize)) // memory may be short
 				}
 			})
-			if err := r.op.Cancel(); err != nil {
-				m.Errorf("%v", err)
-			}
+			_ = r.op.Cancel() // it finds nothing if the event was quicker
 			if n, err := r.op.Wait(); !aborted(err) && (err != nil || n != invertedcall.EventSize) {
 				m.Errorf("the request ended with %d bytes and %v", n, err)
 			}
