@@ -90,7 +90,7 @@ func IoUninitializeWorkItem(k *irql.K, w *IO_WORKITEM) {
 // Busy says why the memory of a work item must not go, "" when it may.
 func (w *IO_WORKITEM) Busy() string {
 	if w.own() && w.made() && !w.freed && w.queued {
-		return "is queued"
+		return "is a queued work item"
 	}
 	return ""
 }
@@ -142,7 +142,7 @@ func (w *WORK_QUEUE_ITEM) ID() trace.ID { return w.id }
 // Busy says why the memory of the item must not go, "" when it may.
 func (w *WORK_QUEUE_ITEM) Busy() string {
 	if w.run.Live() && w.queued {
-		return "is queued"
+		return "is a queued work item"
 	}
 	return ""
 }
