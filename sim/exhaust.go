@@ -46,9 +46,12 @@ func (o *ExploreOptions) check() error {
 	case x != nil && x.Reduce && o.Processors > 0:
 		return errors.New("strategy dpor looks at a machine with a processor for every thread: leave " +
 			"Options.Processors at 0, or take dfs or preemptN")
+	case x != nil && o.shards > 1:
+		return fmt.Errorf("strategy %s makes its runs one after the other; they cannot be spread over shards",
+			x.Name)
 	case x != nil && o.Seed0 > 1:
-		return fmt.Errorf("strategy %s makes its runs one after the other; none can be made alone: "+
-			"-sim.replay repeats a run by its token", x.Name)
+		return fmt.Errorf("strategy %s makes its runs one after the other; they begin with 1, and "+
+			"a token repeats one of them", x.Name)
 	}
 	return o.Options.check()
 }

@@ -140,7 +140,6 @@ func (o *ExploreOptions) fromFlags() (*Token, error) {
 	if err := boolSetting("coverage", &o.Coverage); err != nil {
 		return nil, err
 	}
-	o.keep = o.Coverage
 	if s, ok := setting("strategy"); ok {
 		o.Strategy = s
 	}
@@ -154,6 +153,7 @@ func (o *ExploreOptions) complete(all bool) error {
 	if err := o.parseStrategy(); err != nil {
 		return err
 	}
+	o.keep = o.Coverage
 	o.Runs, o.Workers = o.budget(uint64(o.Runs)), max(o.Workers, 1)
 	o.planned = int(max(o.Seed0, 1)) - 1 + o.Runs
 	if o.Seed != 0 {
@@ -234,7 +234,7 @@ func (e *explorer) explore() Result {
 	e.tellFaults(&r)
 	e.covered(&r)
 	e.tellCoverage(&r)
-	if err := e.book.finish(r.Failures); err != nil {
+	if err := e.book.finish(e, &r); err != nil {
 		e.tb.Errorf("sim.Explore: the results are not kept: %v", err)
 	}
 	var hs []hazard

@@ -10,16 +10,16 @@ import (
 func ExploreScenario(s Scenario, o ExploreOptions) (Result, error) {
 	err := o.complete(true)
 	if err == nil {
-		err = o.check()
+		o.shard, o.shards, err = o.Resolve()
 	}
 	if err == nil {
-		o.shard, o.shards, err = o.Resolve()
+		err = o.check()
 	}
 	if err != nil {
 		return Result{}, err
 	}
 	tb := &runTB{name: s.Name}
-	e := &explorer{tb: tb, o: o, fn: s.Run, name: s.Name,
+	e := &explorer{tb: tb, o: o, fn: s.Run, name: s.Name, noKeep: true, // nobody would repeat them
 		scenario: hashName("scenario/"+s.Name, 1),
 		repeat: func(token string) []string {
 			return []string{"ksim run " + s.Name + " --replay " + token}

@@ -35,6 +35,8 @@ type book struct {
 	rules    map[string]bool
 	written  time.Time
 	every    time.Duration
+	had      int   // runs that were made before an interruption
+	before   bool  // that were all
 	err      error // of the first file that could not be written
 }
 
@@ -61,24 +63,35 @@ func (e *explorer) open() error {
 	case err != nil:
 		return err
 	default:
-		if why := b.resume(old); why != "" {
+		if why := b.resume(old, e.o.exhaustive != nil); why != "" {
 			return fmt.Errorf("%s: %s; remove it, or name another directory", path, why)
 		}
 	}
-	if e.next = b.shard.Counters.Runs; b.shard.Counters.State == results.Stopped {
+	b.had, b.before = b.shard.Counters.Runs, b.over()
+	if e.next = b.had; b.before {
 		e.next = e.mine.n
 	}
 	return nil
 }
 
-// resume takes up what an interrupted exploration has left, or says why it cannot.
-func (b *book) resume(old *results.Shard) (why string) {
+// over reports whether there are no more runs to make.
+func (b *book) over() bool {
+	s := b.shard.Counters.State
+	return s == results.Stopped || s == results.Complete
+}
+
+// resume takes up what an interrupted exploration has left, or says why it cannot. A search that was not over
+// begins again.
+func (b *book) resume(old *results.Shard, search bool) (why string) {
 	h := &b.shard.Header
 	if d := h.Differs(&old.Header.Plan); d != "" {
 		return "the results there are of other runs: they differ in " + d
 	}
 	if h.Build != old.Header.Build {
 		return "the test or what it tests was changed since these results were made"
+	}
+	if s := old.Counters.State; search && (s == results.Running || s == results.Budget) {
+		return ""
 	}
 	for _, f := range old.Findings {
 		if _, err := ParseToken(f.Token); err != nil {
@@ -93,7 +106,7 @@ func (b *book) resume(old *results.Shard) (why string) {
 		b.rules[r] = true
 	}
 	b.shard = *old
-	if b.shard.Counters.State != results.Stopped {
+	if !b.over() {
 		b.shard.Counters.State = results.Running
 	}
 	return ""
@@ -101,7 +114,10 @@ func (b *book) resume(old *results.Shard) (why string) {
 
 // plan says what the exploration was asked to do.
 func (e *explorer) plan() results.Plan {
-	o := &e.o
+	o := e.o
+	if o.exhaustive != nil && o.Processors == 0 {
+		o.Processors = Unbounded
+	}
 	p := results.Plan{Package: testPackage(), Test: e.name, Scenario: fmt.Sprintf("%08x", e.scenario),
 		Strategy: o.Strategy, Options: o.inWords(), Master: o.Master, First: o.Seed0, Asked: o.Runs,
 		KeepGoing: o.KeepGoing, Collect: o.Collect, Shards: o.shards}
@@ -148,7 +164,7 @@ var buildHash = sync.OnceValue(func() string {
 })
 
 // note takes what one run contributes. The explorer holds its lock.
-func (b *book) note(run uint64, m *Machine, failure *Failure) {
+func (b *book) note(e *explorer, run uint64, m *Machine, failure *Failure) {
 	if b == nil {
 		return
 	}
@@ -162,6 +178,9 @@ func (b *book) note(run uint64, m *Machine, failure *Failure) {
 				en.findings = append(en.findings, asHazard(run, m, f))
 			}
 		}
+	}
+	if e.search != nil { // its runs are counted without those that were cut
+		run = b.mine.at(b.shard.Counters.Runs)
 	}
 	b.pending[run] = en
 	b.fold()
@@ -240,7 +259,7 @@ func (b *book) settle(e *explorer) {
 	c := &b.shard.Counters
 	switch {
 	case c.State != results.Running:
-	case c.Runs == b.mine.n:
+	case c.Runs == b.mine.n, e.ended && e.undecided == nil:
 		c.State = results.Complete
 	case e.limit.hit:
 		c.State = results.Budget
@@ -272,11 +291,18 @@ func remembered(f results.Finding) Failure {
 }
 
 // finish adds the reports and writes the file for the last time.
-func (b *book) finish(failures []Failure) error {
+func (b *book) finish(e *explorer, r *Result) error {
 	if b == nil {
 		return nil
 	}
-	for _, f := range failures {
+	switch {
+	case e.search == nil && !e.o.strategy.Ends():
+	case b.before:
+		r.Covered = b.shard.Counters.Covered
+	default:
+		b.shard.Counters.Covered = r.Covered
+	}
+	for _, f := range r.Failures {
 		r := b.findings[f.signature]
 		r.Report, r.File, r.Line = strings.TrimSpace(f.Report)+"\n", f.at.File, f.at.Line
 		b.findings[f.signature] = r

@@ -75,7 +75,8 @@ func sometimes(m *Machine) {
 // shardChild runs TestShardChild in a process of its own, without what the environment says of shards.
 func shardChild(what string, env []string, flags ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], append([]string{"-test.run=^TestShardChild$", "-test.v"}, flags...)...)
-	cmd.Env = append(append(os.Environ(), "SIM_SHARD=", "SIM_SHARDS=", child+"="+what), env...)
+	cmd.Env = append(append(os.Environ(), "SIM_SHARD=", "SIM_SHARDS=", "SIM_NOSAVE=1",
+		child+"="+what), env...)
 	return cmd
 }
 

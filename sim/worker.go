@@ -48,6 +48,7 @@ func (w *worker) loop() {
 		w.measure(run)
 		src, ok := w.source(run)
 		if !ok {
+			w.e.end()
 			break
 		}
 		w.begin(run, src)
@@ -119,7 +120,7 @@ func (w *worker) judge() {
 	defer e.mu.Unlock()
 	e.faults.Learn(w.run, m.ke.Choices())
 	e.faults.Judged(w.run)
-	defer func() { e.book.note(w.run, m, failure) }()
+	defer func() { e.book.note(e, w.run, m, failure) }()
 	e.result.Runs++
 	e.result.Steps += m.Steps()
 	if e.book == nil { // which does not keep them all

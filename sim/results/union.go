@@ -115,6 +115,8 @@ type Summary struct {
 	Missing  []int     `json:"missing,omitempty"` // shards that are not
 	Running  []int     `json:"running,omitempty"` // shards that were interrupted or still go on
 	OutOf    []int     `json:"budget,omitempty"`  // shards that had no time left
+	Stopped  []int     `json:"stopped,omitempty"` // shards that stopped at their first finding
+	Covered  []string  `json:"covered,omitempty"` // what each shard went through, where a strategy ends
 	Runs     int       `json:"runs"`              // made
 	Steps    uint64    `json:"steps"`             // scheduling points passed
 	Traces   uint64    `json:"distinct_traces"`   // an estimate unless Exact
@@ -144,7 +146,11 @@ func (s *Summary) Coverage() string {
 		_, asked = s.Part(s.Present[0])
 		prefix = fmt.Sprintf("shard %d of %d ", s.Present[0], s.Shards)
 	}
-	return prefix + s.covered(fmt.Sprintf("%d of %d runs", s.Runs, asked), asked)
+	runs := fmt.Sprintf("%d of %d runs", s.Runs, asked)
+	if len(s.Covered) > 0 { // how many there are shows at the end
+		runs = fmt.Sprintf("%d runs", s.Runs)
+	}
+	return prefix + s.covered(runs, asked)
 }
 
 func (s *Summary) covered(runs string, asked int) string {
@@ -155,7 +161,7 @@ func (s *Summary) covered(runs string, asked int) string {
 		return "incomplete (" + list("shard", s.Running) + " interrupted): " + runs
 	case len(s.OutOf) > 0:
 		return "incomplete (budget): " + runs
-	case s.Runs < asked:
+	case len(s.Stopped) > 0 && s.Runs < asked:
 		return "stopped at the first finding: " + runs
 	}
 	return "complete: " + runs
@@ -195,6 +201,11 @@ func summarize(shards map[int]*Shard) *Summary {
 			sum.Running = append(sum.Running, i)
 		case Budget:
 			sum.OutOf = append(sum.OutOf, i)
+		case Stopped:
+			sum.Stopped = append(sum.Stopped, i)
+		}
+		if c := s.Counters.Covered; c != "" {
+			sum.Covered = append(sum.Covered, c)
 		}
 		sum.Runs += s.Counters.Runs
 		sum.Steps += s.Counters.Steps

@@ -40,6 +40,7 @@ func goEnvironment(e *testscript.Env) error {
 		e.Setenv(name, values[i])
 	}
 	e.Setenv("KSIM", dir)
+	e.Setenv("SIM_NOSAVE", "1") // in the packages that scripts share with others
 	return err
 }
 
