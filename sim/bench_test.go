@@ -24,10 +24,14 @@ func small(m *Machine) {
 func benchExplore(b *testing.B, strategy string, fn func(*Machine)) {
 	b.ReportAllocs()
 	o := ExploreOptions{Runs: b.N, Seed0: 1, Workers: 1, Strategy: strategy}
-	if err := o.parseStrategy(); err != nil {
+	o.shards = 1
+	if err := o.complete(true); err != nil {
 		b.Fatal(err)
 	}
 	e := &explorer{tb: b, o: o, fn: fn, name: b.Name()}
+	if err := e.spread(nil); err != nil {
+		b.Fatal(err)
+	}
 	r := e.explore()
 	b.ReportMetric(float64(r.Runs)/b.Elapsed().Seconds(), "runs/s")
 }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -56,55 +57,182 @@ func (o *ExploreOptions) check() error {
 	return o.Options.check()
 }
 
-// startSearch prepares an exhaustive search, if that is what was asked for. It makes its runs one after the
-// other: each depends on what the ones before have shown.
+// faultBound is how many failures a run of an exhaustive search may have.
+func (o *ExploreOptions) faultBound() int { return max(cmp.Or(o.Faults, 1), 0) }
+
+// hunt is an exhaustive search under way: what is below one prefix after the other, which is everything
+// where there are no shards. It makes its runs one after the other: each depends on what the ones before have
+// shown.
+type hunt struct {
+	x       *explore.Exhaustive
+	faults  int
+	now     *explore.Search
+	rest    []*explore.Search
+	ended   bool
+	broken  error  // the runs do not repeat
+	whole   int    // runs that were not cut
+	order   uint64 // partial order of the last run
+	partial bool   // other shards look below other prefixes
+}
+
+// startSearch prepares an exhaustive search, if that is what was asked for, or goes on with one that was
+// interrupted.
 func (e *explorer) startSearch() {
 	x := e.o.exhaustive
 	if x == nil {
 		return
 	}
-	faults := max(cmp.Or(e.o.Faults, 1), 0)
-	e.search, e.o.Workers = x.Search(faults), 1
-	if e.o.Processors == 0 {
+	switch e.o.Processors {
+	case 0, Unbounded:
 		e.o.Processors = Unbounded
+	default:
+		x.Plain()
 	}
+	e.o.Workers = 1
+	h := &hunt{x: x, faults: e.o.faultBound(), partial: e.o.shards > 1}
+	if e.book != nil {
+		e.book.hunt = h
+	}
+	switch {
+	case e.book != nil && len(e.book.shard.Counters.Search) > 0:
+		if err := h.restore(e.book.shard.Counters.Search); err != nil {
+			e.tb.Errorf("sim.Explore: %v", err)
+			h.ended = true
+		}
+	case h.partial:
+		h.rest = e.divide(h)
+		h.nextSearch()
+	default:
+		h.now = x.Search(h.faults)
+	}
+	e.hunt = h
+}
+
+// nextSearch goes on below another prefix, if there is one.
+func (h *hunt) nextSearch() {
+	if len(h.rest) == 0 {
+		if h.now == nil {
+			h.now = h.x.Search(h.faults) // of a shard without a share; it makes no run
+		}
+		h.ended = true
+		return
+	}
+	if h.now != nil {
+		h.rest[0].Inherit(h.now)
+	}
+	h.now, h.rest = h.rest[0], h.rest[1:]
+}
+
+// divide makes the prefixes of all shards and gives what this one looks below.
+func (e *explorer) divide(h *hunt) []*explore.Search {
+	begin := func() *explore.Search { return h.x.Search(h.faults) }
+	p := explore.NewPartition(begin, e.o.shard, e.o.shards)
+	w := &worker{e: e, ke: &ke.Machine{}}
+	defer w.ke.Close()
+	for {
+		src, trail, more := p.More()
+		if !more {
+			return p.Mine()
+		}
+		w.unjudged(chooser{src, trail})
+		p.Probed(w.ke)
+	}
+}
+
+// saved is a hunt in a file.
+type saved struct {
+	Whole    int                  `json:"whole"`
+	Ended    bool                 `json:"ended,omitempty"`
+	Searches []explore.Checkpoint `json:"searches"` // the first one is under way
+}
+
+// save gives the state after the last run.
+func (h *hunt) save() json.RawMessage {
+	v := saved{Whole: h.whole, Ended: h.ended, Searches: []explore.Checkpoint{h.now.Save()}}
+	for _, s := range h.rest {
+		v.Searches = append(v.Searches, s.Save())
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic("internal error: " + err.Error())
+	}
+	return text
+}
+
+// restore takes up what save gave.
+func (h *hunt) restore(text []byte) error {
+	var v saved
+	if err := json.Unmarshal(text, &v); err != nil || len(v.Searches) == 0 {
+		return fmt.Errorf("the saved search is damaged: %v", err)
+	}
+	h.whole, h.ended = v.Whole, v.Ended
+	for i := range v.Searches {
+		s := h.x.Search(h.faults)
+		if err := s.Restore(&v.Searches[i]); err != nil {
+			return err
+		}
+		h.rest = append(h.rest, s)
+	}
+	h.now, h.rest = h.rest[0], h.rest[1:]
+	return nil
 }
 
 // searched takes up what a run of the search has shown. It reports whether the run is one to be judged, and
 // not one that was cut because nothing new would have come of it.
 func (e *explorer) searched(m *Machine) bool {
-	cut := m.ke.WasCut()
+	h, cut := e.hunt, m.ke.WasCut()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.ended = !e.search.End(m.ke)
-	if err := e.search.Err(); err != nil && e.broken == nil {
-		e.ended = true
-		e.undecided = err
+	more := h.now.End(m.ke)
+	h.order = h.now.Order()
+	switch {
+	case h.now.Err() != nil:
+		h.ended, h.broken = true, h.now.Err()
+	case !more:
+		h.nextSearch()
 	}
-	if !cut {
-		e.whole++
+	if cut {
+		e.next-- // its number is free
+		return false
 	}
-	return !cut
+	h.whole++
+	return true
+}
+
+// kind tells runs apart: those of a search that leaves out equivalent ones by their partial order, all others by their events.
+func (e *explorer) kind(m *Machine) uint64 {
+	if e.hunt != nil && e.hunt.now.Trail != nil {
+		return e.hunt.order
+	}
+	return m.Hash()
 }
 
 // covered says in words what the runs were.
 func (e *explorer) covered(r *Result) {
 	r.Strategy = e.o.Strategy
-	if e.search == nil {
+	h := e.hunt
+	if h == nil {
 		r.Covered = fmt.Sprintf("%d runs of unknown many, strategy %s", r.Runs, e.o.Strategy)
 		if e.o.strategy.Ends() {
 			r.Covered = r.Faults
 		}
 		return
 	}
-	done := e.ended && e.undecided == nil
-	r.Complete = done && len(e.failures) == 0
-	r.Covered = e.search.Seen(e.o.exhaustive, e.whole, done)
+	done := h.ended && h.broken == nil
+	r.Complete = done && len(e.failures) == 0 && !h.partial
+	r.Covered = h.now.Seen(h.x, h.whole, done)
+	if h.partial {
+		r.Covered = fmt.Sprintf("shard %d/%d: %s below its prefixes", e.o.shard, e.o.shards, r.Covered)
+	}
 	if len(e.failures) > 0 {
 		r.Covered += ", up to violations, behind which nothing was looked at"
 	}
-	if e.undecided != nil {
-		r.Covered += "; stopped: " + e.undecided.Error()
-		e.tb.Errorf("sim: %v", e.undecided)
+	if h.broken != nil {
+		r.Covered += "; stopped: " + h.broken.Error()
+		e.tb.Errorf("sim: %v", h.broken)
+	}
+	attr(e.tb, "sim.covered", r.Covered)
+	if !e.o.Collect {
+		e.tb.Logf("sim: %s: %s", e.o.Strategy, r.Covered)
 	}
 }

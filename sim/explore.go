@@ -185,18 +185,14 @@ type explorer struct {
 
 	mu       sync.Mutex
 	wg       sync.WaitGroup
-	next     int // runs handed out
-	search   *explore.Search
-	whole    int    // runs of the search that were not cut
-	ended    bool   // the search has come to its end
+	next     int    // runs handed out
+	hunt     *hunt  // of an exhaustive search
 	lowest   uint64 // lowest run that failed, 0 while none did
 	failures []Failure
 	hazards  map[string]hazard
 	hashes   map[uint64]struct{}
 	result   Result
 	broken   any // panic of a worker
-	// undecided says why an exhaustive search gave up.
-	undecided error
 }
 
 type hazard struct {
@@ -258,7 +254,7 @@ func (e *explorer) explore() Result {
 func (e *explorer) take() (run uint64, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.next >= e.mine.n || e.broken != nil || e.ended || e.limit.reached() {
+	if e.next >= e.mine.n || e.broken != nil || e.hunt != nil && e.hunt.ended || e.limit.reached() {
 		return 0, false
 	}
 	run = e.mine.at(e.next)

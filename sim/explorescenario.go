@@ -19,8 +19,8 @@ func ExploreScenario(s Scenario, o ExploreOptions) (Result, error) {
 		return Result{}, err
 	}
 	tb := &runTB{name: s.Name}
-	e := &explorer{tb: tb, o: o, fn: s.Run, name: s.Name, noKeep: true, // nobody would repeat them
-		scenario: hashName("scenario/"+s.Name, 1),
+	e := &explorer{tb: tb, o: o, fn: s.Run, name: s.Name,
+		scenario: hashName("scenario/"+s.Name, 1), noKeep: true,
 		repeat: func(token string) []string {
 			return []string{"ksim run " + s.Name + " --replay " + token}
 		}}

@@ -24,7 +24,7 @@ func (o *ExploreOptions) budget(runs uint64) int {
 
 // numbered names a run in reports, with how many there are where that is known.
 func (e *explorer) numbered(run uint64) string {
-	if e.o.Runs == math.MaxInt32 {
+	if e.o.Runs == math.MaxInt32 || e.hunt != nil {
 		return fmt.Sprint(run)
 	}
 	return fmt.Sprintf("%d of %d", run, e.o.Runs)
@@ -40,8 +40,8 @@ type chooser struct {
 // before is learnt from runs that are not judged.
 func (w *worker) source(run uint64) (chooser, bool) {
 	switch {
-	case w.e.search != nil:
-		return chooser{w.e.search.Begin(), w.e.search.Trail}, true
+	case w.e.hunt != nil:
+		return chooser{w.e.hunt.now.Begin(), w.e.hunt.now.Trail}, true
 	case run == 1:
 		return chooser{w.choose.Boring(), w.choose.Trail()}, true
 	}
@@ -98,7 +98,7 @@ func (e *explorer) tellFaults(r *Result) {
 	case e.o.shards > 1 && !e.limit.hit:
 		why = fmt.Sprintf("shard %d of %d", e.o.shard, e.o.shards)
 	}
-	if e.search != nil {
+	if e.hunt != nil {
 		return
 	}
 	if e.book != nil {
@@ -107,9 +107,7 @@ func (e *explorer) tellFaults(r *Result) {
 		}
 	}
 	r.Faults, r.Complete = e.faults.Covered(why)
-	if e.book != nil && e.book.before {
-		r.Faults = e.book.shard.Counters.Covered
-	}
+	r.Complete = r.Complete && (len(r.Failures) == 0 || e.o.KeepGoing)
 	if e.o.strategy.Ends() {
 		e.tb.Logf("sim: %s: %s", e.o.strategy.Name, r.Faults)
 		attr(e.tb, "sim.faults", r.Faults)

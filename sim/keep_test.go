@@ -107,7 +107,7 @@ func TestKeep_FileTellsTheChoicesInWords(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, token.Deviations, 1)
 	assert.Equal(t, "module: calloutsim (devel)", lines[1])
-	assert.Equal(t, []string{"test: TestKeptChild", "run: 3", "options: 2 processors",
+	assert.Equal(t, []string{"test: TestKeptChild", "run: 5", "options: 2 processors",
 		"failed: counter is 1"}, lines[2:6])
 	assert.Regexp(t, `^made from: kcs1:\S+$`, lines[6])
 	assert.Contains(t, body, "0 sched/step 0 one: one | two\n")

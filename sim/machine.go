@@ -170,7 +170,7 @@ func start(k *ke.Machine, tb TB, o Options, name string, scenario uint32, replay
 	}
 	m := &Machine{ke: k, tb: tb, opt: o, name: name, scenario: scenario, replay: replay, quick: quick}
 	m.checked, _ = src.(*checked)
-	if !quick && !o.NoStacks {
+	if !quick && !o.NoStacks && !ke.GoRaces { // which would report the trail's own data
 		m.steps = &steps{src: src, trail: &ke.Trail{}}
 		src, o.trail = m.steps, m.steps.trail
 	}

@@ -60,7 +60,7 @@ func touchedLate(m *Machine) {
 var memory = Options{Pins: []Pin{{"fault/ExAllocatePool2", "0"}}}
 
 func TestReport_SaysWhatNothingOrders(t *testing.T) {
-	r := collected(t, ExploreOptions{Options: memory}, touchedLate)
+	r := collected(t, ExploreOptions{Strategy: "random"}, touchedLate)
 	require.Len(t, r.Failures, 1)
 	f := r.Failures[0]
 	assert.Equal(t, 1, f.Shrinking.To.Interruptions)
@@ -78,7 +78,7 @@ func TestReport_SaysItWithoutASwitchAsWell(t *testing.T) {
 }
 
 func TestReport_SaysNothingAboutWhatIsOrdered(t *testing.T) {
-	r := collected(t, ExploreOptions{Options: memory, Seed0: 2}, freedTwice(true))
+	r := collected(t, ExploreOptions{Seed0: 2, Strategy: "random"}, freedTwice(true))
 	require.Len(t, r.Failures, 1)
 	assert.Contains(t, r.Failures[0].Report, "FREED")
 	assert.NotContains(t, r.Failures[0].Report, "UNORDERED")

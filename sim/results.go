@@ -38,6 +38,7 @@ type book struct {
 	had      int   // runs that were made before an interruption
 	before   bool  // that were all
 	err      error // of the first file that could not be written
+	hunt     *hunt // of an exhaustive search
 }
 
 // entry is what one run contributes.
@@ -120,7 +121,10 @@ func (e *explorer) plan() results.Plan {
 	}
 	p := results.Plan{Package: testPackage(), Test: e.name, Scenario: fmt.Sprintf("%08x", e.scenario),
 		Strategy: o.Strategy, Options: o.inWords(), Master: o.Master, First: o.Seed0, Asked: o.Runs,
-		KeepGoing: o.KeepGoing, Collect: o.Collect, Shards: o.shards}
+		KeepGoing: o.KeepGoing, Collect: o.Collect, Shards: o.shards, Search: o.exhaustive != nil}
+	if o.exhaustive != nil {
+		p.Options += fmt.Sprintf(", faults <= %d", o.faultBound())
+	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		p.Module = info.Main.Path
 	}
@@ -163,12 +167,12 @@ var buildHash = sync.OnceValue(func() string {
 	return fmt.Sprintf("%x", h.Sum(nil)[:8])
 })
 
-// note takes what one run contributes. The explorer holds its lock.
-func (b *book) note(e *explorer, run uint64, m *Machine, failure *Failure) {
+// note takes what one run contributes; hash tells it apart from others. The explorer holds its lock.
+func (b *book) note(run uint64, m *Machine, hash uint64, failure *Failure) {
 	if b == nil {
 		return
 	}
-	en := entry{steps: m.Steps(), hash: m.Hash(), failed: failure != nil}
+	en := entry{steps: m.Steps(), hash: hash, failed: failure != nil}
 	switch {
 	case failure != nil && !b.known(failure.signature):
 		en.findings = append(en.findings, asFinding(m, failure))
@@ -246,6 +250,9 @@ func (b *book) save() error {
 	results.SortFindings(b.shard.Findings)
 	b.shard.Coverage.Rules = slices.AppendSeq([]string{}, maps.Keys(b.rules))
 	slices.Sort(b.shard.Coverage.Rules)
+	if b.hunt != nil && b.hunt.now != nil {
+		b.shard.Counters.Search = b.hunt.save()
+	}
 	err := b.shard.Save(b.dir)
 	b.written = time.Now()
 	return err
@@ -259,7 +266,7 @@ func (b *book) settle(e *explorer) {
 	c := &b.shard.Counters
 	switch {
 	case c.State != results.Running:
-	case c.Runs == b.mine.n, e.ended && e.undecided == nil:
+	case c.Runs == b.mine.n, b.hunt != nil && b.hunt.ended && b.hunt.broken == nil:
 		c.State = results.Complete
 	case e.limit.hit:
 		c.State = results.Budget

@@ -145,6 +145,9 @@ func (e *explorer) spread(token *Token) error {
 	plan := e.plan()
 	e.mine.step = uint64(plan.Shards)
 	e.mine.first, e.mine.n = plan.Part(e.o.shard)
+	if e.o.exhaustive != nil { // shards divide the tree, not the numbers
+		e.mine = sequence{1, 1, e.o.Runs}
+	}
 	if token != nil {
 		return nil
 	}

@@ -26,6 +26,9 @@ func TestShardChild(t *testing.T) {
 		Explore(t, o, lostUpdate)
 	case "violates":
 		Explore(t, o, violates)
+	case "sometimes":
+		o.Runs = 5000 // all there are
+		Explore(t, o, sometimes)
 	case "hazard":
 		Explore(t, o, hazardous)
 	case "calm":
@@ -173,6 +176,33 @@ func TestShard_UnionIsTheUndividedExploration(t *testing.T) {
 	}
 }
 
+// An exhaustive search is divided by its first decisions. Reference: scheduling.md 14.
+func TestShard_SearchesAreDividedByPrefixes(t *testing.T) {
+	for what, findings := range map[string]int{"lost update": 1, "sometimes": 2, "violates": 2} {
+		for _, strategy := range []string{"dfs", "dpor", "preempt2"} {
+			name := what + ", " + strategy
+			whole, parts := shardsAndWhole(t, what, 3, "-sim.keepgoing", "-sim.strategy="+strategy)
+			signatures := func(s *results.Summary) (list []string) {
+				for _, f := range s.Findings {
+					list = append(list, f.Signature)
+				}
+				return list
+			}
+			assert.Len(t, whole.Findings, findings, name)
+			assert.ElementsMatch(t, signatures(whole), signatures(parts), name)
+			if what != "violates" || strategy == "preempt2" { // behind a violation nothing is looked at
+				assert.Equal(t, whole.Traces, parts.Traces, "%s: as many runs that differ", name)
+			}
+			if strategy == "preempt2" {
+				assert.Equal(t, whole.Runs, parts.Runs, name)
+			}
+			assert.Empty(t, parts.Running, name)
+			t.Logf("%s: %d runs undivided, %d in shards, %d differ", name, whole.Runs, parts.Runs,
+				whole.Traces)
+		}
+	}
+}
+
 func TestShard_FirstFindingStopsItsShardOnly(t *testing.T) {
 	whole, parts := shardsAndWhole(t, "lost update", 4)
 	require.Len(t, whole.Findings, 1)
@@ -199,7 +229,8 @@ func TestShard_ShardWithoutRunsIsComplete(t *testing.T) {
 
 // Killed twice in the middle, an exploration ends with the very file that an undisturbed one leaves.
 func TestOut_KilledExplorationGoesOnWhereItStopped(t *testing.T) {
-	for _, flags := range [][]string{{"-sim.keepgoing"}, {"-sim.keepgoing", "-sim.shard=1/2"}, {}} {
+	for _, flags := range [][]string{{"-sim.keepgoing"}, {"-sim.keepgoing", "-sim.shard=1/2"}, {},
+		{"-sim.keepgoing", "-sim.strategy=dpor"}, {"-sim.keepgoing", "-sim.strategy=preempt3", "-sim.shard=0/2"}} {
 		undisturbed, killed := t.TempDir(), t.TempDir()
 		want, wantOK := output(shardChild("slow", nil, append(flags, "-sim.out="+undisturbed)...))
 		require.Contains(t, want, "TestShardChild")
@@ -209,7 +240,11 @@ func TestOut_KilledExplorationGoesOnWhereItStopped(t *testing.T) {
 			c := shardChild("slow", []string{hangsAfter + "=" + strconv.Itoa(more)},
 				append(flags, "-sim.out="+killed)...)
 			require.NoError(t, c.Start())
-			waitFor(t, killed, made+more-5) // workers also look at run 1, and the last may not be written
+			slack := 5 // workers also look at run 1, and the last may not be written
+			if strings.Contains(strings.Join(flags, " "), "strategy=preempt") {
+				slack = 60 // a search in shards begins with the prefixes
+			}
+			waitFor(t, killed, made+more-slack)
 			require.NoError(t, c.Process.Kill())
 			require.Error(t, c.Wait())
 			s, _ := only(t, killed)
@@ -311,8 +346,7 @@ func TestOut_StateOfASearchIsKept(t *testing.T) {
 
 func TestBudget_StopsAndGoesOnLater(t *testing.T) {
 	dir := t.TempDir()
-	out, ok := output(shardChild("slow", nil, "-sim.keepgoing", "-sim.out="+dir, "-sim.budget=100ms"))
-	assert.False(t, ok)
+	out, _ := output(shardChild("slow", nil, "-sim.keepgoing", "-sim.out="+dir, "-sim.budget=100ms"))
 	assert.Regexp(t, `sim: incomplete \(budget\): \d+ of 600 runs made`, out)
 	s, _ := only(t, dir)
 	assert.Equal(t, results.Budget, s.Counters.State)

@@ -30,7 +30,8 @@ type Size struct {
 // boring one, or how it failed cannot be told from outside.
 func (e *explorer) shrink(f *Failure, m *Machine, tb *runTB) bool {
 	f.Minimal = f.Token
-	if e.noShrink || len(f.Token.Deviations) == 0 || signatureOf(m, tb) == "" {
+	f.Shrinking.Proven = len(f.Token.Deviations) == 0 // simpler than boring there is none
+	if ke.GoRaces || e.noShrink || len(f.Token.Deviations) == 0 || signatureOf(m, tb) == "" {
 		return false
 	}
 	p := newProber(e, f.Token.Options)

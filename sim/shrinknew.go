@@ -31,7 +31,7 @@ const (
 // shrinkByTest has the test make its failed run simpler. The simplest one is written; the result is the
 // name of its file and what to say about it, or nothing.
 func (m *Machine) shrinkByTest(t *Token) (name, words string) {
-	if signatureOf(m, &runTB{}) == "" || !strings.HasPrefix(m.tb.Name(), "Test") {
+	if ke.GoRaces || signatureOf(m, &runTB{}) == "" || !strings.HasPrefix(m.tb.Name(), "Test") {
 		return "", ""
 	}
 	args := append(passedOn(), "-test.run="+exactly(m.tb.Name()), fmt.Sprint("-test.count=", shrinkCount))

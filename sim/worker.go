@@ -89,7 +89,7 @@ func (w *worker) measure(run uint64) {
 		return
 	}
 	w.knows = true
-	if run == 1 || w.e.search != nil {
+	if run == 1 || w.e.hunt != nil {
 		return
 	}
 	w.learn(1, w.unjudged(chooser{w.choose.Boring(), w.choose.Trail()}))
@@ -108,7 +108,7 @@ func (w *worker) judge() {
 	if w.run == 1 {
 		w.choose.Measured()
 	}
-	if e.search != nil && !e.searched(m) {
+	if e.hunt != nil && !e.searched(m) {
 		return
 	}
 	w.count()
@@ -120,11 +120,11 @@ func (w *worker) judge() {
 	defer e.mu.Unlock()
 	e.faults.Learn(w.run, m.ke.Choices())
 	e.faults.Judged(w.run)
-	defer func() { e.book.note(e, w.run, m, failure) }()
+	defer func() { e.book.note(w.run, m, e.kind(m), failure) }()
 	e.result.Runs++
 	e.result.Steps += m.Steps()
 	if e.book == nil { // which does not keep them all
-		e.hashes[m.Hash()] = struct{}{}
+		e.hashes[e.kind(m)] = struct{}{}
 	}
 	if hs := m.hazards(); len(hs) > 0 && !failed {
 		for _, f := range hs {

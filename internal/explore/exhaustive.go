@@ -12,8 +12,9 @@ import (
 type Exhaustive struct {
 	Name        string
 	Reduce      bool
-	Preemptions int // -1: no bound
-	Delays      int // -1: no bound
+	Sleep       bool // DFS with sleep sets; Plain takes it away
+	Preemptions int  // -1: no bound
+	Delays      int  // -1: no bound
 }
 
 // ParseExhaustive reads dfs, dpor, preemptN or delayN. ok is false for any other name.
@@ -33,6 +34,7 @@ func ParseExhaustive(name string) (x Exhaustive, ok bool, err error) {
 	}
 	switch {
 	case name == "dfs":
+		x.Sleep = true
 	case name == "dpor":
 		x.Reduce = true
 	case number("preempt", &x.Preemptions), number("delay", &x.Delays):
@@ -42,9 +44,13 @@ func ParseExhaustive(name string) (x Exhaustive, ok bool, err error) {
 	return x, true, err
 }
 
+// Plain makes a DFS go through every schedule, for a machine whose processors contexts wait for: which steps
+// commute is known only where there is one for everybody.
+func (x *Exhaustive) Plain() { x.Sleep = false }
+
 // Search starts the search. faults is how many failures one run may have at most.
 func (x *Exhaustive) Search(faults int) *Search {
-	s := &Search{Bounds: NoBounds, Reduce: x.Reduce}
+	s := &Search{Bounds: NoBounds, Reduce: x.Reduce, Sleep: x.Sleep, Orders: x.Sleep}
 	s.Faults = faults
 	if x.Preemptions >= 0 {
 		s.Preemptions = x.Preemptions
@@ -52,7 +58,7 @@ func (x *Exhaustive) Search(faults int) *Search {
 	if x.Delays >= 0 {
 		s.Delays = x.Delays
 	}
-	if x.Reduce {
+	if x.Reduce || x.Sleep {
 		s.Trail = &ke.Trail{}
 	}
 	return s
@@ -61,7 +67,7 @@ func (x *Exhaustive) Search(faults int) *Search {
 // Seen says in words what n runs of a search are, complete ones and those that were not over.
 func (s *Search) Seen(x *Exhaustive, n int, complete bool) string {
 	what, bounds := "schedules", ""
-	if x.Reduce {
+	if x.Reduce || x.Sleep {
 		what = "partial orders"
 	}
 	if s.answers {
@@ -76,7 +82,7 @@ func (s *Search) Seen(x *Exhaustive, n int, complete bool) string {
 	if s.failed {
 		bounds += fmt.Sprintf(", faults <= %d", s.Faults)
 	}
-	if s.Polled && x.Reduce {
+	if s.Polled && s.Trail != nil {
 		bounds += ", idle turns of polling loops left out"
 	}
 	if complete {

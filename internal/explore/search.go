@@ -76,6 +76,12 @@ func (s *Search) Begin() ke.Source {
 	return (*searcher)(s)
 }
 
+// Inherit takes over what an earlier search of the same scenario has learnt about the kinds of questions.
+func (s *Search) Inherit(from *Search) {
+	s.answers, s.failed = s.answers || from.answers, s.failed || from.failed
+	s.Polled = s.Polled || from.Polled
+}
+
 // Err reports that the runs were not repeatable.
 func (s *Search) Err() error { return s.fault }
 
@@ -288,7 +294,11 @@ func (s *Search) wake() {
 
 func (s *Search) touches(i int) touches {
 	st := &s.Trail.Steps[i]
-	return touches{st.Actor, st.Host, s.Trail.Uses(i)}
+	uses := s.Trail.Uses(i)
+	if i == s.Trail.Cut {
+		uses = append(uses[:len(uses):len(uses)], ke.Unknown)
+	}
+	return touches{st.Actor, st.Host, uses}
 }
 
 func (s *Search) asleep(a ke.Actor) bool {
@@ -354,7 +364,7 @@ func (nd *node) sleeps(a ke.Actor) bool {
 func (s *Search) learn(cut bool) {
 	for i := range s.Trail.Steps {
 		if c := s.Trail.Steps[i].Choice; c >= 0 && c < len(s.nodes) && s.nodes[c].site == nil {
-			s.nodes[c].took(s.Trail.Uses(i))
+			s.nodes[c].took(s.touches(i).uses)
 		}
 	}
 	if !s.Reduce && !s.Orders {

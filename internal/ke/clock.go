@@ -122,6 +122,7 @@ func (m *Machine) advance() bool {
 			" s of virtual time): a timer keeps the machine from coming to rest; " +
 			"Options.MaxTime sets the limit"))
 	}
+	m.idle = 0
 	m.alone(ActorClock)
 	if m.race {
 		m.tick()

@@ -83,7 +83,7 @@ func irqlWrong(k *K, d ddi.ID) {
 // Windows does without a verifier.
 func Report(k *K, f verify.Finding) {
 	if keep(k, &f) && !goesOn(k.m, &f) {
-		Adds(k, Unknown) // whatever the step would have done besides
+		k.m.breaksOff()
 		k.m.dead, k.m.cur = true, nil
 		k.m.die()
 	}

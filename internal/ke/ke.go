@@ -111,6 +111,7 @@ type Machine struct {
 	due     []*timeout // scratch of tick
 	now     int64
 	steps   uint64
+	idle    int // turns of polling loops since anybody did more than look
 	log     trace.Log
 	stacks  [][]uintptr // by event
 	rest    mark        // what contexts did until they gave the baton back
@@ -191,7 +192,7 @@ func (m *Machine) Reset(cfg Config) {
 	m.threads, m.all, m.chans = m.threads[:0], m.all[:0], m.chans[:0]
 	m.queued, m.next = 0, nil
 	m.clock.reset()
-	m.now, m.steps, m.frameNo, m.made = epoch, 0, 0, 0
+	m.now, m.steps, m.frameNo, m.made, m.idle = epoch, 0, 0, 0, 0
 	m.stacks = nil
 	m.resetRaces(cfg.Races)
 	m.counts = [trace.NumKinds]uint64{}

@@ -32,6 +32,9 @@ type Use struct {
 func Point(k *K, u Use) {
 	m := k.m
 	m.steps++
+	if u.How != R {
+		m.idle = 0
+	}
 	if len(m.threads) == 1 && m.queued == 0 && len(m.chans) == 0 && m.steps < m.cfg.MaxSteps && !m.race &&
 		m.races == nil && m.trail == nil {
 		return

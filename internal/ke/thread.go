@@ -118,6 +118,7 @@ func (m *Machine) blankThread() *Thread {
 // makeReady puts t among the runnable threads, ordered by number.
 func (m *Machine) makeReady(t *Thread) {
 	t.state = stReady
+	m.idle = 0
 	if m.trail != nil {
 		if n := m.trail.cause(); n >= 0 {
 			t.after = append(t.after, n)

@@ -21,6 +21,7 @@ type Step struct {
 // steps that commute (scheduling.md 9). The zero Trail is ready for Config.Trail.
 type Trail struct {
 	Steps []Step
+	Cut   int // step that a violation broke off: what else it would have touched is not known; -1 none
 	m     *Machine
 	uses  []Use
 	after []int32
@@ -38,6 +39,7 @@ var Unknown = Use{}
 func (tr *Trail) reset(m *Machine) {
 	tr.m = m
 	tr.Steps, tr.uses, tr.after = tr.Steps[:0], tr.uses[:0], tr.after[:0]
+	tr.Cut = -1
 	tr.hist, tr.pasts = tr.hist[:0], tr.pasts[:0]
 	if tr.index == nil {
 		tr.index, tr.canon, tr.made = map[uint64]int{}, map[trace.ID]uint64{}, map[uint64]uint64{}
@@ -144,6 +146,13 @@ func (m *Machine) comesIn() {
 		m.alone(actorDriver)
 	}
 	m.atRest = false
+}
+
+// breaksOff notes that a violation ends the step under way.
+func (m *Machine) breaksOff() {
+	if m.trail != nil {
+		m.trail.Cut = int(m.trail.now())
+	}
 }
 
 // Adds says that what k does until its next scheduling point touches an object that the point did not

@@ -41,6 +41,10 @@ type Plan struct {
 	KeepGoing bool   `json:"keepgoing"`
 	Collect   bool   `json:"collect"` // findings do not fail the test: it looks at them itself
 	Shards    int    `json:"shards"`
+
+	// Search says that the strategy goes through a tree, which is what shards divide; Asked is a limit then,
+	// for each shard.
+	Search bool `json:"search,omitempty"`
 }
 
 // Differs names the first thing in which another plan differs; "" when nothing does.
@@ -64,8 +68,11 @@ func (p *Plan) Differs(o *Plan) string {
 }
 
 // Part gives the runs of a shard: the numbers r with r mod Shards = shard, from first on in steps of Shards,
-// n of them.
+// n of them. Those of a Search are not known before.
 func (p *Plan) Part(shard int) (first uint64, n int) {
+	if p.Search {
+		return 1, p.Asked
+	}
 	m := uint64(p.Shards)
 	skip := (uint64(shard) + m - p.First%m) % m
 	if skip < uint64(p.Asked) {

@@ -115,8 +115,7 @@ type Summary struct {
 	Missing  []int     `json:"missing,omitempty"` // shards that are not
 	Running  []int     `json:"running,omitempty"` // shards that were interrupted or still go on
 	OutOf    []int     `json:"budget,omitempty"`  // shards that had no time left
-	Stopped  []int     `json:"stopped,omitempty"` // shards that stopped at their first finding
-	Covered  []string  `json:"covered,omitempty"` // what each shard went through, where a strategy ends
+	Stopped  []int     `json:"stopped,omitempty"` // by a finding
 	Runs     int       `json:"runs"`              // made
 	Steps    uint64    `json:"steps"`             // scheduling points passed
 	Traces   uint64    `json:"distinct_traces"`   // an estimate unless Exact
@@ -142,18 +141,18 @@ func (s *Summary) Failed() bool {
 // Coverage says in words how much was looked at.
 func (s *Summary) Coverage() string {
 	asked, prefix := s.Asked, ""
+	if s.Search {
+		return s.covered(fmt.Sprintf("%d runs of strategy %s, %d of them differ", s.Runs, s.Strategy,
+			s.Traces))
+	}
 	if s.alone {
 		_, asked = s.Part(s.Present[0])
 		prefix = fmt.Sprintf("shard %d of %d ", s.Present[0], s.Shards)
 	}
-	runs := fmt.Sprintf("%d of %d runs", s.Runs, asked)
-	if len(s.Covered) > 0 { // how many there are shows at the end
-		runs = fmt.Sprintf("%d runs", s.Runs)
-	}
-	return prefix + s.covered(runs, asked)
+	return prefix + s.covered(fmt.Sprintf("%d of %d runs", s.Runs, asked))
 }
 
-func (s *Summary) covered(runs string, asked int) string {
+func (s *Summary) covered(runs string) string {
 	switch {
 	case len(s.Missing) > 0:
 		return "incomplete (" + list("shard", s.Missing) + " missing): " + runs
@@ -161,7 +160,7 @@ func (s *Summary) covered(runs string, asked int) string {
 		return "incomplete (" + list("shard", s.Running) + " interrupted): " + runs
 	case len(s.OutOf) > 0:
 		return "incomplete (budget): " + runs
-	case len(s.Stopped) > 0 && s.Runs < asked:
+	case len(s.Stopped) > 0:
 		return "stopped at the first finding: " + runs
 	}
 	return "complete: " + runs
@@ -203,9 +202,6 @@ func summarize(shards map[int]*Shard) *Summary {
 			sum.OutOf = append(sum.OutOf, i)
 		case Stopped:
 			sum.Stopped = append(sum.Stopped, i)
-		}
-		if c := s.Counters.Covered; c != "" {
-			sum.Covered = append(sum.Covered, c)
 		}
 		sum.Runs += s.Counters.Runs
 		sum.Steps += s.Counters.Steps

@@ -19,6 +19,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if err := os.Setenv("SIM_NOSAVE", "1"); err != nil { // the tests that are meant to fail leave no files
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"ksim": main})
 }
 
@@ -40,7 +43,7 @@ func goEnvironment(e *testscript.Env) error {
 		e.Setenv(name, values[i])
 	}
 	e.Setenv("KSIM", dir)
-	e.Setenv("SIM_NOSAVE", "1") // in the packages that scripts share with others
+	e.Setenv("SIM_NOSAVE", "1")
 	return err
 }
 

@@ -36,8 +36,9 @@ func take(dir string, at time.Duration) sample {
 		s.runs += sum.Runs
 		s.traces += sum.Traces
 		for _, i := range sum.Present {
-			_, n := sum.Part(i)
-			s.asked += n
+			if _, n := sum.Part(i); !sum.Search { // how many a search makes is not known before
+				s.asked += n
+			}
 		}
 		if len(sum.Running) > 0 {
 			s.test = sum.Test

@@ -55,3 +55,21 @@ func TestShrink_EveryDefectOfTheExamples(t *testing.T) {
 		}
 	}
 }
+
+// From run 1 on, as it is by default, every defect is found and comes down to the provably simplest run.
+//
+// Reference: scheduling.md 13.
+func TestShrink_DefectsAreFoundAndProvedMinimal(t *testing.T) {
+	for _, s := range scenarios() {
+		if len(s.Expect) == 0 {
+			continue
+		}
+		before := cpuTime(t)
+		r := sim.Explore(t, sim.ExploreOptions{Runs: 1000, Options: sim.Options{Collect: true}}, s.Run)
+		require.NotEmpty(t, r.Failures, s.Name)
+		f := r.Failures[0]
+		t.Logf("%-39s run %d, %d choices, %v", s.Name, f.Run, f.Shrinking.To.Choices, cpuTime(t)-before)
+		assert.ElementsMatch(t, s.Expect, f.Rules, s.Name)
+		assert.True(t, f.Shrinking.Proven, s.Name)
+	}
+}
