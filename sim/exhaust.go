@@ -47,12 +47,9 @@ func (o *ExploreOptions) check() error {
 	case x != nil && x.Reduce && o.Processors > 0:
 		return errors.New("strategy dpor looks at a machine with a processor for every thread: leave " +
 			"Options.Processors at 0, or take dfs or preemptN")
-	case x != nil && o.shards > 1:
-		return fmt.Errorf("strategy %s makes its runs one after the other; they cannot be spread over shards",
-			x.Name)
 	case x != nil && o.Seed0 > 1:
-		return fmt.Errorf("strategy %s makes its runs one after the other; they begin with 1, and "+
-			"a token repeats one of them", x.Name)
+		return fmt.Errorf("strategy %s makes its runs one after the other; none can be made alone: "+
+			"a token repeats one", x.Name)
 	}
 	return o.Options.check()
 }
@@ -199,7 +196,8 @@ func (e *explorer) searched(m *Machine) bool {
 	return true
 }
 
-// kind tells runs apart: those of a search that leaves out equivalent ones by their partial order, all others by their events.
+// kind tells runs apart: those of a search that leaves out equivalent ones by their partial order, all others
+// by their events.
 func (e *explorer) kind(m *Machine) uint64 {
 	if e.hunt != nil && e.hunt.now.Trail != nil {
 		return e.hunt.order

@@ -187,6 +187,7 @@ type explorer struct {
 	wg       sync.WaitGroup
 	next     int    // runs handed out
 	hunt     *hunt  // of an exhaustive search
+	planned  bool   // all runs that the strategy plans were begun
 	lowest   uint64 // lowest run that failed, 0 while none did
 	failures []Failure
 	hazards  map[string]hazard
@@ -254,7 +255,8 @@ func (e *explorer) explore() Result {
 func (e *explorer) take() (run uint64, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.next >= e.mine.n || e.broken != nil || e.hunt != nil && e.hunt.ended || e.limit.reached() {
+	over := e.planned || e.hunt != nil && e.hunt.ended
+	if e.next >= e.mine.n || e.broken != nil || over || e.limit.reached() {
 		return 0, false
 	}
 	run = e.mine.at(e.next)

@@ -10,10 +10,10 @@ import (
 func ExploreScenario(s Scenario, o ExploreOptions) (Result, error) {
 	err := o.complete(true)
 	if err == nil {
-		o.shard, o.shards, err = o.Resolve()
+		err = o.check()
 	}
 	if err == nil {
-		err = o.check()
+		o.shard, o.shards, err = o.Resolve()
 	}
 	if err != nil {
 		return Result{}, err

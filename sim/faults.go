@@ -61,10 +61,10 @@ func (w *worker) source(run uint64) (chooser, bool) {
 	}
 }
 
-// end says that the strategy has no more runs.
-func (e *explorer) end() {
+// noMore says that the strategy has no more runs.
+func (e *explorer) noMore() {
 	e.mu.Lock()
-	e.ended = true
+	e.planned = true
 	e.mu.Unlock()
 }
 
@@ -91,15 +91,15 @@ func (w *worker) unjudged(src chooser) (m *Machine) {
 
 // tellFaults says what a strategy that goes through faults has covered.
 func (e *explorer) tellFaults(r *Result) {
+	if e.hunt != nil {
+		return
+	}
 	why := "budget"
 	switch {
 	case len(r.Failures) > 0 && !e.o.KeepGoing:
 		why = "stopped by a failure"
 	case e.o.shards > 1 && !e.limit.hit:
 		why = fmt.Sprintf("shard %d of %d", e.o.shard, e.o.shards)
-	}
-	if e.hunt != nil {
-		return
 	}
 	if e.book != nil {
 		for i := range e.book.had {

@@ -56,9 +56,6 @@ func touchedLate(m *Machine) {
 	m.Run()
 }
 
-// memory is never short.
-var memory = Options{Pins: []Pin{{"fault/ExAllocatePool2", "0"}}}
-
 func TestReport_SaysWhatNothingOrders(t *testing.T) {
 	r := collected(t, ExploreOptions{Strategy: "random"}, touchedLate)
 	require.Len(t, r.Failures, 1)

@@ -35,10 +35,9 @@ type book struct {
 	rules    map[string]bool
 	written  time.Time
 	every    time.Duration
-	had      int   // runs that were made before an interruption
-	before   bool  // that were all
 	err      error // of the first file that could not be written
 	hunt     *hunt // of an exhaustive search
+	had      int   // runs made before an interruption
 }
 
 // entry is what one run contributes.
@@ -64,35 +63,25 @@ func (e *explorer) open() error {
 	case err != nil:
 		return err
 	default:
-		if why := b.resume(old, e.o.exhaustive != nil); why != "" {
+		if why := b.resume(old); why != "" {
 			return fmt.Errorf("%s: %s; remove it, or name another directory", path, why)
 		}
 	}
-	b.had, b.before = b.shard.Counters.Runs, b.over()
-	if e.next = b.had; b.before {
+	b.had = b.shard.Counters.Runs
+	if e.next = b.had; b.shard.Counters.State == results.Stopped {
 		e.next = e.mine.n
 	}
 	return nil
 }
 
-// over reports whether there are no more runs to make.
-func (b *book) over() bool {
-	s := b.shard.Counters.State
-	return s == results.Stopped || s == results.Complete
-}
-
-// resume takes up what an interrupted exploration has left, or says why it cannot. A search that was not over
-// begins again.
-func (b *book) resume(old *results.Shard, search bool) (why string) {
+// resume takes up what an interrupted exploration has left, or says why it cannot.
+func (b *book) resume(old *results.Shard) (why string) {
 	h := &b.shard.Header
 	if d := h.Differs(&old.Header.Plan); d != "" {
 		return "the results there are of other runs: they differ in " + d
 	}
 	if h.Build != old.Header.Build {
 		return "the test or what it tests was changed since these results were made"
-	}
-	if s := old.Counters.State; search && (s == results.Running || s == results.Budget) {
-		return ""
 	}
 	for _, f := range old.Findings {
 		if _, err := ParseToken(f.Token); err != nil {
@@ -107,7 +96,7 @@ func (b *book) resume(old *results.Shard, search bool) (why string) {
 		b.rules[r] = true
 	}
 	b.shard = *old
-	if !b.over() {
+	if b.shard.Counters.State != results.Stopped {
 		b.shard.Counters.State = results.Running
 	}
 	return ""
@@ -182,9 +171,6 @@ func (b *book) note(run uint64, m *Machine, hash uint64, failure *Failure) {
 				en.findings = append(en.findings, asHazard(run, m, f))
 			}
 		}
-	}
-	if e.search != nil { // its runs are counted without those that were cut
-		run = b.mine.at(b.shard.Counters.Runs)
 	}
 	b.pending[run] = en
 	b.fold()
@@ -266,7 +252,7 @@ func (b *book) settle(e *explorer) {
 	c := &b.shard.Counters
 	switch {
 	case c.State != results.Running:
-	case c.Runs == b.mine.n, b.hunt != nil && b.hunt.ended && b.hunt.broken == nil:
+	case c.Runs == b.mine.n, e.planned, b.hunt != nil && b.hunt.ended && b.hunt.broken == nil:
 		c.State = results.Complete
 	case e.limit.hit:
 		c.State = results.Budget
@@ -302,11 +288,7 @@ func (b *book) finish(e *explorer, r *Result) error {
 	if b == nil {
 		return nil
 	}
-	switch {
-	case e.search == nil && !e.o.strategy.Ends():
-	case b.before:
-		r.Covered = b.shard.Counters.Covered
-	default:
+	if e.hunt != nil || e.o.strategy.Ends() {
 		b.shard.Counters.Covered = r.Covered
 	}
 	for _, f := range r.Failures {

@@ -48,7 +48,7 @@ func (w *worker) loop() {
 		w.measure(run)
 		src, ok := w.source(run)
 		if !ok {
-			w.e.end()
+			w.e.noMore()
 			break
 		}
 		w.begin(run, src)

@@ -379,7 +379,7 @@ func TestYield_PollingForWhatNobodyBringsIsALivelock(t *testing.T) {
 	assert.Less(t, m.Steps(), uint64(3*idleTurns))
 }
 
-// Near miss: somebody does something now and then, or time passes.
+// As long as somebody does something now and then, or time passes, it is none.
 func TestYield_PollingThatEndsIsNone(t *testing.T) {
 	m := newMachine(t, Config{})
 	done := false

@@ -22,7 +22,6 @@ func raceOutput(t *testing.T, args ...string) (code int, out string) {
 	if text, err := probe.CombinedOutput(); err != nil {
 		t.Skipf("no race detector here: %v: %s", err, text)
 	}
-	t.Setenv("SIM_NOSAVE", "1")
 	var b bytes.Buffer
 	code = Main(append([]string{"race"}, args...), &b, &b)
 	return code, b.String()
