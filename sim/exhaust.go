@@ -20,10 +20,10 @@ func (o *ExploreOptions) parseStrategy() error {
 		switch o.Strategy {
 		case "portfolio":
 			o.Strategy = "random"
-		case "random", "default":
+		case "random", "default", "faults1", "faults2":
 		default:
-			return fmt.Errorf("under ksim race there are the strategies random and default, not %s",
-				o.Strategy)
+			return fmt.Errorf("under ksim race there are the strategies random, default, faults1 and "+
+				"faults2, not %s", o.Strategy)
 		}
 	}
 	x, ok, err := explore.ParseExhaustive(o.Strategy)

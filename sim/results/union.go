@@ -143,7 +143,11 @@ func (s *Summary) Failed() bool {
 func (s *Summary) Coverage() string {
 	asked, prefix := s.Asked, ""
 	if s.Search {
-		return s.covered(fmt.Sprintf("%d runs of strategy %s, %d of them differ", s.Runs, s.Strategy,
+		about := ""
+		if !s.Exact {
+			about = "about "
+		}
+		return s.covered(fmt.Sprintf("%d runs of strategy %s, %s%d of them differ", s.Runs, s.Strategy, about,
 			s.Traces))
 	}
 	if s.alone {
