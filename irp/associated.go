@@ -55,6 +55,7 @@ func (p *IRP) checkAssociated(k *irql.K) {
 	if p.sent || m.id != p.masterID || m.state == stFreed {
 		return
 	}
+	m.uses(ke.W)
 	m.parts++
 	l := m.loc(m.cur)
 	switch {
@@ -85,6 +86,7 @@ func (p *IRP) finishAssociated(k *irql.K) {
 	if m.id != id || m.state == stFreed {
 		return
 	}
+	m.uses(ke.W)
 	m.assoc.IrpCount--
 	m.partsDone++
 	if m.assoc.IrpCount != 0 {

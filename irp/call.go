@@ -28,6 +28,9 @@ func IoCallDriver(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
 	}
 	ke.LeavesDriver(k, "IoCallDriver")
 	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+	if dev != nil {
+		ke.Alive(k, dev.id)
+	}
 	checkSend(k, dev, p)
 	fv := frameVisit(k, p)
 	var above *visit
@@ -64,6 +67,7 @@ func IoCallDriver(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
 	if fv != nil {
 		fv.lower = s
 	}
+	p.uses(ke.W) // as whatever request it is by now
 	if int(level) <= len(p.locs) {
 		if l := &p.locs[level-1]; l.visit == v {
 			l.visit = v.above
@@ -94,6 +98,8 @@ func dispatch(k *irql.K, dev *DEVICE_OBJECT, p *IRP, v *visit, major uint8) ntst
 	ke.Begin(k, f)
 	ke.Point(k, ke.Use{Obj: id, How: ke.R})
 	s := fn(k, dev, p)
+	ke.Adds(k, ke.Use{Obj: id, How: ke.W})
+	p.uses(ke.W)
 	judgeDispatch(k, p, id, v, s)
 	if p.id == id && p.state == stAt && p.serial == v.serial {
 		p.state = stQueued // marked, and kept by the driver
@@ -123,6 +129,9 @@ func invalidDeviceRequest(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTAT
 
 // checkSend evaluates the rules of IoCallDriver's entry.
 func checkSend(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
+	if dev != nil && dev.deleted {
+		ke.Adds(k, ke.Use{Obj: dev.id, How: ke.R})
+	}
 	if dev == nil || dev.DriverObject == nil || dev.deleted && dev.refs <= 0 {
 		badDevice(k, dev, p)
 	}

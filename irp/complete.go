@@ -218,6 +218,8 @@ func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *k
 		by: setBy}
 	ke.Point(k, ke.Use{Obj: id, How: ke.R})
 	r := routine(k, dev, p, ctx)
+	ke.Adds(k, ke.Use{Obj: id, How: ke.W})
+	p.uses(ke.W) // as whatever request it is by now
 	still := p.id == id && p.state == stInRoutine && p.serial == mine
 	switch {
 	case r == ntstatus.STATUS_MORE_PROCESSING_REQUIRED:

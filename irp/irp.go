@@ -316,6 +316,8 @@ type ioManager struct {
 
 	advice []advice // by image
 
+	names trace.ID // stands for all names, of devices and links
+
 	cancelLock  ke.SpinLock
 	cancelOwner *IRP
 }
@@ -323,7 +325,7 @@ type ioManager struct {
 var state = ke.NewSlot(newIOManager)
 
 func newIOManager(m *ke.Machine) *ioManager {
-	io := &ioManager{m: m}
+	io := &ioManager{m: m, names: trace.MakeID(trace.Device, 1<<54)}
 	io.cancelLock.ID = m.NewID(trace.SpinLock)
 	m.OnStackDeath = append(m.OnStackDeath, io.stackGone)
 	m.AtUnload(io.checkUnload)

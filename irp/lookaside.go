@@ -140,6 +140,7 @@ func ExAllocateFromLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX) *Buf
 	if b == nil {
 		return noPool(k, &r, false)
 	}
+	ke.Adds(k, ke.Use{Obj: l.id, How: ke.Deq})
 	l.out = append(l.out, b)
 	return b
 }

@@ -69,7 +69,7 @@ func IoQueueWorkItem(k *irql.K, w *IO_WORKITEM, routine IO_WORKITEM_ROUTINE, que
 	context any) {
 	_ = queueType
 	ke.Enter(k, ddi.IoQueueWorkItem)
-	if w == nil || w.freed || w.queued || routine == nil {
+	if w == nil || routine == nil {
 		workItemMisused(k, w, routine == nil)
 		return
 	}
@@ -80,9 +80,11 @@ func IoQueueWorkItem(k *irql.K, w *IO_WORKITEM, routine IO_WORKITEM_ROUTINE, que
 	}
 	w.queued = true
 	if p, ok := context.(*IRP); ok && isIRP(p) {
+		p.uses(ke.W)
 		p.inWork = p.serial
 	}
-	w.dev.Reference()
+	ke.Adds(k, ke.Use{Obj: w.dev.DriverObject.id, How: ke.Count})
+	w.dev.hold(k)
 	ke.Call(k, ddi.IoQueueWorkItem, w.id)
 	io := state.Of(k)
 	io.m.QueueWork("work item "+w.id.String(), func(k *ke.K) { io.runItem(k, w, routine, context) })
@@ -91,6 +93,7 @@ func IoQueueWorkItem(k *irql.K, w *IO_WORKITEM, routine IO_WORKITEM_ROUTINE, que
 // runItem is the worker's side.
 func (io *ioManager) runItem(k *irql.K, w *IO_WORKITEM, routine IO_WORKITEM_ROUTINE, context any) {
 	dev := w.dev
+	ke.Adds(k, ke.Use{Obj: w.id, How: ke.A})
 	w.queued = false
 	w.running++
 	img := dev.DriverObject.image
@@ -99,9 +102,8 @@ func (io *ioManager) runItem(k *irql.K, w *IO_WORKITEM, routine IO_WORKITEM_ROUT
 	routine(k, dev, context)
 	ke.Pop(k)
 	w.running--
-	dev.Dereference()
-	io.dropDevice(dev)
-	ke.SetSignal(k, &dev.DriverObject.idle, 1)
+	io.letGo(k, dev)
+	dev.DriverObject.left(k)
 }
 
 func workItemMisused(k *irql.K, w *IO_WORKITEM, noRoutine bool) {
@@ -133,11 +135,15 @@ func workItemMisused(k *irql.K, w *IO_WORKITEM, noRoutine bool) {
 // IRQL: <= DISPATCH_LEVEL. Rules: IRQL-001, OBJ-009. Reference: wdm/nf-wdm-iofreeworkitem.
 func IoFreeWorkItem(k *irql.K, w *IO_WORKITEM) {
 	ke.Enter(k, ddi.IoFreeWorkItem)
-	if w == nil || w.freed {
+	if w == nil {
 		workItemMisused(k, w, false)
 		return
 	}
 	ke.Point(k, ke.Use{Obj: w.id, How: ke.Free})
+	if w.freed {
+		workItemMisused(k, w, false)
+		return
+	}
 	if w.queued {
 		ke.Report(k, verify.Finding{Rule: verify.OBJ_009, BugCheck: 0xE4, Obj: w.id.String(),
 			Headline: fmt.Sprintf("%v is freed while it is queued", w.id),

@@ -18,7 +18,8 @@ const (
 	Enq
 	Deq
 	Free
-	Try // an acquisition that does not wait
+	Try   // an acquisition that does not wait
+	Count // up or down by one, where nobody looks at the result: commutes with itself
 )
 
 // Use is one entry of a footprint.

@@ -151,6 +151,27 @@ func (m *Machine) AddsOn(u Use) {
 	}
 }
 
+// life names that an object exists, apart from its state: whoever uses it looks, whoever makes or ends it
+// writes.
+func life(id trace.ID) trace.ID { return id | 1<<55 }
+
+// Alive says that k has made sure that an object exists.
+func Alive(k *K, id trace.ID) {
+	if tr := k.m.trail; tr != nil && id != 0 {
+		tr.add(Use{life(id), R})
+	}
+}
+
+// Ends says that an object begins or ends to exist.
+func (m *Machine) Ends(id trace.ID) {
+	if tr := m.trail; tr != nil && id != 0 {
+		tr.add(Use{life(id), W})
+	}
+}
+
+// Trails reports whether footprints are recorded.
+func (m *Machine) Trails() bool { return m.trail != nil }
+
 // Sees says that k has learnt v, which no event tells: part of what the context went through.
 func Sees(k *K, v uint64) {
 	if tr := k.m.trail; tr != nil {

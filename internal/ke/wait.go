@@ -43,6 +43,11 @@ func (o *Object) Waiters() int { return len(o.waiters) }
 func SetSignal(k *K, o *Object, v int32) int32 {
 	old := o.Signal
 	o.Signal = v
+	how := Set
+	if v <= 0 {
+		how = Clear
+	}
+	k.m.AddsOn(Use{o.ID, how})
 	if r := k.m.races; r != nil {
 		r.signal(k, o, v)
 	}
@@ -84,6 +89,7 @@ func (o *Object) takeFor(k *K) {
 func ReleaseMutex(k *K, o *Object) int32 {
 	old := o.Signal
 	o.Signal++
+	Adds(k, Use{o.ID, Rel})
 	if o.Signal == 1 {
 		o.Owner.kernelAPC++
 		o.Owner = nil
@@ -128,14 +134,12 @@ func Wait(k *K, objs []*Object, all bool, due *int64, why string) ntstatus.NTSTA
 		t.blocks = append(t.blocks, waitBlock{o})
 	}
 	t.waitAll = all
-	if len(objs) > 1 {
-		t.looksAt()
-	}
 	end := int64(0)
 	if due != nil && *due != 0 {
 		end = m.deadline(*due)
 	}
 	for {
+		t.looksAt()
 		if s, ok := t.tryTake(all); ok {
 			t.blocks = t.blocks[:0]
 			return s
@@ -155,6 +159,9 @@ func Wait(k *K, objs []*Object, all bool, due *int64, why string) ntstatus.NTSTA
 
 // poll is a wait without blocking, for DPCs: it borrows no wait blocks of the thread it interrupted.
 func (m *Machine) poll(t *Thread, objs []*Object, all bool) ntstatus.NTSTATUS {
+	for _, o := range objs {
+		m.AddsOn(Use{o.ID, Waits})
+	}
 	for i, o := range objs {
 		switch ok := o.available(t); {
 		case ok && !all:
@@ -270,6 +277,9 @@ func (t *Thread) couldGo() bool {
 
 // looksAt makes all that t waits for part of the step under way.
 func (t *Thread) looksAt() {
+	if t.m.trail == nil {
+		return
+	}
 	for i := range t.blocks {
 		t.m.AddsOn(Use{t.blocks[i].obj.ID, Waits})
 	}
