@@ -37,7 +37,6 @@ func (p *IRP) stage2(k *irql.K) {
 	})
 }
 
-// discard frees what a request without a living thread leaves.
 // reports notes that the memory given for the report may go once the step under way is over.
 func (p *IRP) reports(k *irql.K) {
 	if e := p.userEvent; e != nil {
@@ -50,6 +49,7 @@ func (p *IRP) reports(k *irql.K) {
 	}
 }
 
+// discard frees what a request without a living thread leaves.
 func (p *IRP) discard(k *irql.K, io *ioManager) {
 	p.freeBuffers(k)
 	p.retire(k, io)

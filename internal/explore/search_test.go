@@ -16,6 +16,7 @@ type scene func(m *ke.Machine)
 // seen is what a search has seen.
 type seen struct {
 	runs, whole int // whole: not cut
+	stopped     int // by a violation
 	outcomes    map[uint64]int
 	findings    map[string]int
 	fallbacks   int

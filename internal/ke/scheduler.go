@@ -116,10 +116,12 @@ func (m *Machine) ask(a []alternative, self *Thread, yields bool) *alternative {
 func (m *Machine) begins(x *alternative, o *Option, chosen bool) {
 	var announced []Use
 	var t *Thread
-	if x.kind == altThread && x.t.active != nil {
+	if x.kind == altThread {
 		t = x.t
-		announced = t.active.next
-		t.active.next = announced[:0]
+		if k := t.active; k != nil { // it has run before
+			announced = k.next
+			k.next = announced[:0]
+		}
 	}
 	if m.trail != nil {
 		m.trail.begin(o.Actor, o.Host, announced, t, chosen)

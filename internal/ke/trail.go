@@ -206,7 +206,7 @@ func (tr *Trail) see(past, v uint64) {
 // event makes an event part of what its context went through. Processor and time are not: they depend on
 // what others did meanwhile without anybody noticing.
 func (tr *Trail) event(k *K, w trace.What, d ddi.ID, obj, obj2 trace.ID, status uint32, a, b uint64) {
-	if w == trace.Switch || w == trace.Note || k.t.idle && !k.isDPC {
+	if w == trace.Switch || w == trace.Note || w == trace.Finding || k.t.idle && !k.isDPC {
 		return
 	}
 	tr.see(k.past, uint64(w)|uint64(d)<<8|uint64(k.irql)<<24|uint64(status)<<32)
