@@ -24,8 +24,10 @@ type Search struct {
 	nsleep []sleeper
 	seen   int // steps of the current run that the sleep set knows of
 	ord    order
-	same   int // steps that the next run has in common with this one
-	fault  error
+	// between is scratch of reverse.
+	between []int32
+	same    int // steps that the next run has in common with this one
+	fault   error
 	// answers and failed say that questions came up other than who goes on, and such about failures.
 	answers, failed bool
 	// Fallbacks counts races for which nobody was found who could have gone first; all were tried then.
@@ -197,7 +199,12 @@ func (s *Search) open(nd *node, at *ke.Moment, pick int) {
 	for i := range at.Options {
 		o := &at.Options[i]
 		nd.actors, nd.hosts = append(nd.actors, o.Actor), append(nd.hosts, o.Host)
-		nd.foots = append(nd.foots, nil)
+		if n := len(nd.foots); n < cap(nd.foots) {
+			nd.foots = nd.foots[:n+1]
+			nd.foots[n] = nd.foots[n][:0]
+		} else {
+			nd.foots = append(nd.foots, nil)
+		}
 		switch {
 		case i == pick:
 			nd.wanted.set(i)
@@ -308,85 +315,4 @@ func (nd *node) sleeps(a ke.Actor) bool {
 		}
 	}
 	return false
-}
-
-// learn notes what the steps of the run touched, and where it mattered in which order they came.
-func (s *Search) learn(cut bool) {
-	for i := range s.Trail.Steps {
-		if c := s.Trail.Steps[i].Choice; c >= 0 && c < len(s.nodes) && s.nodes[c].site == nil {
-			s.nodes[c].took(s.Trail.Uses(i))
-		}
-	}
-	if !s.Reduce {
-		return
-	}
-	s.ord.keep(s.same)
-	for j := len(s.ord.steps); j < len(s.Trail.Steps); j++ {
-		t := s.touches(j)
-		t.uses = append([]ke.Use(nil), t.uses...)
-		st := &s.Trail.Steps[j]
-		var found []int
-		s.ord.add(t, s.Trail.After(j), st.Alone, func(i int) { found = append(found, i) })
-		for _, i := range found {
-			s.reverse(i, j, t.actor, s.ord.clocks[j])
-		}
-	}
-	s.same = len(s.ord.steps)
-	if cut {
-		return
-	}
-	s.Trail.Pending(func(who ke.Actor, next []ke.Use) {
-		t := touches{actor: who, uses: next}
-		lane := s.ord.laneOf(who)
-		clock := s.ord.reached(lane, nil, false)
-		var found []int
-		s.ord.races(&t, lane, &clock, func(i int) { found = append(found, i) })
-		for _, i := range found {
-			s.reverse(i, len(s.ord.steps), who, clock)
-		}
-	})
-}
-
-// took adds to the footprint of the step that the current pick leads to; it may differ with what was
-// answered in between.
-func (nd *node) took(uses []ke.Use) {
-	f := nd.foots[nd.pick]
-next:
-	for _, u := range uses {
-		for _, old := range f {
-			if old == u {
-				continue next
-			}
-		}
-		f = append(f, u)
-	}
-	nd.foots[nd.pick] = f
-}
-
-// reverse makes sure that somebody goes first who leads to step j, of the given actor, coming before step i.
-func (s *Search) reverse(i, j int, who ke.Actor, clock []int32) {
-	c := s.Trail.Steps[i].Choice
-	if c < 0 || c >= len(s.nodes) {
-		return // nobody else could go on
-	}
-	nd := &s.nodes[c]
-	covered, best := false, -1
-	s.ord.initials(i, j, who, clock, func(a ke.Actor) bool {
-		for x, b := range nd.actors {
-			if a == b {
-				covered = covered || nd.wanted.has(x)
-				best = x
-			}
-		}
-		covered = covered || nd.sleeps(a)
-		return covered
-	})
-	switch {
-	case covered:
-	case best >= 0:
-		nd.wanted.set(best)
-	default:
-		s.Fallbacks++
-		nd.wanted.fill(nd.n)
-	}
 }
