@@ -222,6 +222,7 @@ func (m *Machine) runDPCs(c *cpu, by *K, who Actor) {
 func (m *Machine) borrow(c *cpu, by *K, who Actor, past uint64, fn func(k *K)) {
 	k := &c.dpcK
 	k.actor, k.past, k.next, k.wants = who, past, k.next[:0], nil
+	k.within = k.within[:0]
 	k.t, k.irql, k.kernelAPC, k.specialAPC = by.t, Dispatch, 0, 0
 	k.raises = k.raises[:0]
 	c.inDPC = true

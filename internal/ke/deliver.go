@@ -17,7 +17,10 @@ type Channel struct {
 type Delivery struct {
 	Text string   // constant, for the trace
 	Obj  trace.ID // what it is about
-	Run  func(k *K)
+	// Touches is what the delivery does something to, for a Trail. 0 means that it may touch anything, else Run
+	// says what it touches besides.
+	Touches trace.ID
+	Run     func(k *K)
 	// IRQL is the site that decides where Run is called: alternative 0 as a DPC at DISPATCH_LEVEL, 1 in a
 	// system worker thread at PASSIVE_LEVEL. Nil means always DISPATCH_LEVEL.
 	IRQL *Site
@@ -103,7 +106,7 @@ func (m *Machine) begin(c *Channel, p *cpu, by *K) {
 	m.delivered(c)
 }
 
-// arrives tells the trail what made the delivery possible, and that it may touch anything.
+// arrives tells the trail what made the delivery possible.
 func (m *Machine) arrives(c *Channel, d *Delivery, by *K) {
 	tr := m.trail
 	tr.follows(d.after - 1)
@@ -111,7 +114,9 @@ func (m *Machine) arrives(c *Channel, d *Delivery, by *K) {
 		tr.follows(i)
 	}
 	c.after = c.after[:0]
-	tr.add(Unknown)
+	if d.Touches == 0 {
+		tr.add(Unknown)
+	}
 	if by.t.idle {
 		by.past = mix(c.order)
 	}
@@ -123,7 +128,9 @@ func (m *Machine) deliver(k *K, c *Channel, d *Delivery) {
 		m.races.startDelivery(k, c, d)
 	}
 	Log(k, trace.Event{What: trace.Deliver, Text: d.Text, Obj: d.Obj})
+	mark := Within(k, Use{d.Touches, W})
 	d.Run(k)
+	Leave(k, mark)
 	Released(k, c)
 }
 

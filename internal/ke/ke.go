@@ -48,6 +48,7 @@ type K struct {
 	next   []Use     // announced for the next step; only where a Scheduler looks
 	past   uint64    // names the context in a Trail
 	wants  *SpinLock // about to take it; only in an Unbounded machine
+	within []Use     // part of every step, until Leave; only where a Trail is kept
 
 	kernelAPC  int // negative while normal kernel APCs are disabled, as in KTHREAD
 	specialAPC int // negative while special kernel APCs are disabled

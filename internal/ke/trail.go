@@ -64,6 +64,11 @@ func (tr *Trail) begin(who, host Actor, announced []Use, t *Thread, chosen bool)
 		}
 		t.after = t.after[:0]
 	}
+	if t != nil && t.active != nil {
+		for _, u := range t.active.within {
+			tr.add(u)
+		}
+	}
 	if who&actorKind == 0 && t != nil {
 		tr.add(Use{trace.MakeID(trace.Context, uint64(who)), R})
 	}
@@ -171,6 +176,20 @@ func (m *Machine) Ends(id trace.ID) {
 
 // Trails reports whether footprints are recorded.
 func (m *Machine) Trails() bool { return m.trail != nil }
+
+// Within says that the object is touched by this step of k and by all that follow, until Leave is called with
+// the result. It is for long operations of the simulated system that call out of it again and again.
+func Within(k *K, u Use) int {
+	n := len(k.within)
+	if tr := k.m.trail; tr != nil {
+		k.within = append(k.within, u)
+		tr.add(u)
+	}
+	return n
+}
+
+// Leave ends what Within has begun, and what began inside.
+func Leave(k *K, n int) { k.within = k.within[:n] }
 
 // Sees says that k has learnt v, which no event tells: part of what the context went through.
 func Sees(k *K, v uint64) {
