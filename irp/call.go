@@ -80,7 +80,7 @@ func IoCallDriver(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
 	if stale != 0 && s == ntstatus.STATUS_PENDING {
 		eventStale(k, p, id, stale)
 	}
-	ke.Point(k, ke.Use{Obj: p.id, How: ke.R})
+	ke.PointHere(k, p.id)
 	return s
 }
 
@@ -96,7 +96,7 @@ func dispatch(k *irql.K, dev *DEVICE_OBJECT, p *IRP, v *visit, major uint8) ntst
 	f.Kind, f.Image, f.Obj, f.Fn, f.Level = ke.FrameDispatch, drv.image, id, codeOf(fn), int(level)
 	f.Device, f.Object, f.Data = dev, p, v
 	ke.Begin(k, f)
-	ke.Point(k, ke.Use{Obj: id, How: ke.R})
+	ke.PointHere(k, id)
 	s := fn(k, dev, p)
 	ke.Adds(k, ke.Use{Obj: id, How: ke.W})
 	p.uses(ke.W)

@@ -54,6 +54,7 @@ func (p *Process) Go(name string, fn func(u *User)) *Thread {
 		ke.Push(k, ke.Frame{Kind: ke.FrameUser, Fn: reflect.ValueOf(fn).Pointer()})
 		fn(&User{k: k, p: p})
 		irp.EndThread(k)
+		ke.Adds(k, ke.Use{Obj: p.p.ID, How: ke.A})
 		if p.threads--; p.threads == 0 {
 			irp.EndProcess(k, p.p)
 		}

@@ -77,11 +77,11 @@ func (mute) Choose(*ke.Site, int) int { return 0 }
 
 // commutes swaps neighbouring steps of random runs that are called independent, one pair after the other,
 // and compares how the runs end.
-func commutes(t *testing.T, what string, fn scene, runs int) (pairs int) {
+func commutes(t *testing.T, what string, fn scene, runs int, setup *bool) (pairs int) {
 	m, trail := ke.New(ke.Config{}), &ke.Trail{}
 	defer m.Close()
 	for r := range runs {
-		p, ok := play(m, trail, fn, mute{picker{ke.NewRandom(5, uint64(r))}})
+		p, ok := play(m, trail, fn, mute{picker{ke.NewRandom(5, uint64(r)), setup}})
 		require.True(t, ok)
 		if p.stopped {
 			continue
@@ -146,7 +146,7 @@ func TestSteps_OfLocksAndEventsCommute(t *testing.T) {
 	pairs := 0
 	for i := range thorough(150, 20) {
 		p := randomProgram(ke.NewRandom(21, uint64(i)), len(acts), 8)
-		pairs += commutes(t, fmt.Sprintf("program %d: %s", i, p.words(names(acts))), p.scene, 2)
+		pairs += commutes(t, fmt.Sprintf("program %d: %s", i, p.words(names(acts))), p.scene, 2, nil)
 	}
 	t.Logf("%d pairs", pairs)
 	require.Greater(t, pairs, 500)
@@ -162,7 +162,7 @@ func TestSteps_OfRequestsCommute(t *testing.T) {
 		p := randomProgram(r, len(requests), 6)
 		way := int(r.Next()%4) - 1
 		pairs += commutes(t, fmt.Sprintf("program %d (%d): %s", i, way, p.words(names(requests))),
-			scenario(p, way), 2)
+			scenario(p, way), 2, nil)
 	}
 	t.Logf("%d pairs", pairs)
 	require.Greater(t, pairs, 500)

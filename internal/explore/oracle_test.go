@@ -259,9 +259,11 @@ func randomProgram(r *ke.Random, kinds, size int) program {
 // footprint that says too little, or a pair wrongly called independent, shows as an outcome that is missing.
 type oracle struct {
 	names   []string
-	limit   int // runs of one search
-	samples int // random runs, where plain search would not end
-	size    int // of a program
+	limit   int   // runs of one search
+	samples int   // random runs, where plain search would not end
+	size    int   // of a program
+	quiet   bool  // nothing is asked but who goes on
+	setup   *bool // said to be true by the scene while it prepares itself
 
 	compared, sampled, broken, large, plainRuns, shortRuns int
 }
@@ -283,14 +285,14 @@ func (o *oracle) run(t *testing.T, seed uint64, programs int, make func(p progra
 }
 
 func (o *oracle) one(t *testing.T, what string, fn scene) {
-	short, ok := bounded(t, &Search{Bounds: noFaults, Reduce: true}, fn, o.limit)
+	short, ok := bounded(t, &Search{Bounds: o.bounds(), Reduce: true, Fixed: o.fixed}, fn, o.limit)
 	if !ok {
 		o.large++
 		return
 	}
 	plain, all := seen{}, false
 	if o.samples == 0 || short.runs < o.limit/10 {
-		plain, all = bounded(t, &Search{Bounds: noFaults}, fn, o.limit)
+		plain, all = bounded(t, &Search{Bounds: o.bounds(), Fixed: o.fixed}, fn, o.limit)
 	}
 	switch {
 	case all:
@@ -302,7 +304,7 @@ func (o *oracle) one(t *testing.T, what string, fn scene) {
 		return
 	default:
 		o.sampled++
-		sample(&plain, fn, o.samples)
+		o.sample(&plain, fn)
 	}
 	if os.Getenv("SIM_SHOW") != "" {
 		t.Logf("%s: plain %d runs (all %v) %d outcomes, DPOR %d runs, %d whole, %d outcomes, findings %v", what, plain.runs, all, len(plain.outcomes), short.runs, short.whole, len(short.outcomes), short.findings)
@@ -326,11 +328,24 @@ func (o *oracle) one(t *testing.T, what string, fn scene) {
 // noFaults are the bounds of the oracles: programs do not expect failures.
 var noFaults = Bounds{Preemptions: math.MaxInt, Delays: math.MaxInt}
 
+func (o *oracle) fixed() bool { return o.setup != nil && *o.setup }
+
+func (o *oracle) bounds() Bounds {
+	b := noFaults
+	if o.quiet {
+		b.Only = func(*ke.Site) bool { return false }
+	}
+	return b
+}
+
 // picker chooses at random who goes on.
-type picker struct{ *ke.Random }
+type picker struct {
+	*ke.Random
+	setup *bool
+}
 
 func (p picker) Pick(_ *ke.Machine, at *ke.Moment) int {
-	if at.Stays && p.Next()%4 != 0 {
+	if p.setup != nil && *p.setup || at.Stays && p.Next()%4 != 0 {
 		return 0
 	}
 	return int(p.Next() % uint64(len(at.Options)))
@@ -345,15 +360,18 @@ func (p picker) Choose(s *ke.Site, n int) int {
 }
 
 // sample adds random runs to what a search has seen.
-func sample(out *seen, fn scene, runs int) {
+func (o *oracle) sample(out *seen, fn scene) {
 	if out.outcomes == nil {
 		*out = seen{outcomes: map[uint64]int{}, findings: map[string]int{}}
 	}
 	m, trail := ke.New(ke.Config{}), &ke.Trail{}
 	defer m.Close()
-	for i := range runs {
-		m.Reset(ke.Config{Source: picker{ke.NewRandom(3, uint64(i))}, Trail: trail,
-			Processors: ke.Unbounded, Events: ke.Off})
+	for i := range o.samples {
+		var src ke.Source = picker{ke.NewRandom(3, uint64(i)), o.setup}
+		if o.quiet {
+			src = mute{picker{ke.NewRandom(3, uint64(i)), o.setup}}
+		}
+		m.Reset(ke.Config{Source: src, Trail: trail, Processors: ke.Unbounded, Events: ke.Off})
 		fn(m)
 		m.Run(nil)
 		out.add(m, trail)

@@ -107,6 +107,9 @@ func (o *order) section(i int, lock trace.ID) section {
 //
 // Candidates are, of the steps after i that do not depend on it, those that depend on none of the others.
 func (s *Search) reverse(nd *node, i int, who ke.Actor, clock []int32) bool {
+	if nd.fixed {
+		return true
+	}
 	o := &s.ord
 	between, best := s.between[:0], -1
 	lane := int32(o.laneOf(who))

@@ -18,6 +18,9 @@ type Search struct {
 	Reduce bool // DPOR
 	Sleep  bool // DFS with sleep sets
 	Trail  *ke.Trail
+	// Fixed, if there is one, is asked at every new decision: one that is made while it says so is not looked
+	// at any further. It is for the preparations of a scenario.
+	Fixed func() bool
 
 	nodes  []node
 	depth  int // nodes passed in this run
@@ -50,6 +53,7 @@ type node struct {
 	site     *ke.Site // nil: who goes on
 	n, pick  int
 	stays    bool
+	fixed    bool
 	wanted   bitset
 	done     bitset
 	actors   []ke.Actor
@@ -87,7 +91,7 @@ func (r *searcher) Choose(site *ke.Site, n int) int {
 	s.answers = s.answers || !site.Fault()
 	s.failed = s.failed || site.Fault()
 	allowed := nd.spent.Faults < s.Faults || !site.Fault()
-	if allowed && (s.Only == nil || s.Only(site)) {
+	if allowed && !nd.fixed && (s.Only == nil || s.Only(site)) {
 		nd.wanted.fill(n)
 	}
 	return 0
@@ -125,6 +129,7 @@ func (s *Search) push(site *ke.Site, n int) *node {
 	nd := &s.nodes[s.depth]
 	nd.reuse()
 	nd.site, nd.n = site, n
+	nd.fixed = s.Fixed != nil && s.Fixed()
 	if s.Trail != nil {
 		nd.lastStep = max(len(s.Trail.Steps)-1, 0) // the step under way will differ
 	}
@@ -208,13 +213,13 @@ func (s *Search) open(nd *node, at *ke.Moment, pick int) {
 		switch {
 		case i == pick:
 			nd.wanted.set(i)
-		case s.Reduce || i > 0 && nd.spent.Delays+i > s.Delays:
+		case nd.fixed || s.Reduce || i > 0 && nd.spent.Delays+i > s.Delays:
 		case i > 0 && nd.stays && nd.spent.Preemptions >= s.Preemptions:
 		default:
 			nd.wanted.set(i)
 		}
 	}
-	if s.Reduce {
+	if s.Reduce && !nd.fixed {
 		nd.interrupts()
 	}
 }

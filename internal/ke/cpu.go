@@ -207,6 +207,7 @@ func (m *Machine) runDPCs(c *cpu, by *K, who Actor) {
 			d.Active++
 			d.Run(k)
 			d.Active--
+			m.AddsOn(Use{RunsOf(d.ID), Count})
 			if r := m.races; r != nil {
 				r.endDPC(k)
 			}
@@ -216,6 +217,9 @@ func (m *Machine) runDPCs(c *cpu, by *K, who Actor) {
 		DeliverAPCs(by)
 	}
 }
+
+// RunsOf names how many runs of a DPC are in progress.
+func RunsOf(id trace.ID) trace.ID { return id | 1<<54 }
 
 // borrow runs fn as a call at DISPATCH_LEVEL on processor c, on the stack that by runs on, with a K of its
 // own.

@@ -46,6 +46,15 @@ func Point(k *K, u Use) {
 	}
 }
 
+// PointHere is a scheduling point before no effect of its own. The race detector hears that the object is
+// looked at.
+func PointHere(k *K, id trace.ID) {
+	Point(k, Here(k))
+	if r := k.m.races; r != nil {
+		r.point(k, Use{id, R})
+	}
+}
+
 // PointSpin is Point before l is taken.
 func PointSpin(k *K, u Use, l *SpinLock) {
 	if k.m.wide {

@@ -160,6 +160,9 @@ func (m *Machine) AddsOn(u Use) {
 // writes.
 func life(id trace.ID) trace.ID { return id | 1<<55 }
 
+// Here is the use of a scheduling point that stands before no effect of its own: somebody else may go on.
+func Here(k *K) Use { return Use{trace.MakeID(trace.Context, uint64(k.actor)|1<<54), R} }
+
 // Alive says that k has made sure that an object exists.
 func Alive(k *K, id trace.ID) {
 	if tr := k.m.trail; tr != nil && id != 0 {

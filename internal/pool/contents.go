@@ -144,6 +144,7 @@ func (c *contents) uses(m *ke.Machine) {
 	}
 	for _, d := range c.dpcs {
 		add(d.ID)
+		m.AddsOn(ke.Use{Obj: ke.RunsOf(d.ID), How: ke.W})
 	}
 	for _, l := range c.locks {
 		add(l.ID)
