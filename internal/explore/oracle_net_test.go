@@ -23,6 +23,7 @@ var (
 	refuses = netip.MustParseAddrPort("192.0.2.98:80")
 	here    = netip.MustParseAddrPort("127.0.0.1:80")
 	pends   = fwps.GUID{Data1: 77}
+	named   = fwpm.FWPM_DISPLAY_DATA0{Name: "pends"}
 )
 
 // network is what the threads of a random program over sockets share.
@@ -96,15 +97,15 @@ func (n *network) entry(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NT
 			}}
 		fwps.FwpsCalloutRegister1(k, n.dev, &c, &n.callout)
 		fwpm.FwpmEngineOpen0(k, "", fwpm.RPC_C_AUTHN_WINNT, nil, nil, &n.session)
-		fwpm.FwpmCalloutAdd0(k, n.session, &fwpm.FWPM_CALLOUT0{CalloutKey: pends,
+		fwpm.FwpmCalloutAdd0(k, n.session, &fwpm.FWPM_CALLOUT0{CalloutKey: pends, DisplayData: named,
 			ApplicableLayer: fwpm.FWPM_LAYER_ALE_CONNECT_REDIRECT_V4}, nil, nil)
-		n.add(k)
+		return n.add(k)
 	}
 	return ntstatus.STATUS_SUCCESS
 }
 
 func (n *network) add(k *irql.K) ntstatus.NTSTATUS {
-	return fwpm.FwpmFilterAdd0(k, n.session, &fwpm.FWPM_FILTER0{
+	return fwpm.FwpmFilterAdd0(k, n.session, &fwpm.FWPM_FILTER0{DisplayData: named,
 		LayerKey: fwpm.FWPM_LAYER_ALE_CONNECT_REDIRECT_V4, SubLayerKey: fwpm.FWPM_SUBLAYER_UNIVERSAL,
 		Action: fwpm.FWPM_ACTION0{Type: fwps.FWP_ACTION_CALLOUT_UNKNOWN, CalloutKey: pends}}, nil, &n.filter)
 }
@@ -231,8 +232,11 @@ func sockets(p program, filtered bool, setup *bool) scene {
 		stack := tcpip.On(m)
 		stack.AddHost(echoes.Addr(), tcpip.Echo())
 		stack.AddHost(refuses.Addr(), tcpip.Shut())
-		irp.LoadDriver(m, "net.sys", n.entry)
+		drv := irp.LoadDriver(m, "net.sys", n.entry)
 		m.Run(nil)
+		if s, _ := drv.EntryStatus(); s != ntstatus.STATUS_SUCCESS {
+			panic(s)
+		}
 		n.p = m.NewProcess("a.exe", true)
 		m.NewThread("main", n.p, func(k *irql.K) {
 			as(k, n.image, func(k *irql.K) {

@@ -11,6 +11,7 @@ type Channel struct {
 	busy  bool // a delivery of this channel has not returned yet
 	order uint64
 	after []int32 // steps that made a delivery due; for a Trail
+	past  uint64  // names the context of its deliveries in a Trail
 }
 
 // Delivery is one act of the outside: a segment arrives, a lower driver completes, a process ends.
@@ -35,7 +36,11 @@ type Delivery struct {
 // creation.
 func (m *Machine) NewChannel(name string) *Channel {
 	m.chanNo++
-	return &Channel{Name: name, order: m.chanNo}
+	c := &Channel{Name: name, order: m.chanNo}
+	if m.trail != nil {
+		c.past = m.trail.newName(uint64(trace.NumKinds))
+	}
+	return c
 }
 
 // Post makes d due behind everything posted to c before.
@@ -102,7 +107,7 @@ func (m *Machine) begin(c *Channel, p *cpu, by *K) {
 		})
 		return
 	}
-	m.borrow(p, by, actorDelivery|Actor(c.order), mix(c.order), func(k *K) { m.deliver(k, c, &d) })
+	m.borrow(p, by, actorDelivery|Actor(c.order), c.past, func(k *K) { m.deliver(k, c, &d) })
 	m.delivered(c)
 }
 
@@ -118,7 +123,7 @@ func (m *Machine) arrives(c *Channel, d *Delivery, by *K) {
 		tr.add(Unknown)
 	}
 	if by.t.idle {
-		by.past = mix(c.order)
+		by.past = c.past
 	}
 }
 

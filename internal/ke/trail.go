@@ -256,14 +256,17 @@ func Nameless(k *K, id trace.ID) {
 }
 
 // created gives a new object its canonical name.
-func (tr *Trail) created(id trace.ID) {
+func (tr *Trail) created(id trace.ID) { tr.canon[id] = tr.newName(uint64(id.Kind())) }
+
+// newName names what the running context makes next of a kind.
+func (tr *Trail) newName(kind uint64) uint64 {
 	var by uint64
 	if k := tr.m.cur; k != nil {
 		by = k.past
 	}
-	key := mix(by + uint64(id.Kind()))
+	key := mix(by + kind)
 	tr.made[key]++
-	tr.canon[id] = mix(key + tr.made[key]*0x9e3779b97f4a7c15)
+	return mix(key + tr.made[key]*0x9e3779b97f4a7c15)
 }
 
 // runOf names the next run of a DPC.
