@@ -152,9 +152,6 @@ const adviceReach = 32
 // each driver and run.
 func (io *ioManager) adviseTimeout(k *irql.K, img *ke.Image, o *ke.Object) {
 	for p, n := io.live, 0; p != nil && n < adviceReach; p, n = p.next, n+1 {
-		if io.m.Trails() && p.reportsTo(img, o) {
-			p.uses(ke.R)
-		}
 		if p.sub != nil || p.owner == img || p.owner == nil || !p.sent || !p.reportsTo(img, o) {
 			continue
 		}

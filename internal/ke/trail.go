@@ -3,6 +3,7 @@ package ke
 import (
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
 )
 
 // Step is what happened between two scheduling decisions: one actor went on, and touched what its uses say.
@@ -277,14 +278,17 @@ func (tr *Trail) runOf(id trace.ID) uint64 {
 }
 
 // Outcome is a hash of what every context went through, and so of how the run ended. Runs that differ only
-// in the order of steps that commute have the same.
+// in the order of steps that commute have the same. What is only advice is left out: it is given once, to whoever
+// comes first, and no footprint has it.
 func (tr *Trail) Outcome() uint64 {
 	var sum uint64
 	for i, h := range tr.hist { // a sum: the order does not matter
 		sum += mix(tr.pasts[i] ^ mix(h))
 	}
 	for i := range tr.m.find {
-		sum += mix(uint64(tr.m.find[i].Rule) ^ 0xf1d)
+		if f := &tr.m.find[i]; f.Severity() == verify.Error {
+			sum += mix(uint64(f.Rule) ^ 0xf1d)
+		}
 	}
 	return sum
 }
