@@ -113,6 +113,7 @@ func (q *IO_CSQ) initialise(k *irql.K, d ddi.ID, as IO_CSQ) ntstatus.NTSTATUS {
 			"initialise it once, before the first IRP.")
 	}
 	as.run, as.id, as.owner = ke.StampOf(k), ke.Of(k).NewID(trace.Queue), ke.Acting(k)
+	ke.Of(k).Ends(as.id)
 	*q = as
 	q.initSeq = ke.CallStatus(k, d, q.id, uint32(ntstatus.STATUS_SUCCESS))
 	return ntstatus.STATUS_SUCCESS

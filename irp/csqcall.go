@@ -129,6 +129,7 @@ func (q *IO_CSQ) follows(k *irql.K, p *IRP, seen int) bool {
 
 // usable reports a queue that was not initialised.
 func (q *IO_CSQ) usable(k *irql.K, d ddi.ID) {
+	ke.Alive(k, q.id)
 	if q.id == 0 || !q.run.Of(k) {
 		q.misused(k, d.String()+" on a queue that is not initialised", "call IoCsqInitialize first.")
 		panic("internal error: went on with a cancel-safe queue that is not initialised")

@@ -115,7 +115,8 @@ func (n *network) call(k *irql.K, fn func(p *irp.IRP) ntstatus.NTSTATUS) irp.IO_
 	e := new(irql.KEVENT)
 	irql.KeInitializeEvent(k, e, irql.NotificationEvent, false)
 	p := irp.IoAllocateIrp(k, 1, false)
-	irp.IoSetCompletionRoutine(k, p, func(k *irql.K, _ *irp.DEVICE_OBJECT, _ *irp.IRP, _ any) ntstatus.NTSTATUS {
+	irp.IoSetCompletionRoutine(k, p, func(k *irql.K, _ *irp.DEVICE_OBJECT, _ *irp.IRP, _ any,
+	) ntstatus.NTSTATUS {
 		irql.KeSetEvent(k, e, 0, false)
 		return ntstatus.STATUS_MORE_PROCESSING_REQUIRED
 	}, e, true, true, true)

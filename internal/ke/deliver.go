@@ -18,8 +18,8 @@ type Channel struct {
 type Delivery struct {
 	Text string   // constant, for the trace
 	Obj  trace.ID // what it is about
-	// Touches is what the delivery does something to, for a Trail. 0 means that it may touch anything, else Run
-	// says what it touches besides.
+	// Touches is what the delivery does something to, for a Trail. 0 means that it may touch anything,
+	// else Run says what it touches besides.
 	Touches trace.ID
 	Run     func(k *K)
 	// IRQL is the site that decides where Run is called: alternative 0 as a DPC at DISPATCH_LEVEL, 1 in a
