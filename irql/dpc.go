@@ -250,7 +250,7 @@ func KeSetTargetProcessorDpc(k *K, dpc *KDPC, number int8) {
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-keflushqueueddpcs.md
 func KeFlushQueuedDpcs(k *K) {
 	ke.Enter(k, ddi.KeFlushQueuedDpcs)
-	ke.Point(k, ke.Use{})
+	ke.Point(k, ke.Use{Obj: ke.AllDPCs, How: ke.W})
 	ke.FlushDPCs(k)
 	ke.Call(k, ddi.KeFlushQueuedDpcs, 0)
 }

@@ -281,7 +281,8 @@ func (o *oracle) run(t *testing.T, seed uint64, programs int, make func(p progra
 		o.one(t, fmt.Sprintf("program %d: %s", i, p.words(o.names)), make(p, r))
 	}
 	t.Logf("%d programs compared with plain DFS, %d with random runs, %d break a rule, %d too large; "+
-		"%d runs of plain DFS, %d of DPOR", o.compared, o.sampled, o.broken, o.large, o.plainRuns, o.shortRuns)
+		"%d runs of plain DFS, %d of DPOR",
+		o.compared, o.sampled, o.broken, o.large, o.plainRuns, o.shortRuns)
 }
 
 func (o *oracle) one(t *testing.T, what string, fn scene) {
@@ -307,8 +308,8 @@ func (o *oracle) one(t *testing.T, what string, fn scene) {
 		o.sample(&plain, fn)
 	}
 	if os.Getenv("SIM_SHOW") != "" {
-		t.Logf("%s: plain %d runs (all %v) %d outcomes, DPOR %d runs, %d whole, %d outcomes", what, plain.runs,
-			all, len(plain.outcomes), short.runs, short.whole, len(short.outcomes))
+		t.Logf("%s: plain %d runs (all %v) %d outcomes, DPOR %d runs, %d whole, %d outcomes", what,
+			plain.runs, all, len(plain.outcomes), short.runs, short.whole, len(short.outcomes))
 	}
 	if all {
 		require.Equal(t, plain.stopped > 0, short.stopped > 0, what)

@@ -151,6 +151,7 @@ func (m *Machine) enqueueDPC(c *cpu, d *DPC) {
 	if m.trail != nil {
 		d.after = m.trail.now() + 1
 		m.trail.add(Use{trace.MakeID(trace.Context, uint64(actorDPC)|uint64(c.num)), Enq})
+		m.trail.add(Use{AllDPCs, Count})
 	}
 	if d.Importance == HighImportance {
 		c.dpcs = append([]*DPC{d}, c.dpcs...)
@@ -176,6 +177,7 @@ func (m *Machine) removeDPC(d *DPC) bool {
 	d.queuedOn = nil
 	m.queued--
 	m.AddsOn(Use{trace.MakeID(trace.Context, uint64(actorDPC)|uint64(c.num)), Deq})
+	m.AddsOn(Use{AllDPCs, Count})
 	return true
 }
 
@@ -218,6 +220,9 @@ func (m *Machine) runDPCs(c *cpu, by *K, who Actor) {
 	}
 }
 
+// AllDPCs names how many DPCs are queued or run anywhere.
+var AllDPCs = trace.MakeID(trace.DPC, 1<<53)
+
 // RunsOf names how many runs of a DPC are in progress.
 func RunsOf(id trace.ID) trace.ID { return id | 1<<54 }
 
@@ -230,6 +235,7 @@ func (m *Machine) borrow(c *cpu, by *K, who Actor, past uint64, fn func(k *K)) {
 	k.t, k.irql, k.kernelAPC, k.specialAPC = by.t, Dispatch, 0, 0
 	k.raises = k.raises[:0]
 	c.inDPC = true
+	m.AddsOn(Use{AllDPCs, Count})
 	m.cur = k
 	returned := false
 	defer func() {
@@ -249,6 +255,7 @@ func (m *Machine) borrow(c *cpu, by *K, who Actor, past uint64, fn func(k *K)) {
 	}
 	m.cur = by
 	c.inDPC = false
+	m.AddsOn(Use{AllDPCs, Count})
 }
 
 // FlushDPCs waits until every DPC queued on any processor has run (KeFlushQueuedDpcs). PASSIVE_LEVEL.
@@ -258,7 +265,7 @@ func FlushDPCs(k *K) {
 		if len(k.cpu.dpcs) > 0 {
 			m.runDPCs(k.cpu, k, k.actor)
 		}
-		Adds(k, Unknown)
+		Adds(k, Use{AllDPCs, W})
 		busy := m.queued > 0
 		for _, c := range m.cpus {
 			busy = busy || c.inDPC
