@@ -209,12 +209,13 @@ func (d *DEVICE_OBJECT) hold(k *irql.K) {
 	d.Reference()
 }
 
-// letGo gives a reference of the I/O manager back.
+// letGo gives a reference of the I/O manager back. Which one is the last matters once the device is deleted.
 func (io *ioManager) letGo(k *irql.K, d *DEVICE_OBJECT) {
 	how := ke.Count
-	if d.Dereference() == 0 {
+	if d.deleted {
 		how = ke.A
 	}
+	d.Dereference()
 	ke.Adds(k, ke.Use{Obj: d.id, How: how})
 	io.dropDevice(d)
 }

@@ -139,12 +139,12 @@ func (io *ioManager) closeHandle(k *irql.K, f *FILE_OBJECT) {
 
 // dereference gives one reference back; what happens with the last one is up to lastGone.
 func (io *ioManager) dereference(k *irql.K, f *FILE_OBJECT) {
-	how := ke.Count
-	if f.Dereference() == 0 {
-		how = ke.A
+	how := ke.A
+	if f.handles > 0 {
+		how = ke.Count // the handle's own reference stays
 	}
 	ke.Adds(k, ke.Use{Obj: f.id, How: how})
-	if how == ke.A {
+	if f.Dereference() == 0 {
 		io.lastGone(k, f)
 	}
 }

@@ -19,7 +19,7 @@ const (
 	Deq
 	Free
 	Try   // an acquisition that does not wait
-	Count // up or down by one, where nobody looks at the result: commutes with itself
+	Count // up or down by one, where nobody looks at the result, in whatever order: commutes with itself
 )
 
 // Use is one entry of a footprint.
