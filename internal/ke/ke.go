@@ -92,7 +92,6 @@ type Machine struct {
 	race    bool // Config.TimersRace, where every point looks
 	wide    bool // Config.Processors is Unbounded
 	cut     bool // Scheduler ended the run
-	atRest  bool // the last Run came to an end by itself
 	sched   Scheduler
 	trail   *Trail
 	moment  Moment
@@ -179,7 +178,7 @@ func (m *Machine) Reset(cfg Config) {
 	m.cfg = cfg
 	m.log.Reset(events)
 	m.cur, m.dead, m.running, m.last, m.crash, m.in = nil, false, false, nil, nil, nil
-	m.cut, m.atRest = false, true
+	m.cut = false
 	m.race = cfg.TimersRace
 	m.resetCPUs(cfg.Processors)
 	m.retired, m.born = append(m.retired, m.born...), m.born[:0]
@@ -216,6 +215,7 @@ func (m *Machine) SetSource(s Source) {
 			panic("internal error: a trail without a scheduler")
 		}
 		m.trail.reset(m)
+		m.rests()
 	}
 }
 

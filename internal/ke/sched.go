@@ -262,7 +262,6 @@ func (m *Machine) Run(until func() bool) {
 		panic(Misuse("Run called from inside the machine: simulated code cannot run the machine it runs in"))
 	}
 	m.running = true
-	m.comesIn()
 	defer func() { m.running = false }()
 	for !m.hub(until) {
 		m.drop(m.in) // the thread ended by being unwound
@@ -301,7 +300,7 @@ func (m *Machine) hub(until func() bool) (done bool) {
 		if a == nil {
 			if !m.advance() {
 				m.stuck()
-				m.atRest = true
+				m.rests()
 				break
 			}
 			continue

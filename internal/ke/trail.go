@@ -133,13 +133,12 @@ func (m *Machine) alone(who Actor) {
 	}
 }
 
-// comesIn notes that whoever drives the machine may have done something since it came to rest. Where it was
-// stopped earlier, that belongs to the step it was stopped after.
-func (m *Machine) comesIn() {
-	if m.atRest {
+// rests begins the step of whoever drives the machine and does something before it runs again. Where it was
+// stopped before it came to rest, that belongs to the step it was stopped after.
+func (m *Machine) rests() {
+	if !m.dead {
 		m.alone(actorDriver)
 	}
-	m.atRest = false
 }
 
 // Adds says that what k does until its next scheduling point touches an object that the point did not
