@@ -67,7 +67,6 @@ func IoCallDriver(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
 	if fv != nil {
 		fv.lower = s
 	}
-	p.uses(ke.W) // as whatever request it is by now
 	if int(level) <= len(p.locs) {
 		if l := &p.locs[level-1]; l.visit == v {
 			l.visit = v.above
@@ -98,8 +97,7 @@ func dispatch(k *irql.K, dev *DEVICE_OBJECT, p *IRP, v *visit, major uint8) ntst
 	ke.Begin(k, f)
 	ke.PointHere(k, id)
 	s := fn(k, dev, p)
-	ke.Adds(k, ke.Use{Obj: id, How: ke.W})
-	p.uses(ke.W)
+	p.after(k, id)
 	judgeDispatch(k, p, id, v, s)
 	if p.id == id && p.state == stAt && p.serial == v.serial {
 		p.state = stQueued // marked, and kept by the driver

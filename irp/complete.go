@@ -218,8 +218,7 @@ func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *k
 		by: setBy}
 	ke.PointHere(k, id)
 	r := routine(k, dev, p, ctx)
-	ke.Adds(k, ke.Use{Obj: id, How: ke.W})
-	p.uses(ke.W) // as whatever request it is by now
+	p.after(k, id)
 	still := p.id == id && p.state == stInRoutine && p.serial == mine
 	switch {
 	case r == ntstatus.STATUS_MORE_PROCESSING_REQUIRED:

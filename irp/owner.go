@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
 )
@@ -31,6 +32,15 @@ func (p *IRP) actsForOwner(k *irql.K) bool {
 
 // uses says that the step under way looks at the IRP or changes it.
 func (p *IRP) uses(how ke.Access) { p.m.AddsOn(ke.Use{Obj: p.id, How: how}) }
+
+// after says that the step looks at what a routine has done to the request it was called for, which the IRP
+// may not be any more.
+func (p *IRP) after(k *irql.K, id trace.ID) {
+	if p.m.Trails() {
+		ke.Adds(k, ke.Use{Obj: id, How: ke.W})
+		p.uses(ke.W)
+	}
+}
 
 // touch is the check of every method.
 func (p *IRP) touch() {

@@ -87,7 +87,10 @@ func (tr *Trail) follows(i int32) {
 	}
 }
 
-// add notes what the step under way touches.
+// add notes what the step under way touches. It is kept out of its callers, so that these are small enough to
+// be no calls where no trail is kept.
+//
+//go:noinline
 func (tr *Trail) add(u Use) {
 	n := tr.now()
 	if n < 0 {
@@ -156,24 +159,30 @@ func (m *Machine) AddsOn(u Use) {
 	}
 }
 
-// life names that an object exists, apart from its state: whoever uses it looks, whoever makes or ends it
-// writes.
-func life(id trace.ID) trace.ID { return id | 1<<55 }
+// addLife notes an access to the fact that an object exists, apart from its state: whoever uses it looks,
+// whoever makes or ends it writes.
+//
+//go:noinline
+func (tr *Trail) addLife(id trace.ID, how Access) {
+	if id != 0 {
+		tr.add(Use{id | 1<<55, how})
+	}
+}
 
 // Here is the use of a scheduling point that stands before no effect of its own: somebody else may go on.
 func Here(k *K) Use { return Use{trace.MakeID(trace.Context, uint64(k.actor)|1<<54), R} }
 
 // Alive says that k has made sure that an object exists.
 func Alive(k *K, id trace.ID) {
-	if tr := k.m.trail; tr != nil && id != 0 {
-		tr.add(Use{life(id), R})
+	if tr := k.m.trail; tr != nil {
+		tr.addLife(id, R)
 	}
 }
 
 // Ends says that an object begins or ends to exist.
 func (m *Machine) Ends(id trace.ID) {
-	if tr := m.trail; tr != nil && id != 0 {
-		tr.add(Use{life(id), W})
+	if tr := m.trail; tr != nil {
+		tr.addLife(id, W)
 	}
 }
 

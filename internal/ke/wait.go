@@ -139,7 +139,9 @@ func Wait(k *K, objs []*Object, all bool, due *int64, why string) ntstatus.NTSTA
 		end = m.deadline(*due)
 	}
 	for {
-		t.looksAt()
+		if m.trail != nil {
+			t.looksAt()
+		}
 		if s, ok := t.tryTake(all); ok {
 			t.blocks = t.blocks[:0]
 			return s
@@ -277,9 +279,6 @@ func (t *Thread) couldGo() bool {
 
 // looksAt makes all that t waits for part of the step under way.
 func (t *Thread) looksAt() {
-	if t.m.trail == nil {
-		return
-	}
 	for i := range t.blocks {
 		t.m.AddsOn(Use{t.blocks[i].obj.ID, Waits})
 	}
