@@ -3,6 +3,8 @@ package explore
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"calloutsim/internal/ke"
 	"calloutsim/irql"
 )
@@ -64,4 +66,29 @@ func lostWakeUp(m *ke.Machine) {
 			irql.KeWaitForSingleObject(k, e, irql.Executive, irql.KernelMode, false, nil)
 		}
 	})
+}
+
+// A search allocates for its path, not for its runs: what remains are the closures of the scene.
+func TestSearch_AllocatesNothingPerRun(t *testing.T) {
+	m, trail := ke.New(ke.Config{}), &ke.Trail{}
+	defer m.Close()
+	runs := 0
+	search := func() {
+		runs = 0
+		s := &Search{Bounds: noFaults, Reduce: true, Trail: trail}
+		for more := true; more; runs++ {
+			m.Reset(ke.Config{Source: s.Begin(), Trail: trail, Processors: ke.Unbounded, Events: ke.Off})
+			increments(4, 2)(m)
+			m.Run(nil)
+			more = s.End(m)
+		}
+	}
+	search()
+	scene := testing.AllocsPerRun(10, func() {
+		m.Reset(ke.Config{Processors: ke.Unbounded, Events: ke.Off})
+		increments(4, 2)(m)
+		m.Run(nil)
+	})
+	total := testing.AllocsPerRun(1, search)
+	require.Less(t, total-scene*float64(runs), float64(runs)/5, "%d runs, %v of the scene", runs, scene)
 }
