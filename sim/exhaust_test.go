@@ -17,7 +17,6 @@ import (
 type sender struct {
 	fixed  bool
 	lower  *irp.DEVICE_OBJECT
-	held   *irp.IRP
 	done   irql.KEVENT
 	buffer *irp.Buffer
 }

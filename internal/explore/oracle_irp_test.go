@@ -17,8 +17,6 @@ type lower struct {
 	dev   *irp.DEVICE_OBJECT
 	lock  irql.KSPIN_LOCK
 	queue irp.LIST_ENTRY
-	dpc   irql.KDPC
-	ready *irp.IRP // for the DPC
 	csq   irp.IO_CSQ
 	safe  irp.LIST_ENTRY
 	rem   irp.IO_REMOVE_LOCK
@@ -29,6 +27,7 @@ const (
 	answersWork   = irp.IRP_MJ_READ
 	answersQueue  = irp.IRP_MJ_WRITE
 	answersSafely = irp.IRP_MJ_INTERNAL_DEVICE_CONTROL
+	answersDPC    = irp.IRP_MJ_FLUSH_BUFFERS
 )
 
 func (l *lower) entry(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
@@ -37,6 +36,7 @@ func (l *lower) entry(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTST
 	drv.MajorFunction[answersWork] = l.work
 	drv.MajorFunction[answersQueue] = l.enqueue
 	drv.MajorFunction[answersSafely] = l.keep
+	drv.MajorFunction[answersDPC] = l.defers
 	drv.MajorFunction[irp.IRP_MJ_CREATE] = l.now
 	drv.MajorFunction[irp.IRP_MJ_CLEANUP] = l.now
 	drv.MajorFunction[irp.IRP_MJ_CLOSE] = l.now
@@ -81,6 +81,17 @@ func (l *lower) work(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus.NTS
 		irp.IoFreeWorkItem(k, w)
 		finish(k, p, ntstatus.STATUS_SUCCESS)
 	}, irp.DelayedWorkQueue, nil)
+	return ntstatus.STATUS_PENDING
+}
+
+func (l *lower) defers(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus.NTSTATUS {
+	d := new(irql.KDPC)
+	irql.KeInitializeDpc(k, d, func(k *irql.K, _ *irql.KDPC, _, _, _ any) {
+		finish(k, p, ntstatus.STATUS_SUCCESS)
+	}, nil)
+	irql.KeSetImportanceDpc(k, d, irql.LowImportance)
+	irp.IoMarkIrpPending(k, p)
+	irql.KeInsertQueueDpc(k, d, nil, nil)
 	return ntstatus.STATUS_PENDING
 }
 
@@ -195,7 +206,6 @@ type world struct {
 	spun irql.KSPIN_LOCK
 	list irp.LIST_ENTRY
 	slot irql.Var[int32]
-	one  *irp.IRP
 	done irql.KEVENT
 }
 
@@ -266,6 +276,8 @@ func (w *world) user(k *irql.K, major uint8) {
 var requests = []act[world]{
 	{"send", func(k *irql.K, w *world) { w.send(k, answersNow, false) }},
 	{"sendwork", func(k *irql.K, w *world) { w.send(k, answersWork, false) }},
+	{"senddpc", func(k *irql.K, w *world) { w.send(k, answersDPC, false) }},
+	{"builddpc", func(k *irql.K, w *world) { w.asked(k, uint32(answersDPC)) }},
 	{"sendqueue", func(k *irql.K, w *world) { w.send(k, answersQueue, false) }},
 	{"cancelqueue", func(k *irql.K, w *world) { w.send(k, answersQueue, true) }},
 	{"cancelwork", func(k *irql.K, w *world) { w.send(k, answersWork, true) }},
