@@ -33,6 +33,9 @@ func IoInitializeWorkItem(k *irql.K, ioObject any, w *IO_WORKITEM) {
 	const d = ddi.IoInitializeWorkItem
 	ke.Enter(k, d)
 	io := state.Of(k)
+	if w.run.Of(k) {
+		ke.Adds(k, ke.Use{Obj: w.id, How: ke.W})
+	}
 	if w.run.Of(k) && !w.freed {
 		w.wrong(k, "is initialised again while it is in use", "IoUninitializeWorkItem first.")
 	}
@@ -157,6 +160,9 @@ func (w *WORK_QUEUE_ITEM) Gone(verify.RuleID, uint64) { *w = WORK_QUEUE_ITEM{} }
 func ExInitializeWorkItem(k *irql.K, item *WORK_QUEUE_ITEM, routine WORKER_THREAD_ROUTINE, context any) {
 	const d = ddi.ExInitializeWorkItem
 	ke.Enter(k, d)
+	if item.run.Of(k) {
+		ke.Adds(k, ke.Use{Obj: item.id, How: ke.W})
+	}
 	if item.run.Of(k) && item.queued {
 		item.misused(k, "0x1", "is initialised again while it is queued")
 	}

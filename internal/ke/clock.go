@@ -180,6 +180,12 @@ func (m *Machine) Now() int64 { return m.now }
 // Uptime returns virtual time since the start of the run, 100 ns units.
 func (m *Machine) Uptime() int64 { return m.now - epoch }
 
+// Time is Now for simulated code, which may notice that the clock has moved.
+func Time(k *K) int64 {
+	Adds(k, Use{trace.MakeID(trace.NoKind, 1<<54), R})
+	return k.m.now
+}
+
 // Since returns t as time since the start of the run.
 func Since(t int64) int64 { return t - epoch }
 

@@ -18,7 +18,8 @@ const (
 	Enq
 	Deq
 	Free
-	Try // an acquisition that does not wait
+	Try   // an acquisition that does not wait
+	Count // up or down by one, where nobody looks at the result, in whatever order: commutes with itself
 )
 
 // Use is one entry of a footprint.
@@ -45,6 +46,15 @@ func Point(k *K, u Use) {
 	m.pointSlow(k)
 	if m.races != nil {
 		m.races.point(k, u)
+	}
+}
+
+// PointHere is a scheduling point before no effect of its own. The race detector hears that the object is
+// looked at.
+func PointHere(k *K, id trace.ID) {
+	Point(k, Here(k))
+	if r := k.m.races; r != nil {
+		r.point(k, Use{id, R})
 	}
 }
 

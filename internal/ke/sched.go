@@ -220,7 +220,6 @@ func (m *Machine) Run(until func() bool) {
 		panic(Misuse("Run called from inside the machine: simulated code cannot run the machine it runs in"))
 	}
 	m.running = true
-	m.comesIn()
 	if m.races != nil {
 		m.races.start()
 	}
@@ -262,7 +261,7 @@ func (m *Machine) hub(until func() bool) (done bool) {
 		if a == nil {
 			if !m.advance() {
 				m.stuck()
-				m.atRest = true
+				m.rests()
 				break
 			}
 			continue

@@ -133,11 +133,43 @@ func (b *block) holdsBusy(k *ke.K, r resident, why string) {
 		Fix:      "take it out before the memory goes."})
 }
 
+// uses adds the objects to the footprint of the step that ends them.
+func (c *contents) uses(m *ke.Machine) {
+	if c == nil || !m.Trails() {
+		return
+	}
+	add := func(id trace.ID) {
+		if id != 0 {
+			m.AddsOn(ke.Use{Obj: id, How: ke.Free})
+			m.Ends(id)
+		}
+	}
+	for _, t := range c.timers {
+		add(t.Object.ID)
+	}
+	for _, d := range c.dpcs {
+		add(d.ID)
+		m.AddsOn(ke.Use{Obj: ke.RunsOf(d.ID), How: ke.W})
+	}
+	for _, l := range c.locks {
+		add(l.ID)
+	}
+	for _, o := range c.objects {
+		add(o.ID)
+	}
+	for _, r := range c.others {
+		if x, ok := r.(interface{ ID() trace.ID }); ok {
+			add(x.ID())
+		}
+	}
+}
+
 // gone marks all objects as gone.
-func (c *contents) gone(rule verify.RuleID, seq uint64) {
+func (c *contents) gone(m *ke.Machine, rule verify.RuleID, seq uint64) {
 	if c == nil {
 		return
 	}
+	c.uses(m)
 	for _, o := range c.objects {
 		o.Gone = true
 	}
