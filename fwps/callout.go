@@ -85,6 +85,9 @@ func (e *engine) mayRegister(k *ke.K, dev *irp.DEVICE_OBJECT, c *FWPS_CALLOUT1) 
 	if c == nil {
 		return ntstatus.STATUS_FWP_NULL_POINTER
 	}
+	if dev != nil {
+		ke.Alive(k, dev.ID())
+	}
 	if dev == nil || dev.Deleted() {
 		ke.Report(k, verify.Finding{Rule: verify.WFP_010, Obj: c.CalloutKey.String(),
 			Headline: "FwpsCalloutRegister1 without a live device object",
@@ -148,6 +151,7 @@ func (e *engine) inOwnCallback(k *ke.K, r *registration, what string) bool {
 func FwpsCalloutUnregisterById0(k *irql.K, calloutId uint32) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpsCalloutUnregisterById0)
 	e := state.Of(k)
+	ke.Adds(k, ke.Use{Obj: e.id, How: ke.R})
 	return e.unregister(k, ddi.FwpsCalloutUnregisterById0, e.registeredID(calloutId))
 }
 
@@ -158,6 +162,7 @@ func FwpsCalloutUnregisterById0(k *irql.K, calloutId uint32) ntstatus.NTSTATUS {
 func FwpsCalloutUnregisterByKey0(k *irql.K, calloutKey *GUID) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpsCalloutUnregisterByKey0)
 	e := state.Of(k)
+	ke.Adds(k, ke.Use{Obj: e.id, How: ke.R})
 	if calloutKey == nil {
 		return ntstatus.STATUS_FWP_NULL_POINTER
 	}
@@ -180,6 +185,8 @@ func (e *engine) unregister(k *ke.K, d ddi.ID, r *registration) ntstatus.NTSTATU
 }
 
 func (e *engine) unregisterLive(k *ke.K, r *registration) ntstatus.NTSTATUS {
+	ke.Alive(k, r.device.ID())
+	ke.Adds(k, ke.Use{Obj: r.tid, How: ke.W})
 	own := e.inOwnCallback(k, r, "FwpsCalloutUnregister")
 	if r.device.Deleted() {
 		ke.Report(k, verify.Finding{Rule: verify.WFP_016, Obj: r.tid.String(),
@@ -204,6 +211,8 @@ func (e *engine) unregisterLive(k *ke.K, r *registration) ntstatus.NTSTATUS {
 		}
 		r.leaving = true
 		ke.Wait(k, []*ke.Object{&r.idle}, true, nil, "a callout's callbacks to return")
+		ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
+		ke.Adds(k, ke.Use{Obj: r.tid, How: ke.W})
 		r.leaving = false
 	}
 	e.remove(r)
@@ -211,7 +220,8 @@ func (e *engine) unregisterLive(k *ke.K, r *registration) ntstatus.NTSTATUS {
 }
 
 // enter counts a callback that begins.
-func (r *registration) enter() {
+func (r *registration) enter(k *ke.K) {
+	ke.Adds(k, ke.Use{Obj: r.tid, How: ke.Count})
 	r.active++
 	r.idle.Signal = 0
 }
@@ -219,7 +229,8 @@ func (r *registration) enter() {
 // leave counts a callback that has returned.
 func (r *registration) leave(k *ke.K) {
 	r.active--
-	if r.active == 0 {
+	ke.Adds(k, ke.Use{Obj: r.tid, How: ke.Count})
+	if r.active == 0 && r.leaving {
 		ke.SetSignal(k, &r.idle, 1)
 	}
 }

@@ -111,13 +111,16 @@ func (e *engine) Classify(k *ke.K, q *tcpip.Question) {
 	shim := &shimLayers[q.Layer]
 	c := &classification{e: e, q: q, shim: shim, layer: shim.id(q.V6)}
 	c.info = layerOf(c.layer)
+	defer ke.Leave(k, ke.Within(k, ke.Use{Obj: e.id, How: ke.R}))
 	if !e.filtered(c.layer) {
 		q.Done(k, tcpip.Answer{Permit: true, Target: tcpip.Target{Local: q.Local, Remote: q.Remote}})
 		return
 	}
 	c.id = e.m.NewID(trace.Classify)
+	ke.Within(k, ke.Use{Obj: c.id, How: ke.W})
 	e.remember(c)
 	if ch, ok := q.Records.(*chain); ok {
+		ke.Within(k, ke.Use{Obj: ch.id, How: ke.W})
 		c.chain = ch
 		if c.info.connect {
 			c.recordsHandle = irql.HANDLE(e.handles.add(&recordsRef{c: c, chain: ch}))
@@ -242,14 +245,28 @@ func (c *classification) watched() bool {
 	return again
 }
 
+// enters says that what k does now is about the classification, under the policy in force.
+func (c *classification) enters(k *ke.K) (mark int) {
+	mark = ke.Within(k, ke.Use{Obj: c.id, How: ke.W})
+	ke.Within(k, ke.Use{Obj: c.e.id, How: ke.R})
+	if c.chain != nil {
+		ke.Within(k, ke.Use{Obj: c.chain.id, How: ke.W})
+	}
+	return mark
+}
+
 // post goes on in a context of its own: at the level of the layer, in a worker where it is PASSIVE_LEVEL.
 func (c *classification) post(k *ke.K, run func(k *ke.K)) {
 	_ = k
 	if c.channel == nil {
 		c.channel = c.e.m.NewChannel("filter engine " + c.id.String())
 	}
-	c.e.m.Post(c.channel, ke.Delivery{Text: "classification goes on", Obj: c.id, Run: run, IRQL: c.shim.site,
-		Passive: c.shim.passive})
+	c.e.m.Post(c.channel, ke.Delivery{Text: "classification goes on", Obj: c.id, Touches: c.id,
+		IRQL: c.shim.site, Passive: c.shim.passive, Run: func(k *ke.K) {
+			mark := c.enters(k)
+			run(k)
+			ke.Leave(k, mark)
+		}})
 }
 
 var (

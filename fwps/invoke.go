@@ -72,12 +72,13 @@ func (cl *call) layerData() any {
 // invoke calls classifyFn in the driver's name and checks what it left behind.
 func (cl *call) invoke(k *ke.K) {
 	c, r := cl.c, cl.reg
+	ke.Alive(k, r.device.ID())
 	if r.device.Deleted() {
 		ke.Report(k, verify.Finding{Rule: verify.WFP_016, Obj: r.tid.String(), Driver: imageNameOf(r.owner),
 			Headline: fmt.Sprintf("%v is called after its device object %v was deleted", r.tid,
 				r.device.ID())})
 	}
-	r.enter()
+	r.enter(k)
 	cl.running = true
 	ke.Point(k, ke.Use{Obj: c.id, How: ke.W})
 	ke.Push(k, ke.Frame{Kind: ke.FrameClassify, Image: r.owner, Device: r.device, Object: cl, Obj: c.id,

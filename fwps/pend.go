@@ -103,6 +103,9 @@ func newClassifyRef(e *engine, cl *call) *classifyRef {
 // runs.
 func (e *engine) contextCall(k *ke.K, ctx any) (*call, ntstatus.NTSTATUS) {
 	cc, _ := ctx.(*classifyContext)
+	if cc != nil {
+		ke.Adds(k, ke.Use{Obj: cc.call.c.id, How: ke.R})
+	}
 	f := verify.Finding{Rule: verify.WFP_009, Obj: "classify"}
 	switch {
 	case cc == nil:
@@ -147,6 +150,9 @@ func flagsZero(k *ke.K, id trace.ID, what string, flags uint32) ntstatus.NTSTATU
 // handleFor finds a classify handle that is alive. When it reports, the caller's function has no effect.
 func (e *engine) handleFor(k *ke.K, num uint64, what string) *classifyRef {
 	h, _ := e.handles.find(num).(*classifyRef)
+	if h != nil {
+		ke.Adds(k, ke.Use{Obj: h.call.c.id, How: ke.R})
+	}
 	if h != nil && h.refs > 0 {
 		return h
 	}
@@ -233,6 +239,7 @@ func FwpsPendClassify0(k *irql.K, classifyHandle uint64, filterId uint64, flags 
 	seq := ke.CallStatus(k, ddi.FwpsPendClassify0, cl.c.id, uint32(s))
 	switch {
 	case s == ntstatus.STATUS_SUCCESS:
+		ke.Adds(k, ke.Use{Obj: cl.reg.tid, How: ke.Count})
 		cl.pend, cl.pendSeq, cl.pendTime = pendPending, seq, e.m.Now()
 		h.refs++
 		cl.loops(k)
@@ -339,6 +346,7 @@ func FwpsCompleteClassify0(k *irql.K, classifyHandle uint64, flags uint32, class
 		cl.checkCompletion(k, classifyOut)
 		cl.completion.out = *classifyOut
 	}
+	ke.Adds(k, ke.Use{Obj: cl.reg.tid, How: ke.Count})
 	cl.pend = pendCompleted
 	cl.completeSeq = ke.Call(k, ddi.FwpsCompleteClassify0, cl.c.id)
 	e.drop(h, cl.completeSeq)
@@ -359,6 +367,7 @@ func (cl *call) completedTwice(k *ke.K) {
 // resume goes on with a classification that was parked: later in a context of its own, or now on the
 // completing stack.
 func (c *classification) resume(k *ke.K, cl *call) {
+	defer ke.Leave(k, c.enters(k))
 	c.parked, c.phase = nil, phRunning
 	on := func(k *ke.K) {
 		c.answer(k, cl)

@@ -25,10 +25,18 @@ type management struct {
 func PolicyID(k *ke.K) trace.ID { return state.Of(k).id }
 
 // Policy returns the management objects in force.
-func Policy(k *ke.K) *wfp.Policy { return state.Of(k).policy }
+func Policy(k *ke.K) *wfp.Policy {
+	e := state.Of(k)
+	ke.Adds(k, ke.Use{Obj: e.id, How: ke.R})
+	return e.policy
+}
 
 // SetPolicy puts a policy in force.
-func SetPolicy(k *ke.K, p *wfp.Policy) { state.Of(k).policy = p }
+func SetPolicy(k *ke.K, p *wfp.Policy) {
+	e := state.Of(k)
+	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
+	e.policy = p
+}
 
 // NewHandle gives a number to an object of package fwpm.
 func NewHandle(k *ke.K, obj any) irql.HANDLE { return irql.HANDLE(state.Of(k).handles.add(obj)) }
@@ -60,6 +68,7 @@ func SessionClosed(k *ke.K, session any) {
 // already.
 func NextCalloutID(k *ke.K, key GUID) uint32 {
 	e := state.Of(k)
+	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
 	if r := e.registered(key); r != nil {
 		return r.id
 	}
@@ -70,6 +79,7 @@ func NextCalloutID(k *ke.K, key GUID) uint32 {
 // NextFilterID gives a filter its run-time number.
 func NextFilterID(k *ke.K) uint64 {
 	e := state.Of(k)
+	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
 	e.nextFilter++
 	return e.nextFilter - 1
 }
@@ -78,6 +88,7 @@ func NextFilterID(k *ke.K) uint64 {
 // Without registered code nobody is told.
 func NotifyAdded(k *ke.K, f *wfp.Filter) ntstatus.NTSTATUS {
 	e := state.Of(k)
+	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
 	e.checkSublayer(k, f)
 	if f.Callout == nil {
 		return ntstatus.STATUS_SUCCESS
@@ -108,6 +119,7 @@ func (e *engine) notifyUnknown(k *ke.K, r *registration, f *wfp.Filter) {
 // NotifyCommitted tells callouts that asked for it that a filter is in force.
 func NotifyCommitted(k *ke.K, f *wfp.Filter) {
 	e := state.Of(k)
+	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
 	if f.Callout == nil {
 		return
 	}
@@ -121,11 +133,15 @@ func NotifyCommitted(k *ke.K, f *wfp.Filter) {
 // may never have heard of the filter (wfp.md 2.4).
 func NotifyDeleted(k *ke.K, f *wfp.Filter) {
 	e := state.Of(k)
+	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
 	f.Deleted = true
 	if f.Callout == nil {
 		return
 	}
 	r := e.registered(f.Callout.Key)
+	if r != nil {
+		ke.Adds(k, ke.Use{Obj: r.tid, How: ke.W})
+	}
 	for _, c := range e.open {
 		for _, cl := range c.calls {
 			if cl.f == f && cl.pend == pendPending {
@@ -147,13 +163,14 @@ func (e *engine) notify(k *ke.K, r *registration, t FWPS_CALLOUT_NOTIFY_TYPE, ke
 	if old < ke.Dispatch && ke.Choose(k, &siteNotify, 2) == 1 {
 		ke.SetIRQL(k, ke.Dispatch)
 	}
-	r.enter()
+	r.enter(k)
 	rf := runtimeFilter(f)
 	rf.Action.CalloutId = r.id
 	ke.Push(k, ke.Frame{Kind: ke.FrameNotify, Image: r.owner, Device: r.device, Object: r, Obj: r.tid,
 		Fn: codeOf(r.fn.NotifyFn)})
 	s := r.fn.NotifyFn(k, t, key, rf)
 	ke.PopStatus(k, s)
+	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
 	if t == FWPS_CALLOUT_NOTIFY_ADD_FILTER {
 		f.Context = rf.Context
 	}

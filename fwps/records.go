@@ -46,6 +46,7 @@ func (r *chain) Len() int { return len(r.all()) }
 // all lists the records, oldest first. What is inherited is looked up now, not when the socket was told
 // (wfp.md 10.4).
 func (r *chain) all() []*record {
+	r.e.m.AddsOn(ke.Use{Obj: r.id, How: ke.R})
 	if r.inherited == nil {
 		return r.own
 	}
@@ -106,6 +107,7 @@ type recordsRef struct {
 func (e *engine) NewRecords(_ *ke.K, inherited tcpip.Records) tcpip.Records {
 	r := &chain{e: e, id: e.m.NewID(trace.RedirectRecords)}
 	r.inherited, _ = inherited.(*chain)
+	e.m.AddsOn(ke.Use{Obj: r.id, How: ke.W})
 	e.chains = append(e.chains, r)
 	return r
 }
@@ -145,6 +147,7 @@ func (e *engine) ParseRecords(b []byte) (tcpip.Records, bool) {
 		return nil, false
 	}
 	n := binary.LittleEndian.Uint64(b[8:]) ^ blobKey
+	e.m.AddsOn(ke.Use{Obj: e.chainsID(), How: ke.R})
 	for _, c := range e.chains {
 		if c.id.Num() == n {
 			return c, true
@@ -199,6 +202,8 @@ func (e *engine) ConnectionGone(k *ke.K, r tcpip.Records, _ trace.ID) {
 	if !ok || c.gone {
 		return
 	}
+	ke.Adds(k, ke.Use{Obj: c.id, How: ke.W})
+	ke.Adds(k, ke.Use{Obj: c.e.chainsID(), How: ke.W})
 	c.gone = true
 	c.free(k)
 	for i, o := range e.chains {
@@ -231,6 +236,7 @@ func (c *classification) takeContext(k *ke.K, w *writable, v *version) {
 		Seq: v.seq, BugCheck: 0xC2,
 		Fix: "do not touch or free the context after FwpsApplyModifiedLayerData0: the engine frees it " +
 			"when the flow is gone."})
+	ke.Adds(k, ke.Use{Obj: c.chain.id, How: ke.W})
 	c.chain.contexts = append(c.chain.contexts, x)
 	v.req.LocalRedirectContext = b
 }
@@ -250,11 +256,14 @@ func (c *classification) addRecord(w *writable, v *version) {
 			}
 		}
 	}
+	c.e.m.AddsOn(ke.Use{Obj: c.chain.id, How: ke.W})
+	c.e.m.AddsOn(ke.Use{Obj: c.e.chainsID(), How: ke.W})
 	c.chain.own = append(c.chain.own, v.record)
 }
 
 // dropRecord takes back the record of a version that was not taken.
 func (r *chain) dropRecord(rec *record) {
+	r.e.m.AddsOn(ke.Use{Obj: r.id, How: ke.W})
 	for i, o := range r.own {
 		if o == rec {
 			r.own = list.Cut(r.own, i)
@@ -262,3 +271,6 @@ func (r *chain) dropRecord(rec *record) {
 		}
 	}
 }
+
+// chainsID stands for which records there are, and for whose.
+func (e *engine) chainsID() trace.ID { return e.id | 1<<54 }

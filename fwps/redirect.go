@@ -70,6 +70,7 @@ func FwpsRedirectHandleDestroy0(k *irql.K, redirectHandle irql.HANDLE) {
 		return
 	}
 	ke.Point(k, ke.Use{Obj: h.id, How: ke.W})
+	ke.Adds(k, ke.Use{Obj: e.chainsID(), How: ke.R})
 	for _, c := range e.chains {
 		for _, rec := range c.own {
 			if rec.handle == h {
@@ -82,6 +83,7 @@ func FwpsRedirectHandleDestroy0(k *irql.K, redirectHandle irql.HANDLE) {
 			}
 		}
 	}
+	e.m.Ends(h.id)
 	h.alive = false
 	h.destroySeq = ke.Call(k, ddi.FwpsRedirectHandleDestroy0, h.id)
 }
@@ -90,6 +92,9 @@ func FwpsRedirectHandleDestroy0(k *irql.K, redirectHandle irql.HANDLE) {
 func (e *engine) redirectHandleOf(k *ke.K, obj string, num irql.HANDLE, what string, by image,
 	known bool) *redirectHandle {
 	h, _ := e.handles.find(uint64(num)).(*redirectHandle)
+	if h != nil {
+		ke.Alive(k, h.id)
+	}
 	f := verify.Finding{Rule: verify.WFP_099, Obj: obj,
 		Fix: "use the handle FwpsRedirectHandleCreate0 gave this driver, until unload."}
 	switch {
@@ -124,7 +129,7 @@ func FwpsQueryConnectionRedirectState0(k *irql.K, redirectRecords irql.HANDLE, r
 		return FWPS_CONNECTION_NOT_REDIRECTED
 	}
 	c := ref.c
-	ke.Point(k, ke.Use{Obj: c.id, How: ke.R})
+	ke.Point(k, ke.Use{Obj: c.id, How: ke.W})
 	if c.phase == phDecided {
 		ke.Report(k, verify.Finding{Rule: verify.WFP_054, Obj: c.id.String(), BugCheck: 0xD5,
 			Headline: "FwpsQueryConnectionRedirectState0 with the redirect records of a classification " +
@@ -151,6 +156,9 @@ func FwpsQueryConnectionRedirectState0(k *irql.K, redirectRecords irql.HANDLE, r
 // redirectState compares a chain with a handle (wfp.md 10.3).
 func (e *engine) redirectState(k *ke.K, c *chain, h *redirectHandle) (FWPS_CONNECTION_REDIRECT_STATE,
 	*record) {
+	for a := c; a != nil; a = a.inherited {
+		ke.Adds(k, ke.Use{Obj: a.id, How: ke.R})
+	}
 	all := c.all()
 	if c.claimedBy(h.owner) {
 		return FWPS_CONNECTION_REDIRECTED_BY_SELF, nil
@@ -193,7 +201,8 @@ func FwpsQueryConnectionSioFormatRedirectRecords0(k *irql.K, redirectRecords irq
 	id := trace.ID(0)
 	if ref != nil {
 		id = ref.c.id
-		ke.Point(k, ke.Use{Obj: id, How: ke.R})
+		ke.Point(k, ke.Use{Obj: id, How: ke.W})
+		ke.Adds(k, ke.Use{Obj: ref.chain.id, How: ke.W})
 	}
 	s := e.sioFormat(k, ref, outputBuffer, outputBufferLength, bytesTransferred)
 	ke.CallStatus(k, ddi.FwpsQueryConnectionSioFormatRedirectRecords0, id, uint32(s))

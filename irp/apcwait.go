@@ -12,6 +12,7 @@ import (
 // own where no special kernel APC is delivered to it, and the event is set by one (irp.md 5, 16). That the
 // request was already sent like that is IRP-056.
 func (io *ioManager) needsAPC(k *irql.K, o *ke.Object) {
+	ke.Adds(k, ke.Use{Obj: o.ID, How: ke.R})
 	for p := io.live; p != nil; p = p.next {
 		if !p.sent || p.thread != ke.ThreadOf(k) || !p.isUserEvent(o) || o.Signal > 0 {
 			continue

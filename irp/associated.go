@@ -63,6 +63,7 @@ func (p *IRP) checkAssociated(k *irql.K) {
 				"more than its IrpCount says", p.id, p.masterID), Fix: countParts})
 		return
 	}
+	m.uses(ke.W)
 	m.parts++
 	l := m.loc(m.cur)
 	switch {
@@ -93,6 +94,7 @@ func (p *IRP) finishAssociated(k *irql.K) {
 	if m.id != id || m.state == stFreed {
 		return
 	}
+	m.uses(ke.W)
 	m.assoc.IrpCount--
 	m.partsDone++
 	if m.assoc.IrpCount != 0 {

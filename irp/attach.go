@@ -43,6 +43,8 @@ func IoAttachDeviceToDeviceStackSafe(k *irql.K, source, target *DEVICE_OBJECT,
 // attach links source to the top of target's stack and stores that device in *at, if at is not nil.
 func attach(k *irql.K, d ddi.ID, source, target *DEVICE_OBJECT, at **DEVICE_OBJECT) *DEVICE_OBJECT {
 	ke.Point(k, ke.Use{Obj: target.id, How: ke.W})
+	source.looks(k)
+	target.looks(k)
 	if source.deleted || source.lower != nil || source.top() == target.top() {
 		ke.Report(k, verify.Finding{Rule: verify.OBJ_004, Obj: source.id.String(),
 			Headline: fmt.Sprintf("%v, which is deleted, attached or part of that stack, is attached to %v",
@@ -60,6 +62,8 @@ func attach(k *irql.K, d ddi.ID, source, target *DEVICE_OBJECT, at **DEVICE_OBJE
 		*at = top
 	}
 	top.AttachedDevice = source
+	ke.Adds(k, ke.Use{Obj: stackOf(top.id), How: ke.W})
+	ke.Adds(k, ke.Use{Obj: stackOf(source.id), How: ke.W})
 	source.lower = top
 	source.StackSize = top.StackSize + 1
 	source.AlignmentRequirement = top.AlignmentRequirement

@@ -81,10 +81,23 @@ func TestIoAttachDeviceToDeviceStack_Window(t *testing.T) {
 
 // Rule: OBJ-004
 func TestIoAttachDeviceToDeviceStackSafe_ToItself(t *testing.T) {
-	l := newLab(t, ke.Config{})
-	st := l.stack(skips, completes(ok))
-	l.begin(func(k *irql.K) {
-		irp.IoAttachDeviceToDeviceStackSafe(k, st[0].dev, st[1].dev, &st[0].below)
+	tripsAs(t, verify.OBJ_004, 0, "", func(l *lab) {
+		st := l.stack(skips, completes(ok))
+		l.begin(func(k *irql.K) {
+			irp.IoAttachDeviceToDeviceStackSafe(k, st[0].dev, st[1].dev, &st[0].below)
+		})
 	})
-	l.expect(verify.OBJ_004)
+}
+
+func TestFault_IoAttachDevice(t *testing.T) {
+	l := newLab(t, ke.Config{Pins: []ke.Pin{{Site: "fault/OpenDevice", Alt: 1}}})
+	new(control).load(l)
+	st := l.stack(skips)
+	l.as(st[0].obj.Image(), func(k *irql.K) {
+		s := irp.IoAttachDevice(k, st[0].dev, devName, &st[0].below)
+		assert.Equal(t, ntstatus.STATUS_INSUFFICIENT_RESOURCES, s)
+	})
+	l.rest()
+	l.silent()
+	assert.Nil(t, st[0].below)
 }

@@ -27,6 +27,9 @@ func IoCallDriver(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
 	}
 	ke.LeavesDriver(k, "IoCallDriver")
 	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+	if dev != nil {
+		ke.Alive(k, dev.id)
+	}
 	checkSend(k, dev, p)
 	fv := frameVisit(k, p)
 	var above *visit
@@ -82,7 +85,7 @@ func IoCallDriver(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
 	if stale != 0 && s == ntstatus.STATUS_PENDING {
 		eventStale(k, p, id, stale)
 	}
-	ke.Point(k, ke.Use{Obj: p.id, How: ke.Back})
+	ke.PointHere(k, p.id)
 	return s
 }
 
@@ -98,8 +101,9 @@ func dispatch(k *irql.K, dev *DEVICE_OBJECT, p *IRP, v *visit, major uint8) ntst
 	f.Kind, f.Image, f.Obj, f.Fn, f.Level = ke.FrameDispatch, drv.image, id, codeOf(fn), int(level)
 	f.Device, f.Object, f.Data = dev, p, v
 	ke.Begin(k, f)
-	ke.Point(k, ke.Use{Obj: id, How: ke.R})
+	ke.PointHere(k, id)
 	s := fn(k, dev, p)
+	p.after(k, id)
 	judgeDispatch(k, p, id, v, s)
 	if p.id == id && p.state == stAt && p.serial == v.serial {
 		p.state = stQueued // marked, and kept by the driver
@@ -130,6 +134,9 @@ func invalidDeviceRequest(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTAT
 
 // checkSend evaluates the rules of IoCallDriver's entry.
 func checkSend(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
+	if dev != nil && dev.deleted {
+		ke.Adds(k, ke.Use{Obj: dev.id, How: ke.R})
+	}
 	if dev == nil || dev.DriverObject == nil || dev.deleted && dev.refs <= 0 {
 		badDevice(k, dev, p)
 	}

@@ -134,6 +134,7 @@ func IoCancelIrp(k *irql.K, p *IRP) bool {
 	checkCancel(k, p)
 	id := p.id
 	old := io.lockCancel(k)
+	p.uses(ke.W)
 	if p.id != id || p.cur > p.stackCount+1 || p.state == stFreed || p.state == stStage2 {
 		checkCancel(k, p) // it went while the lock was waited for
 	}
@@ -149,6 +150,7 @@ func (p *IRP) cancelNow(k *irql.K) bool {
 
 // takeCancel sets Cancel and calls the cancel routine, if there is one, with the cancel lock held.
 func (p *IRP) takeCancel(k *irql.K, io *ioManager, old uint8) bool {
+	p.uses(ke.W)
 	if !p.cancel {
 		p.cancel, p.cancelAt = true, io.m.Now()
 	}
@@ -185,6 +187,8 @@ func (p *IRP) runCancel(k *irql.K, io *ioManager, r DRIVER_CANCEL, old uint8) {
 	f.SetEntryIRQL(old)
 	ke.Hold(k, held)
 	r(k, dev, p)
+	p.uses(ke.W)
+	ke.Adds(k, ke.Use{Obj: id, How: ke.W})
 	if _, ok := ke.FindHeld(k, &io.cancelLock); ok && io.cancelOwner == p {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_024, BugCheck: 0x11B, Obj: id.String(),
 			Headline: fmt.Sprintf("the cancel routine of %v returns holding the cancel spin lock", id),

@@ -222,8 +222,9 @@ func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *k
 	ke.Begin(k, f)
 	*p.record() = routineRun{context: ctx, fn: f.Fn, frame: f.Serial, pended: pended, time: ke.Of(k).Now(),
 		by: setBy}
-	ke.Point(k, ke.Use{Obj: id, How: ke.R})
+	ke.PointHere(k, id)
 	r := routine(k, dev, p, ctx)
+	p.after(k, id)
 	still := p.id == id && p.state == stInRoutine && p.serial == mine
 	switch {
 	case r == ntstatus.STATUS_MORE_PROCESSING_REQUIRED:

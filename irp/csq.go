@@ -113,6 +113,7 @@ func (q *IO_CSQ) initialise(k *irql.K, d ddi.ID, as IO_CSQ) ntstatus.NTSTATUS {
 			"initialise it once, before the first IRP.")
 	}
 	as.run, as.id, as.owner = ke.StampOf(k), ke.Of(k).NewID(trace.Queue), ke.Acting(k)
+	ke.Of(k).Ends(as.id)
 	*q = as
 	q.initSeq = ke.CallStatus(k, d, q.id, uint32(ntstatus.STATUS_SUCCESS))
 	return ntstatus.STATUS_SUCCESS
@@ -155,6 +156,7 @@ func (q *IO_CSQ) put(k *irql.K, d ddi.ID, p *IRP, context *IO_CSQ_IRP_CONTEXT, e
 		ke.CallStatus(k, d, p.id, uint32(s))
 		return s
 	}
+	p.uses(ke.W)
 	p.markPending(k, d) // after the insertion succeeded (irp.md 24 #4)
 	p.csq = q
 	q.n++
@@ -224,7 +226,7 @@ func IoCsqRemoveIrp(k *irql.K, csq *IO_CSQ, context *IO_CSQ_IRP_CONTEXT) *IRP {
 	ke.Point(k, ke.Use{Obj: q.id, How: ke.Deq})
 	q.usable(k, d)
 	old, before := q.take(k)
-	p := context.Irp
+	p := context.Irp // which the lock guards
 	if p != nil && p.csq != q {
 		q.misused(k, "IoCsqRemoveIrp for "+p.id.String()+", which is not in this queue",
 			"pass the context that the IRP was inserted with, and the same queue.")
@@ -256,6 +258,7 @@ func (q *IO_CSQ) removed(k *irql.K, d ddi.ID, p *IRP, old irql.KIRQL, before loc
 // cancelQueued is the library's cancel routine.
 func cancelQueued(k *irql.K, _ *DEVICE_OBJECT, p *IRP) {
 	q := p.csq
+	p.uses(ke.R)
 	IoReleaseCancelSpinLock(k, p.cancelIrql)
 	old, before := q.take(k)
 	q.callRemove(k, p)

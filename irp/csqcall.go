@@ -24,6 +24,7 @@ func lockStateOf(k *irql.K) lockState {
 
 // enter begins a callback of the queue.
 func (q *IO_CSQ) enter(k *irql.K, fn any) {
+	ke.Adds(k, ke.Use{Obj: q.id, How: ke.W})
 	ke.Push(k, ke.Frame{Kind: ke.FrameQueue, Image: q.owner, Object: q, Obj: q.id, Fn: codeOf(fn)})
 }
 
@@ -33,6 +34,7 @@ func (q *IO_CSQ) take(k *irql.K) (old irql.KIRQL, before lockState) {
 	q.enter(k, q.acquire)
 	q.acquire(k, q, &old)
 	ke.PopKeeping(k)
+	ke.Adds(k, ke.Use{Obj: q.id, How: ke.W})
 	if held := ke.Locks(k); len(held) > before.locks {
 		q.lock = held[len(held)-1].Lock
 	}
@@ -85,6 +87,8 @@ func (q *IO_CSQ) callComplete(k *irql.K, p *IRP) {
 
 // drop ends the stay of an IRP in the queue. What the library stored in DriverContext[3] must still be there.
 func (q *IO_CSQ) drop(k *irql.K, p *IRP) {
+	ke.Adds(k, ke.Use{Obj: q.id, How: ke.W})
+	p.uses(ke.W)
 	if p.driverContext[3] != p.csqKey {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_075, Obj: p.id.String(), Dump: dumpIRP(p),
 			Headline: fmt.Sprintf("DriverContext[3] of %v was overwritten while the IRP was in %v", p.id,
@@ -125,6 +129,7 @@ func (q *IO_CSQ) follows(k *irql.K, p *IRP, seen int) bool {
 
 // usable reports a queue that was not initialised.
 func (q *IO_CSQ) usable(k *irql.K, d ddi.ID) {
+	ke.Alive(k, q.id)
 	if q.id == 0 || !q.run.Of(k) {
 		q.misused(k, d.String()+" on a queue that is not initialised", "call IoCsqInitialize first.")
 		panic("internal error: went on with a cancel-safe queue that is not initialised")
@@ -143,6 +148,7 @@ func (q *IO_CSQ) misused(k *irql.K, what, fix string) {
 // admits reports whether the code that runs in k may touch an IRP that is in the queue: a callback of the
 // queue, or code that holds the queue's lock.
 func (q *IO_CSQ) admits(k *irql.K) bool {
+	ke.Adds(k, ke.Use{Obj: q.id, How: ke.R})
 	f := ke.Top(k)
 	if f == nil || f.Kind == ke.FrameQueue && f.Object == q {
 		return true

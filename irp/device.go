@@ -128,6 +128,10 @@ func IoCreateDevice(k *irql.K, drv *DRIVER_OBJECT, deviceExtensionSize uint32, d
 	deviceCharacteristics uint32, exclusive bool, deviceObject **DEVICE_OBJECT) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.IoCreateDevice)
 	io := state.Of(k)
+	ke.Adds(k, ke.Use{Obj: drv.id, How: ke.A})
+	if deviceName != "" {
+		ke.Adds(k, ke.Use{Obj: io.names, How: ke.W})
+	}
 	s := ntstatus.STATUS_SUCCESS
 	if deviceName != "" && io.findDevice(deviceName) != nil {
 		s = ntstatus.STATUS_OBJECT_NAME_COLLISION
@@ -172,6 +176,7 @@ func (io *ioManager) findDevice(name string) *DEVICE_OBJECT {
 func IoDeleteDevice(k *irql.K, dev *DEVICE_OBJECT) {
 	ke.Enter(k, ddi.IoDeleteDevice)
 	ke.Point(k, ke.Use{Obj: dev.id, How: ke.Free})
+	dev.looks(k)
 	why := ""
 	switch {
 	case dev.deleted:
@@ -190,9 +195,32 @@ func IoDeleteDevice(k *irql.K, dev *DEVICE_OBJECT) {
 			Fix: "detach first (IoDetachDevice on the device below), then delete."})
 		return
 	}
+	io := state.Of(k)
+	io.m.Ends(dev.id)
+	if dev.name != "" {
+		ke.Adds(k, ke.Use{Obj: io.names, How: ke.W})
+	}
+	ke.Adds(k, ke.Use{Obj: dev.DriverObject.id, How: ke.A})
 	dev.deleted = true
 	ke.Call(k, ddi.IoDeleteDevice, dev.id)
-	state.Of(k).dropDevice(dev)
+	io.dropDevice(dev)
+}
+
+// hold takes a reference for the I/O manager, which has another one while it does so.
+func (d *DEVICE_OBJECT) hold(k *irql.K) {
+	ke.Adds(k, ke.Use{Obj: d.id, How: ke.Count})
+	d.Reference()
+}
+
+// letGo gives a reference of the I/O manager back. Which one is the last matters once the device is deleted.
+func (io *ioManager) letGo(k *irql.K, d *DEVICE_OBJECT) {
+	how := ke.Count
+	if d.deleted {
+		how = ke.A
+	}
+	d.Dereference()
+	ke.Adds(k, ke.Use{Obj: d.id, How: how})
+	io.dropDevice(d)
 }
 
 // dropDevice takes a deleted device from the lists once nobody refers to it.
@@ -213,6 +241,16 @@ func (io *ioManager) dropDevice(dev *DEVICE_OBJECT) {
 		}
 	}
 }
+
+// looks notes that the step under way goes up the stack from d.
+func (d *DEVICE_OBJECT) looks(k *irql.K) {
+	for ; d != nil; d = d.AttachedDevice {
+		ke.Adds(k, ke.Use{Obj: stackOf(d.id), How: ke.R})
+	}
+}
+
+// stackOf names what is attached to a device, apart from the rest of it.
+func stackOf(id trace.ID) trace.ID { return id | 1<<54 }
 
 // top is the highest device of the stack dev belongs to.
 func (d *DEVICE_OBJECT) top() *DEVICE_OBJECT {
@@ -235,6 +273,8 @@ func IoDetachDevice(k *irql.K, target *DEVICE_OBJECT) {
 			Fix:      "pass the device that IoAttachDeviceToDeviceStack returned."})
 		return
 	}
+	ke.Adds(k, ke.Use{Obj: stackOf(target.id), How: ke.W})
+	ke.Adds(k, ke.Use{Obj: stackOf(up.id), How: ke.W})
 	target.AttachedDevice = nil
 	up.lower = nil
 	ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoDetachDevice, Obj: target.id, Obj2: up.id})
@@ -247,7 +287,9 @@ func IoDetachDevice(k *irql.K, target *DEVICE_OBJECT) {
 func IoGetAttachedDeviceReference(k *irql.K, dev *DEVICE_OBJECT) *DEVICE_OBJECT {
 	ke.Enter(k, ddi.IoGetAttachedDeviceReference)
 	ke.Point(k, ke.Use{Obj: dev.id, How: ke.R})
+	dev.looks(k)
 	top := dev.top()
+	ke.Adds(k, ke.Use{Obj: top.id, How: ke.Count})
 	top.refs++
 	state.Of(k).took(k, top, top.id, ke.Call(k, ddi.IoGetAttachedDeviceReference, top.id))
 	return top

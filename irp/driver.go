@@ -27,6 +27,8 @@ func LoadDriver(m *ke.Machine, name string, entry DRIVER_INITIALIZE) *DRIVER_OBJ
 		}
 		ke.PopStatus(k, s)
 		drv.inEntry, drv.entered, drv.entry = false, true, s
+		ke.Adds(k, ke.Use{Obj: io.names, How: ke.W})
+		ke.Adds(k, ke.Use{Obj: drv.id, How: ke.W})
 		for i, fn := range drv.MajorFunction {
 			if fn == nil {
 				drv.MajorFunction[i] = invalidDeviceRequest
@@ -61,10 +63,11 @@ func UnloadDriver(m *ke.Machine, drv *DRIVER_OBJECT) bool {
 	}
 	drv.stopping = true
 	m.NewThread("DriverUnload of "+drv.image.Name, nil, func(k *ke.K) {
-		for len(io.openFiles(drv)) > 0 { // not called while a device of the driver is referenced (irp.md 22)
+		for io.isOpen(k, drv) { // not called while a device of the driver is referenced (irp.md 22)
 			ke.Wait(k, []*ke.Object{&drv.idle}, false, nil, "the last file object of a device")
 		}
 		drv.image.Unloading = true
+		io.m.Ends(drv.id)
 		ke.Push(k, ke.Frame{Kind: ke.FrameUnload, Image: drv.image, Object: drv, Obj: drv.id,
 			Fn: codeOf(drv.DriverUnload)})
 		drv.DriverUnload(k, drv)
@@ -76,16 +79,32 @@ func UnloadDriver(m *ke.Machine, drv *DRIVER_OBJECT) bool {
 
 // unloaded takes the image away. An I/O work item or a referenced device holds it until the routine has run.
 func (io *ioManager) unloaded(k *irql.K, drv *DRIVER_OBJECT) {
-	for io.holdsImage(drv) {
+	for io.holdsImage(k, drv) {
 		ke.Wait(k, []*ke.Object{&drv.idle}, false, nil, "the end of a work item")
 	}
 	io.m.RunUnloadChecks(drv.image)
 	drv.image.Unloaded = true
+	io.m.Ends(drv.id)
 	drv.gone = true
 }
 
+// isOpen reports whether a device of the driver is open.
+func (io *ioManager) isOpen(k *irql.K, drv *DRIVER_OBJECT) bool {
+	ke.Adds(k, ke.Use{Obj: drv.id, How: ke.W})
+	return len(io.openFiles(drv)) > 0
+}
+
+// left wakes an unload that waits for the last user of the driver, after one has gone.
+func (d *DRIVER_OBJECT) left(k *irql.K) {
+	ke.Adds(k, ke.Use{Obj: d.id, How: ke.Count})
+	if d.idle.Waiters() > 0 {
+		ke.SetSignal(k, &d.idle, 1)
+	}
+}
+
 // holdsImage reports whether a queued or running work item keeps the driver loaded (irp.md 18).
-func (io *ioManager) holdsImage(drv *DRIVER_OBJECT) bool {
+func (io *ioManager) holdsImage(k *irql.K, drv *DRIVER_OBJECT) bool {
+	ke.Adds(k, ke.Use{Obj: drv.id, How: ke.W})
 	for _, w := range io.items {
 		if w.drv == drv && w.queued {
 			return true

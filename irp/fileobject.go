@@ -85,7 +85,14 @@ type access struct {
 // to speak, and an exclusive one that is open is not opened again.
 func (io *ioManager) open(k *irql.K, by *ke.Process, mode irql.KPROCESSOR_MODE, name string,
 	a access) (*FILE_OBJECT, ntstatus.NTSTATUS) {
+	ke.Adds(k, ke.Use{Obj: io.names, How: ke.R})
 	dev, rest, s := io.resolve(name)
+	if dev != nil {
+		ke.Adds(k, ke.Use{Obj: dev.DriverObject.id, How: ke.Count})
+		if dev.Flags&DO_EXCLUSIVE != 0 {
+			ke.Adds(k, ke.Use{Obj: dev.id, How: ke.A})
+		}
+	}
 	switch {
 	case s != ntstatus.STATUS_SUCCESS:
 		return nil, s
@@ -104,7 +111,7 @@ func (io *ioManager) open(k *irql.K, by *ke.Process, mode irql.KPROCESSOR_MODE, 
 	}
 	io.files = append(io.files, f)
 	dev.opens++
-	dev.Reference()
+	dev.hold(k)
 	f.seq = ke.Log(k, trace.Event{What: trace.Note, Text: "opened", Obj: f.id, Obj2: dev.id})
 	s = io.tell(k, f, IRP_MJ_CREATE, mode)
 	if !ntstatus.NT_SUCCESS(s) {
@@ -112,6 +119,7 @@ func (io *ioManager) open(k *irql.K, by *ke.Process, mode irql.KPROCESSOR_MODE, 
 		io.forget(k, f)
 		return nil, s
 	}
+	ke.Adds(k, ke.Use{Obj: f.id, How: ke.W})
 	f.created = true
 	f.Flags |= FO_HANDLE_CREATED
 	return f, s
@@ -120,9 +128,11 @@ func (io *ioManager) open(k *irql.K, by *ke.Process, mode irql.KPROCESSOR_MODE, 
 // closeHandle ends one handle. With the last one the driver hears IRP_MJ_CLEANUP, in the thread that closes
 // it, and has to complete what it still queues for the file object (irp.md 10.2).
 func (io *ioManager) closeHandle(k *irql.K, f *FILE_OBJECT) {
+	ke.Adds(k, ke.Use{Obj: f.id, How: ke.W})
 	ke.Log(k, trace.Event{What: trace.Note, Text: "handle closed", Obj: f.id})
 	if f.handles--; f.handles == 0 {
 		io.tell(k, f, IRP_MJ_CLEANUP, irql.KernelMode) // its status means nothing to anybody
+		ke.Adds(k, ke.Use{Obj: f.id, How: ke.W})
 		f.Flags |= FO_CLEANUP_COMPLETE
 	}
 	io.dereference(k, f)
@@ -130,6 +140,11 @@ func (io *ioManager) closeHandle(k *irql.K, f *FILE_OBJECT) {
 
 // dereference gives one reference back; what happens with the last one is up to lastGone.
 func (io *ioManager) dereference(k *irql.K, f *FILE_OBJECT) {
+	how := ke.A
+	if f.handles > 0 {
+		how = ke.Count // the handle's own reference stays
+	}
+	ke.Adds(k, ke.Use{Obj: f.id, How: how})
 	if f.Dereference() == 0 {
 		io.lastGone(k, f)
 	}
@@ -161,9 +176,11 @@ func (io *ioManager) forget(k *irql.K, f *FILE_OBJECT) {
 	}
 	dev := f.DeviceObject
 	dev.opens--
-	dev.Dereference()
-	io.dropDevice(dev)
-	ke.SetSignal(k, &dev.DriverObject.idle, 1)
+	if dev.Flags&DO_EXCLUSIVE != 0 {
+		ke.Adds(k, ke.Use{Obj: dev.id, How: ke.A})
+	}
+	io.letGo(k, dev)
+	dev.DriverObject.left(k)
 }
 
 // tell sends the driver one of the requests about the life of a file object and waits for its end.
@@ -173,6 +190,7 @@ func (io *ioManager) tell(k *irql.K, f *FILE_OBJECT, major uint8,
 	var event irql.KEVENT
 	var iosb IO_STATUS_BLOCK
 	*event.Header() = ke.Object{Kind: ke.NotificationEvent, ID: f.id}
+	f.DeviceObject.looks(k)
 	dev := f.DeviceObject.top()
 	p := io.newIRP(k, dev.StackSize, byManager)
 	p.bind(k, &event, &iosb)
@@ -236,8 +254,8 @@ func IoGetDeviceObjectPointer(k *irql.K, objectName string, desiredAccess uint32
 	deviceObject **DEVICE_OBJECT) ntstatus.NTSTATUS {
 	_ = desiredAccess
 	ke.Enter(k, ddi.IoGetDeviceObjectPointer)
-	ke.Point(k, ke.Use{})
 	io := state.Of(k)
+	ke.Point(k, ke.Use{Obj: io.names, How: ke.R})
 	f, s := io.open(k, nil, irql.KernelMode, objectName, access{read: true, write: true})
 	if !ntstatus.NT_SUCCESS(s) {
 		ke.CallStatus(k, ddi.IoGetDeviceObjectPointer, 0, uint32(s))

@@ -321,7 +321,8 @@ type ioManager struct {
 
 	advice []advice // by image
 
-	forces bool // Config.ForcePending
+	forces bool     // Config.ForcePending
+	names  trace.ID // stands for all names, of devices and links
 
 	cancelLock  ke.SpinLock
 	cancelOwner *IRP
@@ -330,7 +331,7 @@ type ioManager struct {
 var state = ke.NewSlot(newIOManager)
 
 func newIOManager(m *ke.Machine) *ioManager {
-	io := &ioManager{m: m, forces: m.Config().ForcePending}
+	io := &ioManager{m: m, forces: m.Config().ForcePending, names: trace.MakeID(trace.Device, 1<<54)}
 	io.cancelLock.ID = m.NewID(trace.SpinLock)
 	m.OnStackDeath = append(m.OnStackDeath, io.stackGone)
 	m.OnThreadEnd = append(m.OnThreadEnd, io.endThread)

@@ -125,6 +125,7 @@ func InitializeListHead(k *irql.K, listHead *LIST_ENTRY) {
 	case h.id != 0 && h.run.Of(k) && h.Flink != h:
 		h.broken(k, d, "still has entries, which are lost", "initialise a list once, or empty it first.")
 	}
+	ke.Adds(k, ke.Use{Obj: ke.AddrID(k, h), How: ke.W})
 	h.Flink, h.Blink, h.in, h.mode = h, h, nil, listFresh
 	if h.of == nil && h.Record == nil && (h.id == 0 || !h.run.Of(k)) {
 		h.id = ke.Of(k).NewID(trace.List)
@@ -139,6 +140,7 @@ func InitializeListHead(k *irql.K, listHead *LIST_ENTRY) {
 // Reference: wdm/nf-wdm-islistempty.
 func IsListEmpty(k *irql.K, listHead *LIST_ENTRY) bool {
 	ke.Enter(k, ddi.IsListEmpty)
+	ke.Adds(k, ke.Use{Obj: ke.AddrID(k, listHead), How: ke.R})
 	return !listHead.usable(k, ddi.IsListEmpty) || listHead.Flink == listHead
 }
 
@@ -188,7 +190,7 @@ func RemoveEntryList(k *irql.K, entry *LIST_ENTRY) bool {
 	const d = ddi.RemoveEntryList
 	ke.Enter(k, d)
 	switch {
-	case entry.linked(k):
+	case entry.uses(k) && entry.linked(k):
 		if h := entry.in; h.changes(k, d, listPlain, nil) {
 			entry.unlink(k, d)
 		}
@@ -209,9 +211,18 @@ func (e *LIST_ENTRY) usable(k *irql.K, d ddi.ID) bool {
 	return false
 }
 
+// uses says that the step under way looks at the entry and may change it. It is always true.
+func (e *LIST_ENTRY) uses(k *irql.K) bool {
+	ke.Adds(k, ke.Use{Obj: ke.AddrID(k, e), How: ke.W})
+	if e.of != nil {
+		e.of.uses(ke.W)
+	}
+	return true
+}
+
 // changes is the check of every routine that changes a list; false means that the routine has no effect.
 func (e *LIST_ENTRY) changes(k *irql.K, d ddi.ID, mode listMode, lock *irql.KSPIN_LOCK) bool {
-	if !e.usable(k, d) {
+	if !e.uses(k) || !e.usable(k, d) {
 		return false
 	}
 	switch {
@@ -234,7 +245,7 @@ func (e *LIST_ENTRY) insert(k *irql.K, d ddi.ID, mode listMode, entry *LIST_ENTR
 	if !e.changes(k, d, mode, nil) {
 		return
 	}
-	if entry.linked(k) {
+	if entry.uses(k) && entry.linked(k) {
 		entry.broken(k, d, "is linked into a list already", "one list at a time: remove it first.")
 		return
 	}
@@ -283,6 +294,7 @@ func (e *LIST_ENTRY) takeFrom(k *irql.K, d ddi.ID, mode listMode, first bool) *L
 
 // unlink takes e out of its list unless that is corrupt.
 func (e *LIST_ENTRY) unlink(k *irql.K, d ddi.ID) bool {
+	e.uses(k)
 	next, prev := e.Flink, e.Blink
 	if next == nil || prev == nil || next.Blink != e || prev.Flink != e {
 		e.broken(k, d, "is in a corrupt list: its neighbours do not point back", "")

@@ -84,6 +84,7 @@ func (l *LOOKASIDE_LIST_EX) report(k *irql.K, sub, meaning, headline string) {
 
 // usable reports a list that is not initialised; false means that the routine has no effect.
 func (l *LOOKASIDE_LIST_EX) usable(k *irql.K, d ddi.ID) bool {
+	ke.Alive(k, l.id)
 	if l.live && l.run.Of(k) && l.goneRule == verify.NoRule {
 		return true
 	}
@@ -117,6 +118,7 @@ func ExInitializeLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX, alloca
 	checkTag(k, ddi.ExInitializeLookasideListEx, tag)
 	s := lookasideState.Of(k)
 	s.live = append(s.live, l)
+	ke.Of(k).Ends(l.id)
 	l.initSeq = ke.Call(k, ddi.ExInitializeLookasideListEx, l.id)
 	return ntstatus.STATUS_SUCCESS
 }
@@ -141,6 +143,7 @@ func ExAllocateFromLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX) *Buf
 	if b == nil {
 		return noPool(k, &r, false)
 	}
+	ke.Adds(k, ke.Use{Obj: l.id, How: ke.Deq})
 	l.out = append(l.out, b)
 	return b
 }
@@ -217,6 +220,7 @@ func ExDeleteLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX) {
 		l.report(k, "0xcb", "a lookaside list is deleted with entries outstanding",
 			fmt.Sprintf("%v is deleted while %d of its entries are handed out", l.id, n))
 	}
+	ke.Of(k).Ends(l.id)
 	l.live = false
 	s := lookasideState.Of(k)
 	for i, o := range s.live {

@@ -118,7 +118,11 @@ func checkMDL(k *irql.K, mdl *MDL, d ddi.ID) {
 	mdl.alive(k, d.String())
 }
 
+// uses says that the step under way does something to the MDL.
+func (mdl *MDL) uses(how ke.Access) { mdl.m.AddsOn(ke.Use{Obj: mdl.id, How: how}) }
+
 func (mdl *MDL) alive(k *irql.K, what string) {
+	mdl.uses(ke.R)
 	if !mdl.freed {
 		return
 	}
@@ -257,6 +261,7 @@ func IoFreeMdl(k *irql.K, mdl *MDL) {
 
 // end closes the books on an MDL.
 func (mdl *MDL) end(k *irql.K, seq uint64) {
+	mdl.uses(ke.Free)
 	mdl.freed, mdl.freeSeq = true, seq
 	mdl.endMapping(seq)
 	mdl.release(k)

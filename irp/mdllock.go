@@ -65,6 +65,7 @@ func MmProbeAndLockPages(k *irql.K, mdl *MDL, accessMode irql.KPROCESSOR_MODE, o
 }
 
 func (mdl *MDL) lock(k *irql.K, write bool) {
+	mdl.uses(ke.W)
 	mdl.flags |= MDL_PAGES_LOCKED
 	if write {
 		mdl.flags |= MDL_WRITE_OPERATION
@@ -123,6 +124,7 @@ func MmUnlockPages(k *irql.K, mdl *MDL) {
 
 // unlock takes the pages of mdl out of the books.
 func (mdl *MDL) unlock(k *irql.K) {
+	mdl.uses(ke.W)
 	mdl.flags &^= MDL_PAGES_LOCKED | MDL_WRITE_OPERATION
 	s := mdls.Of(k)
 	for i, o := range s.locked {

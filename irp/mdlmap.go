@@ -81,6 +81,9 @@ func (mdl *MDL) addressKnown() *Buffer {
 	if mdl.flags&MDL_SOURCE_IS_NONPAGED_POOL != 0 {
 		return pool.Mapped(mdl.buf, &pool.Alias{Obj: mdl.id}, false)
 	}
+	if s := mdl.source; s != nil {
+		s.uses(ke.R)
+	}
 	if s := mdl.source; s != nil && s.alias != nil && s.alias.Ended == 0 {
 		mdl.flags |= MDL_PARENT_MAPPED_SYSTEM_VA
 		return pool.Mapped(mdl.buf, s.alias, false)
@@ -227,6 +230,7 @@ func IoBuildPartialMdl(k *irql.K, sourceMdl, targetMdl *MDL, virtualAddress *Buf
 	checkMDL(k, sourceMdl, ddi.IoBuildPartialMdl)
 	checkMDL(k, targetMdl, ddi.IoBuildPartialMdl)
 	ke.Point(k, ke.Use{Obj: targetMdl.id, How: ke.W})
+	sourceMdl.uses(ke.R)
 	start, n, ok := partialRange(sourceMdl, virtualAddress, length)
 	if !ok || spanned(virtualAddress.Address(), uint32(n)) > targetMdl.pages {
 		badPartial(k, sourceMdl, targetMdl, start, length, ok)

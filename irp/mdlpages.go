@@ -23,9 +23,12 @@ const (
 )
 
 var (
-	sitePagesForMdl = ke.Site{Name: "fault/MmAllocatePagesForMdl", Alts: faultAlts, Spec: "irp.md 19.2, 20"}
-	siteFewerPages  = ke.Site{Name: "env/MmAllocatePagesForMdl", Alts: []string{"all pages", "half of them"},
-		Spec: "irp.md 20"}
+	sitePagesForMdl   = ke.Site{Name: "fault/MmAllocatePagesForMdl", Alts: faultAlts, Spec: "irp.md 19.2, 20"}
+	sitePagesForMdlEx = ke.Site{Name: "fault/MmAllocatePagesForMdlEx", Alts: faultAlts,
+		Spec: "irp.md 19.2, 20"}
+	fewerAlts        = []string{"all pages", "half of them"}
+	siteFewerPages   = ke.Site{Name: "env/MmAllocatePagesForMdl", Alts: fewerAlts, Spec: "irp.md 20"}
+	siteFewerPagesEx = ke.Site{Name: "env/MmAllocatePagesForMdlEx", Alts: fewerAlts, Spec: "irp.md 20"}
 )
 
 // tagMdl is what the pool block of such an MDL is called in reports.
@@ -39,7 +42,8 @@ var tagMdl = Tag("Mdl ")
 // wdm/nf-wdm-mmallocatepagesformdl.
 func MmAllocatePagesForMdl(k *irql.K, lowAddress, highAddress, skipBytes int64, totalBytes uint64) *MDL {
 	_, _, _ = lowAddress, highAddress, skipBytes
-	return pagesForMdl(k, ddi.MmAllocatePagesForMdl, totalBytes, 0)
+	return pagesForMdl(k, &pagesRequest{d: ddi.MmAllocatePagesForMdl, total: totalBytes,
+		fails: &sitePagesForMdl, fewer: &siteFewerPages})
 }
 
 // MmAllocatePagesForMdlEx is MmAllocatePagesForMdl with a type of caching and flags.
@@ -49,20 +53,30 @@ func MmAllocatePagesForMdl(k *irql.K, lowAddress, highAddress, skipBytes int64, 
 func MmAllocatePagesForMdlEx(k *irql.K, lowAddress, highAddress, skipBytes int64, totalBytes uint64,
 	cacheType MEMORY_CACHING_TYPE, flags uint32) *MDL {
 	_, _, _, _ = lowAddress, highAddress, skipBytes, cacheType
-	return pagesForMdl(k, ddi.MmAllocatePagesForMdlEx, totalBytes, flags)
+	return pagesForMdl(k, &pagesRequest{d: ddi.MmAllocatePagesForMdlEx, total: totalBytes, flags: flags,
+		fails: &sitePagesForMdlEx, fewer: &siteFewerPagesEx})
 }
 
-func pagesForMdl(k *irql.K, d ddi.ID, total uint64, flags uint32) *MDL {
+// pagesRequest is what is asked for, and the choices of the routine that is called.
+type pagesRequest struct {
+	d            ddi.ID
+	total        uint64
+	flags        uint32
+	fails, fewer *ke.Site
+}
+
+func pagesForMdl(k *irql.K, r *pagesRequest) *MDL {
+	d, flags := r.d, r.flags
 	ke.EnterAnyLevel(k, d)
 	pagesLevel(k, d, d.String())
 	ke.Point(k, ke.Use{})
-	pages := (total + pool.PageSize - 1) / pool.PageSize
+	pages := (r.total + pool.PageSize - 1) / pool.PageSize
 	const whole = MM_ALLOCATE_FULLY_REQUIRED | MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS
-	if flags&whole == 0 && pages > 1 && ke.Choose(k, &siteFewerPages, 2) == 1 {
+	if flags&whole == 0 && pages > 1 && ke.Choose(k, r.fewer, 2) == 1 {
 		pages /= 2
 	}
 	var buf *Buffer
-	if pages > 0 && !ke.Fails(k, &sitePagesForMdl) {
+	if pages > 0 && !ke.Fails(k, r.fails) {
 		buf = pool.Alloc(k, &pool.Request{DDI: d, Kind: pool.NonPaged, Size: int(pages * pool.PageSize),
 			System: true, Uninitialized: flags&MM_DONT_ZERO_ALLOCATION != 0})
 	}

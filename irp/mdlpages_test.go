@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"calloutsim/internal/ke"
 	"calloutsim/internal/verify"
@@ -44,19 +43,28 @@ func TestMmAllocatePagesForMdl_LifeOfThePages(t *testing.T) {
 }
 
 func TestMmAllocatePagesForMdl_Fewer(t *testing.T) {
-	l := newLab(t, ke.Config{Pins: []ke.Pin{{Site: "env/MmAllocatePagesForMdl", Alt: 1}}})
-	l.run(func(k *irql.K) {
-		mdl := pages(k, 4, 0)
-		assert.Equal(t, uint32(2*pageSize), irp.MmGetMdlByteCount(k, mdl))
-		irp.MmFreePagesFromMdl(k, mdl)
-		irp.ExFreePool(k, mdl.Block())
-	})
-	l.silent()
+	for site, mdl := range map[string]func(k *irql.K) *irp.MDL{
+		"env/MmAllocatePagesForMdl": func(k *irql.K) *irp.MDL {
+			return irp.MmAllocatePagesForMdl(k, 0, -1, 0, 4*pageSize)
+		},
+		"env/MmAllocatePagesForMdlEx": func(k *irql.K) *irp.MDL { return pages(k, 4, 0) },
+	} {
+		l := newLab(t, ke.Config{Pins: []ke.Pin{{Site: site, Alt: 1}}})
+		l.run(func(k *irql.K) {
+			mdl := mdl(k)
+			assert.Equal(t, uint32(2*pageSize), irp.MmGetMdlByteCount(k, mdl), site)
+			irp.MmFreePagesFromMdl(k, mdl)
+			irp.ExFreePool(k, mdl.Block())
+		})
+		l.silent()
+	}
 }
 
 func TestFault_MmAllocatePagesForMdl(t *testing.T) {
 	failing(t, "fault/MmAllocatePagesForMdl", func(k *irql.K, _ *driver) {
 		assert.Nil(t, irp.MmAllocatePagesForMdl(k, 0, -1, 0, 1))
+	})
+	failing(t, "fault/MmAllocatePagesForMdlEx", func(k *irql.K, _ *driver) {
 		assert.Nil(t, pages(k, 1, 0))
 	})
 }
@@ -64,47 +72,35 @@ func TestFault_MmAllocatePagesForMdl(t *testing.T) {
 // Rule: MDL-002
 func TestMDL002_PagesOfAnMdl(t *testing.T) {
 	trips(t, verify.MDL_002, does(func(k *irql.K) { irp.MmUnlockPages(k, pages(k, 1, 0)) }))
-	for _, do := range []func(k *irql.K, mdl *irp.MDL){
-		func(k *irql.K, mdl *irp.MDL) {
-			irp.MmFreePagesFromMdl(k, mdl)
-			irp.MmFreePagesFromMdl(k, mdl)
-		},
-		func(k *irql.K, _ *irp.MDL) { irp.MmFreePagesFromMdl(k, locked(k, pagedBlock(k), irp.IoReadAccess)) },
-	} {
-		l := newLab(t, ke.Config{})
-		l.run(func(k *irql.K) { do(k, pages(k, 1, 0)) })
-		l.expect(verify.MDL_002)
-	}
+	tripsAs(t, verify.MDL_002, 0, "", does(func(k *irql.K) {
+		mdl := pages(k, 1, 0)
+		irp.MmFreePagesFromMdl(k, mdl)
+		irp.MmFreePagesFromMdl(k, mdl)
+	}))
+	tripsAs(t, verify.MDL_002, 0, "", does(func(k *irql.K) {
+		irp.MmFreePagesFromMdl(k, locked(k, pagedBlock(k), irp.IoReadAccess))
+	}))
 }
 
 // Rule: MDL-006
 func TestMDL006_PagesOfAnMdl(t *testing.T) {
-	for _, do := range []func(k *irql.K, mdl *irp.MDL){
-		func(k *irql.K, mdl *irp.MDL) { irp.ExFreePool(k, mdl.Block()) },
-		func(k *irql.K, mdl *irp.MDL) {
-			irp.MmGetSystemAddressForMdlSafe(k, mdl, mapping)
-			irp.MmFreePagesFromMdl(k, mdl)
-		},
-	} {
-		l := newLab(t, ke.Config{})
-		l.run(func(k *irql.K) { do(k, pages(k, 1, 0)) })
-		l.expect(verify.MDL_006)
-	}
+	tripsAs(t, verify.MDL_006, 0, "", does(func(k *irql.K) { irp.ExFreePool(k, pages(k, 1, 0).Block()) }))
+	tripsAs(t, verify.MDL_006, 0, "", does(func(k *irql.K) {
+		mdl := pages(k, 1, 0)
+		irp.MmGetSystemAddressForMdlSafe(k, mdl, mapping)
+		irp.MmFreePagesFromMdl(k, mdl)
+	}))
 }
 
 // Rule: MDL-011
 func TestMDL011_PagesAtDispatch(t *testing.T) {
-	for _, do := range []func(k *irql.K){
-		func(k *irql.K) { at(k, irql.DISPATCH_LEVEL, func() { pages(k, 1, 0) }) },
-		func(k *irql.K) {
-			mdl := pages(k, 1, 0)
-			at(k, irql.DISPATCH_LEVEL, func() { irp.MmFreePagesFromMdl(k, mdl) })
-		},
-	} {
-		l := newLab(t, ke.Config{})
-		l.run(do)
-		assert.Equal(t, "0x7e", l.expect(verify.MDL_011).Args[0].Value)
-	}
+	tripsAs(t, verify.MDL_011, 0xC4, "0x7e", does(func(k *irql.K) {
+		at(k, irql.DISPATCH_LEVEL, func() { pages(k, 1, 0) })
+	}))
+	tripsAs(t, verify.MDL_011, 0xC4, "0x7e", does(func(k *irql.K) {
+		mdl := pages(k, 1, 0)
+		at(k, irql.DISPATCH_LEVEL, func() { irp.MmFreePagesFromMdl(k, mdl) })
+	}))
 }
 
 // Rule: MDL-016
@@ -117,17 +113,15 @@ func TestMDL016_AfterItsBlock(t *testing.T) {
 	}))
 }
 
-// Rule: MDL-016
-func TestMDL016_MappingOfFreedPages(t *testing.T) {
-	l := newLab(t, ke.Config{})
-	l.run(func(k *irql.K) {
+// Rule: POOL-013
+func TestPOOL013_MappingOfFreedPages(t *testing.T) {
+	trips(t, verify.POOL_013, does(func(k *irql.K) {
 		mdl := pages(k, 1, 0)
 		a := irp.MmGetSystemAddressForMdlSafe(k, mdl, mapping)
 		irp.MmUnmapLockedPages(k, a, mdl)
 		irp.MmFreePagesFromMdl(k, mdl)
 		a.Load8(0)
-	})
-	require.Len(t, l.found(), 1)
+	}))
 }
 
 // locksForGood locks the memory of the requesting program and forgets it; the request ends.
@@ -155,10 +149,7 @@ func ioctlNeither(l *lab, unlock bool) {
 
 // Rule: MDL-007
 func TestMDL007_AtTheEndOfTheProcess(t *testing.T) {
-	l := newLab(t, ke.Config{})
-	ioctlNeither(l, false)
-	f := l.expect(verify.MDL_007)
-	assert.Equal(t, uint32(0x76), f.BugCheck)
+	f := tripsAs(t, verify.MDL_007, 0x76, "0x0", func(l *lab) { ioctlNeither(l, false) })
 	assert.Equal(t, "control.sys", f.Driver)
 }
 

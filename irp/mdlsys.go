@@ -13,12 +13,16 @@ import (
 // memory without mapping it, and say that they use it.
 
 // MdlBuffer is the memory an MDL describes, for the system's own use. It is not a routine of Windows.
-func MdlBuffer(mdl *MDL) *Buffer { return mdl.buf }
+func MdlBuffer(mdl *MDL) *Buffer {
+	mdl.uses(ke.R)
+	return mdl.buf
+}
 
 // LendMdl marks an MDL and the memory it describes as in use by an operation, until ReturnMdl with the same
 // owner. The other MDLs of a chain are not touched. It is not a routine of Windows.
 func LendMdl(k *irql.K, mdl *MDL, l pool.Loan) {
 	mdl.alive(k, l.What)
+	mdl.uses(ke.W)
 	if l.Seq == 0 {
 		l.Seq = mdl.m.Log().Len()
 	}
@@ -30,6 +34,7 @@ func LendMdl(k *irql.K, mdl *MDL, l pool.Loan) {
 
 // ReturnMdl ends what LendMdl began. It is not a routine of Windows.
 func ReturnMdl(k *irql.K, mdl *MDL, owner trace.ID) {
+	mdl.uses(ke.W)
 	for i := range mdl.lent {
 		if mdl.lent[i].Owner == owner {
 			mdl.lent = list.Cut(mdl.lent, i)

@@ -85,8 +85,8 @@ func (io *ioManager) findLink(name string) (*symlink, string) {
 // UNLOAD-006. Not modelled: directories per session, security. Reference: wdm/nf-wdm-iocreatesymboliclink.
 func IoCreateSymbolicLink(k *irql.K, symbolicLinkName, deviceName string) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.IoCreateSymbolicLink)
-	ke.Point(k, ke.Use{})
 	io := state.Of(k)
+	ke.Point(k, ke.Use{Obj: io.names, How: ke.W})
 	name := canonical(symbolicLinkName)
 	s := ntstatus.STATUS_SUCCESS
 	link, rest := io.findLink(name)
@@ -118,8 +118,8 @@ func (io *ioManager) idOf(name string) trace.ID {
 // IRQL: PASSIVE_LEVEL. Rules: IRQL-001. Reference: wdm/nf-wdm-iodeletesymboliclink.
 func IoDeleteSymbolicLink(k *irql.K, symbolicLinkName string) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.IoDeleteSymbolicLink)
-	ke.Point(k, ke.Use{})
 	io := state.Of(k)
+	ke.Point(k, ke.Use{Obj: io.names, How: ke.W})
 	s, id := ntstatus.STATUS_OBJECT_NAME_NOT_FOUND, trace.ID(0)
 	name := canonical(symbolicLinkName)
 	for i := range io.links {

@@ -42,6 +42,7 @@ func (d *DEVICE_OBJECT) Dereference() int {
 func ObReferenceObjectByHandle(k *irql.K, handle irql.HANDLE, desiredAccess uint32, objectType OBJECT_TYPE,
 	accessMode irql.KPROCESSOR_MODE, object *any, handleInformation any) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.ObReferenceObjectByHandle)
+	ke.Adds(k, ke.Use{Obj: idOfHandle(handle), How: ke.R})
 	o, ok := irql.Handles(k).Lookup(handle)
 	s := ntstatus.STATUS_SUCCESS
 	var id trace.ID
@@ -129,8 +130,10 @@ func asReferenced(d ddi.ID, object any) (referenced, trace.ID) {
 func ZwClose(k *irql.K, handle irql.HANDLE) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.ZwClose)
 	s := ntstatus.STATUS_SUCCESS
+	ke.Point(k, ke.Use{Obj: idOfHandle(handle), How: ke.W})
 	o, ok := irql.Handles(k).Close(handle)
 	if t, isThread := o.(*irql.KTHREAD); isThread {
+		ke.Adds(k, ke.Use{Obj: t.Header().ID, How: ke.A})
 		t.Dereference()
 	}
 	if !ok {
@@ -143,3 +146,6 @@ func ZwClose(k *irql.K, handle irql.HANDLE) ntstatus.NTSTATUS {
 	ke.CallStatus(k, ddi.ZwClose, 0, uint32(s))
 	return s
 }
+
+// idOfHandle names a handle.
+func idOfHandle(h irql.HANDLE) trace.ID { return trace.MakeID(trace.Handle, uint64(h)|1<<54) }

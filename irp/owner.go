@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
 )
@@ -29,9 +30,21 @@ func (p *IRP) actsForOwner(k *irql.K) bool {
 	return f.Level == int(p.level) && f.Device == p.ownerDev
 }
 
+// uses says that the step under way looks at the IRP or changes it.
+func (p *IRP) uses(how ke.Access) { p.m.AddsOn(ke.Use{Obj: p.id, How: how}) }
+
+// after says that the step looks at what a routine has done to the request it was called for, which the IRP
+// may not be any more.
+func (p *IRP) after(k *irql.K, id trace.ID) {
+	if p.m.Trails() {
+		ke.Adds(k, ke.Use{Obj: id, How: ke.W})
+		p.uses(ke.W)
+	}
+}
+
 // touch is the check of every method.
 func (p *IRP) touch() {
-	p.m.AddsOn(ke.Use{Obj: p.id, How: ke.W})
+	p.uses(ke.W)
 	if k := p.m.Current(); k != nil && !p.actsForOwner(k) {
 		p.touchedByStranger(k)
 	}
@@ -42,6 +55,7 @@ func (p *IRP) check(k *irql.K) {
 	if !isIRP(p) {
 		notAnIRP(k, p)
 	}
+	p.uses(ke.R)
 	if !p.actsForOwner(k) {
 		p.touchedByStranger(k)
 	}
@@ -127,6 +141,7 @@ func (p *IRP) story() []verify.Place {
 
 // give makes somebody else the owner.
 func (p *IRP) give(s ownState, img *ke.Image, level int8, dev *DEVICE_OBJECT) uint64 {
+	p.uses(ke.W)
 	p.state, p.owner, p.level, p.ownerDev = s, img, level, dev
 	p.serial++
 	return p.serial

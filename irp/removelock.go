@@ -37,6 +37,7 @@ func IoInitializeRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, allocateTag uint32,
 	}
 	*lock = IO_REMOVE_LOCK{id: ke.Of(k).NewID(trace.RemoveLock), run: ke.StampOf(k), count: 1}
 	lock.gone = ke.Object{Kind: ke.NotificationEvent, ID: lock.id}
+	ke.Of(k).Ends(lock.id)
 	lock.initSeq = ke.Call(k, ddi.IoInitializeRemoveLock, lock.id)
 }
 
@@ -50,6 +51,7 @@ func (l *IO_REMOVE_LOCK) misused(k *irql.K, what, fix string) {
 
 // usable reports a lock that was never initialised in this run.
 func (l *IO_REMOVE_LOCK) usable(k *irql.K) {
+	ke.Alive(k, l.id)
 	if !l.run.Of(k) {
 		l.misused(k, "is used without having been initialised", "call IoInitializeRemoveLock when the "+
 			"device is created.")

@@ -46,8 +46,9 @@ func IoSetCompletionRoutineEx(k *irql.K, dev *DEVICE_OBJECT, p *IRP, routine IO_
 	}
 	l := p.setRoutine(k, d, routine, context, invokeFlags(invokeOnSuccess, invokeOnError, invokeOnCancel))
 	l.ex = &exRoutine{dev: dev, seq: ke.CallStatus(k, d, p.id, uint32(ntstatus.STATUS_SUCCESS))}
-	dev.Reference()
+	dev.hold(k)
 	dev.DriverObject.exRoutines++
+	ke.Adds(k, ke.Use{Obj: dev.DriverObject.id, How: ke.Count})
 	return ntstatus.STATUS_SUCCESS
 }
 
@@ -120,7 +121,6 @@ func (p *IRP) checkUnsent(k *irql.K, act string) {
 func (x *exRoutine) done(k *irql.K) {
 	drv := x.dev.DriverObject
 	drv.exRoutines--
-	ke.SetSignal(k, &drv.idle, 1)
-	x.dev.Dereference()
-	state.Of(k).dropDevice(x.dev)
+	drv.left(k)
+	state.Of(k).letGo(k, x.dev)
 }

@@ -10,5 +10,6 @@ func Sites() []*ke.Site {
 		&siteGetSystemAddress, &siteMapLockedPages, &siteCreateLink, &siteAllocateIrpEx,
 		&siteAllocatePool2, &siteAllocatePoolWithTag, &siteAllocatePoolZero, &siteAllocateUninit,
 		&siteSetRoutine, &siteSystemBuffer, &siteUserRequest, &siteAllocateWorkItem,
+		&siteForcePending, &sitePagesForMdl, &sitePagesForMdlEx, &siteFewerPages, &siteFewerPagesEx,
 	}
 }

@@ -2,6 +2,7 @@ package irp
 
 import (
 	"fmt"
+	"unsafe"
 
 	"calloutsim/internal/ke"
 	"calloutsim/internal/pool"
@@ -26,6 +27,9 @@ func (p *IRP) stage2(k *irql.K) {
 		mdl.unlockBySystem()
 	}
 	t := p.thread
+	if t != nil {
+		ke.Adds(k, ke.Use{Obj: t.ID, How: ke.R})
+	}
 	if t == nil || t.Ended() {
 		p.discard(k, io)
 		return
@@ -37,6 +41,18 @@ func (p *IRP) stage2(k *irql.K) {
 	})
 }
 
+// reports notes that the memory given for the report may go once the step under way is over.
+func (p *IRP) reports(k *irql.K) {
+	if e := p.userEvent; e != nil {
+		ke.Adds(k, ke.Use{Obj: e.Header().ID, How: ke.W})
+	}
+	for _, at := range [...]unsafe.Pointer{unsafe.Pointer(p.userEvent), unsafe.Pointer(p.userIosb)} {
+		if b := pool.Containing(p.m, at); at != nil && b != nil {
+			pool.Raw(k, b) // says so
+		}
+	}
+}
+
 // discard frees what a request without a living thread leaves.
 func (p *IRP) discard(k *irql.K, io *ioManager) {
 	p.freeBuffers(k)
@@ -46,6 +62,9 @@ func (p *IRP) discard(k *irql.K, io *ioManager) {
 // retire frees an IRP whose request has ended, and the request of a program with it.
 func (p *IRP) retire(k *irql.K, io *ioManager) {
 	op := p.op
+	if io.m.Trails() {
+		p.reports(k)
+	}
 	if p.inThreadList {
 		for _, b := range p.reportMemory() {
 			pool.Return(k, b, p.id)
@@ -134,6 +153,7 @@ func (io *ioManager) stackGone(k *ke.K, obj any) {
 		if what == "" {
 			continue
 		}
+		p.uses(ke.R)
 		ke.Report(k, verify.Finding{Rule: verify.IRP_045, BugCheck: 0xC9, Obj: p.id.String(),
 			Dump: dumpIRP(p), Places: p.story(),
 			Headline: fmt.Sprintf("the %s of %v goes with its stack frame while the request is still in "+

@@ -58,12 +58,13 @@ var siteUserRequest = ke.Site{Name: "fault/UserRequest",
 func OpenUser(k *irql.K, by *ke.Process, name string, rights uint32, synchronous bool) (*UserHandle,
 	ntstatus.NTSTATUS) {
 	io := state.Of(k)
-	ke.Point(k, ke.Use{})
+	ke.Point(k, ke.Use{Obj: io.names, How: ke.R})
 	f, s := io.open(k, by, irql.UserMode, name, access{read: rights&FILE_READ_ACCESS != 0,
 		write: rights&FILE_WRITE_ACCESS != 0, sync: synchronous})
 	if !ntstatus.NT_SUCCESS(s) {
 		return nil, s
 	}
+	ke.Adds(k, ke.Use{Obj: handlesOf(by), How: ke.Count})
 	return io.handle(by, f), s
 }
 
@@ -84,6 +85,7 @@ func (h *UserHandle) Duplicate(k *irql.K, by *ke.Process) (*UserHandle, ntstatus
 	}
 	h.f.handles++
 	h.f.Reference()
+	ke.Adds(k, ke.Use{Obj: handlesOf(by), How: ke.Count})
 	return h.io.handle(by, h.f), ntstatus.STATUS_SUCCESS
 }
 
@@ -95,6 +97,7 @@ func (h *UserHandle) Close(k *irql.K) ntstatus.NTSTATUS {
 		return ntstatus.STATUS_INVALID_HANDLE
 	}
 	h.closed = true
+	ke.Adds(k, ke.Use{Obj: handlesOf(h.process), How: ke.Count})
 	io := h.io
 	for i, o := range io.handles {
 		if o == h {
@@ -115,6 +118,7 @@ func (h *UserHandle) Begin(k *irql.K, r *DeviceRequest) *UserIO {
 		return op
 	}
 	f := h.f
+	ke.Adds(k, ke.Use{Obj: f.id, How: ke.Count})
 	f.Reference() // the request's own, until it has ended
 	sync := f.Flags&FO_SYNCHRONOUS_IO != 0
 	if sync {
@@ -159,6 +163,7 @@ func (h *UserHandle) refuses(r *DeviceRequest) ntstatus.NTSTATUS {
 // send makes the IRP and gives it to the top of the stack.
 func (op *UserIO) send(k *irql.K, r *DeviceRequest) {
 	io, f := op.io, op.f
+	f.DeviceObject.looks(k)
 	dev := f.DeviceObject.top()
 	*op.event.Header() = ke.Object{Kind: ke.NotificationEvent, ID: f.id}
 	op.status = ntstatus.STATUS_INSUFFICIENT_RESOURCES
@@ -179,6 +184,7 @@ func (op *UserIO) send(k *irql.K, r *DeviceRequest) {
 	}
 	p.bind(k, &op.event, &op.iosb)
 	p.op, op.p, op.id = op, p, p.id
+	ke.Adds(k, ke.Use{Obj: pendingOf(f), How: ke.Count})
 	op.iosb.Status = ntstatus.STATUS_PENDING
 	p.allocSeq = ke.Log(k, trace.Event{What: trace.Note, Text: MajorName(r.Major), Obj: p.id, Obj2: f.id,
 		A: uint64(r.Code), Flags: trace.HasA | trace.HexA})
@@ -215,6 +221,7 @@ func toUser(k *irql.K, b []byte) *Buffer {
 // ended is the last act of stage 2: the request gives its reference to the file object back.
 func (op *UserIO) ended(k *irql.K) {
 	op.p = nil
+	ke.Adds(k, ke.Use{Obj: pendingOf(op.f), How: ke.Count})
 	op.io.dereference(k, op.f)
 }
 
@@ -223,6 +230,7 @@ func (op *UserIO) ID() trace.ID { return op.id }
 
 // Done reports whether the request has ended.
 func (op *UserIO) Done() bool {
+	op.io.m.AddsOn(ke.Use{Obj: op.f.id, How: ke.R})
 	return op.status != ntstatus.STATUS_PENDING || op.event.Header().Signal > 0
 }
 
@@ -311,6 +319,7 @@ func (h *UserHandle) CancelAll(k *irql.K) ntstatus.NTSTATUS {
 		return ntstatus.STATUS_INVALID_HANDLE
 	}
 	s := ntstatus.STATUS_NOT_FOUND
+	ke.Adds(k, ke.Use{Obj: pendingOf(h.f), How: ke.W})
 	for _, op := range h.io.outstanding(func(op *UserIO) bool { return op.f == h.f }) {
 		if op.Cancel(k) == ntstatus.STATUS_SUCCESS {
 			s = ntstatus.STATUS_SUCCESS
@@ -337,6 +346,7 @@ func (io *ioManager) outstanding(want func(*UserIO) bool) []*UserIO {
 func EndProcess(k *irql.K, by *ke.Process) {
 	io := state.Of(k)
 	for i := 0; i < len(io.handles); {
+		ke.Adds(k, ke.Use{Obj: handlesOf(by), How: ke.W})
 		if h := io.handles[i]; h.process == by {
 			h.Close(k) // takes it from the list
 			i = 0
@@ -346,3 +356,14 @@ func EndProcess(k *irql.K, by *ke.Process) {
 	}
 	mdls.Of(k).leftInProcess(k, by)
 }
+
+// handlesOf names the table of handles of a process.
+func handlesOf(p *ke.Process) trace.ID {
+	if p == nil {
+		return trace.MakeID(trace.Process, 1<<54)
+	}
+	return p.ID | 1<<54
+}
+
+// pendingOf names the requests under way on a file object.
+func pendingOf(f *FILE_OBJECT) trace.ID { return f.id | 1<<54 }

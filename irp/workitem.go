@@ -85,15 +85,18 @@ func queueItem(k *irql.K, d ddi.ID, w *IO_WORKITEM, context any, code uintptr, f
 		return
 	}
 	ke.Point(k, ke.Use{Obj: w.id, How: ke.A})
-	if !w.mayQueue(k, code) {
+	if !w.made() || w.freed || w.queued {
+		workItemMisused(k, w, false)
 		return
 	}
 	w.queued = true
 	if p, ok := context.(*IRP); ok && isIRP(p) {
+		p.uses(ke.W)
 		p.inWork = p.serial
 	}
+	ke.Adds(k, ke.Use{Obj: w.drv.id, How: ke.Count})
 	if w.dev != nil {
-		w.dev.Reference()
+		w.dev.hold(k)
 	}
 	ke.Call(k, d, w.id)
 	io := state.Of(k)
@@ -101,7 +104,7 @@ func queueItem(k *irql.K, d ddi.ID, w *IO_WORKITEM, context any, code uintptr, f
 }
 
 func (w *IO_WORKITEM) mayQueue(k *irql.K, code uintptr) bool {
-	if w == nil || !w.made() || w.freed || w.queued || code == 0 {
+	if w == nil || !w.made() || code == 0 {
 		workItemMisused(k, w, code == 0)
 		return false
 	}
@@ -111,8 +114,9 @@ func (w *IO_WORKITEM) mayQueue(k *irql.K, code uintptr) bool {
 // runItem is the worker's side. What the item is about is kept: the routine may free it.
 func (io *ioManager) runItem(k *irql.K, w *IO_WORKITEM, code uintptr, fn func(k *irql.K)) {
 	dev, drv := w.dev, w.drv
-	ke.Adds(k, ke.Use{Obj: w.id, How: ke.W})
+	ke.Adds(k, ke.Use{Obj: w.id, How: ke.A})
 	w.queued = false
+	ke.Adds(k, ke.Use{Obj: drv.id, How: ke.Count})
 	drv.working++
 	f := ke.Frame{Kind: ke.FrameWorkItem, Image: drv.image, Object: w, Obj: w.id, Fn: code}
 	if dev != nil {
@@ -121,13 +125,11 @@ func (io *ioManager) runItem(k *irql.K, w *IO_WORKITEM, code uintptr, fn func(k 
 	ke.Push(k, f)
 	fn(k)
 	ke.Pop(k)
-	ke.Adds(k, ke.Use{Obj: drv.idle.ID, How: ke.Set})
 	drv.working--
 	if dev != nil {
-		dev.Dereference()
-		io.dropDevice(dev)
+		io.letGo(k, dev)
 	}
-	ke.SetSignal(k, &drv.idle, 1)
+	drv.left(k)
 }
 
 // wrong reports OBJ-009 for an item that is used as what it is not.
@@ -168,7 +170,7 @@ func workItemMisused(k *irql.K, w *IO_WORKITEM, noRoutine bool) {
 // IRQL: <= DISPATCH_LEVEL. Rules: IRQL-001, OBJ-009. Reference: wdm/nf-wdm-iofreeworkitem.
 func IoFreeWorkItem(k *irql.K, w *IO_WORKITEM) {
 	ke.Enter(k, ddi.IoFreeWorkItem)
-	if w == nil || w.freed {
+	if w == nil {
 		workItemMisused(k, w, false)
 		return
 	}
@@ -176,6 +178,10 @@ func IoFreeWorkItem(k *irql.K, w *IO_WORKITEM) {
 	if w.own() {
 		w.wrong(k, "lies in memory of the driver's own and is freed with IoFreeWorkItem",
 			"IoUninitializeWorkItem, then free the memory.")
+		return
+	}
+	if w.freed {
+		workItemMisused(k, w, false)
 		return
 	}
 	w.end(k, ddi.IoFreeWorkItem)

@@ -33,6 +33,9 @@ func IoInitializeWorkItem(k *irql.K, ioObject any, w *IO_WORKITEM) {
 	const d = ddi.IoInitializeWorkItem
 	ke.Enter(k, d)
 	io := state.Of(k)
+	if w.run.Of(k) {
+		ke.Adds(k, ke.Use{Obj: w.id, How: ke.W})
+	}
 	if w.run.Of(k) && !w.freed {
 		w.wrong(k, "is initialised again while it is in use", "IoUninitializeWorkItem first.")
 	}
@@ -90,7 +93,7 @@ func IoUninitializeWorkItem(k *irql.K, w *IO_WORKITEM) {
 // Busy says why the memory of a work item must not go, "" when it may.
 func (w *IO_WORKITEM) Busy() string {
 	if w.own() && w.made() && !w.freed && w.queued {
-		return "is queued"
+		return "is a queued work item"
 	}
 	return ""
 }
@@ -142,7 +145,7 @@ func (w *WORK_QUEUE_ITEM) ID() trace.ID { return w.id }
 // Busy says why the memory of the item must not go, "" when it may.
 func (w *WORK_QUEUE_ITEM) Busy() string {
 	if w.run.Live() && w.queued {
-		return "is queued"
+		return "is a queued work item"
 	}
 	return ""
 }
@@ -157,6 +160,9 @@ func (w *WORK_QUEUE_ITEM) Gone(verify.RuleID, uint64) { *w = WORK_QUEUE_ITEM{} }
 func ExInitializeWorkItem(k *irql.K, item *WORK_QUEUE_ITEM, routine WORKER_THREAD_ROUTINE, context any) {
 	const d = ddi.ExInitializeWorkItem
 	ke.Enter(k, d)
+	if item.run.Of(k) {
+		ke.Adds(k, ke.Use{Obj: item.id, How: ke.W})
+	}
 	if item.run.Of(k) && item.queued {
 		item.misused(k, "0x1", "is initialised again while it is queued")
 	}

@@ -77,71 +77,92 @@ func TestIoQueueWorkItemEx_HoldsTheDriver(t *testing.T) {
 	})
 }
 
+// ofDevice is a scenario of one thread of a driver with a device and memory for a work item.
+func ofDevice(act func(k *irql.K, d *driver, w *irp.IO_WORKITEM)) func(l *lab) {
+	return func(l *lab) {
+		st := l.stack(skips)
+		l.as(st[0].obj.Image(), func(k *irql.K) { act(k, st[0], new(irp.IO_WORKITEM)) })
+		l.m.Run(nil)
+	}
+}
+
+// often is how many times what has to come before the routine is tried.
+const often = 3
+
+func noItemWork(*irql.K, any, any, *irp.IO_WORKITEM) {}
+
 // Rule: OBJ-009
 func TestIoInitializeWorkItem_Misuse(t *testing.T) {
-	again := func(k *irql.K, _, _ any, _ *irp.IO_WORKITEM) {}
-	for _, c := range []named[func(k *irql.K, d *driver, w *irp.IO_WORKITEM)]{
-		{"never initialised", func(k *irql.K, _ *driver, w *irp.IO_WORKITEM) {
-			irp.IoQueueWorkItemEx(k, w, again, 0, nil)
+	for _, c := range []struct {
+		name, code string // no code: Windows looks at the item only when it is queued or freed
+		act        func(k *irql.K, d *driver, w *irp.IO_WORKITEM)
+	}{
+		{"never initialised", "0x0", func(k *irql.K, _ *driver, w *irp.IO_WORKITEM) {
+			irp.IoQueueWorkItemEx(k, w, noItemWork, irp.DelayedWorkQueue, nil)
 		}},
-		{"twice", func(k *irql.K, d *driver, w *irp.IO_WORKITEM) {
+		{"twice", "", func(k *irql.K, d *driver, w *irp.IO_WORKITEM) {
 			irp.IoInitializeWorkItem(k, d.dev, w)
 			irp.IoInitializeWorkItem(k, d.dev, w)
 		}},
-		{"freed", func(k *irql.K, d *driver, w *irp.IO_WORKITEM) {
+		{"freed", "", func(k *irql.K, d *driver, w *irp.IO_WORKITEM) {
 			irp.IoInitializeWorkItem(k, d.dev, w)
 			irp.IoFreeWorkItem(k, w)
 		}},
-		{"driver object", func(k *irql.K, d *driver, w *irp.IO_WORKITEM) {
+		{"driver object", "", func(k *irql.K, d *driver, w *irp.IO_WORKITEM) {
 			irp.IoInitializeWorkItem(k, d.obj, w)
-			irp.IoQueueWorkItem(k, w, func(*irql.K, *irp.DEVICE_OBJECT, any) {}, 0, nil)
+			queue(k, w)
 		}},
-		{"allocated", func(k *irql.K, d *driver, _ *irp.IO_WORKITEM) {
+		{"allocated", "", func(k *irql.K, d *driver, _ *irp.IO_WORKITEM) {
 			irp.IoUninitializeWorkItem(k, irp.IoAllocateWorkItem(k, d.dev))
 		}},
-		{"queued", func(k *irql.K, d *driver, w *irp.IO_WORKITEM) {
-			irp.IoInitializeWorkItem(k, d.dev, w)
-			irp.IoQueueWorkItemEx(k, w, again, 0, nil)
-			irp.IoUninitializeWorkItem(k, w)
-		}},
-		{"no device", func(k *irql.K, _ *driver, w *irp.IO_WORKITEM) {
+		{"no device", "0x3", func(k *irql.K, _ *driver, w *irp.IO_WORKITEM) {
 			irp.IoInitializeWorkItem(k, (*irp.DEVICE_OBJECT)(nil), w)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := newLab(t, ke.Config{})
-			st := l.stack(skips)
-			l.as(st[0].obj.Image(), func(k *irql.K) { c.do(k, st[0], new(irp.IO_WORKITEM)) })
-			l.m.Run(nil)
-			l.expect(verify.OBJ_009)
+			bugCheck := uint32(0xE4)
+			if c.code == "" {
+				bugCheck = 0
+			}
+			tripsAs(t, verify.OBJ_009, bugCheck, c.code, ofDevice(c.act))
 		})
 	}
+	t.Run("queued", func(t *testing.T) {
+		f := tripsMostly(t, verify.OBJ_009, begun,
+			ofDevice(func(k *irql.K, d *driver, w *irp.IO_WORKITEM) {
+				for range often {
+					irp.IoInitializeWorkItem(k, d.dev, w)
+					irp.IoQueueWorkItemEx(k, w, noItemWork, irp.DelayedWorkQueue, nil)
+					irp.IoUninitializeWorkItem(k, w)
+				}
+			}))
+		assert.Equal(t, "0x2", f.Args[0].Value)
+	})
 }
 
 // Rule: OBJ-009
 func TestExQueueWorkItem_Misuse(t *testing.T) {
-	for _, do := range []func(k *irql.K, w *irp.WORK_QUEUE_ITEM){
-		func(k *irql.K, w *irp.WORK_QUEUE_ITEM) { irp.ExQueueWorkItem(k, w, irp.DelayedWorkQueue) },
-		func(k *irql.K, w *irp.WORK_QUEUE_ITEM) {
-			irp.ExInitializeWorkItem(k, w, nil, nil)
-			irp.ExQueueWorkItem(k, w, irp.DelayedWorkQueue)
-		},
-		func(k *irql.K, w *irp.WORK_QUEUE_ITEM) {
-			irp.ExInitializeWorkItem(k, w, noWork, nil)
-			irp.ExQueueWorkItem(k, w, irp.DelayedWorkQueue)
-			irp.ExQueueWorkItem(k, w, irp.DelayedWorkQueue)
-		},
-		func(k *irql.K, w *irp.WORK_QUEUE_ITEM) {
-			irp.ExInitializeWorkItem(k, w, noWork, nil)
-			irp.ExQueueWorkItem(k, w, irp.DelayedWorkQueue)
-			irp.ExInitializeWorkItem(k, w, noWork, nil)
-		},
-	} {
-		l := newLab(t, ke.Config{})
-		l.as(l.image, func(k *irql.K) { do(k, new(irp.WORK_QUEUE_ITEM)) })
-		l.m.Run(nil)
-		l.expect(verify.OBJ_009)
-	}
+	trips(t, verify.OBJ_009, does(func(k *irql.K) {
+		irp.ExQueueWorkItem(k, new(irp.WORK_QUEUE_ITEM), irp.DelayedWorkQueue)
+	}))
+	trips(t, verify.OBJ_009, does(func(k *irql.K) {
+		var w irp.WORK_QUEUE_ITEM
+		irp.ExInitializeWorkItem(k, &w, nil, nil)
+		irp.ExQueueWorkItem(k, &w, irp.DelayedWorkQueue)
+	}))
+	tripsMostly(t, verify.OBJ_009, begun, does(func(k *irql.K) {
+		var w irp.WORK_QUEUE_ITEM
+		irp.ExInitializeWorkItem(k, &w, noWork, nil)
+		for range often {
+			irp.ExQueueWorkItem(k, &w, irp.DelayedWorkQueue)
+		}
+	}))
+	trips(t, verify.OBJ_009, does(func(k *irql.K) {
+		var w irp.WORK_QUEUE_ITEM
+		irp.ExInitializeWorkItem(k, &w, noWork, nil)
+		irp.ExQueueWorkItem(k, &w, irp.DelayedWorkQueue)
+		irp.ExInitializeWorkItem(k, &w, noWork, nil)
+	}))
 }
 
 // Near miss: OBJ-009
@@ -172,53 +193,55 @@ func TestExQueueWorkItem_QueuedAgainByItsRoutine(t *testing.T) {
 
 // Rule: POOL-018
 func TestFree_WithAQueuedWorkItem(t *testing.T) {
-	for _, queue := range []func(k *irql.K, l *lab, b *ownItem){
-		func(k *irql.K, _ *lab, b *ownItem) {
-			irp.ExInitializeWorkItem(k, &b.ex, noWork, nil)
-			irp.ExQueueWorkItem(k, &b.ex, irp.DelayedWorkQueue)
-		},
-		func(k *irql.K, l *lab, b *ownItem) {
-			irp.IoInitializeWorkItem(k, l.client, &b.io)
-			irp.IoQueueWorkItemEx(k, &b.io, func(*irql.K, any, any, *irp.IO_WORKITEM) {}, 0, nil)
-		},
-	} {
-		l := newLab(t, ke.Config{})
-		l.begin(func(k *irql.K) {
+	f := tripsMost(t, verify.POOL_018, begun, does(func(k *irql.K) {
+		for range often {
 			b := workBlock(k)
-			queue(k, l, b.Get())
+			irp.ExInitializeWorkItem(k, &b.Get().ex, noWork, nil)
+			irp.ExQueueWorkItem(k, &b.Get().ex, irp.DelayedWorkQueue)
 			irp.Free(k, b, irp.Tag("Work"))
+		}
+	}))
+	assert.Equal(t, uint32(0xE4), f.BugCheck)
+	assert.Equal(t, "0x0", f.Args[0].Value)
+	tripsMost(t, verify.POOL_018, begun, func(l *lab) {
+		l.run(func(k *irql.K) {
+			for range often {
+				b := workBlock(k)
+				irp.IoInitializeWorkItem(k, l.client, &b.Get().io)
+				irp.IoQueueWorkItemEx(k, &b.Get().io, noItemWork, irp.DelayedWorkQueue, nil)
+				irp.Free(k, b, irp.Tag("Work"))
+			}
 		})
-		l.expect(verify.POOL_018)
-	}
+	})
 }
 
 // Rule: IRQL-018
 func TestWorkItems_InPagedPool(t *testing.T) {
-	for _, do := range []func(k *irql.K, l *lab, b *ownItem){
-		func(k *irql.K, _ *lab, b *ownItem) { irp.ExInitializeWorkItem(k, &b.ex, noWork, nil) },
-		func(k *irql.K, l *lab, b *ownItem) { irp.IoInitializeWorkItem(k, l.client, &b.io) },
-	} {
-		l := newLab(t, ke.Config{})
-		l.begin(func(k *irql.K) {
-			do(k, l, irp.New[ownItem](k, irp.POOL_FLAG_PAGED, irp.Tag("Work")).Get())
+	tripsEach(t, verify.IRQL_018, does(func(k *irql.K) {
+		b := irp.New[ownItem](k, irp.POOL_FLAG_PAGED, irp.Tag("Work"))
+		irp.ExInitializeWorkItem(k, &b.Get().ex, noWork, nil)
+	}))
+	tripsEach(t, verify.IRQL_018, func(l *lab) {
+		l.run(func(k *irql.K) {
+			b := irp.New[ownItem](k, irp.POOL_FLAG_PAGED, irp.Tag("Work"))
+			irp.IoInitializeWorkItem(k, l.client, &b.Get().io)
 		})
-		l.expect(verify.IRQL_018)
-	}
+	})
 }
 
 // Rule: UNLOAD-012
 func TestExQueueWorkItem_DoesNotHoldTheDriver(t *testing.T) {
-	l := newLab(t, ke.Config{})
-	st := l.stack(skips)
-	var w irp.WORK_QUEUE_ITEM
-	st[0].obj.DriverUnload = func(k *irql.K, _ *irp.DRIVER_OBJECT) {
-		irp.ExInitializeWorkItem(k, &w, noWork, nil)
-		irp.ExQueueWorkItem(k, &w, irp.DelayedWorkQueue)
-		irp.IoDeleteDevice(k, st[0].dev)
-	}
-	require.True(t, irp.UnloadDriver(l.m, st[0].obj))
-	l.m.Run(nil)
-	l.expect(verify.UNLOAD_012)
+	trips(t, verify.UNLOAD_012, func(l *lab) {
+		st := l.stack(skips)
+		var w irp.WORK_QUEUE_ITEM
+		st[0].obj.DriverUnload = func(k *irql.K, _ *irp.DRIVER_OBJECT) {
+			irp.IoDeleteDevice(k, st[0].dev)
+			irp.ExInitializeWorkItem(k, &w, noWork, nil)
+			irp.ExQueueWorkItem(k, &w, irp.DelayedWorkQueue)
+		}
+		require.True(t, irp.UnloadDriver(l.m, st[0].obj))
+		l.m.Run(nil)
+	})
 }
 
 // Near miss: UNLOAD-012

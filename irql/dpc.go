@@ -58,6 +58,7 @@ func (p *KDPC) Busy() string {
 
 // StackGone is called when the routine whose local variable the DPC is returns.
 func (p *KDPC) StackGone(k *K) {
+	ke.Adds(k, ke.Use{Obj: ke.RunsOf(p.id), How: ke.W})
 	if busy := p.Busy(); busy != "" && p.fresh(k) {
 		p.misuse(k, fmt.Sprintf("%v %s when the routine it is a local variable of returns", p.id, busy), 0,
 			"KeFlushQueuedDpcs before the memory goes, and allocate the DPC.")
@@ -119,7 +120,7 @@ func (p *KDPC) start(k *K) {
 	}
 	ke.MarkHigh(k)
 	ke.Push(k, ke.Frame{Kind: kind, Image: p.image, Object: p, Obj: p.id, Fn: p.fn})
-	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+	ke.Point(k, ke.Here(k))
 	routine(k, p, context, arg1, arg2)
 	checkHighTime(k, "the DPC routine")
 	ke.Pop(k)
@@ -249,7 +250,7 @@ func KeSetTargetProcessorDpc(k *K, dpc *KDPC, number int8) {
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-keflushqueueddpcs.md
 func KeFlushQueuedDpcs(k *K) {
 	ke.Enter(k, ddi.KeFlushQueuedDpcs)
-	ke.Point(k, ke.Use{})
+	ke.Point(k, ke.Use{Obj: ke.AllDPCs, How: ke.W})
 	ke.FlushDPCs(k)
 	ke.Call(k, ddi.KeFlushQueuedDpcs, 0)
 }

@@ -25,7 +25,7 @@ type ERESOURCE struct {
 func (r *ERESOURCE) Busy() string {
 	switch {
 	case r.lock.Owned():
-		return "is owned"
+		return "is a resource that is owned"
 	case r.listed:
 		return "is a resource that was not deleted"
 	}

@@ -71,7 +71,13 @@ type resident struct {
 func (r *resident) ID() trace.ID { return r.id }
 
 // fresh reports whether the object can be used: initialised in this run, memory there.
-func (r *resident) fresh(k *K) bool { return r.goneRule == verify.NoRule && r.run.Of(k) }
+func (r *resident) fresh(k *K) bool {
+	if !r.run.Of(k) {
+		return false
+	}
+	ke.Alive(k, r.id)
+	return r.goneRule == verify.NoRule
+}
 
 // born makes r an object of this run.
 func (r *resident) born(k *K, d ddi.ID, kind trace.Kind) {
@@ -79,13 +85,19 @@ func (r *resident) born(k *K, d ddi.ID, kind trace.Kind) {
 		r.reportGone(k, d)
 	}
 	r.adopt(k, kind)
+	ke.Of(k).Ends(r.id)
 	r.initSeq = ke.Call(k, d, r.id)
 	r.checkPageable(k, d, kind)
 }
 
 // adopt gives r an id of this run.
 func (r *resident) adopt(k *K, kind trace.Kind) {
-	r.id = ke.Of(k).NewID(kind)
+	m := ke.Of(k)
+	if r.run.Of(k) { // what it was before
+		ke.Adds(k, ke.Use{Obj: r.id, How: ke.Free})
+		m.Ends(r.id)
+	}
+	r.id = m.NewID(kind)
 	r.run, r.goneRule = ke.StampOf(k), verify.NoRule
 }
 
@@ -144,6 +156,8 @@ func (r *resident) Gone(rule verify.RuleID, seq uint64) { r.goneRule, r.goneSeq 
 // stackGone is Gone for an object in the frame of a routine that returns.
 func (r *resident) stackGone(k *K) {
 	if r.run.Of(k) {
+		ke.Adds(k, ke.Use{Obj: r.id, How: ke.Free})
+		ke.Of(k).Ends(r.id)
 		r.Gone(verify.POOL_026, ke.Note(k, "stack frame ends", r.id))
 	}
 }

@@ -91,7 +91,7 @@ func PsCreateSystemThread(k *K, threadHandle *HANDLE, desiredAccess uint32, obje
 	t.t = m.NewThread(name, nil, func(k *K) {
 		ke.ChangeAPCState(k, -1, 0)
 		ke.Push(k, ke.Frame{Kind: ke.FrameThread, Image: t.image, Object: t, Obj: t.t.ID, Fn: fn})
-		ke.Point(k, ke.Use{Obj: t.t.ID, How: ke.W})
+		ke.Point(k, ke.Here(k))
 		startRoutine(k, startContext)
 		ke.Pop(k)
 	})
@@ -103,7 +103,7 @@ func PsCreateSystemThread(k *K, threadHandle *HANDLE, desiredAccess uint32, obje
 		*clientId = CLIENT_ID{ke.SystemPID, HANDLE(t.t.TID)}
 	}
 	t.madeSeq = ke.CallStatus(k, d, t.t.ID, uint32(ntstatus.STATUS_SUCCESS))
-	ke.Point(k, ke.Use{Obj: t.t.ID, How: ke.W})
+	ke.Point(k, ke.Here(k))
 	return ntstatus.STATUS_SUCCESS
 }
 

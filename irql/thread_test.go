@@ -6,21 +6,14 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"calloutsim/internal/ke"
-	"calloutsim/internal/trial"
 	"calloutsim/internal/verify"
 	"calloutsim/ntstatus"
 )
 
 // Rule: OBJ-010
 func TestPsTerminateSystemThread_InAWorkItem(t *testing.T) {
-	trial.Breaks(t, func(number int) bool {
-		m := ke.New(ke.Config{Events: -1, Source: trial.Walk(number), Stacks: Recorder != nil})
-		defer m.Close()
-		recorded(t, m)
-		m.QueueWork("worker", func(k *K) { PsTerminateSystemThread(k, ntstatus.STATUS_SUCCESS) })
-		m.Run(nil)
-		found(t, m, verify.OBJ_010)
-		return true
+	trips(t, verify.OBJ_010, func(k *K) {
+		ke.Of(k).QueueWork("worker", func(k *K) { PsTerminateSystemThread(k, ntstatus.STATUS_SUCCESS) })
 	})
 }
 

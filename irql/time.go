@@ -18,7 +18,7 @@ const timeIncrement = 156250
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kequerysystemtime~r1.md
 func KeQuerySystemTime(k *K, currentTime *int64) {
 	ke.Enter(k, ddi.KeQuerySystemTime)
-	*currentTime = ke.Of(k).Now()
+	*currentTime = ke.Time(k)
 }
 
 // KeQuerySystemTimePrecise is KeQuerySystemTime: virtual time is precise.
@@ -30,7 +30,7 @@ func KeQuerySystemTime(k *K, currentTime *int64) {
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kequerysystemtimeprecise.md
 func KeQuerySystemTimePrecise(k *K, currentTime *int64) {
 	ke.Enter(k, ddi.KeQuerySystemTimePrecise)
-	*currentTime = ke.Of(k).Now()
+	*currentTime = ke.Time(k)
 }
 
 // KeQueryInterruptTime returns the time since the machine was started, in units of 100 ns.
@@ -42,7 +42,7 @@ func KeQuerySystemTimePrecise(k *K, currentTime *int64) {
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kequeryinterrupttime.md
 func KeQueryInterruptTime(k *K) uint64 {
 	ke.Enter(k, ddi.KeQueryInterruptTime)
-	return uint64(ke.Of(k).Uptime())
+	return uint64(ke.Since(ke.Time(k)))
 }
 
 // KeQueryUnbiasedInterruptTime is KeQueryInterruptTime: the machine never sleeps.
@@ -54,7 +54,7 @@ func KeQueryInterruptTime(k *K) uint64 {
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kequeryunbiasedinterrupttime.md
 func KeQueryUnbiasedInterruptTime(k *K) uint64 {
 	ke.Enter(k, ddi.KeQueryUnbiasedInterruptTime)
-	return uint64(ke.Of(k).Uptime())
+	return uint64(ke.Since(ke.Time(k)))
 }
 
 // KeQueryTickCount stores the number of clock ticks since the machine was started.
@@ -66,7 +66,7 @@ func KeQueryUnbiasedInterruptTime(k *K) uint64 {
 // Reference: wdk-ddi-src/content/ntddk/nf-ntddk-kequerytickcount.md
 func KeQueryTickCount(k *K, currentCount *int64) {
 	ke.Enter(k, ddi.KeQueryTickCount)
-	*currentCount = ke.Of(k).Uptime() / timeIncrement
+	*currentCount = ke.Since(ke.Time(k)) / timeIncrement
 }
 
 // KeQueryTimeIncrement returns the length of a clock tick in units of 100 ns.
@@ -94,7 +94,7 @@ func KeQueryPerformanceCounter(k *K, performanceFrequency *int64) int64 {
 	if performanceFrequency != nil {
 		*performanceFrequency = ke.Second
 	}
-	return ke.Of(k).Uptime()
+	return ke.Since(ke.Time(k))
 }
 
 // KeStallExecutionProcessor keeps the processor busy for a time; others run meanwhile on other processors,

@@ -20,10 +20,10 @@ func (o *ExploreOptions) parseStrategy() error {
 		switch o.Strategy {
 		case "portfolio":
 			o.Strategy = "random"
-		case "random", "default":
+		case "random", "default", "faults1", "faults2":
 		default:
-			return fmt.Errorf("under ksim race there are the strategies random and default, not %s",
-				o.Strategy)
+			return fmt.Errorf("under ksim race there are the strategies random, default, faults1 and "+
+				"faults2, not %s", o.Strategy)
 		}
 	}
 	x, ok, err := explore.ParseExhaustive(o.Strategy)
@@ -49,7 +49,7 @@ func (o *ExploreOptions) check() error {
 			"Options.Processors at 0, or take dfs or preemptN")
 	case x != nil && o.Seed0 > 1:
 		return fmt.Errorf("strategy %s makes its runs one after the other; none can be made alone: "+
-			"-sim.replay repeats a run by its token", x.Name)
+			"a token repeats one", x.Name)
 	}
 	return o.Options.check()
 }
@@ -196,7 +196,8 @@ func (e *explorer) searched(m *Machine) bool {
 	return true
 }
 
-// kind tells runs apart: those of a search that leaves out equivalent ones by their partial order, all others by their events.
+// kind tells runs apart: those of a search that leaves out equivalent ones by their partial order, all others
+// by their events.
 func (e *explorer) kind(m *Machine) uint64 {
 	if e.hunt != nil && e.hunt.now.Trail != nil {
 		return e.hunt.order

@@ -17,7 +17,6 @@ import (
 type sender struct {
 	fixed  bool
 	lower  *irp.DEVICE_OBJECT
-	held   *irp.IRP
 	done   irql.KEVENT
 	buffer *irp.Buffer
 }
@@ -116,4 +115,73 @@ func TestExplore_UseAfterFreeIsFoundAndProvedFixed(t *testing.T) {
 	good := Explore(t, ExploreOptions{Strategy: "dpor"}, useAfterFree(true, 3, 4))
 	t.Logf("fixed: %s in %v", good.Covered, time.Since(start))
 	assert.True(t, good.Complete)
+}
+
+// requesters are threads that each send a request to the driver of sender, and wait for it.
+func requesters(n int) func(m *Machine) {
+	return func(m *Machine) {
+		s := &sender{}
+		m.Load("lower.sys", s.entry)
+		for range n {
+			m.Thread("requester.sys", func(k *irql.K) {
+				one := &sender{fixed: true, lower: s.lower}
+				one.send(k)
+			})
+		}
+		m.Run()
+		m.Unload("lower.sys")
+	}
+}
+
+// visitors are processes that each open the device of sender and send it a request.
+func visitors(n int) func(m *Machine) {
+	return func(m *Machine) {
+		s := &sender{}
+		m.Load("lower.sys", func(k *irql.K, drv *irp.DRIVER_OBJECT, path string) ntstatus.NTSTATUS {
+			for _, major := range []int{irp.IRP_MJ_CREATE, irp.IRP_MJ_CLEANUP, irp.IRP_MJ_CLOSE} {
+				drv.MajorFunction[major] = func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP,
+				) ntstatus.NTSTATUS {
+					p.IoStatus().Status = ntstatus.STATUS_SUCCESS
+					irp.IoCompleteRequest(k, p, irp.IO_NO_INCREMENT)
+					return ntstatus.STATUS_SUCCESS
+				}
+			}
+			drv.MajorFunction[irp.IRP_MJ_DEVICE_CONTROL] = s.answer
+			drv.DriverUnload = func(k *irql.K, _ *irp.DRIVER_OBJECT) {
+				irp.IoDeleteSymbolicLink(k, `\??\Lower`)
+				irp.IoDeleteDevice(k, s.lower)
+			}
+			irp.IoCreateSymbolicLink(k, `\??\Lower`, `\Device\Lower`)
+			return irp.IoCreateDevice(k, drv, 0, `\Device\Lower`, irp.FILE_DEVICE_UNKNOWN, 0, false, &s.lower)
+		})
+		for range n {
+			m.Process("visitor.exe").Go("main", func(u *User) {
+				d, err := u.Open(`\\.\Lower`)
+				require.NoError(m, err)
+				_, err = d.Ioctl(0, nil, nil)
+				require.NoError(m, err)
+			})
+		}
+		m.Run()
+		m.Unload("lower.sys")
+	}
+}
+
+// Requests that have nothing to do with each other must not multiply the runs of a search.
+func TestExplore_IndependentRequestsTakeFewRuns(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		fn   func(m *Machine)
+		runs int
+	}{
+		{"a requester", requesters(1), 4},
+		{"three requesters", requesters(3), 16},
+		{"a visitor", visitors(1), 4},
+		{"three visitors", visitors(3), 16},
+	} {
+		r := Explore(t, ExploreOptions{Strategy: "dpor", Options: Options{Name: c.name}, Faults: -1}, c.fn)
+		t.Logf("%s: %s", c.name, r.Covered)
+		assert.True(t, r.Complete, c.name)
+		assert.LessOrEqual(t, r.Runs, c.runs, c.name)
+	}
 }

@@ -140,7 +140,6 @@ func (o *ExploreOptions) fromFlags() (*Token, error) {
 	if err := boolSetting("coverage", &o.Coverage); err != nil {
 		return nil, err
 	}
-	o.keep = o.Coverage
 	if s, ok := setting("strategy"); ok {
 		o.Strategy = s
 	}
@@ -154,6 +153,7 @@ func (o *ExploreOptions) complete(all bool) error {
 	if err := o.parseStrategy(); err != nil {
 		return err
 	}
+	o.keep = o.Coverage
 	o.Runs, o.Workers = o.budget(uint64(o.Runs)), max(o.Workers, 1)
 	o.planned = int(max(o.Seed0, 1)) - 1 + o.Runs
 	if o.Seed != 0 {
@@ -187,6 +187,7 @@ type explorer struct {
 	wg       sync.WaitGroup
 	next     int    // runs handed out
 	hunt     *hunt  // of an exhaustive search
+	planned  bool   // all runs that the strategy plans were begun
 	lowest   uint64 // lowest run that failed, 0 while none did
 	failures []Failure
 	hazards  map[string]hazard
@@ -230,7 +231,7 @@ func (e *explorer) explore() Result {
 	e.tellFaults(&r)
 	e.covered(&r)
 	e.tellCoverage(&r)
-	if err := e.book.finish(r.Failures); err != nil {
+	if err := e.book.finish(e, &r); err != nil {
 		e.tb.Errorf("sim.Explore: the results are not kept: %v", err)
 	}
 	var hs []hazard
@@ -254,7 +255,8 @@ func (e *explorer) explore() Result {
 func (e *explorer) take() (run uint64, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.next >= e.mine.n || e.broken != nil || e.hunt != nil && e.hunt.ended || e.limit.reached() {
+	over := e.planned || e.hunt != nil && e.hunt.ended
+	if e.next >= e.mine.n || e.broken != nil || over || e.limit.reached() {
 		return 0, false
 	}
 	run = e.mine.at(e.next)

@@ -61,6 +61,13 @@ func (w *worker) source(run uint64) (chooser, bool) {
 	}
 }
 
+// noMore says that the strategy has no more runs.
+func (e *explorer) noMore() {
+	e.mu.Lock()
+	e.planned = true
+	e.mu.Unlock()
+}
+
 // learn takes up what a run has shown about what can fail.
 func (w *worker) learn(run uint64, m *Machine) {
 	w.e.mu.Lock()
@@ -84,12 +91,20 @@ func (w *worker) unjudged(src chooser) (m *Machine) {
 
 // tellFaults says what a strategy that goes through faults has covered.
 func (e *explorer) tellFaults(r *Result) {
-	why := "budget"
-	if len(r.Failures) > 0 && !e.o.KeepGoing {
-		why = "stopped by a failure"
-	}
 	if e.hunt != nil {
 		return
+	}
+	why := "budget"
+	switch {
+	case len(r.Failures) > 0 && !e.o.KeepGoing:
+		why = "stopped by a failure"
+	case e.o.shards > 1 && !e.limit.hit:
+		why = fmt.Sprintf("shard %d of %d", e.o.shard, e.o.shards)
+	}
+	if e.book != nil {
+		for i := range e.book.had {
+			e.faults.Judged(e.mine.at(i))
+		}
 	}
 	r.Faults, r.Complete = e.faults.Covered(why)
 	r.Complete = r.Complete && (len(r.Failures) == 0 || e.o.KeepGoing)

@@ -37,6 +37,7 @@ type book struct {
 	every    time.Duration
 	err      error // of the first file that could not be written
 	hunt     *hunt // of an exhaustive search
+	had      int   // runs made before an interruption
 }
 
 // entry is what one run contributes.
@@ -66,7 +67,8 @@ func (e *explorer) open() error {
 			return fmt.Errorf("%s: %s; remove it, or name another directory", path, why)
 		}
 	}
-	if e.next = b.shard.Counters.Runs; b.shard.Counters.State == results.Stopped {
+	b.had = b.shard.Counters.Runs
+	if e.next = b.had; b.shard.Counters.State == results.Stopped {
 		e.next = e.mine.n
 	}
 	return nil
@@ -102,7 +104,10 @@ func (b *book) resume(old *results.Shard) (why string) {
 
 // plan says what the exploration was asked to do.
 func (e *explorer) plan() results.Plan {
-	o := &e.o
+	o := e.o
+	if o.exhaustive != nil && o.Processors == 0 {
+		o.Processors = Unbounded
+	}
 	p := results.Plan{Package: testPackage(), Test: e.name, Scenario: fmt.Sprintf("%08x", e.scenario),
 		Strategy: o.Strategy, Options: o.inWords(), Master: o.Master, First: o.Seed0, Asked: o.Runs,
 		KeepGoing: o.KeepGoing, Collect: o.Collect, Shards: o.shards, Search: o.exhaustive != nil}
@@ -247,7 +252,7 @@ func (b *book) settle(e *explorer) {
 	c := &b.shard.Counters
 	switch {
 	case c.State != results.Running:
-	case c.Runs == b.mine.n, b.hunt != nil && b.hunt.ended && b.hunt.broken == nil:
+	case c.Runs == b.mine.n, e.planned, b.hunt != nil && b.hunt.ended && b.hunt.broken == nil:
 		c.State = results.Complete
 	case e.limit.hit:
 		c.State = results.Budget
@@ -279,11 +284,14 @@ func remembered(f results.Finding) Failure {
 }
 
 // finish adds the reports and writes the file for the last time.
-func (b *book) finish(failures []Failure) error {
+func (b *book) finish(e *explorer, r *Result) error {
 	if b == nil {
 		return nil
 	}
-	for _, f := range failures {
+	if e.hunt != nil || e.o.strategy.Ends() {
+		b.shard.Counters.Covered = r.Covered
+	}
+	for _, f := range r.Failures {
 		r := b.findings[f.signature]
 		r.Report, r.File, r.Line = strings.TrimSpace(f.Report)+"\n", f.at.File, f.at.Line
 		b.findings[f.signature] = r

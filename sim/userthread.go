@@ -35,6 +35,7 @@ func leaving[T any](u *User, result T) T {
 // threadEnds does what precedes the end of a thread of the process. With the last one the process ends.
 func (p *Process) threadEnds(k *ke.K) {
 	irp.EndThread(k)
+	ke.Adds(k, ke.Use{Obj: p.p.ID, How: ke.A})
 	i := slices.Index(p.threads, ke.ThreadOf(k))
 	p.threads = slices.Delete(p.threads, i, i+1)
 	if len(p.threads) > 0 {

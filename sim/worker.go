@@ -48,6 +48,7 @@ func (w *worker) loop() {
 		w.measure(run)
 		src, ok := w.source(run)
 		if !ok {
+			w.e.noMore()
 			break
 		}
 		w.begin(run, src)

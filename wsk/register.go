@@ -60,6 +60,9 @@ func (s *subsystem) live(block *WSK_REGISTRATION) *client {
 	return nil
 }
 
+// registrations stands for all registrations with the subsystem.
+var registrations = trace.MakeID(trace.Registration, 1<<54)
+
 // WskRegister registers a WSK client. The registration block is filled by the subsystem.
 //
 // IRQL: PASSIVE_LEVEL.
@@ -71,7 +74,7 @@ func WskRegister(k *irql.K, wskClientNpi *WSK_CLIENT_NPI,
 	const d = ddi.WskRegister
 	enter(k, d, "WskRegister", ke.Passive, verify.WSK_001)
 	s := state.Of(k)
-	ke.Point(k, ke.Use{})
+	ke.Point(k, ke.Use{Obj: registrations, How: ke.W})
 	if c := s.live(wskRegistration); c != nil && !c.gone {
 		ke.Report(k, verify.Finding{Rule: verify.WSK_004, Obj: c.id.String(),
 			Headline: "WskRegister: the registration block is in use for " + c.id.String(),
@@ -117,7 +120,11 @@ func (c *client) lend(k *irql.K, p unsafe.Pointer, rule verify.RuleID, what stri
 // registered finds the registration for a call other than WskRegister. Rules: WSK-006, WSK-009, WSK-016.
 func registered(k *irql.K, name string, block *WSK_REGISTRATION, dead verify.RuleID) *client {
 	s := state.Of(k)
+	ke.Adds(k, ke.Use{Obj: registrations, How: ke.R})
 	c := s.live(block)
+	if c != nil {
+		ke.Adds(k, ke.Use{Obj: c.id, How: ke.W})
+	}
 	if c == nil || c.gone {
 		f := verify.Finding{Rule: dead, Obj: name,
 			Headline: name + " on a registration block that is not registered"}
@@ -154,7 +161,7 @@ func WskCaptureProviderNPI(k *irql.K, wskRegistration *WSK_REGISTRATION, waitTim
 		limit, rule = ke.Dispatch, verify.WSK_090
 	}
 	enter(k, d, name, limit, rule)
-	ke.Point(k, ke.Use{})
+	ke.Point(k, ke.Use{Obj: registrations, How: ke.W})
 	s := state.Of(k)
 	if c := s.live(wskRegistration); c != nil && c.leaving {
 		ke.CallStatus(k, d, c.id, uint32(ntstatus.STATUS_DEVICE_NOT_READY))
@@ -222,7 +229,7 @@ func captureInEntry(k *irql.K, c *client, waitTimeout uint32) {
 func WskReleaseProviderNPI(k *irql.K, wskRegistration *WSK_REGISTRATION) {
 	const d, name = ddi.WskReleaseProviderNPI, "WskReleaseProviderNPI"
 	enter(k, d, name, ke.Dispatch, verify.WSK_090)
-	ke.Point(k, ke.Use{})
+	ke.Point(k, ke.Use{Obj: registrations, How: ke.W})
 	c := registered(k, name, wskRegistration, verify.WSK_016)
 	if c == nil {
 		return
@@ -284,7 +291,7 @@ func WskDeregister(k *irql.K, wskRegistration *WSK_REGISTRATION) {
 		}
 	}
 	enter(k, d, name, ke.Passive, verify.WSK_019)
-	ke.Point(k, ke.Use{})
+	ke.Point(k, ke.Use{Obj: registrations, How: ke.W})
 	c := registered(k, name, wskRegistration, verify.WSK_006)
 	if c == nil {
 		return
@@ -299,6 +306,8 @@ func WskDeregister(k *irql.K, wskRegistration *WSK_REGISTRATION) {
 	s := state.Of(k)
 	s.mayLeave(k, c)
 	ke.Wait(k, []*ke.Object{&c.idle}, false, nil, name)
+	ke.Adds(k, ke.Use{Obj: registrations, How: ke.W})
+	ke.Adds(k, ke.Use{Obj: c.id, How: ke.W})
 	c.gone = true
 	c.returnLoans(k)
 	ke.Log(k, trace.Event{What: trace.Return, Code: d, Obj: c.id})
@@ -313,6 +322,11 @@ func (c *client) returnLoans(k *irql.K) {
 
 // mayLeave wakes WskDeregister when nothing keeps it any more.
 func (s *subsystem) mayLeave(k *irql.K, c *client) {
+	how := ke.Count
+	if c.leaving {
+		how = ke.W
+	}
+	ke.Adds(k, ke.Use{Obj: c.id, How: how})
 	if c.leaving && c.captures == 0 && c.making == 0 && s.open(c) == 0 {
 		ke.SetSignal(k, &c.idle, 1)
 	}

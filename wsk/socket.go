@@ -120,6 +120,7 @@ func (s *subsystem) newSocket(c *client, category SocketFlags) *socket {
 	}
 	o.ch = s.m.NewChannel(o.id.String())
 	o.madeSeq = s.m.Log().Len()
+	s.m.AddsOn(ke.Use{Obj: c.id, How: ke.Count})
 	s.sockets = append(s.sockets, o)
 	return o
 }
@@ -196,7 +197,7 @@ func (o *socket) over(r *request) {
 // means that the call returns status at once, the IRP untouched (wsk.md 25.3).
 func clientCall(k *irql.K, d ddi.ID, name string, cl *WSK_CLIENT, p *irp.IRP) (*client, ntstatus.NTSTATUS) {
 	enter(k, d, name, ke.Dispatch, verify.WSK_090)
-	ke.Point(k, ke.Use{})
+	ke.Point(k, ke.Use{Obj: registrations, How: ke.R})
 	if cl == nil || cl.c == nil {
 		ke.Collect(k, verify.Finding{Rule: verify.WSK_030, Obj: name,
 			Headline: name + ": Client is not what WskCaptureProviderNPI gave",
@@ -204,6 +205,7 @@ func clientCall(k *irql.K, d ddi.ID, name string, cl *WSK_CLIENT, p *irp.IRP) (*
 		return nil, ntstatus.STATUS_INVALID_HANDLE
 	}
 	c := cl.c
+	ke.Adds(k, ke.Use{Obj: c.id, How: ke.Count}) // looks at captures, which WskReleaseProviderNPI changes
 	if c.captures == 0 || c.gone {
 		ke.Report(k, verify.Finding{Rule: verify.WSK_015, Obj: c.id.String(),
 			Headline: name + " is called after WskReleaseProviderNPI",
@@ -376,6 +378,7 @@ func (o *socket) tryClose(k *irql.K) {
 	r.after = func(k *irql.K) { o.sub.mayLeave(k, o.cl) }
 	r.fill = func(k *irql.K) {
 		o.giveBack(k)
+		ke.Adds(k, ke.Use{Obj: o.cl.id, How: ke.Count})
 		for i, x := range o.sub.sockets {
 			if x == o {
 				o.sub.sockets = list.Cut(o.sub.sockets, i)

@@ -1,6 +1,7 @@
 package wsk
 
 import (
+	"cmp"
 	"fmt"
 
 	"calloutsim/internal/ddi"
@@ -151,6 +152,7 @@ func socketCall(k *irql.K, d ddi.ID, name string, ws *WSK_SOCKET, p *irp.IRP, no
 			Places: []verify.Place{{Label: "CLOSED", Seq: s.closeSeq}}})
 		return s, false
 	}
+	ke.Adds(k, ke.Use{Obj: s.id, How: ke.W})
 	s.touched = true
 	if p == nil && noIRP != verify.NoRule {
 		nullIRP(k, name, noIRP)
@@ -192,14 +194,36 @@ func (s *subsystem) submit(k *irql.K, r *request) ntstatus.NTSTATUS {
 		s.noteIRP(r.p.ID())
 	}
 	if r.sock != nil {
+		ke.Adds(k, ke.Use{Obj: r.sock.id, How: ke.W})
 		r.sock.begin(k, r)
 	}
 	st := irp.IoCallDriver(k, dev, r.p)
 	if r.sock != nil {
+		ke.Adds(k, ke.Use{Obj: r.sock.id, How: ke.W})
 		r.sock.calls--
 	}
 	ke.CallStatus(k, r.fn, r.obj(), uint32(st))
 	return st
+}
+
+// enters says that what k does now is about the request, and the socket it is made on.
+func (r *request) enters(k *irql.K) (mark int) {
+	mark = ke.Within(k, ke.Use{Obj: r.p.ID(), How: ke.W})
+	if o := r.sock; o != nil {
+		ke.Within(k, ke.Use{Obj: o.id, How: ke.W})
+		if o.ep != nil {
+			o.ep.Enters(k)
+		}
+	}
+	return mark
+}
+
+// touch names the sockets that are being made for a client.
+func (c *client) touch() trace.ID {
+	if c == nil {
+		return 0
+	}
+	return c.id | 1<<54
 }
 
 func (r *request) obj() trace.ID {
@@ -244,6 +268,7 @@ func (s *subsystem) prepare(k *irql.K, r *request) bool {
 // the request was refused or the site says that an operation which is over already is answered inline.
 func (s *subsystem) dispatch(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus.NTSTATUS {
 	r := irp.IoGetCurrentIrpStackLocation(k, p).Parameters().Others.Argument1.(*request)
+	defer ke.Leave(k, r.enters(k))
 	if r.sites.fault.Name != "" && ke.Fails(k, &r.sites.fault) {
 		r.refuse(k, ntstatus.STATUS_INSUFFICIENT_RESOURCES)
 	} else {
@@ -294,8 +319,8 @@ func (r *request) finish(k *irql.K, st ntstatus.NTSTATUS, info uint64, pointer a
 
 // post lets the completion come later.
 func (r *request) post() {
-	r.sub.m.Post(r.channel(), ke.Delivery{Text: "WSK completes a request", Obj: r.obj(), IRQL: &siteIRQL,
-		Run: r.deliver})
+	r.sub.m.Post(r.channel(), ke.Delivery{Text: "WSK completes a request", Obj: r.obj(),
+		Touches: cmp.Or(r.obj(), r.cl.touch()), IRQL: &siteIRQL, Run: r.deliver})
 }
 
 func (r *request) channel() *ke.Channel {
@@ -308,6 +333,7 @@ func (r *request) channel() *ke.Channel {
 // deliver completes the IRP from the subsystem's own context.
 func (r *request) deliver(k *irql.K) {
 	s := r.sub
+	defer ke.Leave(k, r.enters(k))
 	ke.Push(k, ke.Frame{Kind: ke.FrameSystem, Image: s.image(), Obj: r.obj()})
 	if r.cancelable && irp.IoSetCancelRoutine(k, r.p, nil) == nil {
 		r.cancelable = false // IoCancelIrp has taken the routine, which will complete the request
@@ -335,6 +361,7 @@ func (r *request) complete(k *irql.K) {
 	if r.sock != nil {
 		r.sock.over(r)
 	} else {
+		ke.Adds(k, ke.Use{Obj: r.cl.id, How: ke.Count})
 		r.cl.making--
 	}
 	irp.IoCompleteRequest(k, r.p, irp.IO_NETWORK_INCREMENT)
@@ -350,6 +377,7 @@ func (r *request) complete(k *irql.K) {
 func (s *subsystem) cancelRoutine(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP) {
 	irp.IoReleaseCancelSpinLock(k, p.CancelIrql())
 	r := irp.IoGetCurrentIrpStackLocation(k, p).Parameters().Others.Argument1.(*request)
+	defer ke.Leave(k, r.enters(k))
 	if r.done {
 		r.cancelable = false
 		r.post() // the result was there first

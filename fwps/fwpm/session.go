@@ -131,6 +131,7 @@ func FwpmEngineClose0(k *irql.K, engineHandle irql.HANDLE) ntstatus.NTSTATUS {
 	if s.dynamic != 0 {
 		s.change(k, func(t *transaction) ntstatus.NTSTATUS { return s.vanish(t) })
 	}
+	ke.Adds(k, ke.Use{Obj: s.id, How: ke.W})
 	s.closed = true
 	fwps.SessionClosed(k, s)
 	ke.CallStatus(k, ddi.FwpmEngineClose0, s.id, 0)
@@ -139,6 +140,9 @@ func FwpmEngineClose0(k *irql.K, engineHandle irql.HANDLE) ntstatus.NTSTATUS {
 
 func sessionOf(k *irql.K, h irql.HANDLE) *session {
 	s, _ := fwps.FindHandle(k, h).(*session)
+	if s != nil {
+		ke.Adds(k, ke.Use{Obj: s.id, How: ke.W})
+	}
 	if s == nil || s.closed {
 		return nil
 	}
@@ -184,7 +188,9 @@ func (s *session) lock(k *ke.K, readOnly bool) ntstatus.NTSTATUS {
 		if ke.Wait(k, []*ke.Object{&g.free}, true, due, "a transaction to end") == ntstatus.STATUS_TIMEOUT {
 			return ntstatus.STATUS_FWP_TIMEOUT
 		}
+		ke.Adds(k, ke.Use{Obj: fwps.PolicyID(k), How: ke.W})
 	}
+	ke.Adds(k, ke.Use{Obj: s.id, How: ke.W})
 	if readOnly {
 		g.readers++
 	} else {
@@ -195,6 +201,8 @@ func (s *session) lock(k *ke.K, readOnly bool) ntstatus.NTSTATUS {
 
 func (s *session) unlock(k *ke.K, readOnly bool) {
 	g := state.Of(k)
+	ke.Adds(k, ke.Use{Obj: fwps.PolicyID(k), How: ke.W})
+	ke.Adds(k, ke.Use{Obj: s.id, How: ke.W})
 	if readOnly {
 		g.readers--
 	} else {

@@ -15,9 +15,9 @@ var (
 	siteB = ke.Site{Name: "env/B", Alts: []string{"one", "two"}}
 )
 
-// program asks three things that may fail, each only while nothing has failed but the first, which is tried
+// asksThree asks three things that may fail, each only while nothing has failed but the first, which is tried
 // again once. It gives what it asked and a word for what happened.
-func program(src ke.Source) (choices []ke.Choice, story string) {
+func asksThree(src ke.Source) (choices []ke.Choice, story string) {
 	ask := func(s *ke.Site) bool {
 		pick := src.Choose(s, 2)
 		choices = append(choices, ke.Choice{Site: s, N: 2, Pick: uint16(pick)})
@@ -40,7 +40,7 @@ func program(src ke.Source) (choices []ke.Choice, story string) {
 func explore(f *Faults, from, to uint64) (stories []string, before int) {
 	for run := from; run <= to; run++ {
 		if run == 1 {
-			c, s := program(ke.Boring{})
+			c, s := asksThree(ke.Boring{})
 			f.Learn(1, c)
 			f.Judged(1)
 			stories = append(stories, s)
@@ -48,7 +48,7 @@ func explore(f *Faults, from, to uint64) (stories []string, before int) {
 		}
 		src, n, a := f.Source(run)
 		for a == Unknown {
-			c, _ := program(src)
+			c, _ := asksThree(src)
 			f.Learn(n, c)
 			before++
 			src, n, a = f.Source(run)
@@ -56,7 +56,7 @@ func explore(f *Faults, from, to uint64) (stories []string, before int) {
 		if a != Planned {
 			break
 		}
-		c, s := program(src)
+		c, s := asksThree(src)
 		f.Learn(run, c)
 		f.Judged(run)
 		stories = append(stories, s)

@@ -2,7 +2,9 @@ package explore
 
 import (
 	"fmt"
+	"math"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -55,11 +57,14 @@ func (s *things) wait(k *irql.K, object any) bool {
 	return irql.KeWaitForSingleObject(k, object, irql.Executive, irql.KernelMode, false, &due) == 0
 }
 
-// acts are what a thread of a random program can do, by name.
-var acts = []struct {
+// act is one of the things that a thread of a random program can do; S is what the threads share.
+type act[S any] struct {
 	name string
-	do   func(k *irql.K, s *things)
-}{
+	do   func(k *irql.K, s *S)
+}
+
+// acts are what a thread of a random program can do, by name.
+var acts = []act[things]{
 	{"inc0", func(k *irql.K, s *things) { irql.InterlockedIncrement(k, &s.v[0]) }},
 	{"inc1", func(k *irql.K, s *things) { irql.InterlockedIncrement(k, &s.v[1]) }},
 	{"raw", func(k *irql.K, s *things) { irql.InterlockedIncrement(k, &s.raw) }},
@@ -204,22 +209,22 @@ func (s *things) spin(k *irql.K, i int) {
 	irql.KeReleaseSpinLock(k, &s.l[i], old)
 }
 
-// mixture is a random program: for each thread what it does.
-type mixture [][]int
+// program is a random program: for each thread what it does.
+type program [][]int
 
-func (p mixture) String() string {
+func (p program) words(names []string) string {
 	var threads []string
 	for _, t := range p {
-		var names []string
+		var words []string
 		for _, a := range t {
-			names = append(names, acts[a].name)
+			words = append(words, names[a])
 		}
-		threads = append(threads, strings.Join(names, " "))
+		threads = append(threads, strings.Join(words, " "))
 	}
 	return strings.Join(threads, " | ")
 }
 
-func (p mixture) scene(m *ke.Machine) {
+func (p program) scene(m *ke.Machine) {
 	s := &things{m: m}
 	m.NewThread("main", nil, func(k *irql.K) {
 		s.init(k)
@@ -233,56 +238,155 @@ func (p mixture) scene(m *ke.Machine) {
 	})
 }
 
-func randomMixture(r *ke.Random) mixture {
+// randomProgram makes two or three threads that do few kinds of acts, so that they meet.
+func randomProgram(r *ke.Random, kinds, size int) program {
 	n := func(k int) int { return int(r.Next() % uint64(k)) }
-	p := make(mixture, 2+n(2))
-	size := 5 - len(p)
-	pool := make([]int, 3) // few kinds of acts, so that they meet
+	p := make(program, 2+n(2))
+	size -= len(p)
+	pool := make([]int, 3)
 	for i := range pool {
-		pool[i] = n(len(acts))
+		pool[i] = n(kinds)
 	}
 	for i := range p {
-		for range 1 + n(size) {
+		for range 1 + n(max(size, 1)) {
 			p[i] = append(p[i], pool[n(len(pool))])
 		}
 	}
 	return p
 }
 
-// TestSearch_RandomProgramsLoseNoOutcome compares the reduced search with a plain one on random programs: a
+// oracle compares the reduced search with a plain one, and where that would not end with random runs: a
 // footprint that says too little, or a pair wrongly called independent, shows as an outcome that is missing.
+type oracle struct {
+	names   []string
+	limit   int   // runs of one search
+	samples int   // random runs, where plain search would not end
+	size    int   // of a program
+	quiet   bool  // nothing is asked but who goes on
+	setup   *bool // said to be true by the scene while it prepares itself
+
+	compared, sampled, broken, large, plainRuns, shortRuns int
+}
+
+func (o *oracle) run(t *testing.T, seed uint64, programs int, make func(p program, r *ke.Random) scene) {
+	first := 0
+	programs = thorough(programs, 20)
+	if s := os.Getenv("SIM_PROGRAM"); s != "" {
+		first, _ = strconv.Atoi(s)
+		programs = first + 1
+	}
+	for i := first; i < programs; i++ {
+		r := ke.NewRandom(seed, uint64(i))
+		p := randomProgram(r, len(o.names), o.size)
+		o.one(t, fmt.Sprintf("program %d: %s", i, p.words(o.names)), make(p, r))
+	}
+	t.Logf("%d programs compared with plain DFS, %d with random runs, %d break a rule, %d too large; "+
+		"%d runs of plain DFS, %d of DPOR",
+		o.compared, o.sampled, o.broken, o.large, o.plainRuns, o.shortRuns)
+}
+
+func (o *oracle) one(t *testing.T, what string, fn scene) {
+	short, ok := within(t, &Search{Bounds: o.bounds(), Reduce: true, Fixed: o.fixed}, fn, o.limit)
+	if !ok {
+		o.large++
+		return
+	}
+	plain, all := seen{}, false
+	if o.samples == 0 || short.runs < o.limit/10 {
+		plain, all = within(t, &Search{Bounds: o.bounds(), Fixed: o.fixed}, fn, o.limit)
+	}
+	switch {
+	case all:
+		o.compared++
+		o.plainRuns += plain.runs
+		o.shortRuns += short.runs
+	case o.samples == 0:
+		o.large++
+		return
+	default:
+		o.sampled++
+		o.sample(&plain, fn)
+	}
+	if os.Getenv("SIM_SHOW") != "" {
+		t.Logf("%s: plain %d runs (all %v) %d outcomes, DPOR %d runs, %d whole, %d outcomes", what,
+			plain.runs, all, len(plain.outcomes), short.runs, short.whole, len(short.outcomes))
+	}
+	if all {
+		require.Equal(t, plain.stopped > 0, short.stopped > 0, what)
+	}
+	if short.stopped > 0 { // what would have come after a violation is not known
+		o.broken++
+		return
+	}
+	require.Zero(t, plain.stopped, what)
+	for h := range plain.outcomes {
+		require.Contains(t, short.outcomes, h, what)
+	}
+	if all {
+		require.Len(t, short.outcomes, len(plain.outcomes), what)
+	}
+}
+
+// noFaults are the bounds of the oracles: programs do not expect failures.
+var noFaults = Bounds{Preemptions: math.MaxInt, Delays: math.MaxInt}
+
+func (o *oracle) fixed() bool { return o.setup != nil && *o.setup }
+
+func (o *oracle) bounds() Bounds {
+	b := noFaults
+	if o.quiet {
+		b.Only = func(*ke.Site) bool { return false }
+	}
+	return b
+}
+
+// picker chooses at random who goes on.
+type picker struct {
+	*ke.Random
+	setup *bool
+}
+
+func (p picker) Pick(_ *ke.Machine, at *ke.Moment) int {
+	if p.setup != nil && *p.setup || at.Stays && p.Next()%4 != 0 {
+		return 0
+	}
+	return int(p.Next() % uint64(len(at.Options)))
+}
+
+// Choose answers what is not about who goes on; nothing fails.
+func (p picker) Choose(s *ke.Site, n int) int {
+	if s.Fault() {
+		return 0
+	}
+	return p.Random.Choose(s, n)
+}
+
+// sample adds random runs to what a search has seen.
+func (o *oracle) sample(out *seen, fn scene) {
+	if out.outcomes == nil {
+		*out = seen{outcomes: map[uint64]int{}, findings: map[string]int{}}
+	}
+	m, trail := ke.New(ke.Config{}), &ke.Trail{}
+	defer m.Close()
+	for i := range o.samples {
+		var src ke.Source = picker{ke.NewRandom(3, uint64(i)), o.setup}
+		if o.quiet {
+			src = mute{picker{ke.NewRandom(3, uint64(i)), o.setup}}
+		}
+		m.Reset(ke.Config{Source: src, Trail: trail, Processors: ke.Unbounded, Events: ke.Off})
+		fn(m)
+		m.Run(nil)
+		out.add(m, trail)
+	}
+}
+
+// TestSearch_RandomProgramsLoseNoOutcome compares the searches on random programs of the routines of irql.
 //
 // Reference: scheduling.md 17 (reduction oracle, commutation test).
 func TestSearch_RandomProgramsLoseNoOutcome(t *testing.T) {
-	programs := 150
-	if os.Getenv("SIM_THOROUGH") != "" {
-		programs = 3000
-	}
-	const limit = 4000
-	compared, skipped, broken, plainRuns, shortRuns := 0, 0, 0, 0, 0
-	for i := range programs {
-		p := randomMixture(ke.NewRandom(7, uint64(i)))
-		plain, ok := within(t, &Search{Bounds: NoBounds}, p.scene, limit)
-		if !ok {
-			skipped++
-			continue
-		}
-		compared++
-		short, ok := within(t, &Search{Bounds: NoBounds, Reduce: true}, p.scene, limit)
-		require.True(t, ok, "%v", p)
-		plainRuns += plain.runs
-		shortRuns += short.runs
-		require.Equal(t, len(plain.findings) > 0, len(short.findings) > 0, "program %d: %v", i, p)
-		if len(plain.findings) > 0 { // what would have come after a violation is not known
-			broken++
-			continue
-		}
-		require.Equal(t, keys(plain.outcomes), keys(short.outcomes), "program %d: %v (%d against %d runs)", i,
-			p, plain.runs, short.runs)
-	}
-	t.Logf("%d programs compared, of which %d break a rule, %d too large; %d runs of plain DFS, %d of DPOR",
-		compared, broken, skipped, plainRuns, shortRuns)
-	require.Greater(t, compared, programs/4)
+	o := oracle{names: names(acts), limit: 3000, size: 5}
+	o.run(t, 7, 60, func(p program, _ *ke.Random) scene { return p.scene })
+	require.Greater(t, o.compared, 15)
 }
 
 func within(t testing.TB, s *Search, fn scene, limit int) (out seen, ok bool) {
@@ -310,10 +414,13 @@ func (o *seen) add(m *ke.Machine, trail *ke.Trail) {
 		return
 	}
 	o.whole++
+	if m.Dead() {
+		o.stopped++
+	}
 	for _, f := range m.Findings() {
 		o.findings[fmt.Sprint(f.Rule)]++
 	}
-	if len(m.Findings()) == 0 {
+	if !m.Dead() {
 		o.outcomes[trail.Outcome()]++
 	}
 }

@@ -15,8 +15,8 @@ type order struct {
 	spare  [][]int32
 }
 
-// keep forgets all steps from n on.
-func (o *order) keep(n int) {
+// keep forgets all steps from n on. What the others touched is the same in every run that begins with them.
+func (o *order) keep(n int, tr *ke.Trail) {
 	if o.lanes == nil {
 		o.lanes = map[ke.Actor]int{}
 	}
@@ -28,6 +28,7 @@ func (o *order) keep(n int) {
 	}
 	for i, l := range o.lane {
 		o.last[l] = int32(i)
+		o.steps[i].uses = tr.Uses(i)
 	}
 }
 
@@ -88,11 +89,8 @@ func (o *order) reached(lane int, after []int32, alone bool) []int32 {
 	return c
 }
 
-// add appends a step. race is called for every earlier step that it could have come before, the latest first.
-func (o *order) add(t touches, after []int32, alone bool, race func(i int)) {
-	lane := o.laneOf(t.actor)
-	clock := o.reached(lane, after, alone)
-	o.races(&t, lane, &clock, race)
+// append makes t, of a lane, the last step. clock is its own.
+func (o *order) append(t *touches, lane int, clock []int32) {
 	n := int32(0)
 	if p := o.last[lane]; p >= 0 {
 		n = o.pos[p]
@@ -102,55 +100,6 @@ func (o *order) add(t touches, after []int32, alone bool, race func(i int)) {
 	}
 	clock[lane] = n + 1
 	o.last[lane] = int32(len(o.steps))
-	o.steps, o.clocks = append(o.steps, t), append(o.clocks, clock)
+	o.steps, o.clocks = append(o.steps, *t), append(o.clocks, clock)
 	o.lane, o.pos = append(o.lane, int32(lane)), append(o.pos, n+1)
-}
-
-// races finds what a step of a lane races with, given the clock before it, and makes the clock that of the
-// step.
-func (o *order) races(t *touches, lane int, clock *[]int32, race func(i int)) {
-	covered := append(o.clock(), *clock...)
-	for i := len(o.steps) - 1; i >= 0; i-- {
-		if int(o.lane[i]) == lane || o.before(i, covered) {
-			continue
-		}
-		switch relate(&o.steps[i], t) {
-		case ordered:
-			join(clock, o.clocks[i])
-		case racing:
-			join(clock, o.clocks[i])
-			join(&covered, o.clocks[i])
-			race(i)
-		}
-	}
-	o.spare = append(o.spare, covered)
-}
-
-// initials finds who could have taken the first step, had step i not come before j: of the steps between the
-// two that do not depend on i, and j itself, those that depend on none of the others. fn is asked for each,
-// that of j last, until it says enough. clock is that of j, and who takes it.
-func (o *order) initials(i, j int, who ke.Actor, clock []int32, fn func(a ke.Actor) (enough bool)) {
-	var buf [64]int32
-	between := buf[:0]
-	for k := i + 1; k < j; k++ {
-		if o.before(i, o.clocks[k]) {
-			continue
-		}
-		if !o.preceded(between, o.lane[k], o.clocks[k]) && fn(o.steps[k].actor) {
-			return
-		}
-		between = append(between, int32(k))
-	}
-	if !o.preceded(between, int32(o.laneOf(who)), clock) {
-		fn(who)
-	}
-}
-
-func (o *order) preceded(by []int32, lane int32, clock []int32) bool {
-	for _, k := range by {
-		if o.lane[k] == lane || o.before(int(k), clock) {
-			return true
-		}
-	}
-	return false
 }

@@ -16,7 +16,7 @@ func dependent(a, b ke.Use) bool {
 	case a.Obj != b.Obj:
 		return false
 	}
-	return !a.How.Reads() || !b.How.Reads()
+	return a.How != b.How || a.How != ke.R && a.How != ke.Count
 }
 
 // private reports whether a use only says who takes the step.

@@ -19,16 +19,20 @@ type Search struct {
 	Sleep  bool // DFS with sleep sets
 	Orders bool // DFS that knows the Order of its runs
 	Trail  *ke.Trail
+	// Fixed, if there is one, is asked at every new decision: one that is made while it says so is not looked
+	// at any further. It is for the preparations of a scenario.
+	Fixed func() bool
 
-	nodes  []node
-	root   int // nodes of the prefix this search is below
-	depth  int // nodes passed in this run
-	nsleep []sleeper
-	seen   int // steps of the current run that the sleep set knows of
-	ord    order
-	same   int // steps that the next run has in common with this one
-	fault  error
-	last   uint64 // Order of the last run
+	nodes   []node
+	root    int // nodes of the prefix this search is below
+	depth   int // nodes passed in this run
+	nsleep  []sleeper
+	seen    int // steps of the current run that the sleep set knows of
+	ord     order
+	same    int // steps that the next run has in common with this one
+	fault   error
+	last    uint64  // Order of the last run
+	between []int32 // scratch of reverse
 	// answers and failed say that questions came up other than who goes on, and such about failures.
 	answers, failed bool
 	// Polled says that somebody polled: how many turns a polling loop takes is not gone through, since a turn
@@ -56,6 +60,7 @@ type node struct {
 	n, pick  int
 	stays    bool
 	blank    bool // of a prefix: what is asked is not known yet, only the answer
+	fixed    bool
 	wanted   bitset
 	done     bitset
 	actors   []ke.Actor
@@ -99,7 +104,7 @@ func (r *searcher) Choose(site *ke.Site, n int) int {
 	s.answers = s.answers || !site.Fault()
 	s.failed = s.failed || site.Fault()
 	allowed := nd.spent.Faults < s.Faults || !site.Fault()
-	if allowed && (s.Only == nil || s.Only(site)) {
+	if allowed && !nd.fixed && (s.Only == nil || s.Only(site)) {
 		nd.wanted.fill(n)
 	}
 	return 0
@@ -161,6 +166,7 @@ func (s *Search) push(site *ke.Site, n int) *node {
 	nd := &s.nodes[s.depth]
 	nd.reuse()
 	nd.site, nd.n = site, n
+	nd.fixed = s.Fixed != nil && s.Fixed()
 	if s.Trail != nil {
 		nd.lastStep = max(len(s.Trail.Steps)-1, 0) // the step under way will differ
 	}
@@ -239,17 +245,22 @@ func (s *Search) open(nd *node, at *ke.Moment, pick int) {
 	for i := range at.Options {
 		o := &at.Options[i]
 		nd.actors, nd.hosts = append(nd.actors, o.Actor), append(nd.hosts, o.Host)
-		nd.foots = append(nd.foots, nil)
+		if n := len(nd.foots); n < cap(nd.foots) {
+			nd.foots = nd.foots[:n+1]
+			nd.foots[n] = nd.foots[n][:0]
+		} else {
+			nd.foots = append(nd.foots, nil)
+		}
 		switch {
 		case i == pick:
 			nd.wanted.set(i)
-		case s.Reduce || i > 0 && nd.spent.Delays+i > s.Delays:
+		case nd.fixed || s.Reduce || i > 0 && nd.spent.Delays+i > s.Delays:
 		case i > 0 && nd.stays && nd.spent.Preemptions >= s.Preemptions:
 		default:
 			nd.wanted.set(i)
 		}
 	}
-	if s.Reduce {
+	if s.Reduce && !nd.fixed {
 		nd.interrupts()
 	}
 }
@@ -358,89 +369,4 @@ func (nd *node) sleeps(a ke.Actor) bool {
 		}
 	}
 	return false
-}
-
-// learn notes what the steps of the run touched, and where it mattered in which order they came.
-func (s *Search) learn(cut bool) {
-	for i := range s.Trail.Steps {
-		if c := s.Trail.Steps[i].Choice; c >= 0 && c < len(s.nodes) && s.nodes[c].site == nil {
-			s.nodes[c].took(s.touches(i).uses)
-		}
-	}
-	if !s.Reduce && !s.Orders {
-		return
-	}
-	s.ord.keep(s.same)
-	for j := len(s.ord.steps); j < len(s.Trail.Steps); j++ {
-		t := s.touches(j)
-		t.uses = append([]ke.Use(nil), t.uses...)
-		st := &s.Trail.Steps[j]
-		var found []int
-		s.ord.names[s.ord.laneOf(t.actor)] = st.By
-		s.ord.add(t, s.Trail.After(j), st.Alone, func(i int) { found = append(found, i) })
-		if !s.Reduce {
-			continue
-		}
-		for _, i := range found {
-			s.reverse(i, j, t.actor, s.ord.clocks[j])
-		}
-	}
-	s.same, s.last = len(s.ord.steps), s.partialOrder()
-	if cut || !s.Reduce {
-		return
-	}
-	s.Trail.Pending(func(who ke.Actor, next []ke.Use) {
-		t := touches{actor: who, uses: next}
-		lane := s.ord.laneOf(who)
-		clock := s.ord.reached(lane, nil, false)
-		var found []int
-		s.ord.races(&t, lane, &clock, func(i int) { found = append(found, i) })
-		for _, i := range found {
-			s.reverse(i, len(s.ord.steps), who, clock)
-		}
-	})
-}
-
-// took adds to the footprint of the step that the current pick leads to; it may differ with what was
-// answered in between.
-func (nd *node) took(uses []ke.Use) {
-	f := nd.foots[nd.pick]
-next:
-	for _, u := range uses {
-		for _, old := range f {
-			if old == u {
-				continue next
-			}
-		}
-		f = append(f, u)
-	}
-	nd.foots[nd.pick] = f
-}
-
-// reverse makes sure that somebody goes first who leads to step j, of the given actor, coming before step i.
-func (s *Search) reverse(i, j int, who ke.Actor, clock []int32) {
-	c := s.Trail.Steps[i].Choice
-	if c < s.root || c >= len(s.nodes) { // or another part of the search looks at it
-		return // nobody else could go on
-	}
-	nd := &s.nodes[c]
-	covered, best := false, -1
-	s.ord.initials(i, j, who, clock, func(a ke.Actor) bool {
-		for x, b := range nd.actors {
-			if a == b {
-				covered = covered || nd.wanted.has(x)
-				best = x
-			}
-		}
-		covered = covered || nd.sleeps(a)
-		return covered
-	})
-	switch {
-	case covered:
-	case best >= 0:
-		nd.wanted.set(best)
-	default:
-		s.Fallbacks++
-		nd.wanted.fill(nd.n)
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
 	"calloutsim/irql"
 )
 
@@ -16,6 +17,7 @@ type scene func(m *ke.Machine)
 // seen is what a search has seen.
 type seen struct {
 	runs, whole int // whole: not cut
+	stopped     int // by a violation
 	outcomes    map[uint64]int
 	orders      map[uint64]int
 	findings    map[string]int
@@ -203,6 +205,36 @@ var scenes = []struct {
 			})
 		}
 	}},
+	{"what a lock guards", func(m *ke.Machine) {
+		l, own, x := new(irql.KSPIN_LOCK), new(irql.Var[int32]), new(irql.Var[int32])
+		n, guarded := 0, trace.MakeID(trace.NoKind, 1<<40)
+		m.NewThread("main", nil, func(k *irql.K) {
+			irql.KeInitializeSpinLock(k, l)
+			m.NewThread("writer", nil, func(k *irql.K) {
+				var old irql.KIRQL
+				irql.KeAcquireSpinLock(k, l, &old)
+				irql.InterlockedIncrement(k, x)
+				ke.Adds(k, ke.Use{Obj: guarded, How: ke.W})
+				n++
+				irql.KeReleaseSpinLock(k, l, old)
+			})
+			m.NewThread("reader", nil, func(k *irql.K) {
+				var old irql.KIRQL
+				irql.InterlockedIncrement(k, own)
+				irql.KeAcquireSpinLock(k, l, &old)
+				ke.Adds(k, ke.Use{Obj: guarded, How: ke.R})
+				ke.Sees(k, uint64(n))
+				irql.KeReleaseSpinLock(k, l, old)
+			})
+		})
+	}},
+	{"preparations at rest", func(m *ke.Machine) {
+		v := new(irql.Var[int32])
+		m.NewThread("first", nil, func(k *irql.K) { irql.InterlockedIncrement(k, v) })
+		m.NewThread("second", nil, func(k *irql.K) { irql.InterlockedIncrement(k, v) })
+		m.Run(nil)
+		m.NewThread("third", nil, func(k *irql.K) { irql.InterlockedIncrement(k, v) })
+	}},
 	{"semaphore", func(m *ke.Machine) {
 		s := new(irql.KSEMAPHORE)
 		m.NewThread("main", nil, func(k *irql.K) {
@@ -274,4 +306,37 @@ func keys[K comparable](m map[K]int) map[K]bool {
 		out[k] = true
 	}
 	return out
+}
+
+// Reference: scheduling.md 9.4 (pairs that commute).
+func TestDependent(t *testing.T) {
+	a, b := trace.MakeID(trace.IRP, 1), trace.MakeID(trace.IRP, 2)
+	self := ke.Use{Obj: trace.MakeID(trace.Context, 7), How: ke.R}
+	for _, c := range []struct {
+		one, two ke.Use
+		want     bool
+	}{
+		{ke.Use{Obj: a, How: ke.R}, ke.Use{Obj: a, How: ke.R}, false},
+		{ke.Use{Obj: a, How: ke.R}, ke.Use{Obj: a, How: ke.W}, true},
+		{ke.Use{Obj: a, How: ke.W}, ke.Use{Obj: b, How: ke.W}, false},
+		{ke.Use{Obj: a, How: ke.A}, ke.Use{Obj: a, How: ke.A}, true},
+		{ke.Use{Obj: a, How: ke.Count}, ke.Use{Obj: a, How: ke.Count}, false},
+		{ke.Use{Obj: a, How: ke.Count}, ke.Use{Obj: a, How: ke.R}, true},
+		{ke.Use{Obj: a, How: ke.Set}, ke.Use{Obj: a, How: ke.Clear}, true},
+		{ke.Unknown, ke.Use{Obj: a, How: ke.R}, true},
+		{ke.Unknown, ke.Unknown, true},
+		{ke.Unknown, self, false},
+		{self, ke.Use{Obj: self.Obj, How: ke.W}, true},
+	} {
+		assert.Equal(t, c.want, dependent(c.one, c.two), "%v and %v", c.one, c.two)
+		assert.Equal(t, c.want, dependent(c.two, c.one), "%v and %v", c.two, c.one)
+	}
+}
+
+func TestSearch_LeavesFixedDecisionsAlone(t *testing.T) {
+	decisions := 0
+	s := &Search{Bounds: NoBounds, Reduce: true}
+	s.Fixed = func() bool { decisions++; return true }
+	assert.Equal(t, 1, searchAll(t, s, increments(3, 2), 10).runs)
+	assert.Positive(t, decisions)
 }

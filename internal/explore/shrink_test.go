@@ -240,13 +240,14 @@ func TestCouldSwap_OnlyWithoutAChain(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		event bool
-		other ke.Access // what the second does with a thing the first has freed
+		frees bool // the first, then, something else
+		reads bool // the second that, or it only comes back from somewhere
 		swap  bool
 	}{
-		{"nothing between", false, 0, true},
-		{"waits for it", true, 0, false},
-		{"looks at another thing", false, ke.R, false},
-		{"a call returns", false, ke.Back, true},
+		{"nothing between", false, false, false, true},
+		{"waits for it", true, false, false, false},
+		{"reads another thing", false, true, true, false},
+		{"a call returns", false, true, false, true},
 	} {
 		trail := &ke.Trail{}
 		m := &ke.Machine{}
@@ -261,7 +262,7 @@ func TestCouldSwap_OnlyWithoutAChain(t *testing.T) {
 				ke.Point(k, ke.Use{Obj: event.ID, How: ke.Set})
 				ke.SetSignal(k, event, 1)
 			}
-			if c.other != 0 {
+			if c.frees {
 				ke.Point(k, ke.Use{Obj: other, How: ke.Free})
 			}
 		})
@@ -270,8 +271,10 @@ func TestCouldSwap_OnlyWithoutAChain(t *testing.T) {
 				ke.Point(k, ke.Use{Obj: event.ID, How: ke.Waits})
 				ke.Wait(k, []*ke.Object{event}, false, nil, "waits")
 			}
-			if c.other != 0 {
-				ke.Point(k, ke.Use{Obj: other, How: c.other})
+			if c.reads {
+				ke.Point(k, ke.Use{Obj: other, How: ke.R})
+			} else {
+				ke.PointHere(k, other)
 			}
 			ke.Point(k, ke.Use{Obj: id, How: ke.W})
 			steps[1] = len(trail.Steps) - 1

@@ -67,7 +67,17 @@ func Parse(name string) (Strategy, error) {
 		}
 		list += ", " + s.Name
 	}
-	return Strategy{}, fmt.Errorf("strategy %q is not known; there are %s", name, list[2:])
+	return Strategy{}, fmt.Errorf("strategy %q is not known; there are %s, dfs, dpor, preemptN, delayN", name,
+		list[2:])
+}
+
+// Check says what is wrong with the name of a strategy of either kind.
+func Check(name string) error {
+	if _, ok, err := ParseExhaustive(name); ok || err != nil {
+		return err
+	}
+	_, err := Parse(name)
+	return err
 }
 
 // Faults plans the runs with faults of one exploration of so many runs. The portfolio lets everything fail

@@ -56,7 +56,7 @@ func meet(u, v ke.Use, ends bool) bool {
 	switch {
 	case u == ke.Unknown || v == ke.Unknown:
 		return true
-	case u.Obj != v.Obj, u.How == ke.Back, v.How == ke.Back:
+	case u.Obj != v.Obj:
 		return false
 	case ends:
 		return u.How == ke.Rel && v.How == ke.Acq || u.How == ke.Enq && v.How == ke.Deq

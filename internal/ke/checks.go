@@ -27,6 +27,7 @@ func (m *Machine) RunUnloadChecks(img *Image) {
 	if m.dead {
 		return
 	}
+	m.AddsOn(Unknown) // the checks look at everything there is
 	for _, check := range checkState.On(m).unload {
 		check(m, img)
 	}

@@ -122,6 +122,7 @@ func (m *Machine) advance() bool {
 			" s of virtual time): a timer keeps the machine from coming to rest; " +
 			"Options.MaxTime sets the limit"))
 	}
+	m.idle = 0
 	m.alone(ActorClock)
 	if m.race {
 		m.tick()
@@ -178,6 +179,12 @@ func (m *Machine) Now() int64 { return m.now }
 
 // Uptime returns virtual time since the start of the run, 100 ns units.
 func (m *Machine) Uptime() int64 { return m.now - epoch }
+
+// Time is Now for simulated code, which may notice that the clock has moved.
+func Time(k *K) int64 {
+	Adds(k, Use{trace.MakeID(trace.NoKind, 1<<54), R})
+	return k.m.now
+}
 
 // Since returns t as time since the start of the run.
 func Since(t int64) int64 { return t - epoch }

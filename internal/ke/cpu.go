@@ -150,8 +150,9 @@ func (m *Machine) enqueueDPC(c *cpu, d *DPC) {
 	d.queuedOn = c
 	m.queued++
 	if m.trail != nil {
-		d.after = m.trail.cause() + 1
+		d.after = m.trail.now() + 1
 		m.trail.add(Use{trace.MakeID(trace.Context, uint64(actorDPC)|uint64(c.num)), Enq})
+		m.trail.add(Use{AllDPCs, Count})
 	}
 	if d.Importance == HighImportance {
 		c.dpcs = list.Add([]*DPC{d}, c.dpcs)
@@ -177,6 +178,7 @@ func (m *Machine) removeDPC(d *DPC) bool {
 	d.queuedOn = nil
 	m.queued--
 	m.AddsOn(Use{trace.MakeID(trace.Context, uint64(actorDPC)|uint64(c.num)), Deq})
+	m.AddsOn(Use{AllDPCs, Count})
 	return true
 }
 
@@ -208,6 +210,7 @@ func (m *Machine) runDPCs(c *cpu, by *K, who Actor) {
 			d.Active++
 			d.Run(k)
 			d.Active--
+			m.AddsOn(Use{RunsOf(d.ID), Count})
 			if r := m.races; r != nil {
 				r.endDPC(k)
 			}
@@ -218,14 +221,22 @@ func (m *Machine) runDPCs(c *cpu, by *K, who Actor) {
 	}
 }
 
+// AllDPCs names how many DPCs are queued or run anywhere.
+var AllDPCs = trace.MakeID(trace.DPC, 1<<53)
+
+// RunsOf names how many runs of a DPC are in progress.
+func RunsOf(id trace.ID) trace.ID { return id | 1<<54 }
+
 // borrow runs fn as a call at DISPATCH_LEVEL on processor c, on the stack that by runs on, with a K of its
 // own.
 func (m *Machine) borrow(c *cpu, by *K, who Actor, past uint64, fn func(k *K)) {
 	k := &c.dpcK
 	k.actor, k.past, k.next, k.wants = who, past, k.next[:0], nil
+	k.within = k.within[:0]
 	k.t, k.irql, k.kernelAPC, k.specialAPC = by.t, Dispatch, 0, 0
 	k.raises = k.raises[:0]
 	c.inDPC = true
+	m.AddsOn(Use{AllDPCs, Count})
 	m.cur = k
 	if GoRaces {
 		aside(func() { m.lend(k, fn) })
@@ -234,6 +245,7 @@ func (m *Machine) borrow(c *cpu, by *K, who Actor, past uint64, fn func(k *K)) {
 	}
 	m.cur = by
 	c.inDPC = false
+	m.AddsOn(Use{AllDPCs, Count})
 }
 
 // lend runs fn in k; it does not return when fn did not.
@@ -264,7 +276,7 @@ func FlushDPCs(k *K) {
 		if len(k.cpu.dpcs) > 0 {
 			m.runDPCs(k.cpu, k, k.actor)
 		}
-		Adds(k, Unknown)
+		Adds(k, Use{AllDPCs, W})
 		busy := m.queued > 0
 		for _, c := range m.cpus {
 			busy = busy || c.inDPC

@@ -14,13 +14,17 @@ type Channel struct {
 	busy  bool // a delivery of this channel has not returned yet
 	order uint64
 	after []int32 // steps that made a delivery due; for a Trail
+	past  uint64  // names the context of its deliveries in a Trail
 }
 
 // Delivery is one act of the outside: a segment arrives, a lower driver completes, a process ends.
 type Delivery struct {
 	Text string   // constant, for the trace
 	Obj  trace.ID // what it is about
-	Run  func(k *K)
+	// Touches is what the delivery does something to, for a Trail. 0 means that it may touch anything,
+	// else Run says what it touches besides.
+	Touches trace.ID
+	Run     func(k *K)
 	// IRQL is the site that decides where Run is called: alternative 0 as a DPC at DISPATCH_LEVEL, 1 in a
 	// system worker thread at PASSIVE_LEVEL. Nil means always DISPATCH_LEVEL.
 	IRQL *Site
@@ -35,7 +39,11 @@ type Delivery struct {
 // creation.
 func (m *Machine) NewChannel(name string) *Channel {
 	m.chanNo++
-	return &Channel{Name: name, order: m.chanNo}
+	c := &Channel{Name: name, order: m.chanNo}
+	if m.trail != nil {
+		c.past = m.trail.newName(uint64(trace.NumKinds))
+	}
+	return c
 }
 
 // Post makes d due behind everything posted to c before.
@@ -44,7 +52,7 @@ func (m *Machine) Post(c *Channel, d Delivery) {
 		d.order = m.races.posted()
 	}
 	if m.trail != nil {
-		d.after = m.trail.cause() + 1
+		d.after = m.trail.now() + 1
 		m.trail.add(Use{trace.MakeID(trace.Context, uint64(actorDelivery)|c.order), Enq})
 	}
 	if len(c.queue) == 0 && !c.busy {
@@ -57,7 +65,7 @@ func (m *Machine) Post(c *Channel, d Delivery) {
 func (m *Machine) offer(c *Channel) {
 	i := len(m.chans)
 	if m.trail != nil {
-		c.after = append(c.after, m.trail.cause())
+		c.after = append(c.after, m.trail.now())
 	}
 	m.chans = append(m.chans, c)
 	for i > 0 && m.chans[i-1].order > c.order {
@@ -105,11 +113,11 @@ func (m *Machine) begin(c *Channel, p *cpu, by *K) {
 		}
 		return
 	}
-	m.borrow(p, by, actorDelivery|Actor(c.order), mix(c.order), func(k *K) { m.deliver(k, c, &d) })
+	m.borrow(p, by, actorDelivery|Actor(c.order), c.past, func(k *K) { m.deliver(k, c, &d) })
 	m.delivered(c)
 }
 
-// arrives tells the trail what made the delivery possible, and that it may touch anything.
+// arrives tells the trail what made the delivery possible.
 func (m *Machine) arrives(c *Channel, d *Delivery, by *K) {
 	tr := m.trail
 	tr.follows(d.after - 1)
@@ -117,9 +125,11 @@ func (m *Machine) arrives(c *Channel, d *Delivery, by *K) {
 		tr.follows(i)
 	}
 	c.after = c.after[:0]
-	tr.add(Unknown)
+	if d.Touches == 0 {
+		tr.add(Unknown)
+	}
 	if by.t.idle {
-		by.past = mix(c.order)
+		by.past = c.past
 	}
 }
 
@@ -129,7 +139,9 @@ func (m *Machine) deliver(k *K, c *Channel, d *Delivery) {
 		m.races.startDelivery(k, c, d)
 	}
 	Log(k, trace.Event{What: trace.Deliver, Text: d.Text, Obj: d.Obj})
+	mark := Within(k, Use{d.Touches, W})
 	d.Run(k)
+	Leave(k, mark)
 	Released(k, c)
 }
 

@@ -114,6 +114,9 @@ func Begin(k *K, f *Frame) {
 		panic(Misuse("more than " + strconv.Itoa(maxFrames) + " callbacks are nested in " + k.name +
 			": a completion routine that resends its IRP, or a loop between two drivers"))
 	}
+	if f.Image != nil {
+		Alive(k, f.Image.ID)
+	}
 	if f.Image != nil && f.Image.Unloaded {
 		Report(k, verify.Finding{Rule: verify.UNLOAD_012, Obj: f.Image.ID.String(), BugCheck: 0xCE,
 			Headline: "code of " + f.Image.Name + ", which is unloaded, is called"})

@@ -49,6 +49,7 @@ type K struct {
 	next   []Use     // announced for the next step; only where a Scheduler looks
 	past   uint64    // names the context in a Trail
 	wants  *SpinLock // about to take it; only in an Unbounded machine
+	within []Use     // part of every step, until Leave; only where a Trail is kept
 
 	kernelAPC  int   // negative while normal kernel APCs are disabled, as in KTHREAD
 	specialAPC int   // negative while special kernel APCs are disabled
@@ -94,7 +95,6 @@ type Machine struct {
 	race    bool // Config.TimersRace, where every point looks
 	wide    bool // Config.Processors is Unbounded
 	cut     bool // Scheduler ended the run
-	atRest  bool // the last Run came to an end by itself
 	sched   Scheduler
 	trail   *Trail
 	moment  Moment
@@ -111,6 +111,7 @@ type Machine struct {
 	due     []*timeout // scratch of tick
 	now     int64
 	steps   uint64
+	idle    int // turns of polling loops since anybody did more than look
 	log     trace.Log
 	stacks  [][]uintptr // by event
 	rest    mark        // what contexts did until they gave the baton back
@@ -184,14 +185,14 @@ func (m *Machine) Reset(cfg Config) {
 	m.cfg = cfg
 	m.log.Reset(events)
 	m.cur, m.dead, m.running, m.last, m.crash, m.in = nil, false, false, nil, nil, nil
-	m.cut, m.atRest = false, true
+	m.cut = false
 	m.race = cfg.TimersRace
 	m.resetCPUs(cfg.Processors)
 	m.retired, m.born = list.Add(m.retired, m.born), m.born[:0]
 	m.threads, m.all, m.chans = m.threads[:0], m.all[:0], m.chans[:0]
 	m.queued, m.next = 0, nil
 	m.clock.reset()
-	m.now, m.steps, m.frameNo, m.made = epoch, 0, 0, 0
+	m.now, m.steps, m.frameNo, m.made, m.idle = epoch, 0, 0, 0, 0
 	m.stacks = nil
 	m.resetRaces(cfg.Races)
 	m.counts = [trace.NumKinds]uint64{}
@@ -222,6 +223,7 @@ func (m *Machine) SetSource(s Source) {
 			panic("internal error: a trail without a scheduler")
 		}
 		m.trail.reset(m)
+		m.rests()
 	}
 }
 

@@ -359,3 +359,44 @@ func TestExitThread_UnwindsAndCannotActAgain(t *testing.T) {
 	assert.True(t, th.Ended())
 	assert.False(t, m.Dead())
 }
+
+// Reference: scheduling.md 9.5 (divergence).
+func TestYield_PollingForWhatNobodyBringsIsALivelock(t *testing.T) {
+	m := newMachine(t, Config{})
+	event := &Object{Kind: SynchronizationEvent, ID: 1}
+	m.NewThread("poller", nil, func(k *K) {
+		for {
+			Point(k, Use{trace.MakeID(trace.Var, 1), R})
+			Yield(k)
+		}
+	})
+	m.NewThread("sleeper", nil, func(k *K) { Wait(k, []*Object{event}, false, nil, "test") })
+	m.Run(nil)
+	require.Len(t, m.Findings(), 1)
+	f := m.Findings()[0]
+	assert.Equal(t, Livelock, f.Name())
+	assert.Equal(t, []string{"sleeper waits in test"}, f.Blocked)
+	assert.Less(t, m.Steps(), uint64(3*idleTurns))
+}
+
+// As long as somebody does something now and then, or time passes, it is none.
+func TestYield_PollingThatEndsIsNone(t *testing.T) {
+	m := newMachine(t, Config{})
+	done := false
+	m.NewThread("poller", nil, func(k *K) {
+		for !done {
+			Point(k, Use{trace.MakeID(trace.Var, 1), R})
+			Yield(k)
+		}
+	})
+	m.NewThread("worker", nil, func(k *K) {
+		for range 2 * idleTurns {
+			Point(k, Use{trace.MakeID(trace.Var, 2), W})
+		}
+		Sleep(k, -5*Second)
+		done = true
+	})
+	m.Run(nil)
+	assert.Empty(t, m.Findings())
+	assert.Empty(t, m.Threads())
+}

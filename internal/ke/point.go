@@ -18,12 +18,9 @@ const (
 	Enq
 	Deq
 	Free
-	Try  // an acquisition that does not wait
-	Back // a call that gave the object away returns: a read for a search, but nothing that orders anybody
+	Try   // an acquisition that does not wait
+	Count // up or down by one, where nobody looks at the result, in whatever order: commutes with itself
 )
-
-// Reads reports whether accesses of this kind commute with each other.
-func (a Access) Reads() bool { return a == R || a == Back }
 
 // Use is one entry of a footprint.
 type Use struct {
@@ -36,6 +33,9 @@ type Use struct {
 func Point(k *K, u Use) {
 	m := k.m
 	m.steps++
+	if u.How != R {
+		m.idle = 0
+	}
 	if len(m.threads) == 1 && m.queued == 0 && len(m.chans) == 0 && m.steps < m.cfg.MaxSteps && !m.race &&
 		m.races == nil && m.trail == nil {
 		return
@@ -46,6 +46,15 @@ func Point(k *K, u Use) {
 	m.pointSlow(k)
 	if m.races != nil {
 		m.races.point(k, u)
+	}
+}
+
+// PointHere is a scheduling point before no effect of its own. The race detector hears that the object is
+// looked at.
+func PointHere(k *K, id trace.ID) {
+	Point(k, Here(k))
+	if r := k.m.races; r != nil {
+		r.point(k, Use{id, R})
 	}
 }
 

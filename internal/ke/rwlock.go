@@ -46,6 +46,7 @@ type rwWaiter struct {
 // waits or, without wait, gives up. why is for reports; the caller has checked the level.
 func AcquireRW(k *K, l *RWLock, want Want, wait bool, why string) bool {
 	t := k.t
+	Adds(k, Use{l.ID, Acq})
 	switch {
 	case l.grants(t, want):
 		l.give(t, want)
@@ -64,6 +65,7 @@ func AcquireRW(k *K, l *RWLock, want Want, wait bool, why string) bool {
 // ReleaseRW gives back one acquisition of the thread of k, and hands the lock on when it was the last one.
 // The thread must own or share l.
 func ReleaseRW(k *K, l *RWLock) {
+	Adds(k, Use{l.ID, Rel})
 	i := l.index(k.t)
 	if l.owners[i].count--; l.owners[i].count > 0 {
 		return
@@ -76,6 +78,7 @@ func ReleaseRW(k *K, l *RWLock) {
 
 // ShareRW turns the exclusive ownership of l into a shared one and lets everybody in who waits for that.
 func ShareRW(k *K, l *RWLock) {
+	Adds(k, Use{l.ID, Rel})
 	l.exclusive = false
 	l.admit(k)
 }

@@ -29,10 +29,12 @@ func (l *RWSpin) Init(id trace.ID) {
 func AcquireRWSpin(k *K, l *RWSpin, exclusive bool) {
 	if exclusive {
 		AcquireSpin(k, &l.claim)
+		Adds(k, Use{l.claim.ID, Acq})
 		spinOn(k, &l.readers)
 		Adds(k, Use{l.claim.ID, Acq})
 		return
 	}
+	Adds(k, Use{l.claim.ID, Acq})
 	spinOn(k, &l.claim)
 	Adds(k, Use{l.claim.ID, Acq})
 	l.sharers = append(l.sharers, k)
@@ -56,6 +58,7 @@ func ReleaseRWSpin(k *K, l *RWSpin, exclusive bool) {
 		ReleaseSpin(k, &l.claim)
 		return
 	}
+	Adds(k, Use{l.claim.ID, Rel})
 	for i, s := range l.sharers {
 		if s == k {
 			l.sharers = list.Cut(l.sharers, i)
@@ -67,6 +70,7 @@ func ReleaseRWSpin(k *K, l *RWSpin, exclusive bool) {
 
 // UpgradeRWSpin makes the only sharer the exclusive holder, if no writer waits.
 func UpgradeRWSpin(k *K, l *RWSpin) bool {
+	Adds(k, Use{l.claim.ID, Try})
 	if l.claim.held || len(l.sharers) != 1 {
 		return false
 	}

@@ -1,7 +1,6 @@
 package ke
 
 import (
-	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 )
 
@@ -148,54 +147,6 @@ func (m *Machine) exceeded(what Misuse) {
 	m.die()
 }
 
-// yield lets somebody else run if anybody can.
-func (m *Machine) yield(k *K) {
-	m.steps++
-	if m.steps >= m.cfg.MaxSteps {
-		m.pointSlow(k)
-	}
-	a := m.others(k.t)
-	if len(a) == 0 {
-		// Only time can change what a polling loop looks at.
-		if !m.advance() {
-			return
-		}
-		if a = m.others(k.t); len(a) == 0 {
-			return
-		}
-	}
-	k.t.active = k
-	if m.next = m.ask(a, k.t, true); m.next == nil {
-		m.leave()
-	}
-	m.park(k)
-}
-
-// others lists what can happen instead of self, fairly: what comes after self's number first, so that two
-// polling loops do not keep everybody else from running even when every choice is 0.
-func (m *Machine) others(self *Thread) []alternative {
-	a := m.enumerate(nil)
-	n, low := 0, 0
-	for _, x := range a {
-		if x.kind == altThread && x.t == self {
-			continue
-		}
-		if x.kind == altThread && x.t.num < self.num {
-			low++
-		}
-		a[n] = x
-		n++
-	}
-	a = a[:n]
-	m.spare = list.Add(m.spare[:0], a[:low])
-	list.Copy(a, a[low:])
-	list.Copy(a[n-low:], m.spare)
-	return a
-}
-
-// Yield lets somebody else run if anybody can (irql.Yield, polling loops).
-func Yield(k *K) { k.m.yield(k) }
-
 // Stall keeps the processor busy until virtual time has moved on by d.
 func Stall(k *K, d int64) {
 	t, m := k.t, k.m
@@ -269,7 +220,6 @@ func (m *Machine) Run(until func() bool) {
 		panic(Misuse("Run called from inside the machine: simulated code cannot run the machine it runs in"))
 	}
 	m.running = true
-	m.comesIn()
 	if m.races != nil {
 		m.races.start()
 	}
@@ -311,7 +261,7 @@ func (m *Machine) hub(until func() bool) (done bool) {
 		if a == nil {
 			if !m.advance() {
 				m.stuck()
-				m.atRest = true
+				m.rests()
 				break
 			}
 			continue

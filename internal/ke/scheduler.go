@@ -132,9 +132,10 @@ func (m *Machine) begins(x *alternative, o *Option, chosen bool) {
 	var announced []Use
 	var t *Thread
 	if x.kind == altThread {
-		if t = x.t; t.active != nil {
-			announced = t.active.next
-			t.active.next = announced[:0]
+		t = x.t
+		if k := t.active; k != nil { // it has run before
+			announced = k.next
+			k.next = announced[:0]
 		}
 	}
 	if m.trail != nil {

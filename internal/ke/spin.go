@@ -30,6 +30,7 @@ type Held struct {
 
 // AcquireSpin takes l for k, which is at DISPATCH_LEVEL or above. A taken lock keeps k's processor busy.
 func AcquireSpin(k *K, l *SpinLock) {
+	Adds(k, Use{l.ID, Acq})
 	spinOn(k, l)
 	Adds(k, Use{l.ID, Acq})
 	l.held, l.owner = true, k
@@ -38,6 +39,7 @@ func AcquireSpin(k *K, l *SpinLock) {
 
 // TryAcquireSpin takes l if it is free.
 func TryAcquireSpin(k *K, l *SpinLock) bool {
+	Adds(k, Use{l.ID, Try})
 	if l.held {
 		return false
 	}
@@ -48,6 +50,7 @@ func TryAcquireSpin(k *K, l *SpinLock) bool {
 
 // ReleaseSpin frees l. Those who spin for it may go on; who comes first is a matter of scheduling.
 func ReleaseSpin(k *K, l *SpinLock) {
+	Adds(k, Use{l.ID, Rel})
 	l.held, l.owner = false, nil
 	Released(k, l)
 }

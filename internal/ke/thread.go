@@ -105,7 +105,7 @@ func (m *Machine) blankThread() *Thread {
 		clear(t.Object.waiters[:cap(t.Object.waiters)])
 		old := *t
 		*t = Thread{blocks: old.blocks[:0], after: old.after[:0]}
-		t.K.next = old.K.next[:0]
+		t.K.next, t.K.within = old.K.next[:0], old.K.within[:0]
 		t.frames, t.locks, t.stack, t.apcs = old.frames[:0], old.locks[:0], old.stack[:0], old.apcs[:0]
 		t.Object.waiters = old.Object.waiters[:0]
 	} else {
@@ -118,8 +118,9 @@ func (m *Machine) blankThread() *Thread {
 // makeReady puts t among the runnable threads, ordered by number.
 func (m *Machine) makeReady(t *Thread) {
 	t.state = stReady
+	m.idle = 0
 	if m.trail != nil {
-		if n := m.trail.cause(); n >= 0 {
+		if n := m.trail.now(); n >= 0 {
 			t.after = append(t.after, n)
 		}
 	}

@@ -3,6 +3,7 @@ package ke
 import (
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
 )
 
 // Step is what happened between two scheduling decisions: one actor went on, and touched what its uses say.
@@ -67,6 +68,11 @@ func (tr *Trail) begin(who, host Actor, by uint64, announced []Use, t *Thread, c
 		}
 		t.after = t.after[:0]
 	}
+	if t != nil && t.active != nil {
+		for _, u := range t.active.within {
+			tr.add(u)
+		}
+	}
 	if who&actorKind == 0 && t != nil {
 		tr.add(Use{trace.MakeID(trace.Context, uint64(who)), R})
 	}
@@ -74,15 +80,6 @@ func (tr *Trail) begin(who, host Actor, by uint64, announced []Use, t *Thread, c
 
 // now is the number of the step under way, -1 before the first one.
 func (tr *Trail) now() int32 { return int32(len(tr.Steps)) - 1 }
-
-// cause is the number of the step that what happens now belongs to: the one under way, or the one that is
-// about to begin where somebody outside acts on a machine at rest.
-func (tr *Trail) cause() int32 {
-	if !tr.m.running && tr.m.atRest {
-		return tr.now() + 1
-	}
-	return tr.now()
-}
 
 // follows notes that the step under way was made possible by step i.
 func (tr *Trail) follows(i int32) {
@@ -93,7 +90,10 @@ func (tr *Trail) follows(i int32) {
 	}
 }
 
-// add notes what the step under way touches.
+// add notes what the step under way touches. It is kept out of its callers, so that these are small enough to
+// be no calls where no trail is kept.
+//
+//go:noinline
 func (tr *Trail) add(u Use) {
 	n := tr.now()
 	if n < 0 {
@@ -139,13 +139,12 @@ func (m *Machine) alone(who Actor) {
 	}
 }
 
-// comesIn notes that whoever drives the machine may have done something since it came to rest. Where it was
-// stopped earlier, that belongs to the step it was stopped after.
-func (m *Machine) comesIn() {
-	if m.atRest {
+// rests begins the step of whoever drives the machine and does something before it runs again. Where it was
+// stopped before it came to rest, that belongs to the step it was stopped after.
+func (m *Machine) rests() {
+	if !m.dead {
 		m.alone(actorDriver)
 	}
-	m.atRest = false
 }
 
 // breaksOff notes that a violation ends the step under way.
@@ -169,6 +168,50 @@ func (m *Machine) AddsOn(u Use) {
 		tr.add(u)
 	}
 }
+
+// addLife notes an access to the fact that an object exists, apart from its state: whoever uses it looks,
+// whoever makes or ends it writes.
+//
+//go:noinline
+func (tr *Trail) addLife(id trace.ID, how Access) {
+	if id != 0 {
+		tr.add(Use{id | 1<<55, how})
+	}
+}
+
+// Here is the use of a scheduling point that stands before no effect of its own: somebody else may go on.
+func Here(k *K) Use { return Use{trace.MakeID(trace.Context, uint64(k.actor)|1<<54), R} }
+
+// Alive says that k has made sure that an object exists.
+func Alive(k *K, id trace.ID) {
+	if tr := k.m.trail; tr != nil {
+		tr.addLife(id, R)
+	}
+}
+
+// Ends says that an object begins or ends to exist.
+func (m *Machine) Ends(id trace.ID) {
+	if tr := m.trail; tr != nil {
+		tr.addLife(id, W)
+	}
+}
+
+// Trails reports whether footprints are recorded.
+func (m *Machine) Trails() bool { return m.trail != nil }
+
+// Within says that the object is touched by this step of k and by all that follow, until Leave is called with
+// the result. It is for long operations of the simulated system that call out of it again and again.
+func Within(k *K, u Use) int {
+	n := len(k.within)
+	if tr := k.m.trail; tr != nil {
+		k.within = append(k.within, u)
+		tr.add(u)
+	}
+	return n
+}
+
+// Leave ends what Within has begun, and what began inside.
+func Leave(k *K, n int) { k.within = k.within[:n] }
 
 // Sees says that k has learnt v, which no event tells: part of what the context went through.
 func Sees(k *K, v uint64) {
@@ -204,7 +247,7 @@ func (tr *Trail) see(past, v uint64) {
 // event makes an event part of what its context went through. Processor and time are not: they depend on
 // what others did meanwhile without anybody noticing.
 func (tr *Trail) event(k *K, w trace.What, d ddi.ID, obj, obj2 trace.ID, status uint32, a, b uint64) {
-	if w == trace.Switch || w == trace.Note || k.t.idle && !k.isDPC {
+	if w == trace.Switch || w == trace.Note || w == trace.Finding || k.t.idle && !k.isDPC {
 		return
 	}
 	tr.see(k.past, uint64(w)|uint64(d)<<8|uint64(k.irql)<<24|uint64(status)<<32)
@@ -232,14 +275,17 @@ func Nameless(k *K, id trace.ID) {
 }
 
 // created gives a new object its canonical name.
-func (tr *Trail) created(id trace.ID) {
+func (tr *Trail) created(id trace.ID) { tr.canon[id] = tr.newName(uint64(id.Kind())) }
+
+// newName names what the running context makes next of a kind.
+func (tr *Trail) newName(kind uint64) uint64 {
 	var by uint64
 	if k := tr.m.cur; k != nil {
 		by = k.past
 	}
-	key := mix(by + uint64(id.Kind()))
+	key := mix(by + kind)
 	tr.made[key]++
-	tr.canon[id] = mix(key + tr.made[key]*0x9e3779b97f4a7c15)
+	return mix(key + tr.made[key]*0x9e3779b97f4a7c15)
 }
 
 // runOf names the next run of a DPC.
@@ -250,14 +296,17 @@ func (tr *Trail) runOf(id trace.ID) uint64 {
 }
 
 // Outcome is a hash of what every context went through, and so of how the run ended. Runs that differ only
-// in the order of steps that commute have the same.
+// in the order of steps that commute have the same. What is only advice is left out: it is given once, to
+// whoever comes first, and no footprint has it.
 func (tr *Trail) Outcome() uint64 {
 	var sum uint64
 	for i, h := range tr.hist { // a sum: the order does not matter
 		sum += mix(tr.pasts[i] ^ mix(h))
 	}
 	for i := range tr.m.find {
-		sum += mix(uint64(tr.m.find[i].Rule) ^ 0xf1d)
+		if f := &tr.m.find[i]; f.Severity() == verify.Error {
+			sum += mix(uint64(f.Rule) ^ 0xf1d)
+		}
 	}
 	return sum
 }

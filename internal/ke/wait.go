@@ -44,6 +44,11 @@ func (o *Object) Waiters() int { return len(o.waiters) }
 func SetSignal(k *K, o *Object, v int32) int32 {
 	old := o.Signal
 	o.Signal = v
+	how := Set
+	if v <= 0 {
+		how = Clear
+	}
+	k.m.AddsOn(Use{o.ID, how})
 	if r := k.m.races; r != nil {
 		r.signal(k, o, v)
 	}
@@ -85,6 +90,7 @@ func (o *Object) takeFor(k *K) {
 func ReleaseMutex(k *K, o *Object) int32 {
 	old := o.Signal
 	o.Signal++
+	Adds(k, Use{o.ID, Rel})
 	if o.Signal == 1 {
 		o.Owner.kernelAPC++
 		o.Owner = nil
@@ -143,7 +149,7 @@ func WaitAs(k *K, how WaitHow, objs []*Object, all bool, due *int64, why string)
 			t.blocks = append(t.blocks, waitBlock{o})
 		}
 		t.waitAll, t.how = all, how
-		if len(objs) > 1 {
+		if m.trail != nil {
 			t.looksAt()
 		}
 		s, ok := t.tryTake(all)
@@ -187,6 +193,9 @@ func Await(k *K, cond func() bool, due *int64, why string) bool {
 
 // poll is a wait without blocking, for DPCs: it borrows no wait blocks of the thread it interrupted.
 func (m *Machine) poll(t *Thread, objs []*Object, all bool) ntstatus.NTSTATUS {
+	for _, o := range objs {
+		m.AddsOn(Use{o.ID, Waits})
+	}
 	for i, o := range objs {
 		switch ok := o.available(t); {
 		case ok && !all:

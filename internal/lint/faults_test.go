@@ -10,6 +10,7 @@ import (
 
 // askedAs are the DDIs whose failure is asked for under another name than their own, and under which.
 var askedAs = map[string]string{
+	"IoAttachDevice":           "OpenDevice",
 	"IoGetDeviceObjectPointer": "OpenDevice", // the open within it, which a program's open is as well
 }
 
@@ -40,6 +41,7 @@ var cannotFail = allowed{
 	"FwpsQueryConnectionSioFormatRedirectRecords0": onlyAnswers,
 	"IoAcquireRemoveLock":                          "STATUS_DELETE_PENDING depends on what the driver did",
 	"IoAttachDeviceToDeviceStack":                  "NULL depends on the device below, not on memory",
+	"IoAttachDeviceToDeviceStackSafe":              "its only failure depends on the device below",
 	"IoCallDriver":                                 "hands through what the driver below returned",
 	"IoCsqInitialize":                              "always STATUS_SUCCESS",
 	"IoCsqInitializeEx":                            "always STATUS_SUCCESS",
@@ -49,7 +51,10 @@ var cannotFail = allowed{
 	"IoDeleteSymbolicLink":                         onlyState,
 	"IoGetAttachedDeviceReference":                 "gives the device object on top",
 	"IoGetCurrentIrpStackLocation":                 "a pointer into the IRP",
+	"IoGetCurrentProcess":                          "there is always one",
 	"IoGetNextIrpStackLocation":                    "a pointer into the IRP",
+	"IoGetRequestorProcess":                        "a pointer behind the IRP's thread",
+	"IoThreadToProcess":                            "a pointer in the thread",
 	"KeDelayExecutionThread":                       onlyAnswers,
 	"KeGetCurrentThread":                           "there is always one",
 	"KeWaitForMultipleObjects":                     onlyAnswers,
@@ -58,6 +63,8 @@ var cannotFail = allowed{
 	"ObReferenceObjectByHandle":                    onlyAnswers,
 	"PsGetCurrentThread":                           "there is always one",
 	"PsGetThreadExitStatus":                        onlyAnswers,
+	"PsLookupProcessByProcessId":                   onlyAnswers,
+	"PsLookupThreadByThreadId":                     onlyAnswers,
 	"PsTerminateSystemThread":                      "fails for other threads than system threads only",
 	"WskCloseSocket":                               "everybody relies on it (wsk.md 15)",
 	"WskQueryProviderCharacteristics":              onlyAnswers,

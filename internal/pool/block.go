@@ -202,6 +202,9 @@ func (h *heap) enter(k *ke.K, b *block, r *Request) {
 	}
 	if !r.System {
 		b.owner = ke.Acting(k)
+		if b.owner != nil {
+			ke.Alive(k, b.owner.ID)
+		}
 		b.late = b.owner != nil && b.owner.Unloading && !inUnload(k)
 	}
 	if f := ke.Top(k); f != nil {

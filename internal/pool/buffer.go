@@ -270,6 +270,7 @@ func poisoned(n int) []byte {
 // Raw is the memory for code that models the system, wherever it runs, and reads: only memory that is gone is
 // reported.
 func Raw(k *ke.K, b *Buffer) []byte {
+	b.blk.uses(ke.W)
 	if b.blk.guard&gGone != 0 {
 		b.touchGone(k, 0, false)
 	}

@@ -94,8 +94,11 @@ func (c *contents) check(k *ke.K, b *block) {
 		c.objects = append(c.objects, &t.Object)
 	}
 	for _, d := range c.dpcs {
-		if d.Queued() || d.Active > 0 {
-			b.holdsActive(k, d.ID.String(), "is queued or running")
+		switch {
+		case d.Queued():
+			b.holdsActive(k, d.ID.String(), "is queued")
+		case d.Active > 0:
+			b.holdsActive(k, d.ID.String(), "is running")
 		}
 	}
 	for _, l := range c.locks {
@@ -130,11 +133,43 @@ func (b *block) holdsBusy(k *ke.K, r resident, why string) {
 		Fix:      "take it out before the memory goes."})
 }
 
+// uses adds the objects to the footprint of the step that ends them.
+func (c *contents) uses(m *ke.Machine) {
+	if c == nil || !m.Trails() {
+		return
+	}
+	add := func(id trace.ID) {
+		if id != 0 {
+			m.AddsOn(ke.Use{Obj: id, How: ke.Free})
+			m.Ends(id)
+		}
+	}
+	for _, t := range c.timers {
+		add(t.Object.ID)
+	}
+	for _, d := range c.dpcs {
+		add(d.ID)
+		m.AddsOn(ke.Use{Obj: ke.RunsOf(d.ID), How: ke.W})
+	}
+	for _, l := range c.locks {
+		add(l.ID)
+	}
+	for _, o := range c.objects {
+		add(o.ID)
+	}
+	for _, r := range c.others {
+		if x, ok := r.(interface{ ID() trace.ID }); ok {
+			add(x.ID())
+		}
+	}
+}
+
 // gone marks all objects as gone.
-func (c *contents) gone(rule verify.RuleID, seq uint64) {
+func (c *contents) gone(m *ke.Machine, rule verify.RuleID, seq uint64) {
 	if c == nil {
 		return
 	}
+	c.uses(m)
 	for _, o := range c.objects {
 		o.Gone = true
 	}
@@ -174,27 +209,36 @@ func eachInside(t reflect.Type, p unsafe.Pointer, fn func(obj any)) {
 	}
 }
 
-// activeSub gives the first parameter of bug check 0xC4 for the states an object can be in.
-func activeSub(why string) string {
+// activeCode gives the bug check for memory freed around an object in some state, and its first parameter; 0
+// for states that Windows does not look for.
+func activeCode(why string) (bugCheck uint32, sub string) {
 	switch why {
 	case "is set":
-		return "0x15"
+		return 0xC4, "0x15"
 	case "is held":
-		return "0x100b"
+		return 0xC4, "0x100b"
 	case "is a lookaside list that was not deleted":
-		return "0xcc"
-	case "is a resource that was not deleted":
-		return "0xd2"
+		return 0xC4, "0xcc"
+	case "is a resource that was not deleted", "is a resource that is owned":
+		return 0xC4, "0xd2"
+	case "is queued": // a DPC
+		return 0xC7, "0x1"
+	case "is a queued work item":
+		return 0xE4, "0x0"
 	}
-	return "0x17"
+	return 0, ""
 }
 
 func (b *block) holdsActive(k *ke.K, name, why string) {
-	b.report(k, verify.Finding{Rule: verify.POOL_018, BugCheck: 0xC4,
+	f := verify.Finding{Rule: verify.POOL_018,
 		Headline: fmt.Sprintf("%s is freed and contains %s, which %s", b.describe(), name, why),
-		Args: [4]verify.Arg{arg(activeSub(why), "active object in freed memory"), arg(name, "the object"),
-			arg(b.id, "the block")},
-		Fix: "cancel, remove, release or wait for it before the memory goes."})
+		Fix:      "cancel, remove, release or wait for it before the memory goes."}
+	var sub string
+	if f.BugCheck, sub = activeCode(why); f.BugCheck != 0 {
+		f.Args = [4]verify.Arg{arg(sub, "active object in freed memory"), arg(name, "the object"),
+			arg(b.id, "the block")}
+	}
+	b.report(k, f)
 }
 
 // trashValue overwrites what a freed value held, so that a kept pointer to it is useless: numbers become

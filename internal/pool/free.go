@@ -73,6 +73,9 @@ func (b *block) freeLevel(k *ke.K, d ddi.ID) {
 			arg(b.id, "the block")}})
 }
 
+// uses says that the step under way does something to the block.
+func (b *block) uses(how ke.Access) { b.h.m.AddsOn(ke.Use{Obj: b.id, How: how}) }
+
 func freeNil(k *ke.K, d ddi.ID) {
 	ke.Report(k, verify.Finding{Rule: verify.POOL_007, BugCheck: 0xC2, Obj: d.String(),
 		Headline: fmt.Sprintf("%v is called with NULL", d),
@@ -105,12 +108,14 @@ func (b *block) wrongTag(k *ke.K, d ddi.ID, tag uint32) {
 
 // end frees b after the checks that hold whoever frees.
 func (b *block) end(k *ke.K, d ddi.ID) {
+	b.uses(ke.Free)
 	if b.ext != nil && len(b.ext.loans) > 0 {
 		b.goneWhileLent(k, "is freed")
 	}
 	var inside *contents
 	if v := b.typed(); v != nil {
 		inside = v.contents()
+		inside.uses(b.h.m)
 		inside.check(k, b)
 	}
 	b.checkCanaries(k)
@@ -119,7 +124,7 @@ func (b *block) end(k *ke.K, d ddi.ID) {
 	} else {
 		b.freeSeq = ke.Call(k, d, b.id)
 	}
-	inside.gone(verify.POOL_013, b.freeSeq)
+	inside.gone(b.h.m, verify.POOL_013, b.freeSeq)
 	b.h.bury(b)
 }
 

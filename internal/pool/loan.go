@@ -46,6 +46,7 @@ func Lend(k *ke.K, v *Buffer, owner trace.ID, writable bool) {
 // LendAs is Lend with everything said.
 func LendAs(k *ke.K, v *Buffer, l Loan) {
 	b := v.blk
+	b.uses(ke.W)
 	if b.guard&gGone != 0 {
 		v.touchGone(k, 0, false)
 		return
@@ -68,6 +69,7 @@ func LendAs(k *ke.K, v *Buffer, l Loan) {
 // nothing when there is no such loan, as after a continued violation.
 func Return(k *ke.K, v *Buffer, owner trace.ID) {
 	b := v.blk
+	b.uses(ke.W)
 	if b.ext == nil {
 		return
 	}
@@ -86,7 +88,10 @@ func Return(k *ke.K, v *Buffer, owner trace.ID) {
 }
 
 // Lent reports whether somebody uses the memory.
-func Lent(v *Buffer) bool { return v.blk.ext != nil && len(v.blk.ext.loans) > 0 }
+func Lent(v *Buffer) bool {
+	v.blk.uses(ke.R)
+	return v.blk.ext != nil && len(v.blk.ext.loans) > 0
+}
 
 // relent sets gLent from the loans that are left.
 func (b *block) relent() {
@@ -181,6 +186,7 @@ func (b *block) changedWhileLent(k *ke.K, l *loan, act string) {
 // freeing it breaks l.Rule (POOL-025 if none is given). The system frees it with FreeTaken.
 func Take(k *ke.K, v *Buffer, l Loan) {
 	b := v.blk
+	b.uses(ke.W)
 	if b.guard&gGone != 0 {
 		v.touchGone(k, 0, false)
 		return
@@ -194,6 +200,7 @@ func Take(k *ke.K, v *Buffer, l Loan) {
 
 // GiveBack undoes Take.
 func GiveBack(k *ke.K, v *Buffer) {
+	v.blk.uses(ke.W)
 	if v.blk.ext != nil {
 		v.blk.ext.taken = nil
 		v.blk.guard &^= gTaken
@@ -202,6 +209,7 @@ func GiveBack(k *ke.K, v *Buffer) {
 
 // Taken reports whether the block is the system's, and whose there.
 func Taken(v *Buffer) (trace.ID, bool) {
+	v.blk.uses(ke.R)
 	if x := v.blk.ext; x != nil && x.taken != nil {
 		return x.taken.Owner, true
 	}
@@ -212,6 +220,7 @@ func Taken(v *Buffer) (trace.ID, bool) {
 // left alone.
 func FreeTaken(k *ke.K, v *Buffer) {
 	b := v.blk
+	b.uses(ke.W)
 	if b.ext == nil || b.ext.taken == nil || b.guard&gGone != 0 {
 		return
 	}

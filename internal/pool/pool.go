@@ -81,7 +81,7 @@ var state = ke.NewSlot(newHeap)
 
 func newHeap(m *ke.Machine) *heap {
 	h := &heap{m: m}
-	if m.Config().MemPoints {
+	if m.Config().MemPoints || m.Trails() {
 		h.points = gPoints
 	}
 	if m.Watches() {

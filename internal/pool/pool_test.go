@@ -193,20 +193,28 @@ func TestContents_BusyObjectsOfTheMechanism(t *testing.T) {
 		dpc   struct{ d ke.DPC }
 		lock  ke.SpinLock
 	}
-	for name, use := range map[string]func(k *ke.K, v *mixed){
-		"is set":               func(k *ke.K, v *mixed) { ke.SetTimer(k, &v.timer[1], -10, 0, nil) },
-		"is queued or running": func(k *ke.K, v *mixed) { ke.QueueDPC(k, &v.dpc.d) },
-		"is held":              func(k *ke.K, v *mixed) { ke.TryAcquireSpin(k, &v.lock) },
+	for _, c := range []struct {
+		why  string
+		code uint32
+		sub  string
+		use  func(k *ke.K, v *mixed)
+	}{
+		{"is set", 0xC4, "0x15", func(k *ke.K, v *mixed) { ke.SetTimer(k, &v.timer[1], -10, 0, nil) }},
+		{"is queued", 0xC7, "0x1", func(k *ke.K, v *mixed) { ke.QueueDPC(k, &v.dpc.d) }},
+		{"is held", 0xC4, "0x100b", func(k *ke.K, v *mixed) { ke.TryAcquireSpin(k, &v.lock) }},
 	} {
 		m := inKernel(t, ke.Config{}, func(k *ke.K) {
 			v := pool.New[mixed](k, request(0))
 			v.Get().dpc.d.Target = -1
 			ke.SetIRQL(k, ke.Dispatch)
-			use(k, v.Get())
+			c.use(k, v.Get())
 			free(k, v.Handle())
 		})
-		require.Equal(t, []string{"POOL-018"}, findings(m), name)
-		assert.Contains(t, m.Findings()[0].Headline, name)
+		require.Equal(t, []string{"POOL-018"}, findings(m), c.why)
+		f := m.Findings()[0]
+		assert.Contains(t, f.Headline, c.why)
+		assert.Equal(t, c.code, f.BugCheck, c.why)
+		assert.Equal(t, c.sub, f.Args[0].Value, c.why)
 	}
 }
 

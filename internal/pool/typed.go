@@ -141,6 +141,7 @@ func (s StackMemory) ID() trace.ID { return s.b.id }
 // the stack are. Rules: POOL-026 and those of loans; what the objects themselves report.
 func (s StackMemory) StackGone(k *ke.K) {
 	b := s.b
+	b.uses(ke.Free)
 	typed := b.typed()
 	if typed != nil {
 		typed.each(func(obj any) {
@@ -157,7 +158,7 @@ func (s StackMemory) StackGone(k *ke.K) {
 	}
 	b.freeSeq = ke.Log(k, trace.Event{What: trace.Note, Text: "stack memory gone", Obj: b.id})
 	if typed != nil {
-		typed.contents().gone(verify.POOL_026, b.freeSeq)
+		typed.contents().gone(b.h.m, verify.POOL_026, b.freeSeq)
 	}
 	b.h.bury(b)
 }
@@ -190,7 +191,10 @@ func KindOf(v *Buffer) Kind { return v.blk.kind }
 func TagOf(v *Buffer) uint32 { return v.blk.tag }
 
 // Gone reports whether the memory is freed or was on a stack that is gone.
-func Gone(v *Buffer) bool { return v.blk.guard&gGone != 0 }
+func Gone(v *Buffer) bool {
+	v.blk.uses(ke.R)
+	return v.blk.guard&gGone != 0
+}
 
 // Offset returns where in its block the view begins, and the size of the block.
 func Offset(v *Buffer) (off, size int) { return int(v.off), int(v.blk.size) }
@@ -202,7 +206,10 @@ func OwnerOf(v *Buffer) *ke.Image { return v.blk.owner }
 func SameBlock(a, b *Buffer) bool { return a.blk == b.blk }
 
 // SetLookaside marks a block as part of a lookaside list: it must go back there.
-func SetLookaside(v *Buffer, on bool) { v.blk.lookasid = on }
+func SetLookaside(v *Buffer, on bool) {
+	v.blk.uses(ke.W)
+	v.blk.lookasid = on
+}
 
 // FreeFor frees a block for the system on behalf of routine d without looking at tag, level or place.
 func FreeFor(k *ke.K, d ddi.ID, v *Buffer) {

@@ -23,6 +23,7 @@ func (op *AcceptOp) finish(k *ke.K, e *Endpoint, s ntstatus.NTSTATUS) {
 
 // Cancel takes the operation back with STATUS_CANCELLED. It returns false when it has ended already.
 func (op *AcceptOp) Cancel(k *ke.K) bool {
+	defer ke.Leave(k, op.l.enters(k))
 	if op.over {
 		return false
 	}
@@ -39,6 +40,7 @@ func (op *AcceptOp) Cancel(k *ke.K) bool {
 // Accept waits for a connection. Several operations are served in the order they came. The operation is nil
 // when a connection was waiting already or the call was refused.
 func (e *Endpoint) Accept(k *ke.K, done func(k *ke.K, a *Endpoint, s ntstatus.NTSTATUS)) *AcceptOp {
+	defer ke.Leave(k, e.enters(k))
 	if e.st != Listening {
 		done(k, nil, ntstatus.STATUS_INVALID_DEVICE_STATE)
 		return nil
@@ -56,6 +58,7 @@ func (e *Endpoint) Accept(k *ke.K, done func(k *ke.K, a *Endpoint, s ntstatus.NT
 
 // listener finds who listens at addr: the specific address before the wildcard, the older socket first.
 func (s *Stack) listener(addr netip.AddrPort) *Endpoint {
+	s.ports(ke.R)
 	var wild *Endpoint
 	for _, e := range s.eps {
 		if e.st != Listening || e.local.Port() != addr.Port() {
@@ -79,6 +82,9 @@ func (s *Stack) syn(k *ke.K, op *ConnectOp, addr netip.AddrPort) {
 		return
 	}
 	l := s.listener(addr)
+	if l != nil {
+		defer ke.Leave(k, l.enters(k))
+	}
 	if l == nil || len(l.ready)+l.half >= l.backlog {
 		op.refused()
 		return
@@ -89,7 +95,9 @@ func (s *Stack) syn(k *ke.K, op *ConnectOp, addr netip.AddrPort) {
 	a.st, a.local, a.remote, a.halfOf = Connecting, addr, op.e.local, l
 	l.half++
 	q := s.inbound(a, c, AuthRecvAccept)
-	s.ask(k, c.side[1].ch, q, func(k *ke.K, ans Answer) {
+	s.ask(k, c, c.side[1].ch, q, func(k *ke.K, ans Answer) {
+		defer ke.Leave(k, l.enters(k))
+		a.enters(k)
 		switch {
 		case op.over || a.st == Closed:
 			s.stillborn(l, a)
@@ -126,13 +134,15 @@ func (s *Stack) stillborn(l, a *Endpoint) {
 
 // ack completes the handshake on the accepting side.
 func (s *Stack) ack(k *ke.K, l, a *Endpoint, c *conn) {
+	defer ke.Leave(k, l.enters(k))
 	if a.st != Connecting {
 		return
 	}
 	c.flow[1] = s.m.NewID(trace.Flow)
 	q := s.inbound(a, c, FlowEstablished)
 	q.Flow = c.flow[1]
-	s.ask(k, c.side[1].ch, q, func(k *ke.K, _ Answer) {
+	s.ask(k, c, c.side[1].ch, q, func(k *ke.K, _ Answer) {
+		defer ke.Leave(k, l.enters(k))
 		if a.st != Connecting {
 			return
 		}

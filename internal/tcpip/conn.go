@@ -72,6 +72,7 @@ func (s *Stack) noteApp(e *Endpoint, c *conn) {
 	if app == "" {
 		app = imageOf(e.Process)
 	}
+	s.ports(ke.W)
 	s.apps = append(s.apps, appOf{c.records.ID(), app})
 }
 
@@ -91,9 +92,25 @@ func (sd *side) window() int {
 	return Window
 }
 
+// enters says that what k does now is about the connection and the endpoints at its ends.
+func (c *conn) enters(k *ke.K) (mark int) {
+	mark = ke.Within(k, ke.Use{Obj: c.id, How: ke.W})
+	for _, sd := range c.side {
+		if sd.ep != nil {
+			ke.Within(k, ke.Use{Obj: sd.ep.ID, How: ke.W})
+		}
+	}
+	return mark
+}
+
 // send puts a segment on the wire; run is its arrival.
 func (sd *side) send(text string, run func(k *ke.K)) {
-	d := ke.Delivery{Text: text, Obj: sd.obj(), IRQL: &siteIRQL, Run: run}
+	c := sd.c
+	d := ke.Delivery{Text: text, Obj: sd.obj(), Touches: c.id, IRQL: &siteIRQL, Run: func(k *ke.K) {
+		mark := c.enters(k)
+		run(k)
+		ke.Leave(k, mark)
+	}}
 	if sd.c.latency > 0 {
 		sd.c.s.m.PostAfter(sd.ch, sd.c.latency, d)
 		return
@@ -234,6 +251,7 @@ func (sd *side) resetArrives(k *ke.K) {
 			return
 		}
 		if l := e.halfOf; l != nil {
+			ke.Within(k, ke.Use{Obj: l.ID, How: ke.W})
 			e.stack.stillborn(l, e)
 			sd.c.end(k, sd.n)
 			return

@@ -34,6 +34,7 @@ func (op *ConnectOp) give(k *ke.K, s ntstatus.NTSTATUS) {
 // undo forgets the connection of a failed attempt; the peer hears a reset if it has heard of us at all.
 func (op *ConnectOp) undo(k *ke.K) {
 	e := op.e
+	e.stack.ports(ke.W)
 	if c := op.conn; c != nil {
 		c.side[0].reset(k)
 		c.end(k, 0)
@@ -46,6 +47,7 @@ func (op *ConnectOp) undo(k *ke.K) {
 
 // Cancel ends the attempt with STATUS_CANCELLED. It returns false when it has ended already.
 func (op *ConnectOp) Cancel(k *ke.K) bool {
+	defer ke.Leave(k, op.e.enters(k))
 	if op.over {
 		return false
 	}
@@ -58,6 +60,7 @@ func (op *ConnectOp) Cancel(k *ke.K) bool {
 // The operation is nil when it ended before Connect returned.
 func (e *Endpoint) Connect(k *ke.K, remote netip.AddrPort, implicit bool, t *ke.Thread,
 	done Status) *ConnectOp {
+	defer ke.Leave(k, e.enters(k))
 	if implicit && e.st == Created && !e.busy {
 		op := &ConnectOp{e: e, thread: t, done: done}
 		any := netip.AddrPortFrom(ws2def.Any(e.Family()), 0)
@@ -122,7 +125,7 @@ func (op *ConnectOp) redirect(k *ke.K, remote netip.AddrPort) {
 		op.conn.records = s.engine.NewRecords(k, e.records)
 		q.Records = op.conn.records
 	}
-	s.ask(k, e.ch, q, func(k *ke.K, a Answer) {
+	s.ask(k, e, e.ch, q, func(k *ke.K, a Answer) {
 		if op.over {
 			return
 		}
@@ -166,7 +169,7 @@ func (op *ConnectOp) auth(k *ke.K, local, remote netip.AddrPort, flags Flag, the
 		q.Flags |= ConnectionRedirected
 		q.OriginalRemote, q.TargetPID = c.original, c.target
 	}
-	op.e.stack.ask(k, op.e.ch, q, func(k *ke.K, a Answer) {
+	op.e.stack.ask(k, op.e, op.e.ch, q, func(k *ke.K, a Answer) {
 		switch {
 		case op.over:
 		case !a.Permit:
@@ -208,6 +211,7 @@ func (op *ConnectOp) send(k *ke.K, local, remote netip.AddrPort) {
 		op.later("no host", ntstatus.STATUS_HOST_UNREACHABLE)
 		return
 	}
+	s.ports(ke.W)
 	e.local, e.remote, e.side = local, remote, c.side[0]
 	c.side[0].ep = e
 	ke.Note(k, "SYN", e.ID)
@@ -227,7 +231,8 @@ func (op *ConnectOp) later(text string, st ntstatus.NTSTATUS) {
 // unanswered lets the attempt run into its time-out.
 func (op *ConnectOp) unanswered() {
 	op.e.stack.m.PostAfter(op.e.ch, connectTimeout, ke.Delivery{Text: "connect timed out", Obj: op.e.ID,
-		IRQL: &siteIRQL, Run: func(k *ke.K) { op.give(k, ntstatus.STATUS_IO_TIMEOUT) }})
+		Touches: op.e.ID, IRQL: &siteIRQL,
+		Run: op.e.within(func(k *ke.K) { op.give(k, ntstatus.STATUS_IO_TIMEOUT) })})
 }
 
 // refused brings the answer to an unwanted SYN back to the opener.
@@ -245,7 +250,7 @@ func (op *ConnectOp) established(k *ke.K, ack func(k *ke.K)) {
 	c.flow[0] = e.stack.m.NewID(trace.Flow)
 	q := op.question(FlowEstablished, e.local, e.remote)
 	q.Thread, q.Flow, q.Records = nil, c.flow[0], c.records
-	e.stack.ask(k, e.ch, q, func(k *ke.K, _ Answer) {
+	e.stack.ask(k, e, e.ch, q, func(k *ke.K, _ Answer) {
 		if op.over {
 			return
 		}

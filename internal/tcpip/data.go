@@ -9,6 +9,7 @@ import (
 // Send queues data, which must not change any more. done is called with the number of bytes when the peer's
 // transport has all of them: there is no buffer in between that would end the operation earlier.
 func (e *Endpoint) Send(k *ke.K, data []byte, done func(k *ke.K, n int, s ntstatus.NTSTATUS)) {
+	defer ke.Leave(k, e.enters(k))
 	switch {
 	case e.st == Aborted:
 		done(k, 0, e.reason)
@@ -45,6 +46,7 @@ func (op *RecvOp) finish(k *ke.K, s ntstatus.NTSTATUS) {
 // Cancel ends the operation with STATUS_CANCELLED; what a WAITALL receive has collected is given along. It
 // returns false when the operation has ended already.
 func (op *RecvOp) Cancel(k *ke.K) bool {
+	defer ke.Leave(k, op.sd.c.enters(k))
 	if op.over {
 		return false
 	}
@@ -62,6 +64,7 @@ func (op *RecvOp) Cancel(k *ke.K) bool {
 // is zero. Operations are served in the order they came. The operation is nil when it ended before Receive
 // returned.
 func (e *Endpoint) Receive(k *ke.K, r Receive) *RecvOp {
+	defer ke.Leave(k, e.enters(k))
 	switch {
 	case e.st == Aborted:
 		r.Done(k, nil, e.reason)
@@ -81,6 +84,7 @@ func (e *Endpoint) Receive(k *ke.K, r Receive) *RecvOp {
 
 // Available returns the number of bytes that can be received now.
 func (e *Endpoint) Available() int {
+	e.looked()
 	if e.side == nil {
 		return 0
 	}
@@ -136,6 +140,7 @@ func (sd *side) take(n int) {
 // Disconnect ends the sending direction behind what is queued and an optional last piece, or with abort the
 // whole connection at once. A graceful one is done when the peer's transport has acknowledged the end.
 func (e *Endpoint) Disconnect(k *ke.K, last []byte, abort bool, done Status) {
+	defer ke.Leave(k, e.enters(k))
 	in := CallFin
 	if abort {
 		in = CallAbort

@@ -56,7 +56,10 @@ func (s *Stack) NewEndpoint(p *ke.Process, v6 bool) *Endpoint {
 }
 
 // State returns where the endpoint stands.
-func (e *Endpoint) State() State { return e.st }
+func (e *Endpoint) State() State {
+	e.looked()
+	return e.st
+}
 
 // Family returns the address family of the endpoint.
 func (e *Endpoint) Family() ws2def.ADDRESS_FAMILY {
@@ -68,14 +71,21 @@ func (e *Endpoint) Family() ws2def.ADDRESS_FAMILY {
 
 // Local returns the local address; the zero AddrPort before bind. A TCP endpoint bound to the wildcard
 // address has its port from bind on and its address from connect on (wsk.md 7.7).
-func (e *Endpoint) Local() netip.AddrPort { return e.local }
+func (e *Endpoint) Local() netip.AddrPort {
+	e.looked()
+	return e.local
+}
 
 // Remote returns the address of the peer the endpoint is really connected to.
-func (e *Endpoint) Remote() netip.AddrPort { return e.remote }
+func (e *Endpoint) Remote() netip.AddrPort {
+	e.looked()
+	return e.remote
+}
 
 // Peer returns the remote address as the owner knows it: where it asked to go, also when the connection was
 // redirected. INFERRED: the socket layer above the transport keeps what it was given.
 func (e *Endpoint) Peer() netip.AddrPort {
+	e.looked()
 	if e.asked.IsValid() {
 		return e.asked
 	}
@@ -83,14 +93,50 @@ func (e *Endpoint) Peer() netip.AddrPort {
 }
 
 // Reason returns why an aborted endpoint is aborted.
-func (e *Endpoint) Reason() ntstatus.NTSTATUS { return e.reason }
+func (e *Endpoint) Reason() ntstatus.NTSTATUS {
+	e.looked()
+	return e.reason
+}
 
 // Unsent returns the number of bytes queued and not yet acknowledged.
 func (e *Endpoint) Unsent() int {
+	e.looked()
 	if e.side == nil {
 		return 0
 	}
 	return e.side.queued
+}
+
+// enters says that what k does now is about the endpoint, and about the connection it has.
+func (e *Endpoint) enters(k *ke.K) (mark int) {
+	mark = ke.Within(k, ke.Use{Obj: e.ID, How: ke.W})
+	switch {
+	case e.side != nil:
+		e.side.c.enters(k)
+	case e.op != nil && e.op.conn != nil:
+		e.op.conn.enters(k)
+	}
+	return mark
+}
+
+// within is fn as something that happens to the endpoint.
+func (e *Endpoint) within(fn func(k *ke.K)) func(k *ke.K) {
+	return func(k *ke.K) {
+		mark := e.enters(k)
+		fn(k)
+		ke.Leave(k, mark)
+	}
+}
+
+// Enters is for the owner, who does something that is about the endpoint; ke.Leave ends it.
+func (e *Endpoint) Enters(k *ke.K) (mark int) { return e.enters(k) }
+
+// looked notes that the step under way has looked at the endpoint.
+func (e *Endpoint) looked() {
+	e.stack.m.AddsOn(ke.Use{Obj: e.ID, How: ke.R})
+	if e.side != nil {
+		e.stack.m.AddsOn(ke.Use{Obj: e.side.c.id, How: ke.R})
+	}
 }
 
 // step moves the endpoint by one input.
@@ -102,11 +148,13 @@ func (e *Endpoint) step(in Input) ntstatus.NTSTATUS {
 
 // post makes fn run from a delivery of the endpoint's own channel.
 func (e *Endpoint) post(text string, fn func(k *ke.K)) {
-	e.stack.m.Post(e.ch, ke.Delivery{Text: text, Obj: e.ID, IRQL: &siteIRQL, Run: fn})
+	e.stack.m.Post(e.ch, ke.Delivery{Text: text, Obj: e.ID, Touches: e.ID, IRQL: &siteIRQL,
+		Run: e.within(fn)})
 }
 
 // drop takes the endpoint out of the list of live ones: its local address is free again.
 func (e *Endpoint) drop() {
+	e.stack.ports(ke.W)
 	for i, o := range e.stack.eps {
 		if o == e {
 			e.stack.eps = list.Cut(e.stack.eps, i)
@@ -119,6 +167,7 @@ func (e *Endpoint) drop() {
 // connection is reset, unless both sides have finished, or unless graceful asks for a FIN behind what is
 // queued (closesocket, not WskCloseSocket). done runs after the filter engine has heard of the end.
 func (e *Endpoint) Close(k *ke.K, graceful bool, done func(k *ke.K)) {
+	defer ke.Leave(k, e.enters(k))
 	was := e.st
 	e.st = Closed
 	e.drop()
@@ -149,10 +198,10 @@ func (e *Endpoint) closure(k *ke.K, was State, done func(k *ke.K)) {
 			return
 		}
 		e.assigned--
-		e.stack.ask(k, e.ch, e.question(ResourceRelease, nil), func(k *ke.K, _ Answer) { done(k) })
+		e.stack.ask(k, e, e.ch, e.question(ResourceRelease, nil), func(k *ke.K, _ Answer) { done(k) })
 	}
 	if was == Listening || was >= Connecting && was <= Aborted {
-		e.stack.ask(k, e.ch, e.question(EndpointClosure, nil), release)
+		e.stack.ask(k, e, e.ch, e.question(EndpointClosure, nil), release)
 		return
 	}
 	release(k, Answer{})

@@ -65,6 +65,7 @@ func (h *Host) syn(k *ke.K, op *ConnectOp) {
 	if op.over {
 		return
 	}
+	h.acts(k)
 	sd := op.conn.side[1]
 	p := &Peer{Local: op.e.remote, Remote: op.e.local, host: h, sd: sd}
 	switch h.Handler.Open(k, p) {
@@ -79,16 +80,19 @@ func (h *Host) syn(k *ke.K, op *ConnectOp) {
 }
 
 func (p *Peer) data(k *ke.K, b []byte) {
+	p.host.acts(k)
 	p.Received = append(p.Received, b...)
 	p.host.Handler.Data(k, p, b)
 }
 
 func (p *Peer) fin(k *ke.K) {
+	p.host.acts(k)
 	p.Closed = true
 	p.host.Handler.Fin(k, p)
 }
 
 func (p *Peer) reset(k *ke.K) {
+	p.host.acts(k)
 	p.WasReset = true
 	p.host.Handler.Reset(k, p)
 }
@@ -145,3 +149,6 @@ func Shut() Handler { return Port{Verdict: func(*Peer) Verdict { return Refuses 
 
 // Silent is a host that never answers.
 func Silent() Handler { return Port{Verdict: func(*Peer) Verdict { return Ignores }} }
+
+// acts says that the handler of the host is called, which may keep something for all connections.
+func (h *Host) acts(k *ke.K) { ke.Adds(k, ke.Use{Obj: ke.AddrID(k, h), How: ke.W}) }

@@ -55,6 +55,7 @@ func (e *Endpoint) entitled(r Records) bool {
 
 // QueryRecords gives the opaque bytes that stand for the connection's records.
 func (e *Endpoint) QueryRecords(k *ke.K) ([]byte, ntstatus.NTSTATUS) {
+	e.looked()
 	r := e.Records()
 	switch {
 	case r == nil:
@@ -67,6 +68,7 @@ func (e *Endpoint) QueryRecords(k *ke.K) ([]byte, ntstatus.NTSTATUS) {
 
 // QueryContext gives the bytes a callout attached to the connection.
 func (e *Endpoint) QueryContext(k *ke.K) ([]byte, ntstatus.NTSTATUS) {
+	e.looked()
 	r := e.Records()
 	switch {
 	case r == nil:
@@ -99,6 +101,7 @@ func (e *Endpoint) SetRecords(k *ke.K, size uint64, b []byte) ntstatus.NTSTATUS 
 	if !ok {
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
+	ke.Adds(k, ke.Use{Obj: e.ID, How: ke.W})
 	e.records = r
 	ke.Note(k, "carries redirect records", e.ID)
 	return ntstatus.STATUS_SUCCESS
@@ -124,7 +127,10 @@ func (e *Endpoint) WantsRecords(remote netip.AddrPort) bool {
 	if e.records != nil {
 		return false
 	}
+	e.stack.ports(ke.R)
+	e.looked()
 	for _, o := range e.stack.eps {
+		o.looked()
 		if a, ok := o.OriginalRemote(); ok && a == remote && o.Process == e.Process {
 			return true
 		}

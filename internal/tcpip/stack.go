@@ -106,9 +106,18 @@ func (s *Stack) source(remote netip.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
+// party is what a question to the engine is about: an endpoint or a connection.
+type party interface{ enters(k *ke.K) (mark int) }
+
+// portsID stands for what all endpoints share: addresses in use, who listens, whose connection is whose.
+var portsID = trace.MakeID(trace.Endpoint, 1<<54)
+
+// ports says that the step under way looks at what all endpoints share, or changes it.
+func (s *Stack) ports(how ke.Access) { s.m.AddsOn(ke.Use{Obj: portsID, How: how}) }
+
 // ask puts a question to the engine and goes on with its answer: before ask returns when the answer comes
 // at once, else in a delivery of ch, so that whoever goes on is never inside the call of a stranger.
-func (s *Stack) ask(k *ke.K, ch *ke.Channel, q *Question, then func(k *ke.K, a Answer)) {
+func (s *Stack) ask(k *ke.K, about party, ch *ke.Channel, q *Question, then func(k *ke.K, a Answer)) {
 	if s.engine == nil {
 		then(k, Answer{Permit: true})
 		return
@@ -123,8 +132,12 @@ func (s *Stack) ask(k *ke.K, ch *ke.Channel, q *Question, then func(k *ke.K, a A
 			then(k, a)
 			return
 		}
-		s.m.Post(ch, ke.Delivery{Text: "classification decided", Obj: q.Endpoint, IRQL: &siteIRQL,
-			Run: func(k *ke.K) { then(k, a) }})
+		s.m.Post(ch, ke.Delivery{Text: "classification decided", Obj: q.Endpoint, Touches: q.Endpoint,
+			IRQL: &siteIRQL, Run: func(k *ke.K) {
+				mark := about.enters(k)
+				then(k, a)
+				ke.Leave(k, mark)
+			}})
 	}
 	s.engine.Classify(k, q)
 	inCall = false
@@ -145,6 +158,7 @@ func (s *Stack) originalApp(e *Endpoint) string {
 	if e.records == nil {
 		return ""
 	}
+	e.stack.ports(ke.R)
 	for i := range s.apps {
 		if s.apps[i].records == e.records.ID() {
 			return s.apps[i].image

@@ -28,7 +28,7 @@ func NewSocket(k *ke.K, p *ke.Process, af ws2def.ADDRESS_FAMILY, typ uint16) (*S
 		return nil, ntstatus.STATUS_NOT_SUPPORTED
 	}
 	s := Of(k)
-	ke.Point(k, ke.Use{})
+	ke.Point(k, ke.Use{Obj: trace.MakeID(trace.Socket, 1<<54), How: ke.R})
 	return wrap(s.NewEndpoint(p, af == ws2def.AF_INET6)), ntstatus.STATUS_SUCCESS
 }
 
@@ -156,6 +156,7 @@ func (s *Socket) Send(k *ke.K, b []byte) (int, ntstatus.NTSTATUS) {
 }
 
 func (s *Socket) sendable() ntstatus.NTSTATUS {
+	s.e.looked()
 	switch st := s.e.st; {
 	case st == Aborted:
 		return s.e.reason

@@ -138,16 +138,18 @@ const (
 	Running  State = "running"  // it goes on, or was interrupted
 	Budget   State = "budget"   // it had no time left and can go on
 	Stopped  State = "finding"  // it stopped at its first finding
-	Complete State = "complete" // it has made every run
+	Complete State = "complete" // it has made every run, or its strategy has no more
 )
 
 // Counters are sums over the runs of a shard.
 type Counters struct {
-	State  State           `json:"state"`
-	Runs   int             `json:"runs"` // made
-	Steps  uint64          `json:"steps"`
-	Traces uint64          `json:"distinct_traces"`
-	Search json.RawMessage `json:"search,omitempty"` // where an exhaustive search stands; its own business
+	State  State  `json:"state"`
+	Runs   int    `json:"runs"` // made
+	Steps  uint64 `json:"steps"`
+	Traces uint64 `json:"distinct_traces"`
+	// Covered says in words what was gone through, for strategies that come to an end by themselves.
+	Covered string          `json:"covered,omitempty"`
+	Search  json.RawMessage `json:"search,omitempty"` // where an exhaustive search stands; its own business
 }
 
 // Coverage is what the runs of a shard have seen.

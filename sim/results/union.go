@@ -116,6 +116,7 @@ type Summary struct {
 	Running  []int     `json:"running,omitempty"` // shards that were interrupted or still go on
 	OutOf    []int     `json:"budget,omitempty"`  // shards that had no time left
 	Stopped  []int     `json:"stopped,omitempty"` // by a finding
+	Covered  []string  `json:"covered,omitempty"` // what each shard went through, where a strategy ends
 	Runs     int       `json:"runs"`              // made
 	Steps    uint64    `json:"steps"`             // scheduling points passed
 	Traces   uint64    `json:"distinct_traces"`   // an estimate unless Exact
@@ -142,12 +143,19 @@ func (s *Summary) Failed() bool {
 func (s *Summary) Coverage() string {
 	asked, prefix := s.Asked, ""
 	if s.Search {
-		return s.covered(fmt.Sprintf("%d runs of strategy %s, %d of them differ", s.Runs, s.Strategy,
+		about := ""
+		if !s.Exact {
+			about = "about "
+		}
+		return s.covered(fmt.Sprintf("%d runs of strategy %s, %s%d of them differ", s.Runs, s.Strategy, about,
 			s.Traces))
 	}
 	if s.alone {
 		_, asked = s.Part(s.Present[0])
 		prefix = fmt.Sprintf("shard %d of %d ", s.Present[0], s.Shards)
+	}
+	if len(s.Covered) > 0 { // how many there are was not known before
+		return prefix + s.covered(fmt.Sprintf("%d runs", s.Runs))
 	}
 	return prefix + s.covered(fmt.Sprintf("%d of %d runs", s.Runs, asked))
 }
@@ -202,6 +210,9 @@ func summarize(shards map[int]*Shard) *Summary {
 			sum.OutOf = append(sum.OutOf, i)
 		case Stopped:
 			sum.Stopped = append(sum.Stopped, i)
+		}
+		if c := s.Counters.Covered; c != "" {
+			sum.Covered = append(sum.Covered, c)
 		}
 		sum.Runs += s.Counters.Runs
 		sum.Steps += s.Counters.Steps

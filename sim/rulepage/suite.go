@@ -17,7 +17,8 @@ import (
 var Packages = []string{"irql", "irp", "wsk", "fwps"}
 
 // harness are the files with what nearly every test of a package uses: pages name that, and do not show it.
-var harness = []string{"harness_test.go", "env_test.go", "helper_test.go", "rules_test.go"}
+var harness = []string{"harness_test.go", "env_test.go", "helper_test.go", "rules_test.go",
+	"thorough_test.go"}
 
 // marker is a line of a test's comment that says which rules the test breaks or nearly breaks.
 var marker = regexp.MustCompile(`^// (Rule|Near miss): ([A-Z]+-\d{3}(?:, [A-Z]+-\d{3})*)\.?$`)
@@ -168,10 +169,12 @@ func (d *decl) remarks() string {
 // takesTest reports whether the function belongs to the test rather than to the scenario.
 func (d *decl) takesTest() bool {
 	for _, p := range d.fn.Type.Params.List {
-		if star, ok := p.Type.(*ast.StarExpr); ok {
-			if sel, ok := star.X.(*ast.SelectorExpr); ok && sel.Sel.Name == "T" {
-				return true
-			}
+		x := p.Type
+		if star, ok := x.(*ast.StarExpr); ok {
+			x = star.X
+		}
+		if sel, ok := x.(*ast.SelectorExpr); ok && (sel.Sel.Name == "T" || sel.Sel.Name == "TB") {
+			return true
 		}
 	}
 	return false

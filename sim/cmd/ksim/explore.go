@@ -56,7 +56,10 @@ func newExplore() *cobra.Command {
 	fs.StringVar(&f.run, "run", ".", "only tests that match this expression, as for go test")
 	fs.StringVar(&f.seeds, "seeds", "", "runs: N, or those from A to B: A-B")
 	fs.DurationVar(&f.opt.Budget, "budget", 0, "each exploration starts no more runs after this time")
-	fs.StringVar(&f.opt.Strategy, "strategy", "", "how runs choose (portfolio)")
+	fs.StringVar(&f.opt.Strategy, "strategy", "", "how runs choose (portfolio); dfs, dpor, preemptN and "+
+		"delayN go through all of them")
+	fs.BoolVar(&f.opt.Coverage, "coverage", false, "print which outcomes of the DDIs in use came up, for a "+
+		"SCENARIO")
 	fs.Uint64Var(&f.opt.Master, "master", 0, "master seed: other runs under the same numbers")
 	fs.StringVar(&f.opt.Shard, "shard", "", "only the runs r with r mod m = i: i/m")
 	fs.BoolVar(&f.opt.KeepGoing, "keepgoing", false, "go on after findings")
@@ -78,7 +81,7 @@ func (f *exploreFlags) check(what string) error {
 	if f.shard, f.shards, err = f.opt.Resolve(); err != nil {
 		return usagef("explore: %v", err)
 	}
-	if _, err = explore.Parse(cmp.Or(f.opt.Strategy, "random")); err != nil {
+	if err = explore.Check(cmp.Or(f.opt.Strategy, "random")); err != nil {
 		return usagef("explore: %v", err)
 	}
 	if _, err = regexp.Compile(f.run); err != nil {
@@ -91,6 +94,9 @@ func (f *exploreFlags) check(what string) error {
 		return usagef("explore: --workers %d: it takes one at least", f.opt.Workers)
 	case f.set.Changed("run") && !isPackage(what):
 		return usagef("explore: --run is for the tests of a package, written as ./DIR or with its path")
+	case f.opt.Coverage && isPackage(what):
+		return usagef("explore: --coverage is for a built-in scenario; a test prints it with " +
+			"go test -v -sim.coverage")
 	case f.set.Changed("workers") && isPackage(what):
 		return usagef("explore: --workers is for a built-in scenario; a test says it itself")
 	}
@@ -132,7 +138,7 @@ func (f *exploreFlags) scenario(w io.Writer, name string) error {
 	}
 	s := all[i]
 	stop := showProgress(os.Stderr, f.opt.Out)
-	_, err := func() (sim.Result, error) { defer stop(); return sim.ExploreScenario(s, f.opt) }()
+	r, err := func() (sim.Result, error) { defer stop(); return sim.ExploreScenario(s, f.opt) }()
 	if err != nil {
 		return usagef("explore: %v", err)
 	}
@@ -145,7 +151,11 @@ func (f *exploreFlags) scenario(w io.Writer, name string) error {
 	}); err != nil {
 		return err
 	}
-	return f.report(w, name, []*verdict{v})
+	err = f.report(w, name, []*verdict{v})
+	if r.Coverage != nil {
+		fmt.Fprintf(w, "\n%v", r.Coverage)
+	}
+	return err
 }
 
 // tests explores the tests of a package.

@@ -114,7 +114,7 @@ func newHelp(root *cobra.Command) *cobra.Command {
 
 // flagValues says in words what flags of a type take.
 var flagValues = map[string]string{"uint64": "a number from 0 to 2^64-1", "int": "a number",
-	"bool": "true or false"}
+	"bool": "true or false", "duration": "a time such as 90s or 10m"}
 
 // flagError words a mistake in a flag: the verb, the flag, what is wrong.
 func flagError(c *cobra.Command, err error) error {

@@ -99,6 +99,9 @@ func printSummary(w io.Writer, s *results.Summary, reports bool) (fail int) {
 	}
 	fmt.Fprintf(w, "%s\n  %s in %s; %s%d distinct traces, %d steps\n  %s\n", title(s), s.Coverage(),
 		count(s.Shards, "shard"), about, s.Traces, s.Steps, conditions(s))
+	for _, c := range s.Covered {
+		fmt.Fprintf(w, "  covered: %s\n", strings.TrimPrefix(c, "complete: "))
+	}
 	for _, f := range s.Findings {
 		word := f.Severity
 		switch {

@@ -1,0 +1,182 @@
+package explore
+
+import (
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+)
+
+// learn notes what the steps of the run touched, and where it mattered in which order they came.
+func (s *Search) learn(cut bool) {
+	for i := range s.Trail.Steps {
+		if c := s.Trail.Steps[i].Choice; c >= 0 && c < len(s.nodes) && s.nodes[c].site == nil {
+			s.nodes[c].took(s.touches(i).uses)
+		}
+	}
+	if !s.Reduce && !s.Orders {
+		return
+	}
+	o := &s.ord
+	o.keep(s.same, s.Trail)
+	for j := len(o.steps); j < len(s.Trail.Steps); j++ {
+		t := s.touches(j)
+		lane := o.laneOf(t.actor)
+		clock := o.reached(lane, s.Trail.After(j), s.Trail.Steps[j].Alone)
+		o.names[lane] = s.Trail.Steps[j].By
+		s.races(&t, lane, &clock)
+		o.append(&t, lane, clock)
+	}
+	s.same, s.last = len(o.steps), s.partialOrder()
+	if cut || !s.Reduce {
+		return
+	}
+	s.Trail.Pending(s.pending)
+}
+
+// pending looks for races of a step that was announced and not taken.
+func (s *Search) pending(who ke.Actor, next []ke.Use) {
+	t := touches{actor: who, uses: next}
+	lane := s.ord.laneOf(who)
+	clock := s.ord.reached(lane, nil, false)
+	s.races(&t, lane, &clock)
+	s.ord.spare = append(s.ord.spare, clock)
+}
+
+// races finds the steps that t, the next step of a lane, could have come before, and makes sure that it does
+// in some run. clock is what t came after when it became possible; it becomes the clock of t.
+//
+// Whoever waits for a spin lock takes no step before it is free. What happens while somebody has the lock is
+// no race with the acquisition, then, but that the other one acquired it first is.
+func (s *Search) races(t *touches, lane int, clock *[]int32) {
+	o := &s.ord
+	covered := append(o.clock(), *clock...)
+	reversed, stuck := false, -1
+	var held section
+	for i := len(o.steps) - 1; i >= 0; i-- {
+		if int(o.lane[i]) == lane || o.before(i, covered) {
+			continue
+		}
+		r := relate(&o.steps[i], t)
+		if r == free {
+			continue
+		}
+		join(clock, o.clocks[i])
+		switch c := s.Trail.Steps[i].Choice; {
+		case r == ordered:
+			held = o.section(i, t.uses[0].Obj)
+		case i > held.start && held.end != nil && o.before(i, held.end):
+		case c < 0 || c >= len(s.nodes): // nobody else could go on
+		case c < s.root: // another part of the search looks at it
+			reversed = true
+			join(&covered, o.clocks[i])
+		case s.reverse(&s.nodes[c], i, t.actor, *clock):
+			reversed = true
+			join(&covered, o.clocks[i])
+		case stuck < 0:
+			stuck = c
+		}
+	}
+	if !reversed && stuck >= 0 {
+		s.Fallbacks++
+		s.nodes[stuck].wanted.fill(s.nodes[stuck].n)
+	}
+	o.spare = append(o.spare, covered)
+}
+
+// section is the time that somebody has a lock: the step that acquired it, and the clock of the release.
+type section struct {
+	start int
+	end   []int32
+}
+
+// section finds the section that step i ends by the release of a lock.
+func (o *order) section(i int, lock trace.ID) section {
+	s := section{-1, o.clocks[i]}
+	for k := i - 1; k >= 0; k-- {
+		if o.lane[k] != o.lane[i] {
+			continue
+		}
+		for _, u := range o.steps[k].uses {
+			if u.Obj == lock && (u.How == ke.Acq || u.How == ke.Try) {
+				s.start = k
+				return s
+			}
+		}
+	}
+	return s
+}
+
+// reverse makes sure that at node nd, before step i, somebody goes on who leads to the next step of who, with
+// the given clock, coming first. It is false when nobody there could: whoever waits for a lock that was held
+// then, say. The race is with the acquisition of the lock in that case.
+//
+// Candidates are, of the steps after i that do not depend on it, those that depend on none of the others.
+func (s *Search) reverse(nd *node, i int, who ke.Actor, clock []int32) bool {
+	if nd.fixed {
+		return true
+	}
+	o := &s.ord
+	between, best := s.between[:0], -1
+	lane := int32(o.laneOf(who))
+	for k := i + 1; k <= len(o.steps); k++ {
+		a, l, c := who, lane, clock
+		if k < len(o.steps) {
+			if o.before(i, o.clocks[k]) {
+				continue
+			}
+			a, l, c = o.steps[k].actor, o.lane[k], o.clocks[k]
+		}
+		if !o.preceded(between, l, c) {
+			if nd.sleeps(a) {
+				return true
+			}
+			if x := nd.option(a); x >= 0 {
+				if nd.wanted.has(x) {
+					return true
+				}
+				best = x
+			}
+		}
+		between = append(between, int32(k))
+		s.between = between
+	}
+	if best >= 0 {
+		nd.wanted.set(best)
+	}
+	return best >= 0
+}
+
+// option is the alternative that lets a go on, -1 if there is none.
+func (nd *node) option(a ke.Actor) int {
+	for x, b := range nd.actors {
+		if a == b {
+			return x
+		}
+	}
+	return -1
+}
+
+// preceded reports whether a step of a lane with a clock comes after one of others.
+func (o *order) preceded(by []int32, lane int32, clock []int32) bool {
+	for _, k := range by {
+		if o.lane[k] == lane || o.before(int(k), clock) {
+			return true
+		}
+	}
+	return false
+}
+
+// took adds to the footprint of the step that the current pick leads to; it may differ with what was
+// answered in between.
+func (nd *node) took(uses []ke.Use) {
+	f := nd.foots[nd.pick]
+next:
+	for _, u := range uses {
+		for _, old := range f {
+			if old == u {
+				continue next
+			}
+		}
+		f = append(f, u)
+	}
+	nd.foots[nd.pick] = f
+}
