@@ -38,6 +38,7 @@ func Shrink(first ke.Source, run func(ke.Source) Trial) Shrunk {
 		s.gather()
 		s.minimise(nil)
 		s.merge()
+		s.omit()
 		s.minimise(nil)
 		s.lower()
 		s.left = perSearch
@@ -262,6 +263,16 @@ func together(plan []block) []block {
 		}
 	}
 	return out
+}
+
+// omit tries to leave out actors that nobody has to wait for: they can go on after the failure.
+func (s *shrinker) omit() {
+	for _, b := range together(blocksOf(s.best.Order)) {
+		if !s.may() {
+			return
+		}
+		s.follows(slices.DeleteFunc(blocksOf(s.best.Order), func(o block) bool { return o.who == b.who }))
+	}
 }
 
 // follows tries a plan.

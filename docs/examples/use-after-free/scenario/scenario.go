@@ -26,7 +26,10 @@ func Message(d useafterfree.Defect) func(m *sim.Machine) {
 		sender := &useafterfree.Sender{Defect: d, Below: receiver.Device}
 		if load(m, "sender.sys", sender.DriverEntry) {
 			sent := false
-			m.Process("app.exe").Go("main", func(u *sim.User) { sent = write(m, u) })
+			m.Process("app.exe").Go("main", func(u *sim.User) { sent = write(u) })
+			for range bystanders {
+				m.Thread("bystander.sys", useafterfree.Bystander)
+			}
 			m.Run()
 			m.Unload("sender.sys")
 			if sent && !m.Ended() && (receiver.Got != number || sender.Noted != number) {
@@ -43,14 +46,11 @@ func load(m *sim.Machine, name string, entry irp.DRIVER_INITIALIZE) bool {
 	return ntstatus.NT_SUCCESS(s) && !m.Ended()
 }
 
-// write sends the message while the bystanders work. For want of memory it may fail.
-func write(m *sim.Machine, u *sim.User) bool {
+// write sends the message. For want of memory it may fail.
+func write(u *sim.User) bool {
 	d, err := u.Open(useafterfree.Path)
 	if err != nil {
 		return false
-	}
-	for range bystanders {
-		m.Thread("bystander.sys", useafterfree.Bystander)
 	}
 	_, err = d.Write(binary.LittleEndian.AppendUint64(nil, number))
 	return err == nil && d.Close() == nil
