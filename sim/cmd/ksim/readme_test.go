@@ -17,8 +17,8 @@ import (
 func TestReadme_ShowsWhatIsPrinted(t *testing.T) {
 	text, err := os.ReadFile("../../../README.md")
 	require.NoError(t, err)
-	shown := regexp.MustCompile("(?s)`go run ./sim/cmd/ksim (explore use-after-free --strategy dpor)`:\n\n```\n(.*?)```").
-		FindSubmatch(text)
+	shown := regexp.MustCompile("(?s)`go run ./sim/cmd/ksim (explore use-after-free --strategy dpor)`:" +
+		"\n\n```\n(.*?)```").FindSubmatch(text)
 	require.NotNil(t, shown, "the README has no such example any more")
 	var stdout, stderr bytes.Buffer
 	assert.Equal(t, exitFindings, Main(strings.Fields(string(shown[1])), &stdout, &stderr))

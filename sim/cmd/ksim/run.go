@@ -11,7 +11,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"calloutsim/sim"
 	simtrace "calloutsim/sim/trace"
@@ -28,7 +27,6 @@ type runFlags struct {
 	brief  bool
 	cover  bool
 	json   *bool
-	set    *pflag.FlagSet
 }
 
 func newRun() *cobra.Command {
@@ -43,9 +41,11 @@ func newRun() *cobra.Command {
 			"  ksim run --replay kcs1:…",
 		Args: atMostOne("scenario"),
 		RunE: func(c *cobra.Command, args []string) error {
-			f.set = c.Flags()
 			if err := f.check(c, args); err != nil {
 				return err
+			}
+			if !c.Flags().Changed("seed") {
+				f.opt.Seed = 0 // the boring run, or one that breaks a rule where only some do
 			}
 			return f.run(c.OutOrStdout(), args)
 		},
@@ -155,9 +155,6 @@ func (f *runFlags) run(w io.Writer, args []string) error {
 			return usagef("run: --trace: %v", err)
 		}
 	}
-	if !f.set.Changed("seed") {
-		f.opt.Seed = 0 // the boring run, or one that breaks a rule where only some do
-	}
 	f.opt.Story = f.save != ""
 	if f.opt.Story && !strings.HasSuffix(f.save, ".sim") {
 		return usagef("run: --save %s: the name has to end in .sim", f.save)
@@ -200,8 +197,8 @@ func (f *runFlags) print(w io.Writer, s sim.Scenario, out *sim.Outcome) error {
 	}
 	fmt.Fprintf(w, "%s: %s\n", s.Name, s.Title)
 	if out.Found != nil {
-		fmt.Fprintf(w, "only some schedules break it (--seed 1 is one that does not); run %d of an exploration did,"+
-			" and this is the simplest like it\n", out.Found.Run)
+		fmt.Fprintf(w, "only some schedules break it (--seed 1 is one that does not); run %d of an "+
+			"exploration did, and this is the simplest like it\n", out.Found.Run)
 	}
 	fmt.Fprintf(w, "%s\n\n", out.Machine.Describe())
 	if !f.brief {

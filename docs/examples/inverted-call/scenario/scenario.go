@@ -195,9 +195,10 @@ func Scenarios() []sim.Scenario {
 			"routine back",
 			Doc: "Whoever cancels such a request meanwhile has it completed twice.",
 			Run: Calls(invertedcall.CancelRoutineLeft), Expect: []string{"IRP-020"}},
-		{Name: "inverted-call-race", Title: "a request is completed although its cancel routine has been called",
-			Doc: "IoSetCancelRoutine gives NULL: IoCancelIrp has taken the routine, and the request belongs to " +
-				"it. The DPC comes between that and the routine's lock.",
+		{Name: "inverted-call-race", Title: "a request is completed although its cancel routine has " +
+			"been called",
+			Doc: "IoSetCancelRoutine gives NULL: IoCancelIrp has taken the routine, and the request " +
+				"belongs to it. The DPC comes between that and the routine's lock.",
 			Run: Race(invertedcall.CancelAnswerIgnored), Expect: []string{"IRP-005"}, Sometimes: true},
 	}
 }

@@ -59,14 +59,15 @@ func write(u *sim.User) bool {
 // Scenarios gives the sender with its mistake and without.
 func Scenarios() []sim.Scenario {
 	return []sim.Scenario{
-		{Name: "use-after-free", Title: "a driver looks at a buffer after IoCallDriver that its completion " +
-			"routine frees",
-			Doc: "Nothing is between ExFreePoolWithTag in the work item's lane and the violation in that of " +
-				"the program's thread: whoever comes first is first.",
+		{Name: "use-after-free", Title: "a driver looks at a buffer after IoCallDriver that its " +
+			"completion routine frees",
+			Doc: "Nothing is between ExFreePoolWithTag in the work item's lane and the violation in that " +
+				"of the program's thread: whoever comes first is first.",
 			Run: Message(useafterfree.LooksAfterSend), Expect: []string{"POOL-013"}, Sometimes: true},
-		{Name: "use-after-free-fixed", Title: "the same driver, which waits for its request before it looks",
-			Doc: "KeSetEvent in the completion routine comes before the end of the wait, and that before the " +
-				"buffer is looked at and freed.",
+		{Name: "use-after-free-fixed", Title: "the same driver, which waits for its request before it " +
+			"looks",
+			Doc: "KeSetEvent in the completion routine comes before the end of the wait, and that before " +
+				"the buffer is looked at and freed.",
 			Run: Message(useafterfree.None)},
 	}
 }
