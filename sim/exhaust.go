@@ -207,6 +207,7 @@ func (e *explorer) kind(m *Machine) uint64 {
 
 // covered says in words what the runs were.
 func (e *explorer) covered(r *Result) {
+	e.tb.Helper()
 	r.Strategy = e.o.Strategy
 	h := e.hunt
 	if h == nil {

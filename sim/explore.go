@@ -203,6 +203,7 @@ type hazard struct {
 
 // explore makes the runs, repeats those that failed and gives the result.
 func (e *explorer) explore() Result {
+	e.tb.Helper()
 	e.hazards, e.hashes = map[string]hazard{}, map[uint64]struct{}{}
 	e.startSearch()
 	e.faults = e.o.strategy.Faults(e.o.planned)
