@@ -328,8 +328,8 @@ func TestDependent(t *testing.T) {
 		{ke.Unknown, self, false},
 		{self, ke.Use{Obj: self.Obj, How: ke.W}, true},
 	} {
-		assert.Equal(t, c.want, dependent(c.one, c.two), "%v and %v", c.one, c.two)
-		assert.Equal(t, c.want, dependent(c.two, c.one), "%v and %v", c.two, c.one)
+		assert.Equal(t, c.want, Conflict(c.one, c.two), "%v and %v", c.one, c.two)
+		assert.Equal(t, c.want, Conflict(c.two, c.one), "%v and %v", c.two, c.one)
 	}
 }
 
