@@ -31,11 +31,11 @@ func searchAll(t testing.TB, s *Search, fn scene, limit int) seen {
 	m := ke.New(ke.Config{})
 	defer m.Close()
 	if s.Trail == nil && (s.Reduce || s.Sleep) {
-		s.Trail = &ke.Trail{}
+		s.Trail = &ke.Trail{Outcomes: true}
 	}
 	trail := s.Trail
 	if trail == nil {
-		trail = &ke.Trail{}
+		trail = &ke.Trail{Outcomes: true}
 		defer func() { s.Trail = nil }()
 		s.Trail = trail
 	}
