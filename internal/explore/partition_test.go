@@ -43,7 +43,9 @@ func TestPartition_ShardsTogetherSeeWhatOneSearchSees(t *testing.T) {
 	for _, c := range scenes {
 		t.Run(c.name, func(t *testing.T) {
 			dfs := func() *Search { return &Search{Bounds: NoBounds, Trail: &ke.Trail{Outcomes: true}} }
-			dpor := func() *Search { return &Search{Bounds: NoBounds, Reduce: true, Trail: &ke.Trail{Outcomes: true}} }
+			dpor := func() *Search {
+				return &Search{Bounds: NoBounds, Reduce: true, Trail: &ke.Trail{Outcomes: true}}
+			}
 			whole := searchAll(t, dfs(), c.fn, 400_000)
 			short := searchAll(t, dpor(), c.fn, 400_000)
 			runs, orders := dividing(t, dfs, c.fn, 3)
@@ -60,8 +62,8 @@ func TestPartition_ShardsTogetherSeeWhatOneSearchSees(t *testing.T) {
 func TestCheckpoint_SearchGoesOnWhereItWasSaved(t *testing.T) {
 	for _, c := range scenes {
 		for _, mk := range []func() *Search{
-			func() *Search { return &Search{Bounds: NoBounds, Trail: &ke.Trail{Outcomes: true}, Orders: true} },
-			func() *Search { return &Search{Bounds: NoBounds, Reduce: true, Trail: &ke.Trail{Outcomes: true}} },
+			func() *Search { return &Search{Bounds: NoBounds, Trail: &ke.Trail{}, Orders: true} },
+			func() *Search { return &Search{Bounds: NoBounds, Reduce: true, Trail: &ke.Trail{}} },
 		} {
 			want := searchAll(t, mk(), c.fn, 400_000)
 			if want.runs > 200 {
