@@ -9,7 +9,9 @@ package irp
 
 import (
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
 )
@@ -326,20 +328,49 @@ type ioManager struct {
 
 	cancelLock  ke.SpinLock
 	cancelOwner *IRP
+
+	hooks *ioHooks
 }
 
-var state = ke.NewSlot(newIOManager)
+// ioHooks are the methods that others call, as functions.
+type ioHooks struct {
+	stackGone   func(k *ke.K, obj any)
+	endThread   func(k *ke.K)
+	checkUnload func(m *ke.Machine, img *ke.Image)
+	checkEnd    func(m *ke.Machine)
+	refine      func(k *ke.K, f *verify.Finding)
+	set         func(k *ke.K, o *ke.Object)
+	awaited     func(k *ke.K, o *ke.Object, forever bool)
+}
 
-func newIOManager(m *ke.Machine) *ioManager {
-	io := &ioManager{m: m, forces: m.Config().ForcePending, names: trace.MakeID(trace.Device, 1<<54)}
-	io.cancelLock.ID = m.NewID(trace.SpinLock)
-	m.OnStackDeath = append(m.OnStackDeath, io.stackGone)
-	m.OnThreadEnd = append(m.OnThreadEnd, io.endThread)
-	m.AtUnload(io.checkUnload)
-	m.AtEnd(io.checkEnd)
-	m.Refine = append(m.Refine, io.refine)
-	irql.Watch(m, io.eventSet, io.eventAwaited)
+var state = ke.NewReusedSlot(newIOManager, renewIOManager)
+
+func newIOManager(*ke.Machine) *ioManager {
+	io := &ioManager{}
+	io.hooks = &ioHooks{io.stackGone, io.endThread, io.checkUnload, io.checkEnd, io.refine, io.eventSet,
+		io.eventAwaited}
 	return io
+}
+
+// renewIOManager makes the I/O manager as new. IRPs of earlier runs are never used again.
+func renewIOManager(m *ke.Machine, io *ioManager) {
+	for i := range io.free {
+		clear(io.free[i].ring)
+		io.free[i] = irpQueue{ring: io.free[i].ring}
+	}
+	*io = ioManager{m: m, free: io.free, visits: io.visits, hooks: io.hooks,
+		drivers: list.Empty(io.drivers), devices: list.Empty(io.devices), items: list.Empty(io.items),
+		files: list.Empty(io.files), handles: list.Empty(io.handles), links: list.Empty(io.links),
+		taken: list.Empty(io.taken), advice: list.Empty(io.advice),
+		forces: m.Config().ForcePending, names: trace.MakeID(trace.Device, 1<<54)}
+	io.cancelLock.ID = m.NewID(trace.SpinLock)
+	h := io.hooks
+	m.OnStackDeath = append(m.OnStackDeath, h.stackGone)
+	m.OnThreadEnd = append(m.OnThreadEnd, h.endThread)
+	m.AtUnload(h.checkUnload)
+	m.AtEnd(h.checkEnd)
+	m.Refine = append(m.Refine, h.refine)
+	irql.Watch(m, h.set, h.awaited)
 }
 
 func (io *ioManager) getVisit(p *IRP) *visit {

@@ -52,9 +52,11 @@ type machine struct {
 	order     []nesting
 	watch     watchers
 	system    *KPROCESS
+
+	check func(m *ke.Machine, img *ke.Image)
 }
 
-var state = ke.NewSlot(newMachine)
+var state = ke.NewReusedSlot(newMachine, renewMachine)
 
 // resident is what every object in driver memory has: which run it was initialised in, and what became of
 // its memory. Invariant: an object whose run is not the current one counts as never initialised.

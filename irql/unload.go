@@ -2,14 +2,22 @@ package irql
 
 import (
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/verify"
 )
 
 // newMachine makes what this package keeps per machine, with its check at unload.
 func newMachine(m *ke.Machine) *machine {
 	s := &machine{}
-	m.AtUnload(s.checkThreads)
+	s.check = s.checkThreads
 	return s
+}
+
+func renewMachine(m *ke.Machine, s *machine) {
+	*s = machine{timers: list.Empty(s.timers), dpcs: list.Empty(s.dpcs), threads: list.Empty(s.threads),
+		resources: list.Empty(s.resources), exTimers: list.Empty(s.exTimers), order: s.order[:0],
+		check: s.check}
+	m.AtUnload(s.check)
 }
 
 // checkThreads is OBJ-010 for a system thread that has ended and whose object or handle is left when its

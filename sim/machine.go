@@ -48,6 +48,7 @@ type Machine struct {
 	stopped  bool                        // the last Run was stopped before nothing could run any more
 	over     bool
 	reported bool // the verdict has been printed
+	atEnd    func()
 	panicked *ke.DriverPanic
 	drivers  drivers
 	tester   *ke.Image // acts for threads of the test
@@ -163,12 +164,24 @@ func testPackage() string {
 func start(k *ke.Machine, tb TB, o Options, name string, scenario uint32, replay *Token,
 	quick bool) *Machine {
 	tb.Helper() // what is reported at the end of the test has the line of New
+	return startIn(&Machine{}, k, tb, o, name, scenario, replay, quick)
+}
+
+// startIn is start in the place of a machine that is of no more use.
+func startIn(m *Machine, k *ke.Machine, tb TB, o Options, name string, scenario uint32, replay *Token,
+	quick bool) *Machine {
+	tb.Helper()
 	src := o.source()
 	if replay != nil {
 		o.setBits(replay.Options)
 		src = replay.replay()
 	}
-	m := &Machine{ke: k, tb: tb, opt: o, name: name, scenario: scenario, replay: replay, quick: quick}
+	atEnd := m.atEnd
+	*m = Machine{ke: k, tb: tb, opt: o, name: name, scenario: scenario, replay: replay, quick: quick,
+		atEnd: atEnd}
+	if atEnd == nil {
+		m.atEnd = m.end
+	}
 	m.checked, _ = src.(*checked)
 	if !quick && !o.NoStacks && !ke.GoRaces { // which would report the trail's own data
 		m.steps = &steps{src: src, trail: &ke.Trail{}}
@@ -179,7 +192,7 @@ func start(k *ke.Machine, tb TB, o Options, name string, scenario uint32, replay
 		k.Describe = m.illustrate
 	}
 	o.watch(k)
-	tb.Cleanup(m.end)
+	tb.Cleanup(m.atEnd)
 	return m
 }
 

@@ -41,6 +41,11 @@ type runTB struct {
 	cleanups []func()
 }
 
+// again makes r that of another run.
+func (r *runTB) again() {
+	*r = runTB{name: r.name, cleanups: r.cleanups[:0]}
+}
+
 func (r *runTB) Helper()          {}
 func (r *runTB) Name() string     { return r.name }
 func (r *runTB) Failed() bool     { return r.failed }

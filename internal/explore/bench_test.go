@@ -26,7 +26,7 @@ func BenchmarkSearch(b *testing.B) {
 }
 
 func benchmark(b *testing.B, fn scene) {
-	m, trail := ke.New(ke.Config{}), &ke.Trail{}
+	m, trail := ke.New(ke.Config{}), &ke.Trail{Outcomes: true}
 	defer m.Close()
 	b.ReportAllocs()
 	runs := 0
@@ -70,7 +70,7 @@ func lostWakeUp(m *ke.Machine) {
 
 // A search allocates for its path, not for its runs: what remains are the closures of the scene.
 func TestSearch_AllocatesNothingPerRun(t *testing.T) {
-	m, trail := ke.New(ke.Config{}), &ke.Trail{}
+	m, trail := ke.New(ke.Config{}), &ke.Trail{Outcomes: true}
 	defer m.Close()
 	runs := 0
 	search := func() {

@@ -78,7 +78,7 @@ func (mute) Choose(*ke.Site, int) int { return 0 }
 // commutes swaps neighbouring steps of random runs that are called independent, one pair after the other,
 // and compares how the runs end.
 func commutes(t *testing.T, what string, fn scene, runs int, setup *bool) (pairs int) {
-	m, trail := ke.New(ke.Config{}), &ke.Trail{}
+	m, trail := ke.New(ke.Config{}), &ke.Trail{Outcomes: true}
 	defer m.Close()
 	for r := range runs {
 		p, ok := playPair(m, trail, fn, mute{picker{ke.NewRandom(5, uint64(r)), setup}})

@@ -366,7 +366,7 @@ func (o *oracle) sample(out *seen, fn scene) {
 	if out.outcomes == nil {
 		*out = seen{outcomes: map[uint64]int{}, findings: map[string]int{}}
 	}
-	m, trail := ke.New(ke.Config{}), &ke.Trail{}
+	m, trail := ke.New(ke.Config{}), &ke.Trail{Outcomes: true}
 	defer m.Close()
 	for i := range o.samples {
 		var src ke.Source = picker{ke.NewRandom(3, uint64(i)), o.setup}
@@ -393,7 +393,7 @@ func within(t testing.TB, s *Search, fn scene, limit int) (out seen, ok bool) {
 	out = seen{outcomes: map[uint64]int{}, findings: map[string]int{}}
 	m := ke.New(ke.Config{})
 	defer m.Close()
-	s.Trail = &ke.Trail{}
+	s.Trail = &ke.Trail{Outcomes: true}
 	for more := true; more; {
 		if out.runs == limit {
 			return out, false

@@ -42,8 +42,10 @@ func dividing(t *testing.T, mk func() *Search, fn scene, m int) (runs int, order
 func TestPartition_ShardsTogetherSeeWhatOneSearchSees(t *testing.T) {
 	for _, c := range scenes {
 		t.Run(c.name, func(t *testing.T) {
-			dfs := func() *Search { return &Search{Bounds: NoBounds, Trail: &ke.Trail{}} }
-			dpor := func() *Search { return &Search{Bounds: NoBounds, Reduce: true, Trail: &ke.Trail{}} }
+			dfs := func() *Search { return &Search{Bounds: NoBounds, Trail: &ke.Trail{Outcomes: true}} }
+			dpor := func() *Search {
+				return &Search{Bounds: NoBounds, Reduce: true, Trail: &ke.Trail{Outcomes: true}}
+			}
 			whole := searchAll(t, dfs(), c.fn, 400_000)
 			short := searchAll(t, dpor(), c.fn, 400_000)
 			runs, orders := dividing(t, dfs, c.fn, 3)

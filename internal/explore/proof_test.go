@@ -60,7 +60,7 @@ func TestSearch_CorpusIsProvedAndItsBugsAreFound(t *testing.T) {
 	proved, found, large := 0, 0, 0
 	for _, c := range corpus.All() {
 		t.Run(c.Name, func(t *testing.T) {
-			dpor := &Search{Bounds: NoBounds, Reduce: true, Trail: &ke.Trail{}}
+			dpor := &Search{Bounds: NoBounds, Reduce: true, Trail: &ke.Trail{Outcomes: true}}
 			short := searchCorpus(t, &c, dpor, limit, true)
 			t.Logf("DPOR: %d runs, %d whole, finished %v, bug at run %d", short.runs, short.whole,
 				short.finished, short.first)
@@ -79,7 +79,7 @@ func TestSearch_CorpusIsProvedAndItsBugsAreFound(t *testing.T) {
 				assert.Equal(t, int(c.Orders), short.whole, "closed form")
 			}
 			assert.Len(t, short.orders, short.whole, "each partial order once")
-			dfs := &Search{Bounds: NoBounds, Trail: &ke.Trail{}, Orders: true}
+			dfs := &Search{Bounds: NoBounds, Trail: &ke.Trail{Outcomes: true}, Orders: true}
 			plain := searchCorpus(t, &c, dfs, limit, false)
 			if plain.finished && !dpor.Polled {
 				assert.Equal(t, plain.outcomes, short.outcomes)

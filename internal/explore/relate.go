@@ -5,20 +5,6 @@ import (
 	"calloutsim/internal/trace"
 )
 
-// dependent reports whether two uses of different actors may not be swapped. Obj 0 may be anything, but not
-// what only says whose step it is.
-func dependent(a, b ke.Use) bool {
-	switch {
-	case a.Obj == 0:
-		return !private(b)
-	case b.Obj == 0:
-		return !private(a)
-	case a.Obj != b.Obj:
-		return false
-	}
-	return a.How != b.How || a.How != ke.R && a.How != ke.Count
-}
-
 // private reports whether a use only says who takes the step.
 func private(u ke.Use) bool { return u.Obj.Kind() == trace.Context && u.How == ke.R }
 
@@ -45,7 +31,7 @@ func relate(one, two *touches) relation {
 	}
 	for _, a := range one.uses {
 		for _, b := range two.uses {
-			if !dependent(a, b) {
+			if !Conflict(a, b) {
 				continue
 			}
 			r = racing

@@ -31,11 +31,11 @@ func searchAll(t testing.TB, s *Search, fn scene, limit int) seen {
 	m := ke.New(ke.Config{})
 	defer m.Close()
 	if s.Trail == nil && (s.Reduce || s.Sleep) {
-		s.Trail = &ke.Trail{}
+		s.Trail = &ke.Trail{Outcomes: true}
 	}
 	trail := s.Trail
 	if trail == nil {
-		trail = &ke.Trail{}
+		trail = &ke.Trail{Outcomes: true}
 		defer func() { s.Trail = nil }()
 		s.Trail = trail
 	}
@@ -328,8 +328,8 @@ func TestDependent(t *testing.T) {
 		{ke.Unknown, self, false},
 		{self, ke.Use{Obj: self.Obj, How: ke.W}, true},
 	} {
-		assert.Equal(t, c.want, dependent(c.one, c.two), "%v and %v", c.one, c.two)
-		assert.Equal(t, c.want, dependent(c.two, c.one), "%v and %v", c.two, c.one)
+		assert.Equal(t, c.want, Conflict(c.one, c.two), "%v and %v", c.one, c.two)
+		assert.Equal(t, c.want, Conflict(c.two, c.one), "%v and %v", c.two, c.one)
 	}
 }
 

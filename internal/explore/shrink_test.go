@@ -13,7 +13,7 @@ import (
 
 // play makes runs of a scenario, which tells how it failed.
 func play(scenario func(m *ke.Machine) string) func(ke.Source) Trial {
-	m, trail := &ke.Machine{}, &ke.Trail{}
+	m, trail := &ke.Machine{}, &ke.Trail{Outcomes: true}
 	return func(src ke.Source) Trial {
 		r := NewRecorder(src, trail)
 		m.Reset(ke.Config{Source: r, Trail: trail})
@@ -249,7 +249,7 @@ func TestCouldSwap_OnlyWithoutAChain(t *testing.T) {
 		{"reads another thing", false, true, true, false},
 		{"a call returns", false, true, false, true},
 	} {
-		trail := &ke.Trail{}
+		trail := &ke.Trail{Outcomes: true}
 		m := &ke.Machine{}
 		m.Reset(ke.Config{Trail: trail, Source: NewRecorder(ke.Boring{}, trail)})
 		id, other := m.NewID(trace.Var), m.NewID(trace.Var)

@@ -6,7 +6,9 @@ type checks struct {
 	end    []func(m *Machine)
 }
 
-var checkState = NewSlot(func(*Machine) *checks { return &checks{} })
+var checkState = NewReusedSlot(func(*Machine) *checks { return &checks{} }, func(_ *Machine, c *checks) {
+	c.unload, c.end = c.unload[:0], c.end[:0]
+})
 
 // AtUnload registers a check to be made whenever the unload routine of a driver has returned. Packages
 // register when their state in the machine is created; checks are made in that order.

@@ -121,6 +121,7 @@ type Machine struct {
 	ctxs    uint16
 	frameNo uint64
 	slots   []any
+	olds    []any // of the run before, by slot
 	choices []Choice
 	free    []*stack  // coroutines without a body
 	all     []*Thread // every live thread, in order of creation
@@ -201,7 +202,11 @@ func (m *Machine) Reset(cfg Config) {
 		m.ctxs = maxWide
 	}
 	m.choices, m.find, m.seen = m.choices[:0], nil, m.seen[:0]
-	clear(m.slots)
+	for i, v := range m.slots {
+		if v != nil {
+			m.slots[i], m.olds[i] = nil, v
+		}
+	}
 	m.images, m.procs = m.images[:0], m.procs[:0]
 	m.OnThreadEnd = m.OnThreadEnd[:0]
 	m.OnStackDeath, m.Refine, m.Explain, m.Describe = m.OnStackDeath[:0], m.Refine[:0], m.Explain[:0], nil
@@ -233,6 +238,7 @@ func (m *Machine) Close() {
 	m.outside("Close")
 	m.kill()
 	m.releaseMemory()
+	clear(m.olds)
 	for _, s := range m.free {
 		s.close()
 	}

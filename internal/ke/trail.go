@@ -21,17 +21,18 @@ type Step struct {
 // that made it possible, and a hash of what each context went through that does not depend on the order of
 // steps that commute (scheduling.md 9). The zero Trail is ready for Config.Trail.
 type Trail struct {
-	Steps []Step
-	Cut   int // step that a violation broke off: what else it would have touched is not known; -1 none
-	m     *Machine
-	uses  []Use
-	after []int32
-	hist  []uint64       // by context: hash of what it went through
-	index map[uint64]int // of a context in pasts and hist
-	pasts []uint64
-	canon map[trace.ID]uint64
-	made  map[uint64]uint64 // by context and kind of object: how many
-	addrs map[any]trace.ID
+	Outcomes bool // keep what Outcome needs, too
+	Steps    []Step
+	Cut      int // step that a violation broke off: what else it would have touched is not known; -1 none
+	m        *Machine
+	uses     []Use
+	after    []int32
+	hist     []uint64       // by context: hash of what it went through
+	index    map[uint64]int // of a context in pasts and hist
+	pasts    []uint64
+	canon    map[trace.ID]uint64
+	made     map[uint64]uint64 // by context and kind of object: how many
+	addrs    map[any]trace.ID
 }
 
 // Unknown is the footprint of a step that may touch anything.
@@ -215,7 +216,7 @@ func Leave(k *K, n int) { k.within = k.within[:n] }
 
 // Sees says that k has learnt v, which no event tells: part of what the context went through.
 func Sees(k *K, v uint64) {
-	if tr := k.m.trail; tr != nil {
+	if tr := k.m.trail; tr != nil && tr.Outcomes {
 		tr.see(k.past, v)
 	}
 }
@@ -247,7 +248,7 @@ func (tr *Trail) see(past, v uint64) {
 // event makes an event part of what its context went through. Processor and time are not: they depend on
 // what others did meanwhile without anybody noticing.
 func (tr *Trail) event(k *K, w trace.What, d ddi.ID, obj, obj2 trace.ID, status uint32, a, b uint64) {
-	if w == trace.Switch || w == trace.Note || w == trace.Finding || k.t.idle && !k.isDPC {
+	if !tr.Outcomes || w == trace.Switch || w == trace.Note || w == trace.Finding || k.t.idle && !k.isDPC {
 		return
 	}
 	tr.see(k.past, uint64(w)|uint64(d)<<8|uint64(k.irql)<<24|uint64(status)<<32)
@@ -275,7 +276,11 @@ func Nameless(k *K, id trace.ID) {
 }
 
 // created gives a new object its canonical name.
-func (tr *Trail) created(id trace.ID) { tr.canon[id] = tr.newName(uint64(id.Kind())) }
+func (tr *Trail) created(id trace.ID) {
+	if tr.Outcomes || id.Kind() == trace.Thread { // threads are named in partial orders, too
+		tr.canon[id] = tr.newName(uint64(id.Kind()))
+	}
+}
 
 // newName names what the running context makes next of a kind.
 func (tr *Trail) newName(kind uint64) uint64 {
@@ -295,8 +300,8 @@ func (tr *Trail) runOf(id trace.ID) uint64 {
 	return mix(key + tr.made[key])
 }
 
-// Outcome is a hash of what every context went through, and so of how the run ended. Runs that differ only
-// in the order of steps that commute have the same. What is only advice is left out: it is given once, to
+// Outcome is, with Outcomes, a hash of what every context went through, and so of how the run ended. Runs
+// that differ only in the order of steps that commute have the same. What is only advice is left out: it is given once, to
 // whoever comes first, and no footprint has it.
 func (tr *Trail) Outcome() uint64 {
 	var sum uint64

@@ -35,3 +35,11 @@ func Add[T any](s []T, more []T) []T {
 	}
 	return s
 }
+
+// Empty gives the room of s without what was in it.
+//
+//go:norace
+func Empty[T any](s []T) []T {
+	clear(s[:cap(s)])
+	return s[:0]
+}
