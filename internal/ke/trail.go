@@ -301,8 +301,8 @@ func (tr *Trail) runOf(id trace.ID) uint64 {
 }
 
 // Outcome is, with Outcomes, a hash of what every context went through, and so of how the run ended. Runs
-// that differ only in the order of steps that commute have the same. What is only advice is left out: it is given once, to
-// whoever comes first, and no footprint has it.
+// that differ only in the order of steps that commute have the same. What is only advice is left out: it is
+// given once, to whoever comes first, and no footprint has it.
 func (tr *Trail) Outcome() uint64 {
 	var sum uint64
 	for i, h := range tr.hist { // a sum: the order does not matter
