@@ -126,7 +126,7 @@ func codeOf(fn any) uintptr {
 // invalidDeviceRequest stands in every empty entry of a dispatch table (irp.md 3).
 func invalidDeviceRequest(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
 	routineMissing(k, dev, p)
-	p.unknown = false // what follows is the system's
+	p.received = nil // what follows is the system's
 	p.ioStatus = IO_STATUS_BLOCK{Status: ntstatus.STATUS_INVALID_DEVICE_REQUEST}
 	IoCompleteRequest(k, p, IO_NO_INCREMENT)
 	return ntstatus.STATUS_INVALID_DEVICE_REQUEST
@@ -182,7 +182,7 @@ func checkSend(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
 		checkCreatorRoutine(k, p, l)
 	}
 	p.checkPrepared(k, dev, l)
-	if p.unknown || l.minor == unknownMinor {
+	if p.received != nil || l.minor == unknownMinor {
 		p.sendUnknown(k, l)
 	}
 }

@@ -98,7 +98,7 @@ func checkComplete(k *irql.K, p *IRP) {
 	if p.outLen > 0 {
 		p.checkInformation(k)
 	}
-	if p.unknown {
+	if p.received != nil {
 		p.checkUnknown(k, "completed")
 	}
 	if p.cancel {

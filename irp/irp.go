@@ -187,17 +187,15 @@ type IRP struct {
 
 	pendingReturned bool
 	cancel          bool
+	inThreadList    bool
+	sent            bool
+	looked          bool // the routine that runs has read PendingReturned
+	late            bool // IRP-027 has been reported
 	cancelIrql      irql.KIRQL
 	requestorMode   irql.KPROCESSOR_MODE
 	allocFlags      uint8
 	flags           uint32
 	outLen          uint32 // of buffered requests: room for what comes back
-	inThreadList    bool
-	sent            bool
-	unknown         bool            // sent with a minor function nobody knows
-	received        IO_STATUS_BLOCK // ... and this status block
-	looked          bool            // the routine that runs has read PendingReturned
-	late            bool            // IRP-027 has been reported
 
 	owner    *ke.Image // driver that holds it
 	ownerDev *DEVICE_OBJECT
@@ -215,8 +213,9 @@ type IRP struct {
 	thread        *ke.Thread
 	op            *UserIO // what a program waits for
 	file          *FILE_OBJECT
-	cancelAt      int64  // time of IoCancelIrp
-	serial        uint64 // changes with every transfer of ownership
+	received      *IO_STATUS_BLOCK // sent with it and a minor function that nobody knows; else nil
+	cancelAt      int64            // time of IoCancelIrp
+	serial        uint64           // changes with every transfer of ownership
 
 	entry     *LIST_ENTRY // Tail.Overlay.ListEntry, made when it is asked for
 	csq       *IO_CSQ     // the cancel-safe queue it is in

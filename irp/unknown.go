@@ -21,11 +21,14 @@ func (l *IO_STACK_LOCATION) unknown() bool {
 
 // sendUnknown judges how a driver forwards a request it cannot know, and keeps what the next one receives.
 func (p *IRP) sendUnknown(k *irql.K, l *IO_STACK_LOCATION) {
-	if p.unknown {
+	if p.received != nil {
 		p.checkUnknown(k, "forwarded")
 	}
-	p.unknown = l.unknown()
-	p.received = p.ioStatus
+	p.received = nil
+	if l.unknown() {
+		was := p.ioStatus
+		p.received = &was
+	}
 }
 
 // checkUnknown reports IRP-063. Who got the request back from below finds there what others left.
