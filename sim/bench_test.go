@@ -21,9 +21,9 @@ func small(m *Machine) {
 	m.Run()
 }
 
-func benchExplore(b *testing.B, strategy string, fn func(*Machine)) {
+func benchExplore(b *testing.B, workers int, fn func(*Machine)) {
 	b.ReportAllocs()
-	o := ExploreOptions{Runs: b.N, Seed0: 1, Workers: 1, Strategy: strategy}
+	o := ExploreOptions{Runs: b.N, Seed0: 1, Workers: workers, Strategy: "random"}
 	o.shards = 1
 	if err := o.complete(true); err != nil {
 		b.Fatal(err)
@@ -37,7 +37,10 @@ func benchExplore(b *testing.B, strategy string, fn func(*Machine)) {
 }
 
 // BenchmarkExplore3x5 is what one schedule of a tiny scenario costs (goal: 250 000 in a second).
-func BenchmarkExplore3x5(b *testing.B) { benchExplore(b, "random", small) }
+func BenchmarkExplore3x5(b *testing.B) { benchExplore(b, 1, small) }
+
+// BenchmarkExplore3x5TwoWorkers is the same with two machines side by side (goal: 1.8 times one of them).
+func BenchmarkExplore3x5TwoWorkers(b *testing.B) { benchExplore(b, 2, small) }
 
 // smallIRP is the small scenario with a request: three contexts and sixteen points (scheduling.md 16).
 func smallIRP() func(m *Machine) {
@@ -102,7 +105,14 @@ func (d *smallDriver) finished(k *irql.K, _ *irp.DEVICE_OBJECT, _ *irp.IRP, _ an
 }
 
 // BenchmarkExploreIRP is what one schedule of a small IRP scenario costs (goal: 150 000 in a second).
-func BenchmarkExploreIRP(b *testing.B) {
-	fn := smallIRP()
-	benchExplore(b, "random", fn)
+func BenchmarkExploreIRP(b *testing.B) { benchExplore(b, 1, smallIRP()) }
+
+// BenchmarkProof is the whole search of useAfterFree, fixed, with three unrelated threads (goal: 10 ms).
+func BenchmarkProof(b *testing.B) {
+	for range b.N {
+		r := Explore(b, ExploreOptions{Options: Options{Collect: true}, Strategy: "dpor"}, useAfterFree(true, 3, 4))
+		if !r.Complete {
+			b.Fatal(r.Covered)
+		}
+	}
 }

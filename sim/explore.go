@@ -191,7 +191,7 @@ type explorer struct {
 	lowest   uint64 // lowest run that failed, 0 while none did
 	failures []Failure
 	hazards  map[string]hazard
-	hashes   map[uint64]struct{}
+	hashes   hashSet
 	result   Result
 	broken   any // panic of a worker
 }
@@ -204,7 +204,7 @@ type hazard struct {
 // explore makes the runs, repeats those that failed and gives the result.
 func (e *explorer) explore() Result {
 	e.tb.Helper()
-	e.hazards, e.hashes = map[string]hazard{}, map[uint64]struct{}{}
+	e.hazards = map[string]hazard{}
 	e.startSearch()
 	e.faults = e.o.strategy.Faults(e.o.planned)
 	for range min(e.o.Workers, e.mine.n) {
@@ -216,7 +216,7 @@ func (e *explorer) explore() Result {
 	if e.broken != nil {
 		panic(e.broken)
 	}
-	e.result.Traces = len(e.hashes)
+	e.result.Traces = e.hashes.size()
 	e.settle()
 	r := e.result
 	slices.SortFunc(e.failures, func(a, b Failure) int { return cmp.Compare(a.Run, b.Run) })

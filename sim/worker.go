@@ -128,7 +128,7 @@ func (w *worker) judge() {
 	e.result.Runs++
 	e.result.Steps += m.Steps()
 	if e.book == nil { // which does not keep them all
-		e.hashes[e.kind(m)] = struct{}{}
+		e.hashes.add(e.kind(m))
 	}
 	if hs := m.hazards(); len(hs) > 0 && !failed {
 		for _, f := range hs {
