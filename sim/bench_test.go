@@ -99,7 +99,9 @@ func (d *smallDriver) client(k *irql.K) {
 	irp.IoFreeIrp(k, p)
 }
 
-func (d *smallDriver) finished(k *irql.K, _ *irp.DEVICE_OBJECT, _ *irp.IRP, _ any) ntstatus.NTSTATUS {
+func (d *smallDriver) finished(
+	k *irql.K, _ *irp.DEVICE_OBJECT, _ *irp.IRP, _ any,
+) ntstatus.NTSTATUS {
 	irql.KeSetEvent(k, &d.done, 0, false)
 	return ntstatus.STATUS_MORE_PROCESSING_REQUIRED
 }
@@ -110,7 +112,8 @@ func BenchmarkExploreIRP(b *testing.B) { benchExplore(b, 1, smallIRP()) }
 // BenchmarkProof is the whole search of useAfterFree, fixed, with three unrelated threads (goal: 10 ms).
 func BenchmarkProof(b *testing.B) {
 	for range b.N {
-		r := Explore(b, ExploreOptions{Options: Options{Collect: true}, Strategy: "dpor"}, useAfterFree(true, 3, 4))
+		o := ExploreOptions{Options: Options{Collect: true}, Strategy: "dpor"}
+		r := Explore(b, o, useAfterFree(true, 3, 4))
 		if !r.Complete {
 			b.Fatal(r.Covered)
 		}
