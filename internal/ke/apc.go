@@ -65,11 +65,11 @@ func (t *Thread) endsWait() bool {
 // and may take it.
 func (m *Machine) QueueAPC(t *Thread, fn func(k *K)) {
 	i := len(t.apcs)
+	t.apcs = append(t.apcs, apc{})
 	for i > 0 && t.apcs[i-1].normal {
+		t.apcs[i] = t.apcs[i-1]
 		i--
 	}
-	t.apcs = append(t.apcs, apc{})
-	list.Copy(t.apcs[i+1:], t.apcs[i:])
 	t.apcs[i] = apc{fn: fn}
 	m.postedAPC(t)
 }

@@ -33,6 +33,15 @@ func TestQueueNormalAPC_WhatKeepsItBack(t *testing.T) {
 		ChangeAPCState(k, 0, 1)
 		assert.Equal(t, "SaTb", said, "special ones first")
 
+		said = ""
+		ChangeAPCState(k, 0, -1)
+		normal("x")
+		normal("y")
+		m.QueueAPC(k.t, func(*K) { said += "U" })
+		ChangeAPCState(k, 0, 1)
+		assert.Equal(t, "Uxy", said, "a special one passes all normal ones, and none is lost")
+		said = "SaTb"
+
 		Wait(k, []*Object{mutex}, false, nil, "test")
 		normal("c")
 		assert.Equal(t, "SaTb", said)
