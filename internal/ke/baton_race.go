@@ -1,12 +1,12 @@
-//go:build race && !simraces
+//go:build race
 
 package ke
 
 import "runtime"
 
 // baton in race builds is a goroutine with two channels: iter.Pull orders the two sides of every switch for
-// the race detector in a way that cannot be taken back (scheduling.md 2.4), a channel can be hidden from it
-// later.
+// the race detector in a way that cannot be taken back (scheduling.md 2.4), a channel can be hidden from it.
+// conceal and reveal stand around what orders the two sides.
 type baton struct {
 	in, out chan bool
 	ended   bool
@@ -16,25 +16,27 @@ type baton struct {
 
 func (b *baton) start(loop func()) {
 	b.in, b.out = make(chan bool), make(chan bool)
+	conceal()
 	go func() {
-		<-b.in
+		receive(b.in)
 		normal := false
 		defer func() {
 			b.fault = recover()
 			b.ended, b.exit = true, !normal && b.fault == nil
-			b.out <- false
+			send(b.out, false)
 		}()
 		loop()
 		normal = true
 	}()
+	reveal()
 }
 
 func (b *baton) resume() bool {
 	if b.ended {
 		return false
 	}
-	b.in <- true
-	ok := <-b.out
+	send(b.in, true)
+	ok := receive(b.out)
 	switch {
 	case b.fault != nil:
 		panic(b.fault)
@@ -45,12 +47,25 @@ func (b *baton) resume() bool {
 }
 
 func (b *baton) park() {
-	b.out <- true
-	<-b.in
+	send(b.out, true)
+	receive(b.in)
 }
 
 func (b *baton) end() {
 	if !b.ended {
 		b.resume()
 	}
+}
+
+func send(to chan<- bool, x bool) {
+	conceal()
+	to <- x
+	reveal()
+}
+
+func receive(from <-chan bool) bool {
+	conceal()
+	x := <-from
+	reveal()
+	return x
 }

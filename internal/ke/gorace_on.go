@@ -67,21 +67,16 @@ func reads(p unsafe.Pointer) {
 // leaves the caller as fn left its goroutine.
 func aside(fn func()) {
 	done := make(chan bool)
-	runtime.RaceDisable()
+	conceal()
 	go func() {
 		returned := false
-		defer func() {
-			runtime.RaceDisable()
-			done <- returned
-			runtime.RaceEnable()
-		}()
+		defer func() { send(done, returned) }()
 		debug.SetPanicOnFault(true)
 		fn()
 		returned = true
 	}()
-	returned := <-done
-	runtime.RaceEnable()
-	if !returned {
+	reveal()
+	if !receive(done) {
 		runtime.Goexit()
 	}
 }

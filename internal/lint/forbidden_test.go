@@ -12,8 +12,6 @@ import (
 var concurrentFiles = allowed{
 	"internal/ke/baton_race.go": "in race builds a context is a goroutine, because iter.Pull hides the " +
 		"races of the contexts it switches between (scheduling.md 2.4); still only one runs at a time",
-	"internal/ke/baton_hidden.go": "the same under ksim race, hidden from Go's race detector " +
-		"(scheduling.md 10.2); still only one runs at a time",
 	"internal/ke/gorace_on.go": "under ksim race a DPC is a goroutine, because the detector knows nothing " +
 		"smaller; who lent it the stack waits",
 }
