@@ -81,12 +81,13 @@ func IoQueueWorkItem(k *irql.K, w *IO_WORKITEM, routine IO_WORKITEM_ROUTINE, que
 
 // queueItem hands an item to a worker thread, which calls fn for the routine at code.
 func queueItem(k *irql.K, d ddi.ID, w *IO_WORKITEM, context any, code uintptr, fn func(k *irql.K)) {
-	if !w.mayQueue(k, code) {
+	if w == nil || !w.made() || code == 0 {
+		workItemMisused(k, d, w, code == 0)
 		return
 	}
 	ke.Point(k, ke.Use{Obj: w.id, How: ke.A})
 	if !w.made() || w.freed || w.queued {
-		workItemMisused(k, w, false)
+		workItemMisused(k, d, w, false)
 		return
 	}
 	w.queued = true
@@ -101,14 +102,6 @@ func queueItem(k *irql.K, d ddi.ID, w *IO_WORKITEM, context any, code uintptr, f
 	ke.Call(k, d, w.id)
 	io := state.Of(k)
 	io.m.QueueWork("work item "+w.id.String(), func(k *ke.K) { io.runItem(k, w, code, fn) })
-}
-
-func (w *IO_WORKITEM) mayQueue(k *irql.K, code uintptr) bool {
-	if w == nil || !w.made() || code == 0 {
-		workItemMisused(k, w, code == 0)
-		return false
-	}
-	return true
 }
 
 // runItem is the worker's side. What the item is about is kept: the routine may free it.
@@ -138,18 +131,18 @@ func (w *IO_WORKITEM) wrong(k *irql.K, what, fix string) {
 		Headline: fmt.Sprintf("%v %s", w.id, what), Fix: fix})
 }
 
-func workItemMisused(k *irql.K, w *IO_WORKITEM, noRoutine bool) {
+func workItemMisused(k *irql.K, d ddi.ID, w *IO_WORKITEM, noRoutine bool) {
 	f := verify.Finding{Rule: verify.OBJ_009, BugCheck: 0xE4, Obj: "work"}
 	sub := "0x0"
 	switch {
 	case w == nil:
-		f.Headline = "IoQueueWorkItem with a NULL work item"
+		f.Headline = fmt.Sprintf("%v with a NULL work item", d)
 	case !w.made():
 		f.Headline = "a work item is used that was never initialised"
 		f.Fix = "call IoInitializeWorkItem first."
 	case noRoutine:
 		sub = "0x7"
-		f.Headline = "IoQueueWorkItem with a NULL routine"
+		f.Headline = fmt.Sprintf("%v with a NULL routine", d)
 	case w.freed:
 		f.Headline = fmt.Sprintf("%v is used after it was freed", w.id)
 		f.Places = []verify.Place{{Label: "FREED", Seq: w.freeSeq}}
@@ -171,7 +164,7 @@ func workItemMisused(k *irql.K, w *IO_WORKITEM, noRoutine bool) {
 func IoFreeWorkItem(k *irql.K, w *IO_WORKITEM) {
 	ke.Enter(k, ddi.IoFreeWorkItem)
 	if w == nil {
-		workItemMisused(k, w, false)
+		workItemMisused(k, ddi.IoFreeWorkItem, w, false)
 		return
 	}
 	ke.Point(k, ke.Use{Obj: w.id, How: ke.Free})
@@ -181,7 +174,7 @@ func IoFreeWorkItem(k *irql.K, w *IO_WORKITEM) {
 		return
 	}
 	if w.freed {
-		workItemMisused(k, w, false)
+		workItemMisused(k, ddi.IoFreeWorkItem, w, false)
 		return
 	}
 	w.end(k, ddi.IoFreeWorkItem)

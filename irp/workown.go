@@ -79,10 +79,14 @@ func itemPageable(k *irql.K, d ddi.ID, at unsafe.Pointer, id trace.ID) {
 func IoUninitializeWorkItem(k *irql.K, w *IO_WORKITEM) {
 	ke.Enter(k, ddi.IoUninitializeWorkItem)
 	if w == nil || !w.made() || w.freed {
-		workItemMisused(k, w, false)
+		workItemMisused(k, ddi.IoUninitializeWorkItem, w, false)
 		return
 	}
 	ke.Point(k, ke.Use{Obj: w.id, How: ke.Free})
+	if w.freed { // meanwhile
+		workItemMisused(k, ddi.IoUninitializeWorkItem, w, false)
+		return
+	}
 	if !w.own() {
 		w.wrong(k, "was made by IoAllocateWorkItem and is not to be uninitialised", "call IoFreeWorkItem.")
 		return

@@ -138,6 +138,18 @@ func TestIoInitializeWorkItem_Misuse(t *testing.T) {
 			}))
 		assert.Equal(t, "0x2", f.Args[0].Value)
 	})
+	t.Run("uninitialised by two threads", func(t *testing.T) {
+		trips(t, verify.OBJ_009, func(l *lab) {
+			st := l.stack(skips)
+			w := new(irp.IO_WORKITEM)
+			l.as(st[0].obj.Image(), func(k *irql.K) { irp.IoInitializeWorkItem(k, st[0].dev, w) })
+			l.m.Run(nil)
+			for range 2 {
+				l.as(st[0].obj.Image(), func(k *irql.K) { irp.IoUninitializeWorkItem(k, w) })
+			}
+			l.m.Run(nil)
+		})
+	})
 }
 
 // Rule: OBJ-009
