@@ -74,10 +74,10 @@ type hunt struct {
 
 // startSearch prepares an exhaustive search, if that is what was asked for, or goes on with one that was
 // interrupted.
-func (e *explorer) startSearch() {
+func (e *explorer) startSearch() error {
 	x := e.o.exhaustive
 	if x == nil {
-		return
+		return nil
 	}
 	switch e.o.Processors {
 	case 0, Unbounded:
@@ -93,8 +93,7 @@ func (e *explorer) startSearch() {
 	switch {
 	case e.book != nil && len(e.book.shard.Counters.Search) > 0:
 		if err := h.restore(e.book.shard.Counters.Search); err != nil {
-			e.tb.Errorf("sim.Explore: %v", err)
-			h.ended = true
+			return err
 		}
 	case h.partial:
 		h.rest = e.divide(h)
@@ -103,6 +102,7 @@ func (e *explorer) startSearch() {
 		h.now = x.Search(h.faults)
 	}
 	e.hunt = h
+	return nil
 }
 
 // nextSearch goes on below another prefix, if there is one.
@@ -159,8 +159,11 @@ func (h *hunt) save() json.RawMessage {
 // restore takes up what save gave.
 func (h *hunt) restore(text []byte) error {
 	var v saved
-	if err := json.Unmarshal(text, &v); err != nil || len(v.Searches) == 0 {
+	if err := json.Unmarshal(text, &v); err != nil {
 		return fmt.Errorf("the saved search is damaged: %v", err)
+	}
+	if len(v.Searches) == 0 {
+		return errors.New("the saved search is damaged: there is nothing to go on with")
 	}
 	h.whole, h.ended = v.Whole, v.Ended
 	for i := range v.Searches {

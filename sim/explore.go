@@ -154,7 +154,7 @@ func (o *ExploreOptions) complete(all bool) error {
 		return err
 	}
 	o.keep = o.Coverage
-	o.Runs, o.Workers = o.budget(uint64(o.Runs)), max(o.Workers, 1)
+	o.Runs, o.Workers = o.budget(), max(o.Workers, 1)
 	o.planned = int(max(o.Seed0, 1)) - 1 + o.Runs
 	if o.Seed != 0 {
 		o.Seed0 = o.Seed
@@ -205,7 +205,10 @@ type hazard struct {
 func (e *explorer) explore() Result {
 	e.tb.Helper()
 	e.hazards = map[string]hazard{}
-	e.startSearch()
+	if err := e.startSearch(); err != nil {
+		e.tb.Errorf("sim.Explore: %v", err)
+		return Result{Strategy: e.o.Strategy}
+	}
 	e.faults = e.o.strategy.Faults(e.o.planned)
 	for range min(e.o.Workers, e.mine.n) {
 		e.wg.Add(1)

@@ -10,10 +10,10 @@ import (
 
 // budget is how many runs are made at most. A strategy that ends by itself has none, unless somebody gives
 // it one.
-func (o *ExploreOptions) budget(runs uint64) int {
+func (o *ExploreOptions) budget() int {
 	switch {
-	case runs != 0:
-		return int(runs)
+	case o.Runs != 0:
+		return o.Runs
 	case o.exhaustive != nil:
 		return searchRuns
 	case o.strategy.Ends():

@@ -367,6 +367,27 @@ func TestBudget_IsInTheResult(t *testing.T) {
 	assert.Empty(t, collected(t, o, calm).Incomplete)
 }
 
+func TestOut_DamagedSearchIsRefused(t *testing.T) {
+	s := Scenario{Name: "slow", Title: "takes its time", Run: func(m *Machine) {
+		time.Sleep(2 * time.Millisecond)
+		lostUpdate(m)
+	}}
+	o := ExploreOptions{Strategy: "dpor", KeepGoing: true}
+	o.Out, o.Budget = t.TempDir(), time.Millisecond
+	r, err := ExploreScenario(s, o)
+	require.NoError(t, err)
+	require.Equal(t, "budget", r.Incomplete)
+	shard, _ := only(t, o.Out)
+	require.NotEmpty(t, shard.Counters.Search)
+	shard.Counters.Search = json.RawMessage(`{"searches":[]}`)
+	require.NoError(t, shard.Save(o.Out))
+	_, damaged := only(t, o.Out)
+	_, err = ExploreScenario(s, o)
+	assert.ErrorContains(t, err, "the saved search is damaged: there is nothing to go on with")
+	_, after := only(t, o.Out)
+	assert.Equal(t, damaged, after, "it is left for somebody to look at")
+}
+
 func TestRuns_RangeBeginsAnywhere(t *testing.T) {
 	dir := t.TempDir()
 	out, ok := output(shardChild("calm", nil, "-sim.runs=11-30", "-sim.out="+dir))
