@@ -38,7 +38,7 @@ func DumpClassify(m *ke.Machine, id trace.ID) []string {
 func (c *classification) dump() []string {
 	q := c.q
 	out := []string{fmt.Sprintf("%v  %s  %v -> %v  pid %d %s  flags %s", c.id, c.info.name, q.Local, q.Remote,
-		pidOf(q.Process), imageName(q.Process), flagNames(conditionFlags(q.Flags, c.reauthorize)))}
+		ke.PIDOf(q.Process), imageName(q.Process), flagNames(conditionFlags(q.Flags, c.reauthorize)))}
 	out = append(out, fmt.Sprintf("  %-16s %-7s %-13s %-30s %-32s %s", "sublayer", "weight", "filter",
 		"conditions", "action",
 		"rights before -> after"))

@@ -157,10 +157,7 @@ func (e *engine) ParseRecords(b []byte) (tcpip.Records, bool) {
 }
 
 func blobMix(z uint64) uint64 {
-	z += 0x9e3779b97f4a7c15
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
+	return ke.Mix(z + 0x9e3779b97f4a7c15)
 }
 
 func blobSum(b []byte) uint64 {

@@ -156,9 +156,6 @@ func FwpsQueryConnectionRedirectState0(k *irql.K, redirectRecords irql.HANDLE, r
 // redirectState compares a chain with a handle (wfp.md 10.3).
 func (e *engine) redirectState(k *ke.K, c *chain, h *redirectHandle) (FWPS_CONNECTION_REDIRECT_STATE,
 	*record) {
-	for a := c; a != nil; a = a.inherited {
-		ke.Adds(k, ke.Use{Obj: a.id, How: ke.R})
-	}
 	all := c.all()
 	if c.claimedBy(h.owner) {
 		return FWPS_CONNECTION_REDIRECTED_BY_SELF, nil

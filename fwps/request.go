@@ -265,7 +265,7 @@ func (c *classification) reportLoop(k *ke.K) {
 			continue
 		}
 		for _, rec := range o.own {
-			if rec.original == asked && rec.pid == pidOf(c.q.Process) {
+			if rec.original == asked && rec.pid == ke.PIDOf(c.q.Process) {
 				ke.Report(k, verify.Finding{Rule: verify.WFP_120, Obj: c.q.Endpoint.String(),
 					Driver: imageName(c.q.Process),
 					Headline: fmt.Sprintf("the proxy's connection to %v carries no redirect records and "+
@@ -284,7 +284,7 @@ func (c *classification) reportLoop(k *ke.K) {
 // same destination and has taken its records for the proxy. INFERRED from wfp.md 10.5: that connection can
 // only be the proxy's own.
 func (c *classification) reportClaimedLoop(k *ke.K) {
-	if c.chain == nil || c.chain.inherited != nil || pidOf(c.q.Process) != ke.SystemPID {
+	if c.chain == nil || c.chain.inherited != nil || ke.PIDOf(c.q.Process) != ke.SystemPID {
 		return
 	}
 	asked := ws2def.AddrPort(&c.original.RemoteAddressAndPort)

@@ -103,13 +103,6 @@ func imageName(p *ke.Process) string {
 	return p.Image
 }
 
-func pidOf(p *ke.Process) uint32 {
-	if p == nil {
-		return ke.SystemPID
-	}
-	return p.PID
-}
-
 // addressValue gives IPv4 addresses in host order, IPv6 ones as bytes; an unspecified address is FWP_EMPTY.
 func addressValue(a netip.AddrPort) FWP_VALUE0 {
 	addr := a.Addr()
@@ -169,10 +162,10 @@ func (c *classification) lend(values []FWP_VALUE0, l *lent) *FWPS_INCOMING_VALUE
 // lendMetadata fills the metadata of one call (wfp.md 3.7).
 func (c *classification) lendMetadata(l *lent) *FWPS_INCOMING_METADATA_VALUES0 {
 	q := c.q
-	m := &FWPS_INCOMING_METADATA_VALUES0{lent: l, processID: uint64(pidOf(q.Process)),
+	m := &FWPS_INCOMING_METADATA_VALUES0{lent: l, processID: uint64(ke.PIDOf(q.Process)),
 		endpoint: uint64(q.Endpoint),
 		parent:   uint64(q.Parent), flow: uint64(q.Flow), compartment: 1,
-		token: uint64(pidOf(q.Process))<<4 | 0x8}
+		token: uint64(ke.PIDOf(q.Process))<<4 | 0x8}
 	m.present = FWPS_METADATA_FIELD_PROCESS_ID | FWPS_METADATA_FIELD_TOKEN |
 		FWPS_METADATA_FIELD_TRANSPORT_ENDPOINT_HANDLE
 	add := func(bit uint32, there bool) {

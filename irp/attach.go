@@ -15,7 +15,8 @@ import (
 // was on top: the one to send IRPs to and to detach from. NULL when target is being deleted. An IRP may reach
 // source before the caller has stored what is returned.
 //
-// IRQL: <= DISPATCH_LEVEL. Rules: IRQL-001, OBJ-004. Reference: wdm/nf-wdm-ioattachdevicetodevicestack.
+// IRQL: <= DISPATCH_LEVEL. Ownership: nobody holds a reference to what is returned; IoDetachDevice is due
+// before IoDeleteDevice. Rules: IRQL-001, OBJ-004. Reference: wdm/nf-wdm-ioattachdevicetodevicestack.
 func IoAttachDeviceToDeviceStack(k *irql.K, source, target *DEVICE_OBJECT) *DEVICE_OBJECT {
 	const d = ddi.IoAttachDeviceToDeviceStack
 	ke.Enter(k, d)

@@ -148,6 +148,18 @@ func (p *IRP) cancelNow(k *irql.K) bool {
 	return p.takeCancel(k, io, io.lockCancel(k))
 }
 
+// cancelIn has the I/O manager cancel p in a thread, by a special APC, if it is still to be then.
+func (p *IRP) cancelIn(t *ke.Thread, still func() bool) {
+	id := p.id
+	p.io.m.QueueAPC(t, func(k *ke.K) {
+		if still() {
+			ke.Push(k, ke.Frame{Kind: ke.FrameAPC, Obj: id})
+			p.cancelNow(k)
+			ke.Pop(k)
+		}
+	})
+}
+
 // takeCancel sets Cancel and calls the cancel routine, if there is one, with the cancel lock held.
 func (p *IRP) takeCancel(k *irql.K, io *ioManager, old uint8) bool {
 	p.uses(ke.W)

@@ -222,14 +222,7 @@ func (io *ioManager) awaitTold(k *irql.K, p *IRP, mode irql.KPROCESSOR_MODE, eve
 	if ke.WaitAs(k, how, objs[:], false, nil, name) == ntstatus.STATUS_SUCCESS {
 		return
 	}
-	id := p.id
-	io.m.QueueAPC(ke.ThreadOf(k), func(k *ke.K) {
-		if event.Signal == 0 {
-			ke.Push(k, ke.Frame{Kind: ke.FrameAPC, Obj: id})
-			p.cancelNow(k)
-			ke.Pop(k)
-		}
-	})
+	p.cancelIn(ke.ThreadOf(k), func() bool { return event.Signal == 0 })
 	if event.Signal == 0 {
 		ke.Wait(k, objs[:], false, nil, name)
 	}

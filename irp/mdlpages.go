@@ -137,8 +137,8 @@ func (mdl *MDL) Gone(_ verify.RuleID, seq uint64) {
 
 // MmFreePagesFromMdl frees the pages of an MDL of MmAllocatePagesForMdl. The MDL itself goes with ExFreePool.
 //
-// IRQL: <= APC_LEVEL. Ownership: nobody may touch the pages any more. Rules: MDL-006, MDL-011, MDL-016,
-// POOL-013. Reference: wdm/nf-wdm-mmfreepagesfrommdl.
+// IRQL: <= APC_LEVEL. Ownership: nobody may touch the pages any more. Rules: MDL-002, MDL-006, MDL-011,
+// MDL-016, POOL-025; POOL-013 when they are touched later. Reference: wdm/nf-wdm-mmfreepagesfrommdl.
 func MmFreePagesFromMdl(k *irql.K, mdl *MDL) {
 	const d = ddi.MmFreePagesFromMdl
 	ke.EnterAnyLevel(k, d)

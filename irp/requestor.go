@@ -26,19 +26,15 @@ func (p *IRP) OriginalFileObject() *FILE_OBJECT {
 // IoGetRequestorProcessId gives the id of the process whose thread asked for the request, 0 when no thread is
 // known.
 //
-// IRQL: <= DISPATCH_LEVEL. Rules: IRP-005, IRP-018, IRQL-001. Reference:
+// IRQL: <= DISPATCH_LEVEL. Ownership: none. Rules: IRP-005, IRP-018, IRQL-001. Reference:
 // ntifs/nf-ntifs-iogetrequestorprocessid.
 func IoGetRequestorProcessId(k *irql.K, p *IRP) uint32 {
 	ke.Enter(k, ddi.IoGetRequestorProcessId)
 	p.check(k)
-	switch t := p.thread; {
-	case t == nil:
+	if p.thread == nil {
 		return 0
-	case t.Process == nil:
-		return ke.SystemPID
-	default:
-		return t.Process.PID
 	}
+	return ke.PIDOf(p.thread.Process)
 }
 
 // IoGetRequestorProcess gives the process whose thread asked for the request, NULL when no thread is known.
@@ -66,7 +62,8 @@ func IoThreadToProcess(k *irql.K, thread *irql.KTHREAD) *irql.KPROCESS {
 // IoGetCurrentProcess gives the process that the caller's thread belongs to; in a DPC that is the one of the
 // thread it interrupted.
 //
-// IRQL: any. Ownership: the process is not referenced. Reference: wdm/nf-wdm-iogetcurrentprocess.
+// IRQL: any. Ownership: the process is not referenced. Rules: none. Reference:
+// wdm/nf-wdm-iogetcurrentprocess.
 func IoGetCurrentProcess(k *irql.K) *irql.KPROCESS {
 	ke.Enter(k, ddi.IoGetCurrentProcess)
 	return irql.ProcessObject(k, ke.ThreadOf(k).Process)

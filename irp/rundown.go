@@ -50,13 +50,7 @@ func (io *ioManager) endThread(k *irql.K) {
 		return
 	}
 	for _, b := range mine {
-		io.m.QueueAPC(t, func(k *ke.K) {
-			if b.outstanding() {
-				ke.Push(k, ke.Frame{Kind: ke.FrameAPC, Obj: b.id})
-				b.p.cancelNow(k)
-				ke.Pop(k)
-			}
-		})
+		b.p.cancelIn(t, b.outstanding)
 	}
 	due := io.m.Now() + exitLimit
 	for _, b := range mine {

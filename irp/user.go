@@ -302,13 +302,7 @@ func (op *UserIO) Cancel(k *irql.K) ntstatus.NTSTATUS {
 	if op.p == nil {
 		return ntstatus.STATUS_NOT_FOUND
 	}
-	op.io.m.QueueAPC(op.p.thread, func(k *ke.K) {
-		if p := op.p; p != nil {
-			ke.Push(k, ke.Frame{Kind: ke.FrameAPC, Obj: p.id})
-			p.cancelNow(k)
-			ke.Pop(k)
-		}
-	})
+	op.p.cancelIn(op.p.thread, func() bool { return op.p != nil })
 	return ntstatus.STATUS_SUCCESS
 }
 

@@ -143,10 +143,7 @@ func PsGetThreadId(k *K, thread *KTHREAD) HANDLE {
 // Reference: wdk-ddi-src/content/ntddk/nf-ntddk-psgetthreadprocessid.md
 func PsGetThreadProcessId(k *K, thread *KTHREAD) HANDLE {
 	ke.Enter(k, ddi.PsGetThreadProcessId)
-	if p := thread.t.Process; p != nil {
-		return HANDLE(p.PID)
-	}
-	return ke.SystemPID
+	return HANDLE(ke.PIDOf(thread.t.Process))
 }
 
 // PsIsSystemThread says whether a thread belongs to the system and not to a program.

@@ -179,10 +179,7 @@ func PsGetCurrentThreadId(k *K) HANDLE {
 // Reference: wdk-ddi-src/content/ntddk/nf-ntddk-psgetcurrentprocessid.md
 func PsGetCurrentProcessId(k *K) HANDLE {
 	ke.Enter(k, ddi.PsGetCurrentProcessId)
-	if p := ke.ThreadOf(k).Process; p != nil {
-		return HANDLE(p.PID)
-	}
-	return ke.SystemPID
+	return HANDLE(ke.PIDOf(ke.ThreadOf(k).Process))
 }
 
 // PsGetThreadExitStatus returns what a thread ended with, STATUS_PENDING while it runs.

@@ -32,9 +32,6 @@ func ExploreScenario(s Scenario, o ExploreOptions) (Result, error) {
 
 // explorerOf prepares an exploration of a scenario.
 func explorerOf(s *Scenario, tb TB, o ExploreOptions) *explorer {
-	return &explorer{tb: tb, o: o, fn: s.Run, name: s.Name, scenario: hashName("scenario/"+s.Name, 1),
-		noKeep: true,
-		repeat: func(token string) []string {
-			return []string{"ksim run " + s.Name + " --replay " + token}
-		}}
+	return &explorer{tb: tb, o: o, fn: s.Run, name: s.Name, scenario: s.hash(), noKeep: true,
+		repeat: s.repeat}
 }

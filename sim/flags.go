@@ -151,7 +151,7 @@ func (o *Options) fromFlags() (*Token, error) {
 	if !ok || s == "" {
 		return nil, nil
 	}
-	t, err := readReplay(s)
+	t, err := ParseReplay(s)
 	if err != nil {
 		return nil, fmt.Errorf("-sim.replay: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"calloutsim/internal/ke"
+	"calloutsim/sim/results"
 )
 
 // keptDir is where the failing runs of a test are kept, in the folder of its package.
@@ -29,11 +30,7 @@ func dirOf(test string) string {
 		}
 		return '_'
 	}
-	dir := keptDir
-	for part := range strings.SplitSeq(strings.Map(safe, test), "/") {
-		dir += "/" + part
-	}
-	return dir
+	return keptDir + "/" + strings.Map(safe, test)
 }
 
 // keptName is the file a run is kept in.
@@ -189,7 +186,7 @@ func repeatKeptOf(t testing.TB, scenario uint32) {
 	}
 	for i := range runs {
 		name := runs[i].story.name
-		child := exec.Command(os.Args[0], append(passedOn(), "-test.run="+exactly(t.Name()),
+		child := exec.Command(os.Args[0], append(passedOn(), "-test.run="+results.Pattern(t.Name()),
 			"-sim.replay="+inTestFolder(name))...)
 		child.Dir = testFolder
 		out, err := child.CombinedOutput()

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
-	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -22,6 +21,7 @@ import (
 	"calloutsim/internal/ke"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
+	"calloutsim/sim/results"
 )
 
 // Finding is one broken rule at one place of one run.
@@ -129,20 +129,11 @@ func goTest(test, token string) []string {
 
 // goTestOnly is the command that runs one test.
 func goTestOnly(test string) string {
-	run := "go test -run '" + exactly(test) + "'"
+	run := "go test -run '" + results.Pattern(test) + "'"
 	if pkg := testPackage(); pkg != "" {
 		run += " " + pkg
 	}
 	return run
-}
-
-// exactly is the pattern that selects one test.
-func exactly(test string) string {
-	parts := strings.Split(test, "/")
-	for i, p := range parts {
-		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
-	}
-	return strings.Join(parts, "/")
 }
 
 // testPackage is the import path of the package whose test binary this is; "" where the build does not say,

@@ -13,7 +13,7 @@ import (
 func Replay(t testing.TB, scenario func(m *Machine), run string, opts ...Options) {
 	t.Helper()
 	o := onlyOptions(t, "Replay", opts)
-	token, err := readReplay(run)
+	token, err := ParseReplay(run)
 	if err != nil && strings.HasSuffix(run, fileSuffix) && !filepath.IsAbs(run) {
 		token, err = ReadReplayFile(inTestFolder(run))
 	}

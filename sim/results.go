@@ -309,17 +309,10 @@ func ruleName(number string) string {
 	return rec.FullName()
 }
 
-// place is the source line of what failed a run: of the innermost frame that has one.
+// place is the source line of what failed a run.
 func (m *Machine) place() verify.Frame {
-	var stacks [][]verify.Frame
 	for _, f := range m.failures() {
-		stacks = append(stacks, f.Stack)
-		for _, p := range f.Places {
-			stacks = append(stacks, p.Stack)
-		}
-	}
-	for _, s := range slices.Concat(stacks...) {
-		if s.File != "" {
+		if s := f.Place(); s.File != "" {
 			return s
 		}
 	}

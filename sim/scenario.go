@@ -61,7 +61,7 @@ func RunScenario(s Scenario, o RunOptions) (Outcome, error) {
 			return Outcome{}, err
 		}
 	}
-	hash := hashName("scenario/"+s.Name, 1)
+	hash := s.hash()
 	if o.Replay != nil && o.Replay.Scenario != hash {
 		return Outcome{}, fmt.Errorf("the token is of another test or scenario (%08x), not of %s (%08x)",
 			o.Replay.Scenario, s.Name, hash)
@@ -76,9 +76,7 @@ func RunScenario(s Scenario, o RunOptions) (Outcome, error) {
 	out.Fault = apart(tb, func() {
 		m := start(&ke.Machine{}, tb, o.Options, s.Name, hash, o.Replay, false)
 		m.pooled = true
-		m.repeat = func(token string) []string {
-			return []string{"ksim run " + s.Name + " --replay " + token}
-		}
+		m.repeat = s.repeat
 		if out.Machine = m; o.Story {
 			m.tells()
 		}
@@ -203,4 +201,11 @@ func (o *Outcome) Verdict() string {
 		return fmt.Sprintf("clean, with %d hazards; %s", n, run)
 	}
 	return "clean; " + run
+}
+
+func (s *Scenario) hash() uint32 { return hashName("scenario/"+s.Name, 1) }
+
+// repeat is the command that repeats a run of the scenario.
+func (s *Scenario) repeat(token string) []string {
+	return []string{"ksim run " + s.Name + " --replay " + token}
 }

@@ -113,7 +113,6 @@ func ParseRuns(s string) (first uint64, runs int, err error) {
 	case to < from:
 		return 0, 0, fmt.Errorf("%s ends before it begins", s)
 	case !isRange:
-		from = 0
 		return 0, int(to), nil
 	}
 	return from, int(to - from + 1), nil
@@ -143,10 +142,10 @@ func (d *deadline) reached() bool {
 // spread prepares the part of the exploration that is made here. Repeating a token is none of that.
 func (e *explorer) spread(token *Token) error {
 	plan := e.plan()
-	e.mine.step = uint64(plan.Shards)
 	e.mine.first, e.mine.n = plan.Part(e.o.shard)
-	if e.o.exhaustive != nil { // shards divide the tree, not the numbers
-		e.mine = sequence{1, 1, e.o.Runs}
+	e.mine.step = uint64(plan.Shards)
+	if plan.Search { // shards divide the tree, not the numbers
+		e.mine.step = 1
 	}
 	if token != nil {
 		return nil

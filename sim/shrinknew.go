@@ -13,6 +13,7 @@ import (
 
 	"calloutsim/internal/explore"
 	"calloutsim/internal/ke"
+	"calloutsim/sim/results"
 )
 
 // A run of a machine that a test drives itself can only be made again by the test. To make it simpler,
@@ -34,7 +35,8 @@ func (m *Machine) shrinkByTest(t *Token) (name, words string) {
 	if ke.GoRaces || signatureOf(m, &runTB{}) == "" || !strings.HasPrefix(m.tb.Name(), "Test") {
 		return "", ""
 	}
-	args := append(passedOn(), "-test.run="+exactly(m.tb.Name()), fmt.Sprint("-test.count=", shrinkCount))
+	args := append(passedOn(), "-test.run="+results.Pattern(m.tb.Name()),
+		fmt.Sprint("-test.count=", shrinkCount))
 	ctx, cancel := context.WithTimeout(context.Background(), shrinkPatience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)

@@ -23,17 +23,14 @@ type story struct {
 // fileSuffix ends the name of a replay file.
 const fileSuffix = ".sim"
 
-// readReplay takes a token or the name of a .sim file.
-func readReplay(s string) (Token, error) {
+// ParseReplay reads what a replay flag takes: a token, or the name of a .sim file.
+func ParseReplay(s string) (Token, error) {
 	s = strings.TrimSpace(s)
 	if strings.HasPrefix(s, "kcs") || !strings.HasSuffix(s, fileSuffix) {
 		return ParseToken(s)
 	}
 	return ReadReplayFile(s)
 }
-
-// ParseReplay reads what a replay flag takes: a token, or the name of a .sim file.
-func ParseReplay(s string) (Token, error) { return readReplay(s) }
 
 // ReadReplayFile reads a .sim file. A run that repeats it stops at the first choice that is not the
 // recorded one.

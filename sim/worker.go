@@ -16,7 +16,6 @@ type worker struct {
 	e      *explorer
 	ke     *ke.Machine
 	m      *Machine
-	space  *Machine // where m is made
 	tb     *runTB
 	run    uint64
 	choose *explore.Chooser
@@ -79,11 +78,11 @@ func (w *worker) begin(run uint64, src chooser) {
 	o := w.e.o.Options
 	o.Seed, o.Collect, o.src, o.trail = run, false, src.src, src.trail
 	if w.tb == nil {
-		w.tb, w.space = &runTB{name: w.e.name}, &Machine{}
+		w.tb, w.m = &runTB{name: w.e.name}, &Machine{}
 	}
 	w.tb.again()
 	w.run, w.ended, w.exits, w.before = run, false, false, w.e.tb.Failed()
-	w.m = startIn(w.space, w.ke, w.tb, o, w.e.name, w.e.scenario, nil, true)
+	startIn(w.m, w.ke, w.tb, o, w.e.name, w.e.scenario, nil, true)
 	w.m.pooled, w.m.repeat = true, w.e.repeat
 }
 

@@ -27,9 +27,8 @@ func (b *branch) path() []ke.Deviation {
 // bounded is a Scheduler that plays one branch. Its indices count scheduling choices only; the others are
 // answered as in the run the search began with.
 type bounded struct {
-	path  []ke.Deviation
-	index int
-	data  answers
+	path ke.Replay
+	data answers
 }
 
 // Choose is not asked: chooseFor is.
@@ -38,7 +37,7 @@ func (b *bounded) Choose(s *ke.Site, n int) int { return b.chooseFor(0, s, n) }
 // chooseFor answers sched/wake by the branch and the rest as the run before did.
 func (b *bounded) chooseFor(who ke.Actor, s *ke.Site, n int) int {
 	if KindOf(s) == Sched {
-		return b.next(n)
+		return b.path.Choose(s, n)
 	}
 	return b.data.choose(who, s, n)
 }
@@ -48,18 +47,7 @@ func (b *bounded) Pick(_ *ke.Machine, at *ke.Moment) int {
 	if len(at.Options) == 1 {
 		return 0
 	}
-	return b.next(len(at.Options))
-}
-
-func (b *bounded) next(n int) int {
-	i := b.index
-	b.index++
-	if len(b.path) > 0 && b.path[0].Index == i {
-		p := b.path[0].Pick
-		b.path = b.path[1:]
-		return p % n
-	}
-	return 0
+	return b.path.Choose(nil, len(at.Options))
 }
 
 // search goes through schedules by the number of their interruptions: all with none, then all with one, and
@@ -89,7 +77,7 @@ func (s *search) run(signature string, try func(ke.Source) Trial, may func() boo
 			b := s.levels[level][0]
 			s.levels[level] = s.levels[level][1:]
 			clear(s.data.seen)
-			t := try(&bounded{path: b.path(), data: s.data})
+			t := try(&bounded{path: ke.Replay{Deviations: b.path()}, data: s.data})
 			if t.Signature == signature {
 				return &t, !s.lost
 			}

@@ -16,8 +16,7 @@ import (
 // Faults serves all workers. The nil Faults plans nothing.
 type Faults struct {
 	pairs  bool
-	ends   bool // there are no other runs behind these
-	share  int  // at most so many single faults, spread evenly; 0 means all
+	share  int // at most so many single faults, spread evenly, before other runs; 0: all, with nothing behind
 	known  bool
 	single int    // occurrences in the boring run
 	behind []int  // by single fault: occurrences behind it in its run, -1 while not known
@@ -25,7 +24,7 @@ type Faults struct {
 }
 
 // newFaults plans all single faults, and all pairs if pairs is set, and nothing else.
-func newFaults(pairs bool) *Faults { return &Faults{pairs: pairs, ends: true} }
+func newFaults(pairs bool) *Faults { return &Faults{pairs: pairs} }
 
 // FaultsBefore plans the single faults before other runs: all of them, or share of them when there are more.
 func FaultsBefore(share int) *Faults {
@@ -59,7 +58,7 @@ func (f *Faults) Source(run uint64) (*Failing, uint64, Answer) {
 	if i < f.singles() {
 		return &Failing{first: f.spread(i), second: -1}, run, Planned
 	}
-	if !f.ends {
+	if !f.ends() {
 		return nil, 0, Other
 	}
 	if !f.pairs {
@@ -67,6 +66,9 @@ func (f *Faults) Source(run uint64) (*Failing, uint64, Answer) {
 	}
 	return f.pair(i - f.single)
 }
+
+// ends reports whether there are no other runs behind these.
+func (f *Faults) ends() bool { return f.share == 0 }
 
 // singles is how many single faults are planned.
 func (f *Faults) singles() int {
@@ -105,7 +107,7 @@ func (f *Faults) Learn(run uint64, choices []ke.Choice) {
 		for i := range f.behind {
 			f.behind[i] = -1
 		}
-	case f.known && f.ends && i >= 0 && i < f.single:
+	case f.known && f.ends() && i >= 0 && i < f.single:
 		f.behind[i] = max(occurrences(choices)-i-1, 0)
 	}
 }

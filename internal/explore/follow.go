@@ -1,6 +1,10 @@
 package explore
 
-import "calloutsim/internal/ke"
+import (
+	"slices"
+
+	"calloutsim/internal/ke"
+)
 
 // block is a number of steps that one actor takes one after the other.
 type block struct {
@@ -31,7 +35,7 @@ type follow struct {
 
 func newFollow(plan []block, data answers) *follow {
 	clear(data.seen)
-	return &follow{plan: append([]block(nil), plan...), data: data}
+	return &follow{plan: slices.Clone(plan), data: data}
 }
 
 // Choose is not asked: chooseFor is.
@@ -52,13 +56,11 @@ func (f *follow) Pick(_ *ke.Machine, at *ke.Moment) int {
 		if b.n == 0 {
 			continue
 		}
-		for j := range at.Options {
-			if at.Options[j].Actor == b.who {
-				if b.n--; b.n == 0 && i == 0 {
-					f.plan = f.plan[1:]
-				}
-				return j
+		if j := find(at, b.who); j >= 0 {
+			if b.n--; b.n == 0 && i == 0 {
+				f.plan = f.plan[1:]
 			}
+			return j
 		}
 	}
 	return 0

@@ -22,7 +22,9 @@ type Partition struct {
 	i, m  int
 	queue [][]int // prefixes not looked at
 	ends  [][]int // prefixes that have no decision behind them
-	probe *prober
+
+	probe  *Search // the run that asks what comes behind prefix
+	prefix []int
 }
 
 // NewPartition begins to divide the search that mk starts.
@@ -38,30 +40,24 @@ func (p *Partition) More() (ke.Source, *ke.Trail, bool) {
 	}
 	s := p.make()
 	s.Reduce, s.Sleep = false, false
-	p.probe = &prober{s: s, prefix: p.queue[0]}
+	p.probe, p.prefix = s, p.queue[0]
 	p.queue = p.queue[1:]
 	src := s.Begin()
-	p.probe.restore(p.probe.prefix)
+	s.below(p.prefix)
 	return src, s.Trail, true
 }
 
-// prober is one run that asks what comes behind a prefix.
-type prober struct {
-	s      *Search
-	prefix []int
-}
-
-// restore makes the search follow a prefix; what the questions are shows when they come up.
-func (r *prober) restore(prefix []int) {
+// below makes the search follow a prefix; what the questions are shows when they come up.
+func (s *Search) below(prefix []int) {
 	for _, pick := range prefix {
-		r.s.nodes = append(r.s.nodes, node{pick: pick, blank: true})
+		s.nodes = append(s.nodes, node{pick: pick, blank: true})
 	}
-	r.s.root = len(prefix)
+	s.root = len(prefix)
 }
 
 // Probed takes up what the run has shown.
 func (p *Partition) Probed(m *ke.Machine) {
-	s, prefix := p.probe.s, p.probe.prefix
+	s, prefix := p.probe, p.prefix
 	if len(s.nodes) <= len(prefix) {
 		p.ends = append(p.ends, prefix)
 		return
@@ -88,7 +84,7 @@ func (p *Partition) Mine() []*Search {
 	for n, prefix := range all {
 		if n%p.m == p.i {
 			s := p.make()
-			(&prober{s: s}).restore(prefix)
+			s.below(prefix)
 			mine = append(mine, s)
 		}
 	}
@@ -98,7 +94,7 @@ func (p *Partition) Mine() []*Search {
 func hashPicks(picks []int) uint64 {
 	h := uint64(len(picks))
 	for _, x := range picks {
-		h = scramble(h*31 + uint64(x) + 1)
+		h = ke.Mix(h*31 + uint64(x) + 1)
 	}
 	return h
 }

@@ -1,6 +1,8 @@
 package explore
 
 import (
+	"slices"
+
 	"calloutsim/internal/ke"
 	"calloutsim/internal/trace"
 )
@@ -25,11 +27,14 @@ func (s *Search) learn(cut bool) {
 		s.races(&t, lane, &clock)
 		o.append(&t, lane, clock)
 	}
-	s.same, s.last = len(o.steps), s.partialOrder()
-	if cut || !s.Reduce {
+	s.same = len(o.steps)
+	if cut {
 		return
 	}
-	s.Trail.Pending(s.pending)
+	s.last = s.partialOrder()
+	if s.Reduce {
+		s.Trail.Pending(s.pending)
+	}
 }
 
 // pending looks for races of a step that was announced and not taken.
@@ -129,7 +134,7 @@ func (s *Search) reverse(nd *node, i int, who ke.Actor, clock []int32) bool {
 			if nd.sleeps(a) {
 				return true
 			}
-			if x := nd.option(a); x >= 0 {
+			if x := slices.Index(nd.actors, a); x >= 0 {
 				if nd.wanted.has(x) {
 					return true
 				}
@@ -143,16 +148,6 @@ func (s *Search) reverse(nd *node, i int, who ke.Actor, clock []int32) bool {
 		nd.wanted.set(best)
 	}
 	return best >= 0
-}
-
-// option is the alternative that lets a go on, -1 if there is none.
-func (nd *node) option(a ke.Actor) int {
-	for x, b := range nd.actors {
-		if a == b {
-			return x
-		}
-	}
-	return -1
 }
 
 // preceded reports whether a step of a lane with a clock comes after one of others.
@@ -169,14 +164,10 @@ func (o *order) preceded(by []int32, lane int32, clock []int32) bool {
 // answered in between.
 func (nd *node) took(uses []ke.Use) {
 	f := nd.foots[nd.pick]
-next:
 	for _, u := range uses {
-		for _, old := range f {
-			if old == u {
-				continue next
-			}
+		if !slices.Contains(f, u) {
+			f = append(f, u)
 		}
-		f = append(f, u)
 	}
 	nd.foots[nd.pick] = f
 }

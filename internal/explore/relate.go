@@ -14,7 +14,7 @@ type touches struct {
 	uses        []ke.Use
 }
 
-// related says how two steps, one before the other, depend on each other.
+// relation says how two steps, one before the other, depend on each other.
 type relation uint8
 
 const (
@@ -25,22 +25,13 @@ const (
 
 // relate compares two steps of different actors, the earlier one first.
 func relate(one, two *touches) relation {
-	r := free
-	if one.host == two.actor || two.host == one.actor {
-		r = racing
-	}
-	for _, a := range one.uses {
-		for _, b := range two.uses {
-			if !Conflict(a, b) {
-				continue
-			}
-			r = racing
-		}
-	}
-	if r == racing && waits(one, two) {
+	switch {
+	case one.host != two.actor && two.host != one.actor && !conflicting(one.uses, two.uses):
+		return free
+	case waits(one, two):
 		return ordered
 	}
-	return r
+	return racing
 }
 
 // waits reports whether the second step could not begin before the first one: whoever waits for a spin lock

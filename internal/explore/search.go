@@ -101,8 +101,7 @@ func (r *searcher) Choose(site *ke.Site, n int) int {
 	}
 	nd := s.push(site, n)
 	nd.wanted.set(0)
-	s.answers = s.answers || !site.Fault()
-	s.failed = s.failed || site.Fault()
+	s.asked(site)
 	allowed := nd.spent.Faults < s.Faults || !site.Fault()
 	if allowed && !nd.fixed && (s.Only == nil || s.Only(site)) {
 		nd.wanted.fill(n)
@@ -144,9 +143,14 @@ func (s *Search) learnPrefix(nd *node, site *ke.Site, n int) {
 		nd.spent = s.nodes[s.depth-2].after()
 	}
 	if site != nil {
-		s.answers = s.answers || !site.Fault()
-		s.failed = s.failed || site.Fault()
+		s.asked(site)
 	}
+}
+
+// asked notes what kind of question came up.
+func (s *Search) asked(site *ke.Site) {
+	s.answers = s.answers || !site.Fault()
+	s.failed = s.failed || site.Fault()
 }
 
 func siteName(s *ke.Site) string {

@@ -100,9 +100,8 @@ type Chooser struct {
 	make  maker
 	est   Estimate
 	meas  Measure
-	known bool // est is
-	looks bool // at est
-	trail *ke.Trail
+	looks bool      // at est
+	trail *ke.Trail // until est is measured
 }
 
 // Chooser returns a chooser of its own for one worker.
@@ -130,10 +129,10 @@ func (c *Chooser) Trail() *ke.Trail { return c.trail }
 
 // Measured takes up what the boring run has shown, the first time it is made.
 func (c *Chooser) Measured() {
-	if c.known {
+	if c.trail == nil { // measured already, or nothing to measure
 		return
 	}
-	c.est, c.known, c.trail = c.meas.finish(), true, nil
+	c.est, c.trail = c.meas.finish(), nil
 }
 
 // Source gives the source of a run from number 2 on, after Measured.

@@ -82,15 +82,29 @@ func (m *Machine) QueueNormalAPC(t *Thread, fn func(k *K)) {
 }
 
 func (m *Machine) postedAPC(t *Thread) {
-	m.interferes(t)
-	if r := m.races; r != nil {
-		r.of(&t.K).apc.learn(r.posted())
-	}
+	m.sent(t)
 	switch {
 	case m.cur == &t.K:
 		DeliverAPCs(m.cur)
 	case t.state == stWaiting && t.K.takesAPC():
 		m.wake(t, wokenForAPC)
+	}
+}
+
+// sent says that the context that runs has sent something to t, which orders what it did before what t does
+// when it takes it.
+func (m *Machine) sent(t *Thread) {
+	m.interferes(t)
+	if r := m.races; r != nil {
+		r.of(&t.K).apc.learn(r.posted())
+	}
+}
+
+// learnSent lets k, which takes something that was sent to it, know what the senders knew.
+func (k *K) learnSent() {
+	if l := k.line; l != nil {
+		k.m.races.learn(l, &l.apc)
+		l.apc.forget()
 	}
 }
 
@@ -114,10 +128,7 @@ func DeliverAPCs(k *K) {
 	for k.takesAPC() {
 		a := k.apcs[0]
 		k.apcs = list.Cut(k.apcs, 0)
-		if l := k.line; l != nil {
-			k.m.races.learn(l, &l.apc)
-			l.apc.forget()
-		}
+		k.learnSent()
 		old := k.irql
 		if a.normal {
 			k.t.inNormal = true
@@ -156,10 +167,7 @@ func QueueUserAPC(k *K, t *Thread, fn func(k *K)) bool {
 
 // postedUser is called when something that may end a wait was sent to t.
 func (m *Machine) postedUser(t *Thread) {
-	m.interferes(t)
-	if r := m.races; r != nil {
-		r.of(&t.K).apc.learn(r.posted())
-	}
+	m.sent(t)
 	if t.state != stWaiting {
 		return
 	}
@@ -203,10 +211,7 @@ func ReturnToUser(k *K) bool {
 		}
 		fn := t.user[0]
 		t.user = list.Cut(t.user, 0)
-		if l := k.line; l != nil {
-			k.m.races.learn(l, &l.apc)
-			l.apc.forget()
-		}
+		k.learnSent()
 		t.userPending = false
 		Note(k, "user APC", t.ID)
 		fn(k)

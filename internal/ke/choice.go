@@ -84,10 +84,11 @@ func NewRandom(master, run uint64) *Random {
 
 // Seed makes r the random walk of another run.
 func (r *Random) Seed(master, run uint64) {
-	r.state = mix(mix(master^0x6a09e667f3bcc909) + run*0x9e3779b97f4a7c15)
+	r.state = Mix(Mix(master^0x6a09e667f3bcc909) + run*0x9e3779b97f4a7c15)
 }
 
-func mix(z uint64) uint64 {
+// Mix spreads a hash over all bits; different ones stay different.
+func Mix(z uint64) uint64 {
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
 	return z ^ z>>31
@@ -96,7 +97,7 @@ func mix(z uint64) uint64 {
 // Next returns 64 random bits.
 func (r *Random) Next() uint64 {
 	r.state += 0x9e3779b97f4a7c15
-	return mix(r.state)
+	return Mix(r.state)
 }
 
 // faultOdds is one in how many a random walk lets a fallible operation fail: often enough to meet error paths

@@ -151,7 +151,7 @@ func (m *Machine) enqueueDPC(c *cpu, d *DPC) {
 	m.queued++
 	if m.trail != nil {
 		d.after = m.trail.now() + 1
-		m.trail.add(Use{trace.MakeID(trace.Context, uint64(actorDPC)|uint64(c.num)), Enq})
+		m.trail.add(Use{(actorDPC | Actor(c.num)).id(), Enq})
 		m.trail.add(Use{AllDPCs, Count})
 	}
 	if d.Importance == HighImportance {
@@ -177,7 +177,7 @@ func (m *Machine) removeDPC(d *DPC) bool {
 	}
 	d.queuedOn = nil
 	m.queued--
-	m.AddsOn(Use{trace.MakeID(trace.Context, uint64(actorDPC)|uint64(c.num)), Deq})
+	m.AddsOn(Use{(actorDPC | Actor(c.num)).id(), Deq})
 	m.AddsOn(Use{AllDPCs, Count})
 	return true
 }
@@ -199,7 +199,7 @@ func (m *Machine) runDPCs(c *cpu, by *K, who Actor) {
 		past := uint64(0)
 		if tr := m.trail; tr != nil {
 			tr.follows(d.after - 1)
-			tr.add(Use{trace.MakeID(trace.Context, uint64(actorDPC)|uint64(c.num)), Deq})
+			tr.add(Use{(actorDPC | Actor(c.num)).id(), Deq})
 			tr.add(Use{d.ID, Deq})
 			past = tr.runOf(d.ID)
 		}

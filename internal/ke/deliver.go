@@ -53,7 +53,7 @@ func (m *Machine) Post(c *Channel, d Delivery) {
 	}
 	if m.trail != nil {
 		d.after = m.trail.now() + 1
-		m.trail.add(Use{trace.MakeID(trace.Context, uint64(actorDelivery)|c.order), Enq})
+		m.trail.add(Use{(actorDelivery | Actor(c.order)).id(), Enq})
 	}
 	if len(c.queue) == 0 && !c.busy {
 		m.offer(c)

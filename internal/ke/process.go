@@ -5,6 +5,14 @@ import "calloutsim/internal/trace"
 // SystemPID is the process that owns the system's threads and every socket made without an owner.
 const SystemPID = 4
 
+// PIDOf gives the id of a process; nil is the system's.
+func PIDOf(p *Process) uint32 {
+	if p == nil {
+		return SystemPID
+	}
+	return p.PID
+}
+
 // NewProcess makes a process. Like threads, processes get multiples of 4 in order of creation, and no
 // number twice.
 func (m *Machine) NewProcess(image string, admin bool) *Process {
@@ -20,7 +28,6 @@ func (m *Machine) Processes() []*Process { return m.procs }
 
 // EndProcess notes that the last thread of p has ended and wakes who waits for that.
 func EndProcess(k *K, p *Process) {
-	Adds(k, Use{p.ID, Set})
 	SetSignal(k, &p.Object, 1)
 }
 

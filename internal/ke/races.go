@@ -263,10 +263,8 @@ func (r *races) point(k *K, u Use) {
 }
 
 // bothID is acquire and release in one step, of what id names.
-func (r *races) bothID(k *K, id trace.ID) { r.both(k, tableKey{id: id}) }
-
-func (r *races) both(k *K, key tableKey) {
-	l, o := r.of(k), r.orders.of(key)
+func (r *races) bothID(k *K, id trace.ID) {
+	l, o := r.of(k), r.orders.of(tableKey{id: id})
 	r.learn(l, o)
 	l.releaseTo(o)
 }

@@ -1,5 +1,7 @@
 package ke
 
+import "calloutsim/internal/trace"
+
 // Actor names who takes a step: a thread by its number, the DPC queue of a processor, a channel of the
 // outside, the clock. An Actor keeps its name for the whole run.
 type Actor uint32
@@ -16,8 +18,8 @@ const (
 // DPC reports whether a is a queue of DPCs, which interrupts the thread of its processor.
 func (a Actor) DPC() bool { return a&actorKind == actorDPC }
 
-// Delivery reports whether a is a channel of the outside.
-func (a Actor) Delivery() bool { return a&actorKind == actorDelivery }
+// id names a in footprints.
+func (a Actor) id() trace.ID { return trace.MakeID(trace.Context, uint64(a)) }
 
 // Option is one thing that can happen next, as a Scheduler sees it.
 type Option struct {
@@ -120,9 +122,9 @@ func (x *alternative) byName() uint64 {
 	case x.kind == altThread:
 		return x.t.past
 	case x.kind == altDPC && x.c.owner != nil:
-		return mix(x.c.owner.past + uint64(actorDPC))
+		return Mix(x.c.owner.past + uint64(actorDPC))
 	case x.kind == altDeliver:
-		return mix(x.ch.order)
+		return Mix(x.ch.order)
 	}
 	return uint64(x.kind)
 }

@@ -75,7 +75,7 @@ func (tr *Trail) begin(who, host Actor, by uint64, announced []Use, t *Thread, c
 		}
 	}
 	if who&actorKind == 0 && t != nil {
-		tr.add(Use{trace.MakeID(trace.Context, uint64(who)), R})
+		tr.add(Use{who.id(), R})
 	}
 }
 
@@ -254,7 +254,7 @@ func (tr *Trail) event(k *K, w trace.What, d ddi.ID, obj, obj2 trace.ID, status 
 	tr.see(k.past, uint64(w)|uint64(d)<<8|uint64(k.irql)<<24|uint64(status)<<32)
 	tr.see(k.past, tr.canonical(obj)^tr.canonical(obj2)<<1)
 	if a|b != 0 {
-		tr.see(k.past, a^mix(b))
+		tr.see(k.past, a^Mix(b))
 	}
 }
 
@@ -265,7 +265,7 @@ func (tr *Trail) canonical(id trace.ID) uint64 {
 
 // interferes notes that the step under way changes what t does next.
 func (tr *Trail) interferes(t *Thread) {
-	tr.add(Use{trace.MakeID(trace.Context, uint64(t.K.actor)), W})
+	tr.add(Use{t.K.actor.id(), W})
 }
 
 // Nameless says that an object gets its id from whoever uses it first: the id tells nothing about a run.
@@ -288,16 +288,16 @@ func (tr *Trail) newName(kind uint64) uint64 {
 	if k := tr.m.cur; k != nil {
 		by = k.past
 	}
-	key := mix(by + kind)
+	key := Mix(by + kind)
 	tr.made[key]++
-	return mix(key + tr.made[key]*0x9e3779b97f4a7c15)
+	return Mix(key + tr.made[key]*0x9e3779b97f4a7c15)
 }
 
 // runOf names the next run of a DPC.
 func (tr *Trail) runOf(id trace.ID) uint64 {
-	key := mix(tr.canonical(id) + 1)
+	key := Mix(tr.canonical(id) + 1)
 	tr.made[key]++
-	return mix(key + tr.made[key])
+	return Mix(key + tr.made[key])
 }
 
 // Outcome is, with Outcomes, a hash of what every context went through, and so of how the run ended. Runs
@@ -306,11 +306,11 @@ func (tr *Trail) runOf(id trace.ID) uint64 {
 func (tr *Trail) Outcome() uint64 {
 	var sum uint64
 	for i, h := range tr.hist { // a sum: the order does not matter
-		sum += mix(tr.pasts[i] ^ mix(h))
+		sum += Mix(tr.pasts[i] ^ Mix(h))
 	}
 	for i := range tr.m.find {
 		if f := &tr.m.find[i]; f.Severity() == verify.Error {
-			sum += mix(uint64(f.Rule) ^ 0xf1d)
+			sum += Mix(uint64(f.Rule) ^ 0xf1d)
 		}
 	}
 	return sum

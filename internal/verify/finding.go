@@ -122,3 +122,26 @@ func (r *Record) FullName() string {
 	}
 	return r.Package + "/" + r.Name
 }
+
+// Place is the innermost frame that has a source line: of what happens now, or, where no driver code runs any
+// more, of the first place the finding names, such as an allocation. A frame without a file: there is none.
+func (f *Finding) Place() Frame {
+	if s, ok := withSource(f.Stack); ok {
+		return s
+	}
+	for _, p := range f.Places {
+		if s, ok := withSource(p.Stack); ok {
+			return s
+		}
+	}
+	return Frame{}
+}
+
+func withSource(stack []Frame) (Frame, bool) {
+	for _, s := range stack {
+		if s.File != "" {
+			return s, true
+		}
+	}
+	return Frame{}, false
+}

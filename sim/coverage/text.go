@@ -8,9 +8,12 @@ import (
 // Summary is one line: how much of what is known came up.
 func (s *Set) Summary() string {
 	seen, known := 0, 0
-	for _, k := range s.Keys() {
+	for k, n := range s.counts {
+		if k.Kind == calls {
+			continue
+		}
 		known++
-		if s.counts[k] > 0 {
+		if n > 0 {
 			seen++
 		}
 	}

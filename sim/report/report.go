@@ -115,19 +115,10 @@ func (p *printer) name() string {
 	return strings.TrimSpace(p.f.Name() + " " + p.rec.FullName())
 }
 
-// position gives "file.go:88: " of the innermost frame that has one: of what happens now, or, where no
-// driver code runs any more, of the first place the finding names, such as an allocation.
+// position gives "file.go:88: " of where the finding is.
 func (p *printer) position() string {
-	stacks := [][]verify.Frame{p.f.Stack}
-	for _, l := range p.f.Places {
-		stacks = append(stacks, l.Stack)
-	}
-	for _, stack := range stacks {
-		for _, s := range stack {
-			if s.File != "" {
-				return at(s) + ": "
-			}
-		}
+	if s := p.f.Place(); s.File != "" {
+		return at(s) + ": "
 	}
 	return ""
 }

@@ -17,6 +17,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -26,6 +27,15 @@ const Schema = "calloutsim-results/1"
 
 // Ext is how the names of result files end.
 const Ext = ".jsonl"
+
+// Pattern is the pattern of go test -run that selects one test or subtest by its name.
+func Pattern(test string) string {
+	parts := strings.Split(test, "/")
+	for i, p := range parts {
+		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
+	}
+	return strings.Join(parts, "/")
+}
 
 // Plan is what an exploration was asked to do. All shards of one exploration have the same plan.
 type Plan struct {

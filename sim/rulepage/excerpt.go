@@ -3,6 +3,7 @@ package rulepage
 import (
 	"fmt"
 	"go/ast"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -112,10 +113,7 @@ func (e *excerpt) dropUnused() {
 				continue
 			}
 			was := e.cut
-			e.cut = map[int]bool{}
-			for l := range was {
-				e.cut[l] = true
-			}
+			e.cut = maps.Clone(was)
 			e.leaveOut(st)
 			used := words(e.source())
 			if slices.ContainsFunc(names, func(name string) bool { return used[name] }) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -75,6 +76,7 @@ func Stale(root string, pages map[string][]byte) ([]string, error) {
 			stale = append(stale, name)
 		}
 	}
+	slices.Sort(stale)
 	return stale, nil
 }
 

@@ -128,15 +128,6 @@ func (r *goTestRun) mistake(verb, pkg string) error {
 	return nil
 }
 
-// exactly is the -run expression for one test or subtest.
-func exactly(test string) string {
-	parts := strings.Split(test, "/")
-	for i, p := range parts {
-		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
-	}
-	return strings.Join(parts, "/")
-}
-
 // isPackage tells package paths from names of scenarios.
 func isPackage(s string) bool {
 	return strings.ContainsAny(s, "/"+string(os.PathSeparator)) || strings.HasPrefix(s, ".")

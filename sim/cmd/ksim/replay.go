@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"calloutsim/sim"
+	"calloutsim/sim/results"
 )
 
 // simExt is how the names of replay files end.
@@ -75,12 +76,16 @@ func readReplay(arg string) (*replay, error) {
 		}
 		defer f.Close()
 		in := bufio.NewScanner(f)
+		in.Buffer(nil, 1<<20) // a token may be long
 		in.Scan()
 		text = in.Text()
 		for in.Scan() && in.Text() != "" { // the header ends with an empty line
 			if name, ok := strings.CutPrefix(in.Text(), "test:"); ok {
 				r.name = strings.TrimSpace(name)
 			}
+		}
+		if err := in.Err(); err != nil {
+			return nil, usagef("replay: %s: %v", arg, err)
 		}
 		r.pkg = packageOf(arg)
 	}
@@ -120,7 +125,7 @@ func (r *replay) test(c *cobra.Command) error {
 			return err
 		}
 	}
-	cmd := exec.Command("go", "test", "-count=1", "-run", exactly(name), r.pkg,
+	cmd := exec.Command("go", "test", "-count=1", "-run", results.Pattern(name), r.pkg,
 		"-sim.replay="+r.token.String())
 	cmd.Stdout, cmd.Stderr = c.OutOrStdout(), c.ErrOrStderr()
 	err := cmd.Run()

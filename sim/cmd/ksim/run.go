@@ -156,8 +156,8 @@ func (f *runFlags) run(w io.Writer, args []string) error {
 		}
 	}
 	f.opt.Story = f.save != ""
-	if f.opt.Story && !strings.HasSuffix(f.save, ".sim") {
-		return usagef("run: --save %s: the name has to end in .sim", f.save)
+	if f.opt.Story && !strings.HasSuffix(f.save, simExt) {
+		return usagef("run: --save %s: the name has to end in %s", f.save, simExt)
 	}
 	out, err := sim.RunScenario(s, f.opt)
 	if err != nil {
