@@ -1,10 +1,10 @@
 // Package ddi is the table of driver interfaces: one number per routine and callback type, with its IRQL
 // limits and its C parameter count in arrays for the hot path, and everything else on request.
 //
-// Modelled: the rows of ddi_irql.tsv that are functions (nf) or callback types (nc). Not modelled:
-// structures, enumerations and control codes, which the same table lists; they have no number here. Where
-// the table has a name twice (ntddk.h repeats wdm.h), the first row counts. IoCallDriver and IofCallDriver
-// are rows of their own.
+// Modelled: the rows of ddi_irql.tsv and ddi_more.tsv that are functions (nf) or callback types (nc).
+// Not modelled: structures, enumerations and control codes, which the table lists, too; they have no number
+// here. Where the table has a name twice (ntddk.h repeats wdm.h), the first row counts. IoCallDriver and
+// IofCallDriver are rows of their own.
 package ddi
 
 //go:generate go run gen.go
@@ -25,7 +25,13 @@ const None ID = 0
 const NoLimit uint8 = 255
 
 //go:embed ddi_irql.tsv
-var tsv string
+var documented string
+
+// undocumented are routines that the headers declare and drivers use, and that have no page: their column
+// path names the header, and their limits are those of its annotations.
+//
+//go:embed ddi_more.tsv
+var undocumented string
 
 // Entry is everything the table says about one routine.
 type Entry struct {
@@ -74,7 +80,7 @@ func CParams(id ID) int { return int(cParams[id]) }
 
 // All parses the table and gives every row in its order, repeated names included.
 func All() []Entry {
-	entries := make([]Entry, 0, strings.Count(tsv, "\n"))
+	entries := make([]Entry, 0, strings.Count(documented, "\n"))
 	seen := ID(0)
 	for line := range body() {
 		e := parse(line)
@@ -122,13 +128,15 @@ func ByName(name string) (ID, bool) {
 // numbered reports whether rows of this kind have an ID.
 func (e *Entry) numbered() bool { return e.Kind == "nf" || e.Kind == "nc" }
 
-// body yields the lines below the heading.
+// body yields the lines of both tables below their headings.
 func body() func(yield func(string) bool) {
 	return func(yield func(string) bool) {
-		_, rest, _ := strings.Cut(tsv, "\n")
-		for line := range strings.Lines(rest) {
-			if !yield(strings.TrimSuffix(line, "\n")) {
-				return
+		for _, table := range [...]string{documented, undocumented} {
+			_, rest, _ := strings.Cut(table, "\n")
+			for line := range strings.Lines(rest) {
+				if !yield(strings.TrimSuffix(line, "\n")) {
+					return
+				}
 			}
 		}
 	}
