@@ -251,6 +251,7 @@ func IoFreeMdl(k *irql.K, mdl *MDL) {
 				mdl.id), Fix: "MmUnlockPages first.",
 			Args: [4]verify.Arg{{}, {}, arg(mdl.id, "the MDL"), arg(mdl.pages, "locked pages")}})
 		mdl.unlock(k)
+	case mdl.flags&MDL_PARTIAL != 0: // its mapping ends here (wdm/nf-wdm-iobuildpartialmdl)
 	case mdl.flags&MDL_MAPPED_TO_SYSTEM_VA != 0:
 		mdl.report(k, mdl.c4(verify.MDL_006, "0xb8", "IoFreeMdl of a mapped MDL",
 			fmt.Sprintf("IoFreeMdl: %v is still mapped",

@@ -255,6 +255,25 @@ func TestMDL006_FreeOfNonPagedWithAddress(t *testing.T) {
 	}))
 }
 
+// Near miss: MDL-006, MDL-004
+// Reference: wdm/nf-wdm-iobuildpartialmdl: IoFreeMdl releases the mapping of a partial MDL, of its own or its
+// source's.
+func TestMDL006_FreeOfMappedPartial(t *testing.T) {
+	for _, sourceToo := range []bool{false, true} {
+		passes(t, does(func(k *irql.K) {
+			b := pagedBlock(k)
+			whole := locked(k, b, irp.IoReadAccess)
+			if sourceToo {
+				irp.MmGetSystemAddressForMdlSafe(k, whole, mapping)
+			}
+			part := partial(k, whole, 0, 10)
+			irp.MmGetSystemAddressForMdlSafe(k, part, mapping).Load8(0)
+			irp.IoFreeMdl(k, part)
+			undo(k, whole, b)
+		}))
+	}
+}
+
 // Rule: MDL-007
 func TestMDL007_LockedAtTheEnd(t *testing.T) {
 	f := tripsAs(t, verify.MDL_007, 0xCB, "", does(func(k *irql.K) {

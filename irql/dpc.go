@@ -162,17 +162,19 @@ func KeInsertQueueDpc(k *K, dpc *KDPC, systemArgument1, systemArgument2 any) boo
 	return ke.QueueDPC(k, &dpc.d)
 }
 
-// checkLost is OBJ-008 for arguments that nobody will see: the DPC is queued already, with others. What the
-// driver does about FALSE cannot be seen, so it is a hazard.
+// checkLost is OBJ-008 for arguments that nobody will see: the DPC is queued already, with others. A driver
+// that looks at FALSE and keeps the arguments elsewhere, or frees them, does right, and that cannot be seen;
+// so it is advice (rules.md 1: a note), once for a place.
 func (p *KDPC) checkLost(k *K, arg1, arg2 any) {
 	if same(p.arg1, arg1) && same(p.arg2, arg2) {
 		return
 	}
-	ke.Report(k, verify.Finding{Rule: verify.OBJ_008, Obj: p.id.String(), Warning: true,
-		Headline: fmt.Sprintf("KeInsertQueueDpc returns FALSE: %v is queued already, with other arguments, "+
-			"and these are lost", p.id),
+	ke.Report(k, verify.Finding{Rule: verify.OBJ_008, Obj: p.id.String(), Note: true, PerPlace: true,
+		Headline: fmt.Sprintf("KeInsertQueueDpc can return FALSE here: %v may be queued already, and its "+
+			"routine then never sees these arguments", p.id),
 		Places: []verify.Place{{Label: "queued", Seq: p.queuedSeq}},
-		Fix:    "put the work into a queue that the DPC empties, and pass no arguments."})
+		Fix: "look at FALSE and keep the arguments, or put the work into a queue that the DPC empties, and " +
+			"pass no arguments."})
 }
 
 // same compares arguments of a DPC; what Go cannot compare is not the same.

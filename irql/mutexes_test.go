@@ -172,15 +172,14 @@ func rundown(k *K) *EX_RUNDOWN_REF {
 // Rule: LOCK-022
 func TestExReleaseRundownProtection_NotAcquired(t *testing.T) {
 	trips(t, verify.LOCK_022, func(k *K) { ExReleaseRundownProtection(k, rundown(k)) })
-	trips(t, verify.LOCK_022, func(k *K) { // would wait for itself
+	trips(t, verify.LOCK_022, func(k *K) { // two threads run it down at once
 		r := rundown(k)
 		ExAcquireRundownProtection(k, r)
-		ExWaitForRundownProtectionRelease(k, r)
-	})
-	trips(t, verify.LOCK_022, func(k *K) {
-		r := rundown(k)
-		ExWaitForRundownProtectionRelease(k, r)
-		ExWaitForRundownProtectionRelease(k, r)
+		for range 2 {
+			spawn(k, func(k *K) { ExWaitForRundownProtectionRelease(k, r) })
+		}
+		sleep(k, ms)
+		ExReleaseRundownProtection(k, r)
 	})
 	trips(t, verify.LOCK_022, func(k *K) { ExReInitializeRundownProtection(k, rundown(k)) })
 	trips(t, verify.LOCK_022, func(k *K) {
@@ -203,7 +202,6 @@ func TestExWaitForRundownProtectionRelease_WaitsForUsers(t *testing.T) {
 		})
 		assert.True(t, ExAcquireRundownProtection(k, r))
 		ExReleaseRundownProtection(k, r)
-		r.users[0] = nil
 		ExWaitForRundownProtectionRelease(k, r)
 		assert.True(t, used)
 		assert.False(t, ExAcquireRundownProtection(k, r))
@@ -213,4 +211,53 @@ func TestExWaitForRundownProtectionRelease_WaitsForUsers(t *testing.T) {
 		ExRundownCompleted(k, r)
 		assert.False(t, ExAcquireRundownProtection(k, r))
 	})
+}
+
+// Near miss: LOCK-022
+//
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exwaitforrundownprotectionrelease.md (run down already)
+func TestExWaitForRundownProtectionRelease_Again(t *testing.T) {
+	clean(t, func(k *K) {
+		r := rundown(k)
+		ExWaitForRundownProtectionRelease(k, r)
+		ExWaitForRundownProtectionRelease(k, r)
+		assert.False(t, ExAcquireRundownProtection(k, r))
+		ExReInitializeRundownProtection(k, r)
+		ExRundownCompleted(k, r)
+		ExWaitForRundownProtectionRelease(k, r)
+		ExRundownCompleted(k, r)
+		ExReInitializeRundownProtection(k, r)
+		assert.True(t, ExAcquireRundownProtection(k, r))
+		ExReleaseRundownProtection(k, r)
+	})
+}
+
+// What is acquired here is released by a thread and by a DPC, which took uses of their own as well.
+//
+// Near miss: LOCK-022
+func TestExReleaseRundownProtection_ByAnotherContext(t *testing.T) {
+	clean(t, func(k *K) {
+		r := rundown(k)
+		assert.True(t, ExAcquireRundownProtection(k, r))
+		assert.True(t, ExAcquireRundownProtection(k, r))
+		spawn(k, func(k *K) { ExReleaseRundownProtection(k, r) })
+		dpc(k, func(k *K) {
+			if ExAcquireRundownProtection(k, r) {
+				ExReleaseRundownProtection(k, r)
+			}
+			ExReleaseRundownProtection(k, r)
+		})
+		ExWaitForRundownProtectionRelease(k, r)
+		KeFlushQueuedDpcs(k)
+	})
+}
+
+// Whoever waits for a use that nobody gives back waits for ever: its own one included.
+func TestExWaitForRundownProtectionRelease_ForItself(t *testing.T) {
+	f := trips(t, verify.LOCK_026, func(k *K) {
+		r := rundown(k)
+		ExAcquireRundownProtection(k, r)
+		ExWaitForRundownProtectionRelease(k, r)
+	})
+	assert.Contains(t, f.Blocked[0], "ExWaitForRundownProtectionRelease for rundown#1")
 }

@@ -5,19 +5,20 @@ import (
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
-	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 )
 
 // EX_RUNDOWN_REF protects an object while it is used: users acquire and release, and who wants to delete
 // the object waits until the last one is gone and lets no new one in. It lies in driver memory and is
-// initialised once.
+// initialised once. A use belongs to whoever is to release it, which need be neither the thread nor the
+// context that acquired it: the pages speak of drivers that access the object, and of no thread.
 type EX_RUNDOWN_REF struct {
 	header
-	count int32
-	down  bool // waiting for the end has begun, or is over
-	users []*ke.Thread
+	count   int32
+	down    bool // waiting for the end has begun, or is over
+	waiting bool // somebody waits for the last user
+	useSeq  uint64
 }
 
 // Busy says what keeps the object's memory in use, "" when nothing does.
@@ -38,8 +39,12 @@ func (r *EX_RUNDOWN_REF) StackGone(k *K) {
 }
 
 func (r *EX_RUNDOWN_REF) misuse(k *K, headline, fix string) {
-	ke.Report(k, verify.Finding{Rule: verify.LOCK_022, Obj: r.id.String(), Headline: headline,
-		Places: []verify.Place{{Label: "initialised", Seq: r.initSeq}}, Fix: fix})
+	f := verify.Finding{Rule: verify.LOCK_022, Obj: r.id.String(), Headline: headline, Fix: fix,
+		Places: []verify.Place{{Label: "initialised", Seq: r.initSeq}}}
+	if r.count > 0 {
+		f.Places = append(f.Places, verify.Place{Label: "acquired last", Seq: r.useSeq})
+	}
+	ke.Report(k, f)
 }
 
 // ExInitializeRundownProtection makes an object that nobody uses.
@@ -56,7 +61,7 @@ func ExInitializeRundownProtection(k *K, runRef *EX_RUNDOWN_REF) {
 		reportLockAgain(k, d, &runRef.resident, runRef.count > 0)
 	}
 	runRef.initialise(k, d, trace.Rundown, ke.NotificationEvent, 0)
-	runRef.count, runRef.down, runRef.users = 0, false, runRef.users[:0]
+	runRef.count, runRef.down, runRef.waiting = 0, false, false
 }
 
 // ExAcquireRundownProtection makes the caller a user. FALSE means that the object is going away.
@@ -76,8 +81,7 @@ func ExAcquireRundownProtection(k *K, runRef *EX_RUNDOWN_REF) bool {
 		return false
 	}
 	runRef.count++
-	runRef.users = append(runRef.users, ke.ThreadOf(k))
-	ke.CallBool(k, d, runRef.id, true)
+	runRef.useSeq = ke.CallBool(k, d, runRef.id, true)
 	return true
 }
 
@@ -99,26 +103,15 @@ func ExReleaseRundownProtection(k *K, runRef *EX_RUNDOWN_REF) {
 		return
 	}
 	runRef.count--
-	runRef.drop(ke.ThreadOf(k))
 	ke.Call(k, d, runRef.id)
 	if runRef.down && runRef.count == 0 {
+		runRef.waiting = false
 		ke.SetSignal(k, &runRef.o, 1)
 	}
 }
 
-// drop forgets one use by t, or by anybody: a use may be handed to another thread.
-func (r *EX_RUNDOWN_REF) drop(t *ke.Thread) {
-	at := len(r.users) - 1
-	for i, u := range r.users {
-		if u == t {
-			at = i
-			break
-		}
-	}
-	r.users = list.Cut(r.users, at)
-}
-
-// ExWaitForRundownProtectionRelease lets no new user in and waits until the last one is gone.
+// ExWaitForRundownProtectionRelease lets no new user in and waits until the last one is gone. For an object
+// that is run down already it does nothing.
 //
 // IRQL: <= APC_LEVEL.
 // Ownership: afterwards the protected object is the caller's alone.
@@ -130,21 +123,20 @@ func ExWaitForRundownProtectionRelease(k *K, runRef *EX_RUNDOWN_REF) {
 	ke.Enter(k, d)
 	runRef.usable(k, d, verify.LOCK_007)
 	ke.Point(k, ke.Use{Obj: runRef.id, How: ke.A})
-	if runRef.down {
-		runRef.misuse(k, fmt.Sprintf("%v on %v for the second time", d, runRef.id),
-			"ExReInitializeRundownProtection before it is used again.")
+	if runRef.waiting {
+		// The page speaks of an object that has been run down, and there is room for one waiter only.
+		// INFERRED from an independent implementation, which asserts that there is none.
+		runRef.misuse(k, fmt.Sprintf("%v on %v while another thread waits there for its last user", d,
+			runRef.id), "let one thread run the object down.")
 	}
-	for _, u := range runRef.users {
-		if u == ke.ThreadOf(k) {
-			runRef.misuse(k, fmt.Sprintf("%v on %v by one of its users: it would wait for itself", d,
-				runRef.id),
-				"release first.")
-			break
-		}
+	if runRef.down && !runRef.waiting { // "no effect, but not an error" (the same page)
+		ke.Call(k, d, runRef.id)
+		return
 	}
 	runRef.down = true
 	ke.Call(k, d, runRef.id)
 	if runRef.count > 0 {
+		runRef.waiting = true
 		objs := [1]*ke.Object{&runRef.o}
 		ke.Wait(k, objs[:], false, nil, "ExWaitForRundownProtectionRelease")
 	}
@@ -166,7 +158,7 @@ func ExReInitializeRundownProtection(k *K, runRef *EX_RUNDOWN_REF) {
 			"ExWaitForRundownProtectionRelease first.")
 	}
 	ke.Call(k, d, runRef.id)
-	runRef.down, runRef.o.Signal = false, 0
+	runRef.down, runRef.waiting, runRef.o.Signal = false, false, 0
 }
 
 // ExRundownCompleted says that the object will not be used again: acquiring fails from now on.

@@ -136,14 +136,14 @@ func TestKeInsertQueueDpc_QueuedOneLosesTheArguments(t *testing.T) {
 	assert.Equal(t, []any{"third"}, got)
 	found(t, m, verify.OBJ_008)
 	f := trips(t, verify.OBJ_008, func(k *K) { // no DPC of this processor runs before the IRQL is lowered
-		d := &KDPC{}
-		KeInitializeDpc(k, d, func(*K, *KDPC, any, any, any) {}, nil)
+		a, b := newDpc(k, nothing), newDpc(k, nothing)
 		old := KeRaiseIrqlToDpcLevel(k)
-		KeInsertQueueDpc(k, d, "first", nil)
-		KeInsertQueueDpc(k, d, "second", nil)
+		for i, d := range []*KDPC{a, b, a, b, a} { // one place, however many DPCs
+			KeInsertQueueDpc(k, d, i, nil)
+		}
 		KeLowerIrql(k, old)
 	})
-	assert.Equal(t, verify.Warning, f.Severity())
+	assert.Equal(t, verify.Note, f.Severity(), "what the driver does about FALSE cannot be seen")
 }
 
 // Near miss: OBJ-008

@@ -140,6 +140,9 @@ func keep(k *K, f *verify.Finding) bool {
 		f.Stack = attribute(k, f.Stack)
 	}
 	s := seenFinding{rule: f.Rule, obj: f.Obj, at: f.At}
+	if f.PerPlace {
+		s.obj = ""
+	}
 	if len(f.Stack) > 0 {
 		s.file, s.line = f.Stack[0].File, f.Stack[0].Line
 	}

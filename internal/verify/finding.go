@@ -58,6 +58,7 @@ type Finding struct {
 	Also        []RuleID // more general rules the same act breaks (rules.md 12)
 	Warning     bool     // this case is a hazard although the rule's heading says error (rules.md 1.1)
 	Note        bool     // this case is a note although the rule's heading says more
+	PerPlace    bool     // told once for a line of the driver, whatever the object
 }
 
 // Severity is that of the rule, or of the case where the rule names two.
