@@ -85,6 +85,7 @@ func (p *IRP) finishAssociated(k *irql.K) {
 	m, id := p.master, p.masterID
 	for mdl := p.mdl; mdl != nil; {
 		next := mdl.Next
+		mdl.notInUse(k)
 		mdl.freeBySystem(k)
 		mdl = next
 	}

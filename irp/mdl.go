@@ -60,10 +60,17 @@ type MDL struct {
 	source  *MDL // of a partial MDL
 	mapped  *Buffer
 	alias   *pool.Alias
-	lent    []pool.Loan
+	lent    []lending
 	holding bool // the pool knows that buf is described
 
-	allocSeq, lockSeq, mapSeq, freeSeq uint64
+	root     *MDL   // of a partial MDL: whose pages they are in the end
+	rootLock uint32 // and its locks then
+	locks    uint32 // how often the pages were locked so far
+
+	lentParts   []lending // operations that use partial MDLs of these pages
+	mappedParts []*MDL    // partial MDLs with a mapping of their own of these pages
+
+	allocSeq, lockSeq, unlockSeq, mapSeq, freeSeq uint64
 }
 
 // mdlState is what one machine knows about its MDLs.
@@ -251,6 +258,7 @@ func IoFreeMdl(k *irql.K, mdl *MDL) {
 				mdl.id), Fix: "MmUnlockPages first.",
 			Args: [4]verify.Arg{{}, {}, arg(mdl.id, "the MDL"), arg(mdl.pages, "locked pages")}})
 		mdl.unlock(k)
+		mdl.unlocked(mdl.m.Log().Len())
 	case mdl.flags&MDL_PARTIAL != 0: // its mapping ends here (wdm/nf-wdm-iobuildpartialmdl)
 	case mdl.flags&MDL_MAPPED_TO_SYSTEM_VA != 0:
 		mdl.report(k, mdl.c4(verify.MDL_006, "0xb8", "IoFreeMdl of a mapped MDL",

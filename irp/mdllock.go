@@ -67,6 +67,7 @@ func MmProbeAndLockPages(k *irql.K, mdl *MDL, accessMode irql.KPROCESSOR_MODE, o
 func (mdl *MDL) lock(k *irql.K, write bool) {
 	mdl.uses(ke.W)
 	mdl.flags |= MDL_PAGES_LOCKED
+	mdl.locks++
 	if write {
 		mdl.flags |= MDL_WRITE_OPERATION
 	}
@@ -118,8 +119,11 @@ func MmUnlockPages(k *irql.K, mdl *MDL) {
 				mdl.id), "unlock only after MmProbeAndLockPages has succeeded."))
 		return
 	}
+	mdl.pagesNotLent(k, "MmUnlockPages")
 	mdl.unlock(k)
-	mdl.endMapping(ke.Call(k, ddi.MmUnlockPages, mdl.id))
+	seq := ke.Call(k, ddi.MmUnlockPages, mdl.id)
+	mdl.unlocked(seq)
+	mdl.endMapping(seq)
 }
 
 // unlock takes the pages of mdl out of the books.
@@ -140,16 +144,7 @@ func (mdl *MDL) notLent(k *irql.K, d ddi.ID) {
 	if len(mdl.lent) == 0 {
 		return
 	}
-	l := mdl.lent[0]
-	f := verify.Finding{Rule: l.Rule, BugCheck: l.BugCheck, Fix: l.Fix,
-		Headline: fmt.Sprintf("%v of %v while it is in use: %s (%v)", d, mdl.id, l.What, l.Owner),
-		Places:   []verify.Place{{Label: "LENT", Seq: l.Seq}}}
-	if f.Rule == verify.NoRule {
-		f.Rule = verify.POOL_025
-	} else {
-		f.Also = []verify.RuleID{verify.POOL_025, verify.MDL_018}
-	}
-	mdl.report(k, f)
+	mdl.inUse(k, &mdl.lent[0].Loan, fmt.Sprintf("%v of %v while it is in use", d, mdl.id))
 }
 
 // checkUnload reports pages a driver has left locked. Rules: MDL-007.

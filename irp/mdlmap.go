@@ -54,15 +54,19 @@ func MmGetSystemAddressForMdlSafe(k *irql.K, mdl *MDL, priority uint32) *Buffer 
 			fmt.Sprintf("MmGetSystemAddressForMdlSafe maps %v executable",
 				mdl.id), "add MdlMappingNoExecute to the priority."))
 	}
-	if mdl.mapped != nil {
-		return mdl.mapped
-	}
 	if mdl.flags&mdlBuilt == 0 {
 		mdl.report(k, mdl.c4(verify.MDL_008, "0xb3", "an MDL is mapped in a wrong state",
 			fmt.Sprintf("MmGetSystemAddressForMdlSafe: %v is neither locked nor built for nonpaged pool",
 				mdl.id),
 			"MmProbeAndLockPages or MmBuildMdlForNonPagedPool first."))
 		return nil
+	}
+	if !mdl.hasPages() {
+		mdl.lostPages(k, ddi.MmGetSystemAddressForMdlSafe)
+		return nil
+	}
+	if mdl.mapped != nil {
+		return mdl.mapped
 	}
 	if b := mdl.addressKnown(); b != nil {
 		mdl.mapped = b
@@ -123,6 +127,7 @@ func (mdl *MDL) mapNow(k *irql.K, d ddi.ID, readOnly bool) *Buffer {
 	mdl.mapped = pool.Mapped(mdl.buf, mdl.alias, readOnly)
 	if mdl.flags&MDL_PARTIAL != 0 {
 		mdl.flags |= MDL_PARTIAL_HAS_BEEN_MAPPED
+		mdl.root.mappedParts = append(mdl.root.mappedParts, mdl)
 	}
 	mdl.flags |= MDL_MAPPED_TO_SYSTEM_VA
 	mdl.mapSeq = ke.Call(k, d, mdl.id)
@@ -133,6 +138,9 @@ func (mdl *MDL) mapNow(k *irql.K, d ddi.ID, readOnly bool) *Buffer {
 func (mdl *MDL) endMapping(seq uint64) {
 	if mdl.alias != nil {
 		mdl.alias.Ended = seq
+	}
+	if mdl.flags&MDL_PARTIAL_HAS_BEEN_MAPPED != 0 {
+		mdl.root.forgetPart(mdl)
 	}
 	mdl.alias, mdl.mapped = nil, nil
 	mdl.flags &^= MDL_MAPPED_TO_SYSTEM_VA | MDL_PARTIAL_HAS_BEEN_MAPPED | MDL_PARENT_MAPPED_SYSTEM_VA
@@ -169,6 +177,10 @@ func MmMapLockedPagesSpecifyCache(k *irql.K, mdl *MDL, accessMode irql.KPROCESSO
 				state), "use MmGetSystemAddressForMdlSafe."))
 		return mdl.mapped
 	}
+	if !mdl.hasPages() {
+		mdl.lostPages(k, ddi.MmMapLockedPagesSpecifyCache)
+		return nil
+	}
 	if ke.Fails(k, &siteMapLockedPages) {
 		mdl.mappingFailed(k, ddi.MmMapLockedPagesSpecifyCache)
 		return nil
@@ -204,71 +216,4 @@ func MmUnmapLockedPages(k *irql.K, baseAddress *Buffer, mdl *MDL) {
 		mdl.report(k, f)
 	}
 	mdl.endMapping(ke.Call(k, ddi.MmUnmapLockedPages, mdl.id))
-}
-
-// MmPrepareMdlForReuse ends the mapping that a partial MDL got of its own, so that it can be built again.
-//
-// IRQL: <= DISPATCH_LEVEL. Ownership: unchanged. Rules: MDL-016, IRQL-001. Reference:
-// wdm/nf-wdm-mmpreparemdlforreuse.
-func MmPrepareMdlForReuse(k *irql.K, mdl *MDL) {
-	ke.Enter(k, ddi.MmPrepareMdlForReuse)
-	checkMDL(k, mdl, ddi.MmPrepareMdlForReuse)
-	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
-	seq := ke.Call(k, ddi.MmPrepareMdlForReuse, mdl.id)
-	if mdl.flags&MDL_PARTIAL != 0 {
-		mdl.endMapping(seq)
-	}
-}
-
-// IoBuildPartialMdl makes targetMdl describe length bytes of what sourceMdl describes, from virtualAddress
-// on; length 0 means up to its end. The pages stay the source's.
-//
-// IRQL: <= DISPATCH_LEVEL. Ownership: the source must stay built while the target is in use. Rules:
-// MDL-008, MDL-010, MDL-016, IRQL-001. Reference: wdm/nf-wdm-iobuildpartialmdl.
-func IoBuildPartialMdl(k *irql.K, sourceMdl, targetMdl *MDL, virtualAddress *Buffer, length uint32) {
-	ke.Enter(k, ddi.IoBuildPartialMdl)
-	checkMDL(k, sourceMdl, ddi.IoBuildPartialMdl)
-	checkMDL(k, targetMdl, ddi.IoBuildPartialMdl)
-	ke.Point(k, ke.Use{Obj: targetMdl.id, How: ke.W})
-	sourceMdl.uses(ke.R)
-	start, n, ok := partialRange(sourceMdl, virtualAddress, length)
-	if !ok || spanned(virtualAddress.Address(), uint32(n)) > targetMdl.pages {
-		badPartial(k, sourceMdl, targetMdl, start, length, ok)
-		return
-	}
-	targetMdl.release(k)
-	targetMdl.endMapping(ke.Call(k, ddi.IoBuildPartialMdl, targetMdl.id))
-	targetMdl.buf, targetMdl.count, targetMdl.source = sourceMdl.buf.Slice(start, n), uint32(n), sourceMdl
-	targetMdl.flags = targetMdl.flags&MDL_ALLOCATED_FIXED_SIZE | MDL_PARTIAL |
-		sourceMdl.flags&(MDL_SOURCE_IS_NONPAGED_POOL|MDL_IO_PAGE_READ)
-	targetMdl.describe(k, describes)
-}
-
-// partialRange is where the range lies in what source describes.
-func partialRange(source *MDL, va *Buffer, length uint32) (start, n int, ok bool) {
-	if va == nil || source.buf == nil || !pool.SameBlock(va, source.buf) {
-		return 0, 0, false
-	}
-	off, _ := pool.Offset(va)
-	base, _ := pool.Offset(source.buf)
-	start, n = off-base, int(length)
-	if n == 0 {
-		n = int(source.count) - start
-	}
-	return start, n, start >= 0 && n >= 0 && start+n <= int(source.count)
-}
-
-func badPartial(k *irql.K, source, target *MDL, start int, length uint32, inside bool) {
-	why := fmt.Sprintf("%d bytes at offset %d do not lie in the %d bytes of %v", length, start, source.count,
-		source.id)
-	if inside {
-		why = fmt.Sprintf("%d bytes at offset %d need more pages than %v has room for", length, start,
-			target.id)
-	}
-	target.report(k, verify.Finding{Rule: verify.MDL_010, BugCheck: 0x12E,
-		Headline: "IoBuildPartialMdl: " + why,
-		Args: [4]verify.Arg{arg(source.id, "source MDL"), arg(target.id, "target MDL"), arg(start,
-			"offset of the address in the source"),
-			arg(length, "length")},
-		Fix: "clip the range to the source, and allocate the target for the same address and length."})
 }

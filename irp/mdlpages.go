@@ -153,12 +153,15 @@ func MmFreePagesFromMdl(k *irql.K, mdl *MDL) {
 		return
 	}
 	mdl.notLent(k, d)
+	mdl.pagesNotLent(k, d.String())
 	if mdl.flags&MDL_MAPPED_TO_SYSTEM_VA != 0 {
 		mdl.report(k, verify.Finding{Rule: verify.MDL_006,
 			Headline: fmt.Sprintf("MmFreePagesFromMdl: %v is still mapped", mdl.id),
 			Fix:      "MmUnmapLockedPages first."})
 	}
-	mdl.endMapping(ke.Log(k, trace.Event{What: trace.Call, Code: d, Obj: mdl.id}))
+	seq := ke.Log(k, trace.Event{What: trace.Call, Code: d, Obj: mdl.id})
+	mdl.unlocked(seq)
+	mdl.endMapping(seq)
 	mdl.flags &^= MDL_PAGES_LOCKED
 	mdl.havePages = false
 	pool.FreeFor(k, d, mdl.buf)

@@ -1,6 +1,8 @@
 package irp
 
 import (
+	"fmt"
+
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
 	"calloutsim/internal/list"
@@ -26,7 +28,11 @@ func LendMdl(k *irql.K, mdl *MDL, l pool.Loan) {
 	if l.Seq == 0 {
 		l.Seq = mdl.m.Log().Len()
 	}
-	mdl.lent = append(mdl.lent, l)
+	mdl.lent = append(mdl.lent, lending{l, mdl})
+	if r := mdl.root; mdl.flags&MDL_PARTIAL != 0 && r.flags&MDL_PAGES_LOCKED != 0 {
+		r.uses(ke.W)
+		r.lentParts = append(r.lentParts, lending{l, mdl})
+	}
 	if mdl.buf != nil {
 		pool.LendAs(k, mdl.buf, l)
 	}
@@ -35,6 +41,9 @@ func LendMdl(k *irql.K, mdl *MDL, l pool.Loan) {
 // ReturnMdl ends what LendMdl began. It is not a routine of Windows.
 func ReturnMdl(k *irql.K, mdl *MDL, owner trace.ID) {
 	mdl.uses(ke.W)
+	if mdl.flags&MDL_PARTIAL != 0 {
+		mdl.root.returnPart(mdl, owner)
+	}
 	for i := range mdl.lent {
 		if mdl.lent[i].Owner == owner {
 			mdl.lent = list.Cut(mdl.lent, i)
@@ -44,6 +53,29 @@ func ReturnMdl(k *irql.K, mdl *MDL, owner trace.ID) {
 			return
 		}
 	}
+}
+
+// returnPart ends the use of the lock of mdl by an operation that was lent a part of it.
+func (mdl *MDL) returnPart(part *MDL, owner trace.ID) {
+	mdl.uses(ke.W)
+	for i := range mdl.lentParts {
+		if l := &mdl.lentParts[i]; l.part == part && l.Owner == owner {
+			mdl.lentParts = list.Cut(mdl.lentParts, i)
+			return
+		}
+	}
+}
+
+// MdlPages says whether the pages of an MDL are known and there, and whether an operation may write them: a
+// partial MDL has the access that its source was locked for. It is not a routine of Windows.
+func MdlPages(mdl *MDL) (there, writable bool) {
+	mdl.uses(ke.R)
+	r := mdl
+	if mdl.flags&MDL_PARTIAL != 0 {
+		r = mdl.root
+		r.uses(ke.R)
+	}
+	return mdl.hasPages(), r.flags&MDL_PAGES_LOCKED == 0 || r.flags&MDL_WRITE_OPERATION != 0 || r.havePages
 }
 
 // lockedMDL is an MDL the I/O manager makes for a request, locked. The buffer is lent to the request;
@@ -64,9 +96,21 @@ func lockedMDL(k *irql.K, b *Buffer, length uint32, writable bool) *MDL {
 func (mdl *MDL) unlockBySystem() {
 	k := mdl.m.Current()
 	mdl.alive(k, "end of the request")
+	mdl.notInUse(k)
 	if mdl.flags&MDL_PAGES_LOCKED != 0 {
 		mdl.unlock(k)
-		mdl.endMapping(ke.Note(k, "pages unlocked by the I/O manager", mdl.id))
+		seq := ke.Note(k, "pages unlocked by the I/O manager", mdl.id)
+		mdl.unlocked(seq)
+		mdl.endMapping(seq)
+	}
+}
+
+// notInUse reports that a request ends while an operation uses its MDL or a part of it.
+func (mdl *MDL) notInUse(k *irql.K) {
+	if len(mdl.lent) > 0 {
+		mdl.inUse(k, &mdl.lent[0].Loan, fmt.Sprintf("the request ends and its %v is in use", mdl.id))
+	} else {
+		mdl.pagesNotLent(k, "end of the request")
 	}
 }
 

@@ -68,15 +68,18 @@ func (r *request) extents(k *irql.K, b *WSK_BUF, write bool) (list []extent, ok 
 
 // usable judges one MDL of a chain. Rules: WSK-134, WSK-135.
 func (r *request) usable(k *irql.K, mdl *irp.MDL, write bool) bool {
-	const built = irp.MDL_PAGES_LOCKED | irp.MDL_SOURCE_IS_NONPAGED_POOL | irp.MDL_PARTIAL
-	f := mdl.MdlFlags()
-	if f&built == 0 {
-		argument(k, verify.WSK_134, mdl.ID(), "%s: %v is neither locked nor built for nonpaged pool", r.name,
-			mdl.ID())
+	partial := mdl.MdlFlags()&irp.MDL_PARTIAL != 0
+	there, writable := irp.MdlPages(mdl)
+	if !there {
+		why := "%s: %v is neither locked nor built for nonpaged pool"
+		if partial {
+			why = "%s: %v is a part of an MDL whose pages are not locked any more"
+		}
+		argument(k, verify.WSK_134, mdl.ID(), why, r.name, mdl.ID())
 		r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
 		return false
 	}
-	if write && f&irp.MDL_PAGES_LOCKED != 0 && f&irp.MDL_WRITE_OPERATION == 0 {
+	if write && !writable {
 		argument(k, verify.WSK_135, mdl.ID(), "%s stores into %v, which is locked for reading", r.name,
 			mdl.ID())
 		r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)

@@ -34,6 +34,8 @@ type Alias struct {
 	Own   bool
 	Rule  verify.RuleID
 	Ended uint64 // event that ended the mapping, 0 while it lasts
+	// of a partial MDL: what ended is the lock of its source; the mapping leads to pages anybody may have
+	Unlocked bool
 }
 
 // ID returns the id of the block for reports.

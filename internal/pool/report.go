@@ -90,10 +90,13 @@ func (b *Buffer) touchGone(k *ke.K, off int, write bool) {
 func gone() { panic("internal error: a run went on after touching memory that is gone") }
 
 func (b *Buffer) mappingEnded(k *ke.K) {
+	end, label := "which has ended", "UNMAPPED"
+	if b.alias.Unlocked {
+		end, label = "whose pages are not locked any more", "SOURCE_UNLOCKED"
+	}
 	b.blk.report(k, verify.Finding{Rule: b.alias.endedRule(), BugCheck: 0xD5,
-		Headline: fmt.Sprintf("%v is touched through the mapping of %v, which has ended", b.blk.id,
-			b.alias.Obj),
-		Places: []verify.Place{{Label: "UNMAPPED", Seq: b.alias.Ended}},
+		Headline: fmt.Sprintf("%v is touched through the mapping of %v, %s", b.blk.id, b.alias.Obj, end),
+		Places:   []verify.Place{{Label: label, Seq: b.alias.Ended}},
 		Fix: "do not keep the address MmGetSystemAddressForMdlSafe returned beyond MmUnlockPages or " +
 			"IoFreeMdl."})
 	gone()

@@ -1,0 +1,175 @@
+package irp
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
+	"calloutsim/internal/pool"
+	"calloutsim/internal/verify"
+	"calloutsim/irql"
+)
+
+// A partial MDL has no pages of its own: they are those of the MDL it was built from, its root, for as long
+// as that keeps them locked. What uses the partial one therefore uses the lock of the root (irp.md 20).
+
+// hasPages reports whether the pages of a built MDL are still there: those of a partial one are until its
+// root is unlocked, also if the root is locked again later.
+func (mdl *MDL) hasPages() bool {
+	if mdl.flags&MDL_PARTIAL == 0 {
+		return mdl.flags&mdlBuilt != 0
+	}
+	r := mdl.root
+	r.uses(ke.R)
+	if r.flags&MDL_SOURCE_IS_NONPAGED_POOL != 0 {
+		return true
+	}
+	return r.flags&MDL_PAGES_LOCKED != 0 && r.locks == mdl.rootLock
+}
+
+// lostPages reports MDL-008 for a partial MDL that is mapped after its root was unlocked.
+func (mdl *MDL) lostPages(k *irql.K, d ddi.ID) {
+	f := mdl.c4(verify.MDL_008, "0xb3", "an MDL is mapped in a wrong state",
+		fmt.Sprintf("%v: %v is a part of %v, whose pages are not locked any more", d, mdl.id, mdl.root.id),
+		"keep the source locked until everybody who uses a part of it has ended.")
+	if mdl.root.unlockSeq != 0 {
+		f.Places = []verify.Place{{Label: "SOURCE_UNLOCKED", Seq: mdl.root.unlockSeq}}
+	}
+	mdl.report(k, f)
+}
+
+// unlocked tells the parts of mdl that its pages are let go: what was mapped of them must not be touched any
+// more.
+func (mdl *MDL) unlocked(seq uint64) {
+	mdl.unlockSeq = seq
+	for _, part := range mdl.mappedParts {
+		part.alias.Ended, part.alias.Unlocked = seq, true
+	}
+}
+
+// forgetPart is called when the mapping of a part ends.
+func (mdl *MDL) forgetPart(part *MDL) {
+	for i, p := range mdl.mappedParts {
+		if p == part {
+			mdl.mappedParts = list.Cut(mdl.mappedParts, i)
+			return
+		}
+	}
+}
+
+// lending is an operation that uses an MDL, or a part of it.
+type lending struct {
+	pool.Loan
+	part *MDL // the MDL the operation was given
+}
+
+// pagesNotLent reports that the pages of mdl are let go while an operation uses a part of them.
+func (mdl *MDL) pagesNotLent(k *irql.K, act string) {
+	if len(mdl.lentParts) > 0 {
+		l := &mdl.lentParts[0]
+		mdl.inUse(k, &l.Loan,
+			fmt.Sprintf("%s of %v while %v, a part of it, is in use", act, mdl.id, l.part.id))
+	}
+}
+
+// inUse reports what is done to an MDL that was lent.
+func (mdl *MDL) inUse(k *irql.K, l *pool.Loan, headline string) {
+	f := verify.Finding{Rule: l.Rule, BugCheck: l.BugCheck, Fix: l.Fix,
+		Headline: fmt.Sprintf("%s: %s (%v)", headline, l.What, l.Owner),
+		Places:   []verify.Place{{Label: "LENT", Seq: l.Seq}}}
+	if f.Rule == verify.NoRule {
+		f.Rule = verify.POOL_025
+	} else {
+		f.Also = []verify.RuleID{verify.POOL_025, verify.MDL_018}
+	}
+	mdl.report(k, f)
+}
+
+// MmPrepareMdlForReuse ends the mapping that a partial MDL got of its own, so that it can be built again.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: unchanged. Rules: MDL-016, POOL-025, IRQL-001. Reference:
+// wdm/nf-wdm-mmpreparemdlforreuse.
+func MmPrepareMdlForReuse(k *irql.K, mdl *MDL) {
+	ke.Enter(k, ddi.MmPrepareMdlForReuse)
+	checkMDL(k, mdl, ddi.MmPrepareMdlForReuse)
+	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
+	if mdl.flags&MDL_PARTIAL == 0 {
+		ke.Call(k, ddi.MmPrepareMdlForReuse, mdl.id)
+		return
+	}
+	mdl.notLent(k, ddi.MmPrepareMdlForReuse)
+	mdl.endMapping(ke.Call(k, ddi.MmPrepareMdlForReuse, mdl.id))
+}
+
+// IoBuildPartialMdl makes targetMdl describe length bytes of what sourceMdl describes, from virtualAddress
+// on; length 0 means up to its end. The pages stay the source's.
+//
+// IRQL: <= DISPATCH_LEVEL. Ownership: the source must stay locked while the target is in use. Rules:
+// MDL-008, MDL-010, MDL-016, POOL-025, IRQL-001. Reference: wdm/nf-wdm-iobuildpartialmdl.
+func IoBuildPartialMdl(k *irql.K, sourceMdl, targetMdl *MDL, virtualAddress *Buffer, length uint32) {
+	ke.Enter(k, ddi.IoBuildPartialMdl)
+	checkMDL(k, sourceMdl, ddi.IoBuildPartialMdl)
+	checkMDL(k, targetMdl, ddi.IoBuildPartialMdl)
+	ke.Point(k, ke.Use{Obj: targetMdl.id, How: ke.W})
+	sourceMdl.uses(ke.R)
+	start, n, ok := partialRange(sourceMdl, virtualAddress, length)
+	if !ok || spanned(virtualAddress.Address(), uint32(n)) > targetMdl.pages {
+		badPartial(k, sourceMdl, targetMdl, start, length, ok)
+		return
+	}
+	if !sourceMdl.hasPages() { // "must be locked before the driver calls" it, says the page
+		sourceUnlocked(k, sourceMdl, targetMdl)
+	}
+	targetMdl.notLent(k, ddi.IoBuildPartialMdl)
+	targetMdl.release(k)
+	targetMdl.endMapping(ke.Call(k, ddi.IoBuildPartialMdl, targetMdl.id))
+	targetMdl.buf, targetMdl.count, targetMdl.source = sourceMdl.buf.Slice(start, n), uint32(n), sourceMdl
+	targetMdl.flags = targetMdl.flags&MDL_ALLOCATED_FIXED_SIZE | MDL_PARTIAL |
+		sourceMdl.flags&(MDL_SOURCE_IS_NONPAGED_POOL|MDL_IO_PAGE_READ)
+	root := sourceMdl
+	if sourceMdl.flags&MDL_PARTIAL != 0 {
+		root = sourceMdl.root
+	}
+	targetMdl.root, targetMdl.rootLock = root, root.locks
+	targetMdl.describe(k, describes)
+}
+
+// sourceUnlocked reports MDL-008 for a partial MDL of pages that are not locked.
+func sourceUnlocked(k *irql.K, source, target *MDL) {
+	f := target.c4(verify.MDL_008, "0xb3", "an MDL is built in a wrong state",
+		fmt.Sprintf("IoBuildPartialMdl: the pages of the source %v of %v are not locked", source.id,
+			target.id),
+		"MmProbeAndLockPages or MmBuildMdlForNonPagedPool for the source first.")
+	f.BugCheck, f.Args = 0, [4]verify.Arg{} // nothing looks for it there; what comes of it is corruption
+	target.report(k, f)
+}
+
+// partialRange is where the range lies in what source describes.
+func partialRange(source *MDL, va *Buffer, length uint32) (start, n int, ok bool) {
+	if va == nil || source.buf == nil || !pool.SameBlock(va, source.buf) {
+		return 0, 0, false
+	}
+	off, _ := pool.Offset(va)
+	base, _ := pool.Offset(source.buf)
+	start, n = off-base, int(length)
+	if n == 0 {
+		n = int(source.count) - start
+	}
+	return start, n, start >= 0 && n >= 0 && start+n <= int(source.count)
+}
+
+func badPartial(k *irql.K, source, target *MDL, start int, length uint32, inside bool) {
+	why := fmt.Sprintf("%d bytes at offset %d do not lie in the %d bytes of %v", length, start, source.count,
+		source.id)
+	if inside {
+		why = fmt.Sprintf("%d bytes at offset %d need more pages than %v has room for", length, start,
+			target.id)
+	}
+	target.report(k, verify.Finding{Rule: verify.MDL_010, BugCheck: 0x12E,
+		Headline: "IoBuildPartialMdl: " + why,
+		Args: [4]verify.Arg{arg(source.id, "source MDL"), arg(target.id, "target MDL"), arg(start,
+			"offset of the address in the source"),
+			arg(length, "length")},
+		Fix: "clip the range to the source, and allocate the target for the same address and length."})
+}
