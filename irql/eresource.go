@@ -193,7 +193,7 @@ func ExAcquireSharedStarveExclusive(k *K, resource *ERESOURCE, wait bool) bool {
 // IRQL: <= APC_LEVEL.
 // Ownership: none.
 // Rules: IRQL-001, LOCK-003, LOCK-018, LOCK-026.
-// Not modelled: priority boosts of owners; releases by other threads.
+// Not modelled: priority boosts of owners.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquiresharedwaitforexclusive.md
 func ExAcquireSharedWaitForExclusive(k *K, resource *ERESOURCE, wait bool) bool {
 	return resource.acquire(k, ddi.ExAcquireSharedWaitForExclusive, ke.WantSharedBehind, wait)
@@ -211,6 +211,34 @@ func ExEnterCriticalRegionAndAcquireResourceExclusive(k *K, resource *ERESOURCE)
 	const d = ddi.ExEnterCriticalRegionAndAcquireResourceExclusive
 	enterRegion(k, d, false)
 	resource.acquire(k, d, ke.WantExclusive, true)
+}
+
+// ExEnterCriticalRegionAndAcquireResourceShared enters a critical region and acquires the resource together
+// with others, as ExAcquireResourceSharedLite does.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001, LOCK-003, LOCK-018, LOCK-019.
+// Not modelled: the result, which drivers ignore.
+// Reference: none; declared in wdm.h beside the exclusive form
+func ExEnterCriticalRegionAndAcquireResourceShared(k *K, resource *ERESOURCE) {
+	const d = ddi.ExEnterCriticalRegionAndAcquireResourceShared
+	enterRegion(k, d, false)
+	resource.acquire(k, d, ke.WantShared, true)
+}
+
+// ExEnterCriticalRegionAndAcquireSharedWaitForExclusive enters a critical region and acquires the resource as
+// ExAcquireSharedWaitForExclusive does.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001, LOCK-003, LOCK-018, LOCK-019, LOCK-026.
+// Not modelled: the result, which drivers ignore.
+// Reference: none; declared in wdm.h beside the exclusive form
+func ExEnterCriticalRegionAndAcquireSharedWaitForExclusive(k *K, resource *ERESOURCE) {
+	const d = ddi.ExEnterCriticalRegionAndAcquireSharedWaitForExclusive
+	enterRegion(k, d, false)
+	resource.acquire(k, d, ke.WantSharedBehind, true)
 }
 
 // ExReleaseResourceAndLeaveCriticalRegion gives back one acquisition and leaves the critical region.

@@ -119,6 +119,30 @@ func KeSetEvent(k *K, event *KEVENT, increment KPRIORITY, wait bool) int32 {
 	return ke.SetSignal(k, &event.o, 1)
 }
 
+// KePulseEvent signals an event for whoever waits for it at this moment, all of them or one for a
+// synchronization event, and leaves it not signalled. Who is about to wait, or is interrupted by a kernel APC
+// in its wait, misses it. It returns the state before.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: once a waiter runs it may free the event.
+// Rules: IRQL-001, IRQL-013, OBJ-001, OBJ-002, POOL-026.
+// Not modelled: increment; the raised IRQL that wait = TRUE returns at.
+// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-kepulseevent.md
+func KePulseEvent(k *K, event *KEVENT, increment KPRIORITY, wait bool) int32 {
+	const d = ddi.KePulseEvent
+	ke.Enter(k, d)
+	event.usable(k, d, verify.OBJ_001)
+	watchSet(k, &event.o)
+	event.setting++
+	ke.Point(k, ke.Use{Obj: event.id, How: ke.W})
+	event.setting--
+	event.lastSet = ke.Call(k, d, event.id)
+	if wait {
+		ke.PromiseWait(k, d)
+	}
+	return ke.Pulse(k, &event.o)
+}
+
 func checkSetLevel(k *K, event *KEVENT, wait bool) {
 	now := ke.IRQL(k)
 	limit := uint8(ke.Dispatch)

@@ -170,7 +170,7 @@ func ExTryConvertSharedSpinLockExclusive(k *K, spinLock *EX_SPIN_LOCK) bool {
 func (l *EX_SPIN_LOCK) raise(k *K, d ddi.ID, kind uint8) KIRQL {
 	ke.EnterAnyLevel(k, d)
 	l.ready(k, d)
-	checkSpinLevel(k, d, l.id)
+	checkSpinLevel(k, d, l.id, ke.Dispatch)
 	old := ke.IRQL(k)
 	l.check(k, d, kind)
 	ke.PointRWSpin(k, ke.Use{Obj: l.id, How: ke.Acq}, &l.lock)

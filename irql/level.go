@@ -23,6 +23,7 @@ const (
 	DISPATCH_LEVEL KIRQL = 2
 	DPC_LEVEL      KIRQL = 2
 	CMCI_LEVEL     KIRQL = 5
+	SYNCH_LEVEL    KIRQL = 12 // IPI_LEVEL-2
 	CLOCK_LEVEL    KIRQL = 13
 	IPI_LEVEL      KIRQL = 14
 	DRS_LEVEL      KIRQL = 14
@@ -54,15 +55,29 @@ func KeGetCurrentIrql(k *K) KIRQL {
 // Not modelled: interrupts, so levels above DISPATCH_LEVEL mask nothing more.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-keraiseirql.md
 func KeRaiseIrql(k *K, newIrql KIRQL, oldIrql *KIRQL) {
-	ke.Enter(k, ddi.KeRaiseIrql)
-	if old := ke.IRQL(k); newIrql < KIRQL(old) || newIrql > HIGH_LEVEL {
-		ke.Report(k, verify.Finding{Rule: verify.IRQL_003, Obj: "KeRaiseIrql", BugCheck: 0xC4,
-			Headline: fmt.Sprintf("KeRaiseIrql to %v at %v", newIrql, KIRQL(old)),
-			Args:     levelArgs("0x30", old, newIrql),
+	*oldIrql = raiseTo(k, ddi.KeRaiseIrql, newIrql)
+}
+
+// KfRaiseIrql is KeRaiseIrql with the level before as its result.
+//
+// IRQL: any.
+// Ownership: none.
+// Rules: IRQL-003.
+// Not modelled: interrupts, so levels above DISPATCH_LEVEL mask nothing more.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-keraiseirql.md; declared in wdm.h
+func KfRaiseIrql(k *K, newIrql KIRQL) KIRQL { return raiseTo(k, ddi.KfRaiseIrql, newIrql) }
+
+func raiseTo(k *K, d ddi.ID, level KIRQL) KIRQL {
+	ke.Enter(k, d)
+	old := ke.IRQL(k)
+	if level < KIRQL(old) || level > HIGH_LEVEL {
+		ke.Report(k, verify.Finding{Rule: verify.IRQL_003, Obj: d.String(), BugCheck: 0xC4,
+			Headline: fmt.Sprintf("%v to %v at %v", d, level, KIRQL(old)),
+			Args:     levelArgs("0x30", old, level),
 			Fix:      "test KeGetCurrentIrql before raising, or raise where the level is known."})
 	}
-	*oldIrql = KIRQL(ke.IRQL(k))
-	raise(k, ddi.KeRaiseIrql, newIrql)
+	raise(k, d, level)
+	return KIRQL(old)
 }
 
 // KeRaiseIrqlToDpcLevel raises to DISPATCH_LEVEL and returns the level before.
@@ -76,6 +91,20 @@ func KeRaiseIrqlToDpcLevel(k *K) KIRQL {
 	ke.Enter(k, ddi.KeRaiseIrqlToDpcLevel)
 	old := KIRQL(ke.IRQL(k))
 	raise(k, ddi.KeRaiseIrqlToDpcLevel, DISPATCH_LEVEL)
+	return old
+}
+
+// KeRaiseIrqlToSynchLevel raises to SYNCH_LEVEL and returns the level before.
+//
+// IRQL: <= SYNCH_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001.
+// Not modelled: interrupts, so the level masks no more than DISPATCH_LEVEL does.
+// Reference: none; declared in ntifs.h
+func KeRaiseIrqlToSynchLevel(k *K) KIRQL {
+	ke.Enter(k, ddi.KeRaiseIrqlToSynchLevel)
+	old := KIRQL(ke.IRQL(k))
+	raise(k, ddi.KeRaiseIrqlToSynchLevel, SYNCH_LEVEL)
 	return old
 }
 
@@ -95,24 +124,35 @@ func raise(k *K, d ddi.ID, level KIRQL) {
 // Rules: IRQL-004, IRQL-005, IRQL-006, IRQL-016.
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kelowerirql.md
-func KeLowerIrql(k *K, newIrql KIRQL) {
-	ke.Enter(k, ddi.KeLowerIrql)
-	checkLower(k, newIrql)
-	if newIrql < DISPATCH_LEVEL && ke.IRQL(k) >= ke.Dispatch {
+func KeLowerIrql(k *K, newIrql KIRQL) { lowerTo(k, ddi.KeLowerIrql, newIrql) }
+
+// KfLowerIrql is KeLowerIrql, which is a macro for it on some processors.
+//
+// IRQL: any.
+// Ownership: none.
+// Rules: IRQL-004, IRQL-005, IRQL-006, IRQL-016.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-kelowerirql.md; declared in wdm.h
+func KfLowerIrql(k *K, newIrql KIRQL) { lowerTo(k, ddi.KfLowerIrql, newIrql) }
+
+func lowerTo(k *K, d ddi.ID, level KIRQL) {
+	ke.Enter(k, d)
+	checkLower(k, d, level)
+	if level < DISPATCH_LEVEL && ke.IRQL(k) >= ke.Dispatch {
 		checkHighTime(k, "KeRaiseIrql")
 	}
-	ke.Log(k, trace.Event{What: trace.Call, Code: ddi.KeLowerIrql, A: uint64(newIrql), Flags: trace.HasA})
-	ke.Lower(k, uint8(newIrql))
+	ke.Log(k, trace.Event{What: trace.Call, Code: d, A: uint64(level), Flags: trace.HasA})
+	ke.Lower(k, uint8(level))
 }
 
-func checkLower(k *K, level KIRQL) {
+func checkLower(k *K, d ddi.ID, level KIRQL) {
 	now := ke.IRQL(k)
 	saved, raised := ke.Raised(k)
 	if raised && uint8(level) == saved && saved <= now && !drops(k, level, nil) {
 		return
 	}
-	f := verify.Finding{Obj: "KeLowerIrql", BugCheck: 0xC4, Args: levelArgs("0x31", now, level),
-		Headline: fmt.Sprintf("KeLowerIrql to %v at %v", level, KIRQL(now)),
+	f := verify.Finding{Obj: d.String(), BugCheck: 0xC4, Args: levelArgs("0x31", now, level),
+		Headline: fmt.Sprintf("%v to %v at %v", d, level, KIRQL(now)),
 		Fix:      "pass the level that the matching KeRaiseIrql stored."}
 	switch {
 	case level > HIGH_LEVEL:

@@ -7,7 +7,6 @@ import (
 	"calloutsim/internal/ke"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
-	"calloutsim/ntstatus"
 )
 
 // KMUTEX is a mutex: a wait acquires it, also again by its owner, and normal kernel APCs are disabled for
@@ -61,16 +60,7 @@ func KeReleaseMutex(k *K, mutex *KMUTEX, wait bool) int32 {
 	}
 	mutex.usable(k, ddi.KeReleaseMutex, verify.LOCK_007)
 	if mutex.o.Owner != ke.ThreadOf(k) {
-		f := verify.Finding{Rule: verify.LOCK_017, Obj: mutex.id.String(), BugCheck: 0x1E,
-			Headline: fmt.Sprintf("KeReleaseMutex on %v by a thread that does not own it", mutex.id),
-			Args:     [4]verify.Arg{{Value: "0xC0000046", Meaning: "STATUS_MUTANT_NOT_OWNED"}},
-			Fix:      "release in the thread that acquired; for a hand-over use a semaphore or an event."}
-		if mutex.o.Owner != nil {
-			f.Also = []verify.RuleID{verify.LOCK_004}
-			f.Headline += "; its owner is " + mutex.o.Owner.Name()
-		}
-		ke.Report(k, f)
-		panic(Exception{ntstatus.STATUS_MUTANT_NOT_OWNED, "KeReleaseMutex"})
+		notOwned(k, ddi.KeReleaseMutex, mutex)
 	}
 	ke.Point(k, ke.Use{Obj: mutex.id, How: ke.Rel})
 	ke.Call(k, ddi.KeReleaseMutex, mutex.id)

@@ -27,6 +27,9 @@ const (
 	ownedResource
 	pushShared
 	pushExclusive
+	spinSynch
+	spinForDpc
+	spinQueuedForDpc
 )
 
 var kindNames = [...]string{"", "KeAcquireSpinLock", "KeAcquireSpinLockAtDpcLevel",
@@ -35,7 +38,8 @@ var kindNames = [...]string{"", "KeAcquireSpinLock", "KeAcquireSpinLockAtDpcLeve
 	"ExAcquireFastMutexUnsafe", "KeAcquireGuardedMutex", "KeAcquireGuardedMutexUnsafe",
 	"ExAcquireSpinLockShared", "ExAcquireSpinLockSharedAtDpcLevel", "ExAcquireSpinLockExclusive",
 	"ExAcquireSpinLockExclusiveAtDpcLevel", "ExAcquireResourceExclusiveLite or ExAcquireResourceSharedLite",
-	"ExAcquirePushLockShared", "ExAcquirePushLockExclusive"}
+	"ExAcquirePushLockShared", "ExAcquirePushLockExclusive", "KeAcquireSpinLockRaiseToSynch",
+	"KeAcquireSpinLockForDpc", "KeAcquireInStackQueuedSpinLockForDpc"}
 
 // KSPIN_LOCK is a spin lock. It lies in driver memory and is initialised once.
 type KSPIN_LOCK struct {
@@ -251,25 +255,34 @@ func KeReleaseInStackQueuedSpinLockFromDpcLevel(k *K, lockHandle *KLOCK_QUEUE_HA
 
 func acquireRaising(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8) KIRQL {
 	ke.EnterAnyLevel(k, d)
-	checkSpinLevel(k, d, l.id)
+	level := holderLevel(kind)
+	checkSpinLevel(k, d, l.id, level)
 	old := ke.IRQL(k)
 	checkAcquire(k, l, d)
 	ke.PointSpin(k, ke.Use{Obj: l.id, How: ke.Acq}, &l.lock)
-	if old < ke.Dispatch {
-		ke.SetIRQL(k, ke.Dispatch)
+	if old < level {
+		ke.SetIRQL(k, level)
 	}
 	ke.AcquireSpin(k, &l.lock)
 	holdSpin(k, l, d, kind, old)
 	return KIRQL(old)
 }
 
+// holderLevel is the level that an acquisition raises to.
+func holderLevel(kind uint8) uint8 {
+	if kind == spinSynch {
+		return uint8(SYNCH_LEVEL)
+	}
+	return ke.Dispatch
+}
+
 // checkSpinLevel is LOCK-012.
-func checkSpinLevel(k *K, d ddi.ID, id trace.ID) {
-	if ke.IRQL(k) <= ke.Dispatch {
+func checkSpinLevel(k *K, d ddi.ID, id trace.ID, level uint8) {
+	if ke.IRQL(k) <= level {
 		return
 	}
 	ke.Report(k, verify.Finding{Rule: verify.LOCK_012, Obj: id.String(), BugCheck: 0xC4,
-		AllowedIRQL: ke.Dispatch, Also: []verify.RuleID{verify.IRQL_001},
+		AllowedIRQL: level, Also: []verify.RuleID{verify.IRQL_001},
 		Headline: fmt.Sprintf("%v at %v", d, KIRQL(ke.IRQL(k))),
 		Args:     [4]verify.Arg{{Value: "0x42", Meaning: "spin lock acquired above DISPATCH_LEVEL"}}})
 }

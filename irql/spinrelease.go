@@ -23,9 +23,9 @@ func releaseSpin(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8, level KIRQL, handle 
 		reportNotHeld(k, d, l.id.String(), l)
 		return
 	}
-	lowers := kind == spinRaise || kind == spinQueued
-	checkReleaseLevel(k, l, d, lowers)
-	if h.Kind != kind {
+	lowers := kind != spinAtDpc && kind != spinQueuedAtDpc
+	checkReleaseLevel(k, l, d, lowers, holderLevel(h.Kind))
+	if h.Kind != kind && !(kind == spinRaise && h.Kind == spinSynch) {
 		ke.Report(k, verify.Finding{Rule: verify.LOCK_006, Obj: l.id.String(), BugCheck: 0xC4,
 			Headline: fmt.Sprintf("%v releases %v, which %s acquired", d, l.id, kindNames[h.Kind]),
 			Args:     [4]verify.Arg{{Value: "0x1009", Meaning: "release does not match the acquisition"}},
@@ -65,19 +65,19 @@ func reportNotHeld(k *K, d ddi.ID, what string, l *KSPIN_LOCK) {
 	ke.Report(k, f)
 }
 
-func checkReleaseLevel(k *K, l *KSPIN_LOCK, d ddi.ID, lowers bool) {
+func checkReleaseLevel(k *K, l *KSPIN_LOCK, d ddi.ID, lowers bool, level uint8) {
 	now := ke.IRQL(k)
 	switch {
-	case now == ke.Dispatch:
+	case now == level:
 		return
 	case !lowers:
 		checkAtDpc(k, d, l)
 		return
 	}
 	ke.Report(k, verify.Finding{Rule: verify.LOCK_009, Obj: l.id.String(), BugCheck: 0xC4,
-		AllowedIRQL: ke.Dispatch, Also: []verify.RuleID{verify.IRQL_002},
-		Headline: fmt.Sprintf("%v on %v at %v, the holder of a spin lock is at DISPATCH_LEVEL", d, l.id,
-			KIRQL(now)),
+		AllowedIRQL: level, Also: []verify.RuleID{verify.IRQL_002},
+		Headline: fmt.Sprintf("%v on %v at %v, the holder of a spin lock is at %v", d, l.id,
+			KIRQL(now), KIRQL(level)),
 		Args: [4]verify.Arg{{Value: "0x32", Meaning: "spin lock released at a wrong IRQL"}},
 		Fix:  "leave the level alone while the lock is held."})
 }

@@ -62,7 +62,7 @@ func (r *resident) stackObject() bool { return r.onStack }
 // IRQL: <= DISPATCH_LEVEL, <= APC_LEVEL unless timeout points to zero.
 // Ownership: the object must stay until the wait is over.
 // Rules: IRP-048, IRP-049, IRQL-011, IRQL-017, IRQL-021, LOCK-003, LOCK-007, OBJ-001, OBJ-007, POOL-026.
-// Not modelled: abandoned mutexes.
+// Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kewaitforsingleobject.md
 func KeWaitForSingleObject(k *K, object any, waitReason KWAIT_REASON, waitMode KPROCESSOR_MODE,
 	alertable bool, timeout *int64) ntstatus.NTSTATUS {
@@ -83,7 +83,7 @@ func KeWaitForSingleObject(k *K, object any, waitReason KWAIT_REASON, waitMode K
 	objs := [1]*ke.Object{o}
 	s := ke.WaitAs(k, waitHow(waitMode, alertable), objs[:], false, timeout, "KeWaitForSingleObject")
 	ke.CallStatus(k, d, o.ID, uint32(s))
-	if mutex != nil && s == ntstatus.STATUS_SUCCESS {
+	if mutex != nil && !mutex.o.Mutant && s == ntstatus.STATUS_SUCCESS {
 		mutex.acquired(k)
 	}
 	return s
@@ -95,7 +95,7 @@ func KeWaitForSingleObject(k *K, object any, waitReason KWAIT_REASON, waitMode K
 // IRQL: <= DISPATCH_LEVEL, <= APC_LEVEL unless timeout points to zero.
 // Ownership: objects and waitBlockArray must stay until the wait is over.
 // Rules: IRQL-011, IRQL-017, IRQL-021, IRQL-022, LOCK-007, OBJ-001, OBJ-007, POOL-026.
-// Not modelled: abandoned mutexes.
+// Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kewaitformultipleobjects.md
 func KeWaitForMultipleObjects(k *K, count uint32, objects []any, waitType WAIT_TYPE, waitReason KWAIT_REASON,
 	waitMode KPROCESSOR_MODE, alertable bool, timeout *int64,
@@ -124,11 +124,12 @@ func KeWaitForMultipleObjects(k *K, count uint32, objects []any, waitType WAIT_T
 		waitBlockArray[i].by = nil
 	}
 	ke.CallStatus(k, d, objs[0].ID, uint32(s))
-	if s >= ntstatus.STATUS_WAIT_0+MAXIMUM_WAIT_OBJECTS { // timed out, alerted or interrupted
+	if s >= ntstatus.STATUS_USER_APC { // timed out, alerted or interrupted
 		return s
 	}
 	for i, object := range objects[:count] {
-		if m, ok := object.(*KMUTEX); ok && (waitType == WaitAll || uint32(s) == uint32(i)) {
+		by := uint32(s &^ ntstatus.STATUS_ABANDONED_WAIT_0)
+		if m, ok := object.(*KMUTEX); ok && !m.o.Mutant && (waitType == WaitAll || by == uint32(i)) {
 			m.acquired(k)
 		}
 	}

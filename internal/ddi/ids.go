@@ -2287,7 +2287,10 @@ const (
 	RtlIpv6AddressToStringExW                             ID = 2281
 	RtlIpv6StringToAddressW                               ID = 2282
 	RtlIpv6StringToAddressExW                             ID = 2283
+	ExGetCurrentResourceThread                            ID = 2284
+	ExEnterCriticalRegionAndAcquireFastMutexUnsafe        ID = 2285
+	ExReleaseFastMutexUnsafeAndLeaveCriticalRegion        ID = 2286
 )
 
 // count is the number of IDs, None included.
-const count = 2284
+const count = 2287

@@ -119,7 +119,7 @@ var maxIRQL = [count]uint8{
 	2, 2, 2, 2, 2, 2, 2, 0, 0, 2, 0, 2, 2, 2, 2, 2, 2, 2, 2, 2,
 	2, 2, 2, 255, 2, 2, 2, 2, 0, 2, 0, 2, 1, 1, 1, 2, 2, 12, 255, 255,
 	12, 255, 255, 255, 255, 2, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
-	255, 255, 255,
+	255, 255, 255, 255, 1, 1,
 }
 
 // minIRQL is the lowest level allowed, by ID.
@@ -239,7 +239,7 @@ var minIRQL = [count]uint8{
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 0, 0, 0,
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-	0, 0, 0,
+	0, 0, 0, 0, 0, 0,
 }
 
 // cParams is the number of C parameters, by ID; -1 where the table lists none.
@@ -359,7 +359,7 @@ var cParams = [count]int8{
 	2, 4, 5, 8, 10, 4, 2, 2, 10, 3, 9, 3, 4, 4, 2, 4, 5, 8, 3, 2,
 	2, 4, 2, 7, 7, 11, 12, 3, 1, 2, 2, 1, 1, 1, 2, 1, 1, -1, 1, 1,
 	1, -1, -1, 1, 2, 3, -1, 2, 4, 4, 4, 2, 4, 4, 4, 2, 5, 3, 4, 2,
-	5, 3, 4,
+	5, 3, 4, -1, 1, 1,
 }
 
 // names holds the C names, by ID.
@@ -2648,4 +2648,7 @@ var names = [count]string{
 	"RtlIpv6AddressToStringExW",
 	"RtlIpv6StringToAddressW",
 	"RtlIpv6StringToAddressExW",
+	"ExGetCurrentResourceThread",
+	"ExEnterCriticalRegionAndAcquireFastMutexUnsafe",
+	"ExReleaseFastMutexUnsafeAndLeaveCriticalRegion",
 }

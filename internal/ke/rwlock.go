@@ -32,8 +32,9 @@ type RWLock struct {
 }
 
 type rwOwner struct {
-	t     *Thread
-	count int // acquisitions not given back
+	t     *Thread // nil when key owns the lock
+	key   uint64  // what stands for an owner that is no thread, else 0
+	count int     // acquisitions not given back
 }
 
 type rwWaiter struct {
@@ -66,7 +67,11 @@ func AcquireRW(k *K, l *RWLock, want Want, wait bool, why string) bool {
 // The thread must own or share l.
 func ReleaseRW(k *K, l *RWLock) {
 	Adds(k, Use{l.ID, Rel})
-	i := l.index(k.t)
+	l.releaseAt(k, l.index(k.t))
+}
+
+// releaseAt gives back one acquisition of the owner at index i.
+func (l *RWLock) releaseAt(k *K, i int) {
 	if l.owners[i].count--; l.owners[i].count > 0 {
 		return
 	}
@@ -114,7 +119,7 @@ func (l *RWLock) Owners() string {
 		if i > 0 {
 			s += ", "
 		}
-		s += l.owners[i].t.name
+		s += l.owners[i].name()
 	}
 	return s
 }
@@ -150,7 +155,7 @@ func (l *RWLock) give(t *Thread, want Want) {
 		return
 	}
 	l.exclusive = want == WantExclusive
-	l.owners = append(l.owners, rwOwner{t, 1})
+	l.owners = append(l.owners, rwOwner{t: t, count: 1})
 }
 
 // handOn gives a lock that has become free to who waits: to one exclusive request, or to all shared ones
@@ -231,7 +236,9 @@ func (l *RWLock) blockers(t *Thread, found []*Thread) []*Thread {
 	}
 	if l.exclusive || wants == WantExclusive {
 		for i := range l.owners {
-			found = append(found, l.owners[i].t)
+			if l.owners[i].t != nil { // for another owner, any thread may release
+				found = append(found, l.owners[i].t)
+			}
 		}
 		return found
 	}

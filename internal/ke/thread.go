@@ -65,6 +65,7 @@ type Thread struct {
 	alerted     bool
 	userPending bool         // user APCs run at the next return to user mode
 	user        []func(k *K) // user APCs
+	mutants     []*Object    // that it owns
 	suspends    int
 	suspended   Object // not signalled while suspended
 }
@@ -192,6 +193,7 @@ func endThread(k *K) {
 	t := k.t
 	m := k.m
 	Log(k, trace.Event{What: trace.End, Obj: t.ID})
+	m.abandon(t)
 	m.signalEnd(t)
 	m.unready(t, stDone)
 	for i, o := range m.all {

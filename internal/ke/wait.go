@@ -31,6 +31,7 @@ type Object struct {
 	Owner  *Thread // of a mutex
 	Gone   bool    // memory is gone: stack frame left or block freed
 	lock   *RWLock // whose grant this is
+	mutant         // of a mutex
 
 	waiters []*Thread
 }
@@ -73,7 +74,7 @@ func (o *Object) take(t *Thread) {
 		o.Signal--
 		if o.Owner == nil {
 			o.Owner = t
-			t.kernelAPC--
+			o.owned(t)
 		}
 	}
 }
@@ -92,8 +93,7 @@ func ReleaseMutex(k *K, o *Object) int32 {
 	o.Signal++
 	Adds(k, Use{o.ID, Rel})
 	if o.Signal == 1 {
-		o.Owner.kernelAPC++
-		o.Owner = nil
+		o.disowned()
 		if r := k.m.races; r != nil {
 			r.release(k, o)
 		}
@@ -112,15 +112,17 @@ func (t *Thread) tryTake(all bool) (ntstatus.NTSTATUS, bool) {
 				return 0, false
 			}
 		}
+		s := ntstatus.STATUS_SUCCESS
 		for i := range t.blocks {
 			t.blocks[i].obj.takeFor(&t.K)
+			s = t.blocks[i].obj.told(s)
 		}
-		return ntstatus.STATUS_SUCCESS, true
+		return s, true
 	}
 	for i := range t.blocks {
 		if t.blocks[i].obj.available(t) {
 			t.blocks[i].obj.takeFor(&t.K)
-			return ntstatus.STATUS_WAIT_0 + ntstatus.NTSTATUS(i), true
+			return t.blocks[i].obj.told(ntstatus.STATUS_WAIT_0 + ntstatus.NTSTATUS(i)), true
 		}
 	}
 	return 0, false
@@ -200,7 +202,7 @@ func (m *Machine) poll(t *Thread, objs []*Object, all bool) ntstatus.NTSTATUS {
 		switch ok := o.available(t); {
 		case ok && !all:
 			o.takeFor(m.cur)
-			return ntstatus.STATUS_WAIT_0 + ntstatus.NTSTATUS(i)
+			return o.told(ntstatus.STATUS_WAIT_0 + ntstatus.NTSTATUS(i))
 		case !ok && all:
 			return ntstatus.STATUS_TIMEOUT
 		}
