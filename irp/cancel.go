@@ -190,6 +190,7 @@ func (p *IRP) runCancel(k *irql.K, io *ioManager, r DRIVER_CANCEL, old uint8) {
 	}
 	id, was := p.id, p.state
 	mine := p.serial
+	p.cancelRan = true
 	if was == stAt || was == stQueued {
 		p.state = stInCancel
 	}

@@ -45,6 +45,7 @@ func IoCompleteRequest(k *irql.K, p *IRP, priorityBoost int8) {
 		// Resumed after its own routine stopped the climb.
 		v.completed, v.ownFrame, v.status = true, true, p.ioStatus.Status
 	}
+	p.completer = ke.Acting(k)
 	p.completeSeq = ke.CallStatus(k, ddi.IoCompleteRequest, p.id, uint32(p.ioStatus.Status))
 	p.climb(k)
 }
@@ -55,7 +56,8 @@ func checkComplete(k *irql.K, p *IRP) {
 			Dump:     dumpIRP(p),
 			Headline: fmt.Sprintf("%v completed a second time", p.id),
 			Args:     [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP"}},
-			Places:   []verify.Place{{Label: "FIRST_COMPLETION", Seq: p.completeSeq}}})
+			Places:   []verify.Place{{Label: "FIRST_COMPLETION", Seq: p.completeSeq}},
+			Fix:      p.twiceFix(k)})
 	}
 	if !p.actsForOwner(k) {
 		completedByStranger(k, p)
@@ -133,6 +135,10 @@ func completedByStranger(k *irql.K, p *IRP) {
 		f.Headline = fmt.Sprintf("%v completed a second time", p.id)
 		f.Args = [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP"}}
 		f.Places = []verify.Place{{Label: "FIRST_COMPLETION", Seq: p.completeSeq}}
+		f.Fix = p.twiceFix(k)
+	}
+	if p.state == stInCancel {
+		f.Fix = cancelRaceFix
 	}
 	if f.Rule == verify.IRP_002 && (p.state == stAt || p.state == stQueued) {
 		f.Rule, f.Also = p.special(f.Rule, func(s *SubsystemRules) verify.RuleID { return s.Completed })

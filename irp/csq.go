@@ -59,12 +59,16 @@ type IO_CSQ struct {
 	n       int // IRPs in the queue
 	lock    any // what AcquireLock took, nil while the queue is not locked
 	initSeq uint64
+
+	mortal
 }
 
 // IO_CSQ_IRP_CONTEXT names one IRP of a queue, so that it can be removed whatever became of it meanwhile.
 type IO_CSQ_IRP_CONTEXT struct {
 	Irp *IRP // nil once the IRP is out of the queue
 	Csq *IO_CSQ
+
+	mortal
 }
 
 // ID returns the id reports use for the queue.
@@ -82,7 +86,37 @@ func (q *IO_CSQ) Busy() string {
 func (q *IO_CSQ) BusyRule() (rule verify.RuleID, bugCheck uint32) { return verify.OBJ_013, 0 }
 
 // Gone tells the queue that its memory is no more.
-func (q *IO_CSQ) Gone(verify.RuleID, uint64) { *q = IO_CSQ{} }
+func (q *IO_CSQ) Gone(rule verify.RuleID, seq uint64) {
+	*q = IO_CSQ{id: q.id, run: q.run}
+	q.dies(rule, seq)
+}
+
+// name is how reports call the queue.
+func (q *IO_CSQ) name() string {
+	if q.id == 0 {
+		return "a cancel-safe queue"
+	}
+	return q.id.String()
+}
+
+// Busy says why the memory of the context must not go, "" when it may.
+func (c *IO_CSQ_IRP_CONTEXT) Busy() string {
+	if c.Irp != nil && c.Irp.csq != nil && c.Irp.csqKey == any(c) {
+		return "is the context of an IRP in a cancel-safe queue"
+	}
+	return ""
+}
+
+// BusyRule is the rule that freeing the context of a queued IRP breaks, with its bug check.
+func (c *IO_CSQ_IRP_CONTEXT) BusyRule() (rule verify.RuleID, bugCheck uint32) {
+	return verify.OBJ_013, 0
+}
+
+// Gone tells the context that its memory is no more.
+func (c *IO_CSQ_IRP_CONTEXT) Gone(rule verify.RuleID, seq uint64) {
+	*c = IO_CSQ_IRP_CONTEXT{}
+	c.dies(rule, seq)
+}
 
 // IoCsqInitialize makes a cancel-safe queue of a driver's callbacks.
 //
@@ -108,6 +142,7 @@ func IoCsqInitializeEx(k *irql.K, csq *IO_CSQ, insertIrp IO_CSQ_INSERT_IRP_EX, r
 
 func (q *IO_CSQ) initialise(k *irql.K, d ddi.ID, as IO_CSQ) ntstatus.NTSTATUS {
 	ke.Enter(k, d)
+	q.there(k, q.name())
 	if q.id != 0 && q.run.Of(k) {
 		q.misused(k, d.String()+" on a queue that is initialised already",
 			"initialise it once, before the first IRP.")
@@ -226,6 +261,7 @@ func IoCsqRemoveIrp(k *irql.K, csq *IO_CSQ, context *IO_CSQ_IRP_CONTEXT) *IRP {
 	ke.Point(k, ke.Use{Obj: q.id, How: ke.Deq})
 	q.usable(k, d)
 	old, before := q.take(k)
+	context.there(k, "the context of an IRP in a queue")
 	p := context.Irp // which the lock guards
 	if p != nil && p.csq != q {
 		q.misused(k, "IoCsqRemoveIrp for "+p.id.String()+", which is not in this queue",

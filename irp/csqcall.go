@@ -106,6 +106,7 @@ func (q *IO_CSQ) drop(k *irql.K, p *IRP) {
 
 // checkContext reports a context that stands for another IRP of the queue.
 func (q *IO_CSQ) checkContext(k *irql.K, context *IO_CSQ_IRP_CONTEXT) {
+	context.there(k, "the context of an IRP in a queue")
 	if p := context.Irp; p != nil && p.csq == q && p.csqKey == any(context) {
 		q.misused(k, "the context of "+p.id.String()+", which is in the queue, is used for another IRP",
 			"give every IRP a context of its own.")
@@ -130,6 +131,7 @@ func (q *IO_CSQ) follows(k *irql.K, p *IRP, seen int) bool {
 // usable reports a queue that was not initialised.
 func (q *IO_CSQ) usable(k *irql.K, d ddi.ID) {
 	ke.Alive(k, q.id)
+	q.there(k, q.name())
 	if q.id == 0 || !q.run.Of(k) {
 		q.misused(k, d.String()+" on a queue that is not initialised", "call IoCsqInitialize first.")
 		panic("internal error: went on with a cancel-safe queue that is not initialised")

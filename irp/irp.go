@@ -191,16 +191,18 @@ type IRP struct {
 	sent            bool
 	looked          bool // the routine that runs has read PendingReturned
 	late            bool // IRP-027 has been reported
+	cancelRan       bool // its cancel routine has been called
 	cancelIrql      irql.KIRQL
 	requestorMode   irql.KPROCESSOR_MODE
 	allocFlags      uint8
 	flags           uint32
 	outLen          uint32 // of buffered requests: room for what comes back
 
-	owner    *ke.Image // driver that holds it
-	ownerDev *DEVICE_OBJECT
-	creator  *ke.Image
-	sub      *SubsystemRules // of the subsystem it was given to, nil for ordinary devices
+	owner     *ke.Image // driver that holds it
+	completer *ke.Image // who called IoCompleteRequest last
+	ownerDev  *DEVICE_OBJECT
+	creator   *ke.Image
+	sub       *SubsystemRules // of the subsystem it was given to, nil for ordinary devices
 
 	ioStatus      IO_STATUS_BLOCK
 	mdl           *MDL
@@ -394,7 +396,10 @@ func (p *IRP) ID() trace.ID { return p.id }
 // IoStatus is the status block of the request. The owner writes it before completing the IRP; a completion
 // routine may change it. Rules: IRP-005.
 func (p *IRP) IoStatus() *IO_STATUS_BLOCK {
-	p.touch()
+	p.uses(ke.W)
+	if k := p.m.Current(); k != nil && !p.actsForOwner(k) {
+		p.touchedBy(k, true)
+	}
 	return &p.ioStatus
 }
 

@@ -25,6 +25,8 @@ type LIST_ENTRY struct {
 	guard   any      // innermost lock held at the insertion
 	guarded uint64   // acquisition of guard
 	seq     uint64   // last insertion or removal; initialisation of a head
+
+	mortal
 }
 
 // listMode says with which kind of routine a list is changed.
@@ -54,7 +56,10 @@ func (e *LIST_ENTRY) Busy() string {
 func (e *LIST_ENTRY) BusyRule() (rule verify.RuleID, bugCheck uint32) { return verify.OBJ_014, 0x139 }
 
 // Gone tells the entry that its memory is no more.
-func (e *LIST_ENTRY) Gone(verify.RuleID, uint64) { *e = LIST_ENTRY{} }
+func (e *LIST_ENTRY) Gone(rule verify.RuleID, seq uint64) {
+	*e = LIST_ENTRY{id: e.id, run: e.run}
+	e.dies(rule, seq)
+}
 
 // ListEntry is Tail.Overlay.ListEntry, the link for the current owner's queue. Rules: IRP-005, IRP-076.
 func (p *IRP) ListEntry() *LIST_ENTRY {
@@ -113,12 +118,13 @@ func (e *LIST_ENTRY) broken(k *irql.K, d ddi.ID, what, fix string) {
 
 // InitializeListHead makes a list empty, or an entry point to itself so that a RemoveEntryList does no harm.
 //
-// IRQL: any. Ownership: the caller's lock guards the list. Rules: OBJ-014, IRP-076.
+// IRQL: any. Ownership: the caller's lock guards the list. Rules: OBJ-014, IRP-076, POOL-013.
 // Reference: wdm/nf-wdm-initializelisthead.
 func InitializeListHead(k *irql.K, listHead *LIST_ENTRY) {
 	const d = ddi.InitializeListHead
 	ke.Enter(k, d)
 	h := listHead
+	h.alive(k)
 	switch {
 	case h.linked(k):
 		h.broken(k, d, "is linked into a list, whose neighbours still point to it", "remove the entry first.")
@@ -136,7 +142,7 @@ func InitializeListHead(k *irql.K, listHead *LIST_ENTRY) {
 
 // IsListEmpty reports whether a list has no entries.
 //
-// IRQL: any. Ownership: the caller's lock guards the list. Rules: OBJ-014.
+// IRQL: any. Ownership: the caller's lock guards the list. Rules: OBJ-014, POOL-013.
 // Reference: wdm/nf-wdm-islistempty.
 func IsListEmpty(k *irql.K, listHead *LIST_ENTRY) bool {
 	ke.Enter(k, ddi.IsListEmpty)
@@ -147,7 +153,7 @@ func IsListEmpty(k *irql.K, listHead *LIST_ENTRY) bool {
 // InsertHeadList puts an entry in front of a list.
 //
 // IRQL: any. Ownership: the caller's lock guards the list; an IRP must be marked pending before. Rules:
-// IRP-067, IRP-076, OBJ-014. Reference: wdm/nf-wdm-insertheadlist.
+// IRP-067, IRP-076, OBJ-014, POOL-013. Reference: wdm/nf-wdm-insertheadlist.
 func InsertHeadList(k *irql.K, listHead, entry *LIST_ENTRY) {
 	ke.Enter(k, ddi.InsertHeadList)
 	listHead.insert(k, ddi.InsertHeadList, listPlain, entry, true)
@@ -156,7 +162,7 @@ func InsertHeadList(k *irql.K, listHead, entry *LIST_ENTRY) {
 // InsertTailList puts an entry at the end of a list.
 //
 // IRQL: any. Ownership: the caller's lock guards the list; an IRP must be marked pending before. Rules:
-// IRP-067, IRP-076, OBJ-014. Reference: wdm/nf-wdm-inserttaillist.
+// IRP-067, IRP-076, OBJ-014, POOL-013. Reference: wdm/nf-wdm-inserttaillist.
 func InsertTailList(k *irql.K, listHead, entry *LIST_ENTRY) {
 	ke.Enter(k, ddi.InsertTailList)
 	listHead.insert(k, ddi.InsertTailList, listPlain, entry, false)
@@ -165,7 +171,7 @@ func InsertTailList(k *irql.K, listHead, entry *LIST_ENTRY) {
 // RemoveHeadList takes the first entry out of a list. An empty list gives its head back, so ask IsListEmpty
 // first.
 //
-// IRQL: any. Ownership: the caller's lock guards the list. Rules: IRP-076, OBJ-014.
+// IRQL: any. Ownership: the caller's lock guards the list. Rules: IRP-076, OBJ-014, POOL-013.
 // Reference: wdm/nf-wdm-removeheadlist.
 func RemoveHeadList(k *irql.K, listHead *LIST_ENTRY) *LIST_ENTRY {
 	ke.Enter(k, ddi.RemoveHeadList)
@@ -174,7 +180,7 @@ func RemoveHeadList(k *irql.K, listHead *LIST_ENTRY) *LIST_ENTRY {
 
 // RemoveTailList takes the last entry out of a list. An empty list gives its head back.
 //
-// IRQL: any. Ownership: the caller's lock guards the list. Rules: IRP-076, OBJ-014.
+// IRQL: any. Ownership: the caller's lock guards the list. Rules: IRP-076, OBJ-014, POOL-013.
 // Reference: wdm/nf-wdm-removetaillist.
 func RemoveTailList(k *irql.K, listHead *LIST_ENTRY) *LIST_ENTRY {
 	ke.Enter(k, ddi.RemoveTailList)
@@ -184,7 +190,7 @@ func RemoveTailList(k *irql.K, listHead *LIST_ENTRY) *LIST_ENTRY {
 // RemoveEntryList takes an entry out of the list it is in and reports whether the list is empty now. An entry
 // that points to itself stays as it is.
 //
-// IRQL: any. Ownership: the caller's lock guards the list. Rules: IRP-076, OBJ-014.
+// IRQL: any. Ownership: the caller's lock guards the list. Rules: IRP-076, OBJ-014, POOL-013.
 // Reference: wdm/nf-wdm-removeentrylist.
 func RemoveEntryList(k *irql.K, entry *LIST_ENTRY) bool {
 	const d = ddi.RemoveEntryList
@@ -207,12 +213,21 @@ func (e *LIST_ENTRY) usable(k *irql.K, d ddi.ID) bool {
 	if e.Flink != nil && e.run.Of(k) {
 		return true
 	}
+	if !e.alive(k) {
+		return false
+	}
 	e.broken(k, d, "was not initialised as a list", "call InitializeListHead once, before the first use.")
 	return false
 }
 
+// alive reports an entry or head whose memory is gone.
+func (e *LIST_ENTRY) alive(k *irql.K) bool {
+	return e.goneRule == verify.NoRule || e.there(k, e.name())
+}
+
 // uses says that the step under way looks at the entry and may change it. It is always true.
 func (e *LIST_ENTRY) uses(k *irql.K) bool {
+	e.alive(k)
 	ke.Adds(k, ke.Use{Obj: ke.AddrID(k, e), How: ke.W})
 	if e.of != nil {
 		e.of.uses(ke.W)

@@ -95,13 +95,19 @@ func (p *IRP) whereIs() string {
 	return "it is " + p.state.String() + " of " + name
 }
 
-func (p *IRP) touchedByStranger(k *irql.K) {
+func (p *IRP) touchedByStranger(k *irql.K) { p.touchedBy(k, false) }
+
+// touchedBy is touchedByStranger; status says that it is the status block that is touched.
+func (p *IRP) touchedBy(k *irql.K, status bool) {
 	if p.csq != nil && ke.Acting(k) == p.owner {
 		p.touchedInQueue(k)
 		return
 	}
 	f := verify.Finding{Rule: verify.IRP_005, Obj: p.id.String(), Dump: dumpIRP(p),
 		Headline: fmt.Sprintf("%v is touched by code that does not own it: %s", p.id, p.whereIs())}
+	if late := p.touchedLate(k, status); late != "" {
+		f.Headline = late
+	}
 	if p.state == stFreed {
 		f.BugCheck = 0xD5
 		f.Args = [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP whose memory is referenced"},
@@ -115,8 +121,8 @@ func (p *IRP) touchedByStranger(k *irql.K) {
 		f.Rule, f.Also = p.special(f.Rule, func(s *SubsystemRules) verify.RuleID { return s.ReadPending })
 	}
 	switch {
-	case p.completeSeq > p.sentSeq:
-		f.Fix = "keep copies of what is needed (the status above all) before calling IoCompleteRequest."
+	case p.finished():
+		f.Fix = p.lateFix(k, status)
 	case p.sentSeq > 0 && p.state != stFreed:
 		f.Fix = "use the status IoCallDriver returned; touch the IRP again only after a completion routine " +
 			"of yours has stopped the climb."

@@ -22,16 +22,44 @@ type IO_REMOVE_LOCK struct {
 	tags    []any
 	gone    ke.Object
 	initSeq uint64
+
+	mortal
+}
+
+// ID returns the id reports use for the lock.
+func (l *IO_REMOVE_LOCK) ID() trace.ID { return l.id }
+
+// Busy says why the memory of the lock must not go, "" when it may.
+func (l *IO_REMOVE_LOCK) Busy() string {
+	if l.run.Live() && l.gone.Waiters() > 0 {
+		return "has waiters"
+	}
+	return ""
+}
+
+// Gone tells the lock that its memory is no more.
+func (l *IO_REMOVE_LOCK) Gone(rule verify.RuleID, seq uint64) {
+	l.gone.Gone = true
+	l.dies(rule, seq)
+}
+
+// alive reports a lock whose memory is gone.
+func (l *IO_REMOVE_LOCK) alive(k *irql.K) {
+	if l.goneRule != verify.NoRule {
+		l.there(k, l.id.String())
+	}
 }
 
 // IoInitializeRemoveLock prepares a lock before its device can be reached.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: the memory must stay as long as the device. Rules: IRQL-001, LOCK-021. Not
-// modelled: the time and high-water limits of checked builds. Reference: wdm/nf-wdm-ioinitializeremovelock.
+// IRQL: PASSIVE_LEVEL. Ownership: the memory must stay as long as the device. Rules: IRQL-001, LOCK-021,
+// POOL-013. Not modelled: the time and high-water limits of checked builds. Reference:
+// wdm/nf-wdm-ioinitializeremovelock.
 func IoInitializeRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, allocateTag uint32, maxLockedMinutes,
 	highWatermark uint32) {
 	_, _, _ = allocateTag, maxLockedMinutes, highWatermark
 	ke.Enter(k, ddi.IoInitializeRemoveLock)
+	lock.alive(k)
 	if lock.run.Of(k) {
 		lock.misused(k, "is initialised again", "initialise it once, before the device can be reached.")
 	}
@@ -52,6 +80,7 @@ func (l *IO_REMOVE_LOCK) misused(k *irql.K, what, fix string) {
 // usable reports a lock that was never initialised in this run.
 func (l *IO_REMOVE_LOCK) usable(k *irql.K) {
 	ke.Alive(k, l.id)
+	l.alive(k)
 	if !l.run.Of(k) {
 		l.misused(k, "is used without having been initialised", "call IoInitializeRemoveLock when the "+
 			"device is created.")
@@ -61,8 +90,8 @@ func (l *IO_REMOVE_LOCK) usable(k *irql.K) {
 // IoAcquireRemoveLock counts a user. STATUS_DELETE_PENDING means that the device is going: do nothing but
 // complete the IRP.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: IoReleaseRemoveLock with the same tag. Rules: IRQL-001, LOCK-021.
-// Reference: wdm/nf-wdm-ioacquireremovelock.
+// IRQL: <= DISPATCH_LEVEL. Ownership: IoReleaseRemoveLock with the same tag. Rules: IRQL-001, LOCK-021,
+// POOL-013. Reference: wdm/nf-wdm-ioacquireremovelock.
 func IoAcquireRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, tag any) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.IoAcquireRemoveLock)
 	lock.usable(k)
@@ -79,7 +108,7 @@ func IoAcquireRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, tag any) ntstatus.NTST
 
 // IoReleaseRemoveLock ends what IoAcquireRemoveLock with the same tag began.
 //
-// IRQL: <= DISPATCH_LEVEL. Rules: IRQL-001, LOCK-021. Reference: wdm/nf-wdm-ioreleaseremovelock.
+// IRQL: <= DISPATCH_LEVEL. Rules: IRQL-001, LOCK-021, POOL-013. Reference: wdm/nf-wdm-ioreleaseremovelock.
 func IoReleaseRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, tag any) {
 	ke.Enter(k, ddi.IoReleaseRemoveLock)
 	lock.usable(k)

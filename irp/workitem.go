@@ -32,6 +32,8 @@ type IO_WORKITEM struct {
 	freed   bool
 	seq     uint64
 	freeSeq uint64
+
+	mortal
 }
 
 var siteAllocateWorkItem = ke.Site{Name: "fault/IoAllocateWorkItem",
@@ -132,6 +134,9 @@ func (w *IO_WORKITEM) wrong(k *irql.K, what, fix string) {
 }
 
 func workItemMisused(k *irql.K, d ddi.ID, w *IO_WORKITEM, noRoutine bool) {
+	if w != nil && !w.there(k, w.name()) {
+		return
+	}
 	f := verify.Finding{Rule: verify.OBJ_009, BugCheck: 0xE4, Obj: "work"}
 	sub := "0x0"
 	switch {

@@ -32,6 +32,7 @@ type WORKER_THREAD_ROUTINE func(k *irql.K, parameter any)
 func IoInitializeWorkItem(k *irql.K, ioObject any, w *IO_WORKITEM) {
 	const d = ddi.IoInitializeWorkItem
 	ke.Enter(k, d)
+	w.there(k, w.name())
 	io := state.Of(k)
 	if w.run.Of(k) {
 		ke.Adds(k, ke.Use{Obj: w.id, How: ke.W})
@@ -94,6 +95,14 @@ func IoUninitializeWorkItem(k *irql.K, w *IO_WORKITEM) {
 	w.end(k, ddi.IoUninitializeWorkItem)
 }
 
+// name is how reports call the item.
+func (w *IO_WORKITEM) name() string {
+	if w.id == 0 {
+		return "a work item"
+	}
+	return w.id.String()
+}
+
 // Busy says why the memory of a work item must not go, "" when it may.
 func (w *IO_WORKITEM) Busy() string {
 	if w.own() && w.made() && !w.freed && w.queued {
@@ -103,7 +112,8 @@ func (w *IO_WORKITEM) Busy() string {
 }
 
 // Gone tells the item that its memory is no more.
-func (w *IO_WORKITEM) Gone(_ verify.RuleID, seq uint64) {
+func (w *IO_WORKITEM) Gone(rule verify.RuleID, seq uint64) {
+	w.dies(rule, seq)
 	if w.own() && w.made() && !w.freed {
 		w.freed, w.freeSeq = true, seq
 		w.drv.io.dropItem(w)
@@ -141,6 +151,8 @@ type WORK_QUEUE_ITEM struct {
 	run    ke.Stamp
 	image  *ke.Image
 	queued bool
+
+	mortal
 }
 
 // ID returns the id reports use for the item.
@@ -155,7 +167,18 @@ func (w *WORK_QUEUE_ITEM) Busy() string {
 }
 
 // Gone tells the item that its memory is no more: it has to be initialised again.
-func (w *WORK_QUEUE_ITEM) Gone(verify.RuleID, uint64) { *w = WORK_QUEUE_ITEM{} }
+func (w *WORK_QUEUE_ITEM) Gone(rule verify.RuleID, seq uint64) {
+	*w = WORK_QUEUE_ITEM{id: w.id, run: w.run}
+	w.dies(rule, seq)
+}
+
+// name is how reports call the item.
+func (w *WORK_QUEUE_ITEM) name() string {
+	if w.id == 0 {
+		return "a work item"
+	}
+	return w.id.String()
+}
 
 // ExInitializeWorkItem prepares a work item that no device or driver object goes with.
 //
@@ -164,6 +187,7 @@ func (w *WORK_QUEUE_ITEM) Gone(verify.RuleID, uint64) { *w = WORK_QUEUE_ITEM{} }
 func ExInitializeWorkItem(k *irql.K, item *WORK_QUEUE_ITEM, routine WORKER_THREAD_ROUTINE, context any) {
 	const d = ddi.ExInitializeWorkItem
 	ke.Enter(k, d)
+	item.there(k, item.name())
 	if item.run.Of(k) {
 		ke.Adds(k, ke.Use{Obj: item.id, How: ke.W})
 	}
@@ -195,6 +219,7 @@ func ExQueueWorkItem(k *irql.K, item *WORK_QUEUE_ITEM, queueType WORK_QUEUE_TYPE
 	_ = queueType
 	const d = ddi.ExQueueWorkItem
 	ke.Enter(k, d)
+	item.there(k, item.name())
 	if item.run.Of(k) {
 		ke.Point(k, ke.Use{Obj: item.id, How: ke.A})
 	}
