@@ -259,7 +259,7 @@ func (p *IRP) reinitialise() {
 	*p = IRP{m: p.m, io: p.io, id: p.id, locs: p.locs, origin: p.origin, creator: p.creator,
 		allocSeq:   p.allocSeq,
 		allocFlags: p.allocFlags, next: p.next, prev: p.prev, stackCount: p.stackCount, serial: p.serial,
-		ran: p.ran}
+		ran: p.ran, mem: p.mem}
 	p.forgetRun()
 	p.prepare(p.stackCount)
 }

@@ -52,6 +52,8 @@ type DRIVER_OBJECT struct {
 	gone    bool
 	idle    ke.Object // signalled when a work item has run or a file object has gone
 
+	extensions []driverExtension
+
 	working    int32 // work items that run
 	exRoutines int32 // set by IoSetCompletionRoutineEx and not yet run
 

@@ -83,6 +83,7 @@ func (io *ioManager) unloaded(k *irql.K, drv *DRIVER_OBJECT) {
 		ke.Wait(k, []*ke.Object{&drv.idle}, false, nil, "the end of a work item")
 	}
 	io.m.RunUnloadChecks(drv.image)
+	drv.freeExtensions(k)
 	drv.image.Unloaded = true
 	io.m.Ends(drv.id)
 	drv.gone = true

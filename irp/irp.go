@@ -219,6 +219,7 @@ type IRP struct {
 	cancelAt      int64            // time of IoCancelIrp
 	serial        uint64           // changes with every transfer of ownership
 
+	mem       *Buffer     // bytes of the driver's that it lies in, with IoInitializeIrp and As
 	entry     *LIST_ENTRY // Tail.Overlay.ListEntry, made when it is asked for
 	csq       *IO_CSQ     // the cancel-safe queue it is in
 	csqKey    any         // what the queue stored in DriverContext[3]

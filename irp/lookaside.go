@@ -33,9 +33,11 @@ type LOOKASIDE_LIST_EX struct {
 	owner    *ke.Image
 	allocate ALLOCATE_FUNCTION_EX
 	free     FREE_FUNCTION_EX
+	calls    [2]uintptr // code of the driver's two routines, for its frames
 	poolType POOL_TYPE
 	size     uint64
 	tag      uint32
+	raises   bool      // an allocation that fails does
 	out      []*Buffer // entries handed out
 	live     bool
 	goneRule verify.RuleID
@@ -101,26 +103,31 @@ func (l *LOOKASIDE_LIST_EX) usable(k *irql.K, d ddi.ID) bool {
 func ExInitializeLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX, allocate ALLOCATE_FUNCTION_EX,
 	free FREE_FUNCTION_EX,
 	poolType POOL_TYPE, flags uint32, size uint64, tag uint32, depth uint16) ntstatus.NTSTATUS {
-	ke.Enter(k, ddi.ExInitializeLookasideListEx)
-	l := lookaside
+	const d = ddi.ExInitializeLookasideListEx
+	ke.Enter(k, d)
+	lookaside.begin(k, d, LOOKASIDE_LIST_EX{allocate: allocate, free: free,
+		calls: [2]uintptr{codeOf(allocate), codeOf(free)}, poolType: poolType, size: size, tag: tag})
+	return ntstatus.STATUS_SUCCESS
+}
+
+// begin is every routine that initialises a list; as says what it is to be.
+func (l *LOOKASIDE_LIST_EX) begin(k *irql.K, d ddi.ID, as LOOKASIDE_LIST_EX) {
 	if l.live && l.run.Of(k) {
 		l.report(k, "0xca", "a lookaside list is initialised twice",
 			fmt.Sprintf("%v is initialised a second time", l.id))
-		return ntstatus.STATUS_SUCCESS
+		return
 	}
-	*l = LOOKASIDE_LIST_EX{run: ke.StampOf(k), id: ke.Of(k).NewID(trace.Lookaside), owner: ke.Acting(k),
-		allocate: allocate,
-		free:     free, poolType: poolType, size: size, tag: tag, live: true}
-	if size < lookasideMinimum {
+	*l = as
+	l.run, l.id, l.owner, l.live = ke.StampOf(k), ke.Of(k).NewID(trace.Lookaside), ke.Acting(k), true
+	if l.size < lookasideMinimum {
 		l.report(k, "0xcd", "the entries of a lookaside list are too small",
-			fmt.Sprintf("%v: entries of %d bytes have no room for a link", l.id, size))
+			fmt.Sprintf("%v: entries of %d bytes have no room for a link", l.id, l.size))
 	}
-	checkTag(k, ddi.ExInitializeLookasideListEx, tag)
+	checkTag(k, d, l.tag)
 	s := lookasideState.Of(k)
 	s.live = append(s.live, l)
 	ke.Of(k).Ends(l.id)
-	l.initSeq = ke.Call(k, ddi.ExInitializeLookasideListEx, l.id)
-	return ntstatus.STATUS_SUCCESS
+	l.initSeq = ke.Call(k, d, l.id)
 }
 
 // ExAllocateFromLookasideListEx takes an entry from the list; nil when there is no memory. Its contents are
@@ -130,32 +137,35 @@ func ExInitializeLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX, alloca
 // POOL-002, POOL-021, IRQL-001. Reference: wdm/nf-wdm-exallocatefromlookasidelistex.
 func ExAllocateFromLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX) *Buffer {
 	ke.Enter(k, ddi.ExAllocateFromLookasideListEx)
-	l := lookaside
+	return lookaside.take(k, ddi.ExAllocateFromLookasideListEx, &siteLookaside)
+}
+
+// take is every routine that takes an entry from a list.
+func (l *LOOKASIDE_LIST_EX) take(k *irql.K, d ddi.ID, site *ke.Site) *Buffer {
 	ke.Point(k, ke.Use{Obj: l.id, How: ke.Deq})
-	if !l.usable(k, ddi.ExAllocateFromLookasideListEx) {
+	if !l.usable(k, d) {
 		return nil
 	}
-	r := pool.Request{DDI: ddi.ExAllocateFromLookasideListEx, Kind: l.poolType.kind(),
-		Size: blockSize(l.size), Tag: l.tag,
+	r := pool.Request{DDI: d, Kind: l.poolType.kind(), Size: blockSize(l.size), Tag: l.tag,
 		Uninitialized: true}
 	allocationLevel(k, &r)
-	b := l.get(k, &r)
+	b := l.get(k, &r, site)
 	if b == nil {
-		return noPool(k, &r, false)
+		return noPool(k, &r, l.raises)
 	}
 	ke.Adds(k, ke.Use{Obj: l.id, How: ke.Deq})
 	l.out = append(l.out, b)
 	return b
 }
 
-func (l *LOOKASIDE_LIST_EX) get(k *irql.K, r *pool.Request) *Buffer {
+func (l *LOOKASIDE_LIST_EX) get(k *irql.K, r *pool.Request, site *ke.Site) *Buffer {
 	if l.allocate != nil {
-		ke.Push(k, ke.Frame{Kind: ke.FrameQueue, Image: l.owner, Obj: l.id, Fn: codeOf(l.allocate)})
+		ke.Push(k, ke.Frame{Kind: ke.FrameQueue, Image: l.owner, Obj: l.id, Fn: l.calls[0]})
 		b := l.allocate(k, l.poolType, l.size, l.tag, l)
 		ke.Pop(k)
 		return b
 	}
-	if ke.Fails(k, &siteLookaside) {
+	if ke.Fails(k, site) {
 		return nil
 	}
 	b := pool.Alloc(k, r)
@@ -171,28 +181,32 @@ func (l *LOOKASIDE_LIST_EX) get(k *irql.K, r *pool.Request) *Buffer {
 // Reference: wdm/nf-wdm-exfreetolookasidelistex.
 func ExFreeToLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX, entry *Buffer) {
 	ke.Enter(k, ddi.ExFreeToLookasideListEx)
-	l := lookaside
+	lookaside.giveBack(k, ddi.ExFreeToLookasideListEx, entry)
+}
+
+// giveBack is every routine that gives an entry back.
+func (l *LOOKASIDE_LIST_EX) giveBack(k *irql.K, d ddi.ID, entry *Buffer) {
 	ke.Point(k, ke.Use{Obj: l.id, How: ke.Enq})
-	if !l.usable(k, ddi.ExFreeToLookasideListEx) {
+	if !l.usable(k, d) {
 		return
 	}
 	if !l.takeBack(entry) {
-		if entry != nil && pool.Gone(entry) {
-			pool.Free(k, ddi.ExFreeToLookasideListEx, entry, 0) // reports POOL-006
+		if entry == nil || pool.Gone(entry) {
+			pool.Free(k, d, entry, 0) // reports POOL-007 or POOL-006
 			return
 		}
 		l.report(k, "0xcb", "an entry of another lookaside list",
-			fmt.Sprintf("ExFreeToLookasideListEx: %v did not come from %v", entry.ID(), l.id))
+			fmt.Sprintf("%v: %v did not come from %v", d, entry.ID(), l.id))
 		return
 	}
 	if l.free != nil {
-		ke.Push(k, ke.Frame{Kind: ke.FrameQueue, Image: l.owner, Obj: l.id, Fn: codeOf(l.free)})
+		ke.Push(k, ke.Frame{Kind: ke.FrameQueue, Image: l.owner, Obj: l.id, Fn: l.calls[1]})
 		l.free(k, entry, l)
 		ke.Pop(k)
 		return
 	}
 	pool.SetLookaside(entry, false)
-	pool.Free(k, ddi.ExFreeToLookasideListEx, entry, 0)
+	pool.Free(k, d, entry, 0)
 }
 
 func (l *LOOKASIDE_LIST_EX) takeBack(entry *Buffer) bool {
@@ -211,9 +225,13 @@ func (l *LOOKASIDE_LIST_EX) takeBack(entry *Buffer) bool {
 // Reference: wdm/nf-wdm-exdeletelookasidelistex.
 func ExDeleteLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX) {
 	ke.Enter(k, ddi.ExDeleteLookasideListEx)
-	l := lookaside
+	lookaside.end(k, ddi.ExDeleteLookasideListEx)
+}
+
+// end is every routine that deletes a list.
+func (l *LOOKASIDE_LIST_EX) end(k *irql.K, d ddi.ID) {
 	ke.Point(k, ke.Use{Obj: l.id, How: ke.W})
-	if !l.usable(k, ddi.ExDeleteLookasideListEx) {
+	if !l.usable(k, d) {
 		return
 	}
 	if n := len(l.out); n > 0 {
@@ -229,7 +247,7 @@ func ExDeleteLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX) {
 			break
 		}
 	}
-	ke.Call(k, ddi.ExDeleteLookasideListEx, l.id)
+	ke.Call(k, d, l.id)
 }
 
 // checkUnload reports lists a driver has left. Rules: UNLOAD-003.
@@ -244,6 +262,6 @@ func (s *lookasides) checkUnload(m *ke.Machine, img *ke.Image) {
 			Headline: fmt.Sprintf("%s is unloaded and leaves the lookaside list %v", img.Name, l.id),
 			Args:     [4]verify.Arg{arg(img.Name, "the driver")},
 			Places: []verify.Place{{Label: "INITIALISED",
-				Seq: l.initSeq}}, Fix: "ExDeleteLookasideListEx in the unload routine."})
+				Seq: l.initSeq}}, Fix: "delete it in the unload routine."})
 	}
 }

@@ -38,17 +38,23 @@ const (
 // POOL_TYPE is the pool type of the older routines.
 type POOL_TYPE uint32
 
-// Pool types and the bits that may be or-ed to them.
+// Pool types.
 const (
-	NonPagedPool                     POOL_TYPE = 0
-	NonPagedPoolExecute              POOL_TYPE = 0
-	PagedPool                        POOL_TYPE = 1
-	NonPagedPoolCacheAligned         POOL_TYPE = 4
-	PagedPoolCacheAligned            POOL_TYPE = 5
-	POOL_RAISE_IF_ALLOCATION_FAILURE POOL_TYPE = 16
-	POOL_COLD_ALLOCATION             POOL_TYPE = 256
-	NonPagedPoolNx                   POOL_TYPE = 512
-	NonPagedPoolNxCacheAligned       POOL_TYPE = 516
+	NonPagedPool               POOL_TYPE = 0
+	NonPagedPoolExecute        POOL_TYPE = 0
+	PagedPool                  POOL_TYPE = 1
+	NonPagedPoolCacheAligned   POOL_TYPE = 4
+	PagedPoolCacheAligned      POOL_TYPE = 5
+	NonPagedPoolNx             POOL_TYPE = 512
+	NonPagedPoolNxCacheAligned POOL_TYPE = 516
+)
+
+// The bits that may be or-ed to a pool type. Lookaside lists take some of them as flags.
+const (
+	POOL_QUOTA_FAIL_INSTEAD_OF_RAISE = 8
+	POOL_RAISE_IF_ALLOCATION_FAILURE = 16
+	POOL_COLD_ALLOCATION             = 256
+	POOL_NX_ALLOCATION               = 512
 )
 
 // Tag makes a pool tag of up to four characters, in the order in which WinDbg shows them. It is not a
@@ -232,12 +238,16 @@ func checkRequest(k *irql.K, r *pool.Request) bool {
 			Fix: "do without the block when there is nothing to put into it."})
 	}
 	if r.Kind == pool.NonPagedExecute {
-		ke.Report(k, verify.Finding{Rule: verify.POOL_019, BugCheck: 0xC4, Obj: r.DDI.String(),
-			Headline: fmt.Sprintf("%v is asked for executable pool", r.DDI),
-			Args: [4]verify.Arg{arg("0x2000",
-				"executable pool requested")}, Fix: "use POOL_FLAG_NON_PAGED."})
+		executable(k, r.DDI)
 	}
 	return checkTag(k, r.DDI, r.Tag)
+}
+
+func executable(k *irql.K, d ddi.ID) {
+	ke.Report(k, verify.Finding{Rule: verify.POOL_019, BugCheck: 0xC4, Obj: d.String(),
+		Headline: fmt.Sprintf("%v is asked for executable pool", d),
+		Args:     [4]verify.Arg{arg("0x2000", "executable pool requested")},
+		Fix:      "use POOL_FLAG_NON_PAGED, or POOL_NX_ALLOCATION with an older lookaside list."})
 }
 
 // allocationLevel reports POOL-002 and POOL-003.

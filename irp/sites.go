@@ -11,5 +11,7 @@ func Sites() []*ke.Site {
 		&siteAllocatePool2, &siteAllocatePoolWithTag, &siteAllocatePoolZero, &siteAllocateUninit,
 		&siteSetRoutine, &siteSystemBuffer, &siteUserRequest, &siteAllocateWorkItem,
 		&siteForcePending, &sitePagesForMdl, &sitePagesForMdlEx, &siteFewerPages, &siteFewerPagesEx,
+		&siteNPagedLookaside, &sitePagedLookaside, &siteQuota, &siteQuotaTag, &siteQuotaZero, &siteQuotaRaw,
+		&siteDriverExtension, &siteProbeWrite,
 	}
 }

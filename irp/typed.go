@@ -43,6 +43,23 @@ func Free[T any](k *irql.K, t *Typed[T], tag uint32) {
 	pool.Free(k, ddi.ExFreePoolWithTag, t.Handle(), tag)
 }
 
+// As gives memory the type of a structure, as a cast of its address does in C: what ExAllocatePool2, a
+// lookaside list or IoAllocateDriverObjectExtension returned. The same structure comes back every time, for
+// use at once; it starts as its zero value and ends with the memory. Whether it fits in is not looked at,
+// except for an IRP (IoInitializeIrp).
+//
+// IRQL: that of the memory. Ownership: that of the memory. Rules: POOL-013, POOL-026, IRQL-008. Reference:
+// none; it is not a routine of Windows.
+//
+//go:norace
+func As[T any](b *Buffer) *T {
+	v, fresh := pool.As[T](b)
+	if p, ok := any(v).(*IRP); ok && fresh {
+		p.mem = b
+	}
+	return v
+}
+
 // StackBuffer is a local array of n bytes of the routine that runs now; it is gone when that returns.
 //
 // IRQL: any. Ownership: the routine's. Rules: POOL-026 when it is used or still lent after the return.

@@ -88,6 +88,8 @@ func (b *block) notABlock(k *ke.K, d ddi.ID, v *Buffer) {
 	switch {
 	case v.alias != nil && v.alias.Own:
 		what = "the mapping of " + v.alias.Obj.String()
+	case b.lookasid && b.owner == nil:
+		what = "memory that the system frees"
 	case b.lookasid:
 		what = "an entry of a lookaside list"
 	}

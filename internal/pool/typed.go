@@ -176,8 +176,8 @@ func Containing(m *ke.Machine, p unsafe.Pointer) *Buffer {
 
 func (b *block) contains(p unsafe.Pointer) bool {
 	switch v := b.typed(); {
-	case v != nil:
-		return v.within(p)
+	case v != nil && v.within(p):
+		return true
 	case b.c != nil:
 		return inside(p, unsafe.Pointer(unsafe.SliceData(b.c.mem[canarySize:])), uintptr(b.size))
 	}
