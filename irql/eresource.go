@@ -295,7 +295,10 @@ func (r *ERESOURCE) acquire(k *K, d ddi.ID, want ke.Want, wait bool) bool {
 	ke.Point(k, ke.Use{Obj: r.id, How: ke.Acq})
 	n, exclusive := ke.RWCount(k, &r.lock)
 	if n > 0 && !exclusive && want == ke.WantExclusive && wait {
-		h, _ := ke.FindHeld(k, r)
+		h := ke.Held{}
+		if held, ok := ke.FindHeld(k, r); ok {
+			h = *held
+		}
 		ke.Report(k, verify.Finding{Rule: verify.LOCK_018, Obj: r.id.String(), BugCheck: 0xC4,
 			AllowedIRQL: verify.AnyIRQL,
 			Headline:    fmt.Sprintf("%v on %v, which this thread shares: it would wait for itself", d, r.id),
@@ -328,6 +331,10 @@ func (r *ERESOURCE) release(k *K, d ddi.ID) {
 	}
 	r.checkAPCs(k, d, "0x38")
 	ke.Point(k, ke.Use{Obj: r.id, How: ke.Rel})
+	if n, _ = ke.RWCount(k, &r.lock); n == 0 {
+		r.notOwned(k, d, "") // an APC of the thread has released it meanwhile
+		return
+	}
 	ke.Call(k, d, r.id)
 	if n == 1 {
 		if _, after, _ := ke.Unhold(k, r); after > 0 {
@@ -341,7 +348,7 @@ func (r *ERESOURCE) release(k *K, d ddi.ID) {
 func (r *ERESOURCE) notOwned(k *K, d ddi.ID, how string) {
 	f := verify.Finding{Rule: verify.LOCK_018, Obj: r.id.String(), BugCheck: 0xE3,
 		AllowedIRQL: verify.AnyIRQL,
-		Headline:    fmt.Sprintf("%v on %v by a thread that does not own it%s", d, r.id, how),
+		Headline:    fmt.Sprintf("%v on %v by %s that does not own it%s", d, r.id, caller(k), how),
 		Args: [4]verify.Arg{{Value: r.id.String(), Meaning: "the resource"},
 			{Value: ke.ThreadOf(k).ID.String(), Meaning: "current thread"}},
 		Places: []verify.Place{{Label: "initialised", Seq: r.initSeq}},

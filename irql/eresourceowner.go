@@ -86,7 +86,7 @@ func (r *ERESOURCE) setOwner(k *K, d ddi.ID, to ERESOURCE_THREAD) {
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-exreleaseresourceforthreadlite.md
 func ExReleaseResourceForThreadLite(k *K, resource *ERESOURCE, resourceThreadId ERESOURCE_THREAD) {
 	const d = ddi.ExReleaseResourceForThreadLite
-	if resourceThreadId == ERESOURCE_THREAD(resourceThread(ke.ThreadOf(k))) {
+	if !ke.IsDPC(k) && resourceThreadId == ERESOURCE_THREAD(resourceThread(ke.ThreadOf(k))) {
 		resource.release(k, d)
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"calloutsim/internal/ke"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
+	"calloutsim/ntstatus"
 )
 
 // FAST_MUTEX is a mutex whose owner is at APC_LEVEL. It is not recursive. It lies in driver memory and is
@@ -200,7 +201,7 @@ func (m *ownedMutex) checkAcquire(k *K, d ddi.ID, kind uint8) {
 		m.misuse(k, fmt.Sprintf("%v on %v at %v, where no thread can wait", d, m.id, KIRQL(now)), "0x33",
 			"use a spin lock, or acquire before the level is raised.", verify.IRQL_001)
 	}
-	if m.o.Owner == ke.ThreadOf(k) {
+	if ke.Owns(k, m.o.Owner) {
 		m.misuse(k, fmt.Sprintf("%v on %v, which this thread owns: it would wait for itself", d, m.id),
 			"0x33",
 			"split the helper into a version that locks and one that expects the lock.")
@@ -220,7 +221,7 @@ func apcsKeptOff(k *K) bool {
 
 func (m *ownedMutex) acquire(k *K, d ddi.ID, kind uint8, try bool) bool {
 	ke.EnterAnyLevel(k, d)
-	if try && m.fresh(k) && m.o.Owner == ke.ThreadOf(k) && ke.IRQL(k) <= ke.APC {
+	if try && m.fresh(k) && ke.Owns(k, m.o.Owner) && ke.IRQL(k) <= ke.APC {
 		return false
 	}
 	m.checkAcquire(k, d, kind)
@@ -239,8 +240,10 @@ func (m *ownedMutex) acquire(k *K, d ddi.ID, kind uint8, try bool) bool {
 		ke.ChangeAPCState(k, 0, -1)
 	}
 	objs := [1]*ke.Object{&m.o}
-	ke.Wait(k, objs[:], false, nil, d.String())
-	m.o.Owner, m.saved = ke.ThreadOf(k), saved
+	if s := ke.Wait(k, objs[:], false, nil, d.String()); s != ntstatus.STATUS_SUCCESS {
+		return false // a DPC, which cannot wait (reported)
+	}
+	m.o.Owner, m.saved = ke.Owner(k), saved
 	ke.Call(k, d, m.id)
 	ke.Hold(k, ke.Held{Lock: m, ID: m.id, Kind: kind, Saved: saved})
 	return true
@@ -255,7 +258,7 @@ func (m *ownedMutex) release(k *K, d ddi.ID, kind uint8) {
 		m.misuse(k, fmt.Sprintf("%v on %v, which nobody owns", d, m.id), "0x34",
 			"release once for each acquisition.")
 		return
-	case owner != ke.ThreadOf(k):
+	case !ke.Owns(k, owner):
 		m.reportStranger(k, d, owner)
 	}
 	if kind == fastMutex && ke.IRQL(k) != ke.APC || ke.IRQL(k) > ke.APC {
@@ -273,8 +276,11 @@ func (m *ownedMutex) release(k *K, d ddi.ID, kind uint8) {
 			Places:   []verify.Place{{Label: "acquired", Seq: h.Seq}}})
 	}
 	ke.Point(k, ke.Use{Obj: m.id, How: ke.Rel})
-	if _, after, _ := ke.Unhold(k, m); after > 0 {
+	switch _, after, mine := ke.Unhold(k, m); {
+	case after > 0:
 		reportMutexOrder(k, d, m.id)
+	case !mine:
+		ke.Drop(k, m)
 	}
 	ke.Call(k, d, m.id)
 	saved := m.saved
@@ -291,7 +297,7 @@ func (m *ownedMutex) release(k *K, d ddi.ID, kind uint8) {
 func (m *ownedMutex) reportStranger(k *K, d ddi.ID, owner *ke.Thread) {
 	ke.Report(k, verify.Finding{Rule: verify.LOCK_004, Obj: m.id.String(), BugCheck: 0xC4,
 		Also: []verify.RuleID{verify.LOCK_016},
-		Headline: fmt.Sprintf("%v on %v by a thread that does not own it; its owner is %s", d, m.id,
+		Headline: fmt.Sprintf("%v on %v by %s that does not own it; its owner is %s", d, m.id, caller(k),
 			owner.Name()),
 		Args: [4]verify.Arg{{Value: "0x1004", Meaning: "released by another thread"},
 			{Value: m.id.String(), Meaning: "the mutex"}, {Value: owner.ID.String(), Meaning: "owner"},

@@ -63,7 +63,7 @@ func KeReleaseMutant(k *K, mutant *KMUTANT, increment KPRIORITY, abandoned, wait
 		reportWaitFlag(k, d, ke.APC)
 	}
 	mutant.usable(k, d, verify.LOCK_007)
-	if !abandoned && mutant.o.Owner != ke.ThreadOf(k) {
+	if !abandoned && !ke.Owns(k, mutant.o.Owner) {
 		notOwned(k, d, mutant)
 	}
 	ke.Point(k, ke.Use{Obj: mutant.id, How: ke.Rel})
@@ -90,7 +90,7 @@ func notOwned(k *K, d ddi.ID, mutex *KMUTEX) {
 		status = ntstatus.STATUS_ABANDONED
 	}
 	f := verify.Finding{Rule: verify.LOCK_017, Obj: mutex.id.String(), BugCheck: 0x1E,
-		Headline: fmt.Sprintf("%v on %v by a thread that does not own it", d, mutex.id),
+		Headline: fmt.Sprintf("%v on %v by %s that does not own it", d, mutex.id, caller(k)),
 		Args:     [4]verify.Arg{{Value: fmt.Sprintf("0x%08X", uint32(status)), Meaning: status.String()}},
 		Fix:      "release in the thread that acquired; for a hand-over use a semaphore or an event."}
 	if mutex.o.Owner != nil {

@@ -59,7 +59,7 @@ func KeReleaseMutex(k *K, mutex *KMUTEX, wait bool) int32 {
 		reportWaitFlag(k, ddi.KeReleaseMutex, ke.APC)
 	}
 	mutex.usable(k, ddi.KeReleaseMutex, verify.LOCK_007)
-	if mutex.o.Owner != ke.ThreadOf(k) {
+	if !ke.Owns(k, mutex.o.Owner) {
 		notOwned(k, ddi.KeReleaseMutex, mutex)
 	}
 	ke.Point(k, ke.Use{Obj: mutex.id, How: ke.Rel})

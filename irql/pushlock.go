@@ -104,7 +104,9 @@ func (l *EX_PUSH_LOCK) acquire(k *K, d ddi.ID, want ke.Want, kind uint8) {
 	}
 	ke.Point(k, ke.Use{Obj: l.id, How: ke.Acq})
 	noteOrder(k, d, l.id)
-	ke.AcquireRW(k, &l.lock, want, true, d.String())
+	if !ke.AcquireRW(k, &l.lock, want, true, d.String()) {
+		return // a DPC, which cannot wait (reported)
+	}
 	ke.Call(k, d, l.id)
 	ke.Hold(k, ke.Held{Lock: l, ID: l.id, Kind: kind, Saved: ke.IRQL(k), AtEnd: verify.LOCK_015})
 }
@@ -113,11 +115,7 @@ func (l *EX_PUSH_LOCK) release(k *K, d ddi.ID, kind uint8) {
 	ke.EnterAnyLevel(k, d)
 	l.usable(k, d, verify.LOCK_007)
 	if n, _ := ke.RWCount(k, &l.lock); n == 0 {
-		headline := fmt.Sprintf("%v on %v, which this thread does not hold", d, l.id)
-		if l.lock.Owned() {
-			headline += "; " + l.lock.Owners() + " does"
-		}
-		l.misuse(k, headline, "0xeb", "release in the thread that acquired, once.")
+		l.notHeld(k, d)
 		return
 	}
 	l.checkLevel(k, d, "0xeb")
@@ -129,11 +127,24 @@ func (l *EX_PUSH_LOCK) release(k *K, d ddi.ID, kind uint8) {
 			Fix:      "release with the routine that belongs to the acquisition."})
 	}
 	ke.Point(k, ke.Use{Obj: l.id, How: ke.Rel})
+	if n, _ := ke.RWCount(k, &l.lock); n == 0 {
+		l.notHeld(k, d) // an APC of the thread has released it meanwhile
+		return
+	}
 	if _, after, _ := ke.Unhold(k, l); after > 0 {
 		reportMutexOrder(k, d, l.id)
 	}
 	ke.Call(k, d, l.id)
 	ke.ReleaseRW(k, &l.lock)
+}
+
+// notHeld reports a release by a context that does not hold the lock.
+func (l *EX_PUSH_LOCK) notHeld(k *K, d ddi.ID) {
+	headline := fmt.Sprintf("%v on %v by %s that does not hold it", d, l.id, caller(k))
+	if l.lock.Owned() {
+		headline += "; " + l.lock.Owners() + " does"
+	}
+	l.misuse(k, headline, "0xeb", "release in the thread that acquired, once.")
 }
 
 // checkLevel looks at the level, and whether normal kernel APCs are kept off.

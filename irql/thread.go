@@ -54,6 +54,14 @@ func (t *KTHREAD) Dereference() int { t.refs--; return t.refs }
 // threadOf is the thread object of the thread k runs on.
 func threadOf(k *K) *KTHREAD { return ThreadObject(ke.ThreadOf(k)) }
 
+// caller says in a report who claims a lock that somebody else owns, or nobody.
+func caller(k *K) string {
+	if ke.IsDPC(k) {
+		return "a DPC, which owns nothing of the thread it interrupted,"
+	}
+	return "a thread"
+}
+
 // ThreadObject gives the object of a thread. It is not a routine of Windows.
 func ThreadObject(t *ke.Thread) *KTHREAD {
 	if kt, ok := t.Data.(*KTHREAD); ok {
@@ -119,6 +127,11 @@ func PsTerminateSystemThread(k *K, exitStatus ntstatus.NTSTATUS) ntstatus.NTSTAT
 	const d = ddi.PsTerminateSystemThread
 	ke.Enter(k, d)
 	t := threadOf(k)
+	if ke.IsDPC(k) {
+		ke.BugCheck(k, verify.Finding{Rule: verify.OBJ_010, Obj: t.t.ID.String(), BugCheck: 0xE9,
+			Headline: "PsTerminateSystemThread in a DPC: the thread is whichever it interrupted",
+			Fix:      "let the thread end itself: return from its routine."})
+	}
 	if ke.IsWorker(k) {
 		ke.Report(k, verify.Finding{Rule: verify.OBJ_010, Obj: t.t.ID.String(), BugCheck: 0xE9,
 			Headline: "PsTerminateSystemThread in a work item: the thread belongs to the system",

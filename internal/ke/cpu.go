@@ -243,6 +243,7 @@ func (m *Machine) borrow(c *cpu, by *K, who Actor, past uint64, fn func(k *K)) {
 	} else {
 		m.lend(k, fn)
 	}
+	k.disown()
 	m.cur = by
 	c.inDPC = false
 	m.AddsOn(Use{AllDPCs, Count})

@@ -55,7 +55,8 @@ type K struct {
 	specialAPC int   // negative while special kernel APCs are disabled
 	apcs       []apc // special ones first
 	promisedBy ddi.ID
-	highSince  int64 // when the level reached DISPATCH_LEVEL by a raise or the start of a DPC
+	own        *Thread // stands for the context as an owner; see Owner
+	highSince  int64   // when the level reached DISPATCH_LEVEL by a raise or the start of a DPC
 }
 
 // Config says how a Machine behaves. The zero Config is two processors, the boring schedule, a small event

@@ -43,19 +43,18 @@ type rwWaiter struct {
 	o    Object // signalled when the lock is the thread's
 }
 
-// AcquireRW takes l for the thread of k, again if it is the thread's already. If it cannot be had at once it
-// waits or, without wait, gives up. why is for reports; the caller has checked the level.
+// AcquireRW takes l for k (see Owner), again if it is k's already. If it cannot be had at once it waits or,
+// without wait and where nobody can wait, gives up. why is for reports; the caller has checked the level.
 func AcquireRW(k *K, l *RWLock, want Want, wait bool, why string) bool {
-	t := k.t
 	Adds(k, Use{l.ID, Acq})
 	switch {
-	case l.grants(t, want):
-		l.give(t, want)
+	case l.grants(k.owns(), want):
+		l.give(Owner(k), want)
 		return true
-	case !wait:
+	case !wait, k.isDPC:
 		return false
 	}
-	w := &rwWaiter{t: t, want: want}
+	w := &rwWaiter{t: k.t, want: want}
 	w.o = Object{Kind: SynchronizationEvent, ID: l.ID, lock: l}
 	l.queue = append(l.queue, w)
 	objs := [1]*Object{&w.o}
@@ -63,11 +62,15 @@ func AcquireRW(k *K, l *RWLock, want Want, wait bool, why string) bool {
 	return true
 }
 
-// ReleaseRW gives back one acquisition of the thread of k, and hands the lock on when it was the last one.
-// The thread must own or share l.
+// ReleaseRW gives back one acquisition of k, and hands the lock on when it was the last one. k must own or
+// share l.
 func ReleaseRW(k *K, l *RWLock) {
 	Adds(k, Use{l.ID, Rel})
-	l.releaseAt(k, l.index(k.t))
+	i := l.index(k.owns())
+	if i < 0 {
+		panic("internal error: " + l.ID.String() + " is released by " + k.name + ", which does not own it")
+	}
+	l.releaseAt(k, i)
 }
 
 // releaseAt gives back one acquisition of the owner at index i.
@@ -88,10 +91,9 @@ func ShareRW(k *K, l *RWLock) {
 	l.admit(k)
 }
 
-// RWCount returns how often the thread of k has acquired l and not given it back, and whether it owns l
-// exclusively.
+// RWCount returns how often k has acquired l and not given it back, and whether it owns l exclusively.
 func RWCount(k *K, l *RWLock) (n int, exclusive bool) {
-	if i := l.index(k.t); i >= 0 {
+	if i := l.index(k.owns()); i >= 0 {
 		return l.owners[i].count, l.exclusive
 	}
 	return 0, false
@@ -126,7 +128,7 @@ func (l *RWLock) Owners() string {
 
 func (l *RWLock) index(t *Thread) int {
 	for i := range l.owners {
-		if l.owners[i].t == t {
+		if t != nil && l.owners[i].t == t {
 			return i
 		}
 	}

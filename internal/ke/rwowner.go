@@ -6,7 +6,7 @@ import "fmt"
 // release it for that owner.
 func GiveRW(k *K, l *RWLock, key uint64) {
 	Adds(k, Use{l.ID, W})
-	i := l.index(k.t)
+	i := l.index(k.owns())
 	l.owners[i].t, l.owners[i].key = nil, key
 }
 

@@ -60,11 +60,11 @@ func SetSignal(k *K, o *Object, v int32) int32 {
 }
 
 func (o *Object) available(t *Thread) bool {
-	return o.Signal > 0 || o.Kind == MutexObject && o.Owner == t
+	return o.Signal > 0 || o.Kind == MutexObject && o.Owner == t && t != nil
 }
 
-// take lets t consume what a satisfied wait consumes (irp.md 15).
-func (o *Object) take(t *Thread) {
+// take lets k consume what a satisfied wait consumes (irp.md 15).
+func (o *Object) take(k *K) {
 	switch o.Kind {
 	case SynchronizationEvent, SynchronizationTimer:
 		o.Signal = 0
@@ -73,15 +73,15 @@ func (o *Object) take(t *Thread) {
 	case MutexObject:
 		o.Signal--
 		if o.Owner == nil {
-			o.Owner = t
-			o.owned(t)
+			o.Owner = Owner(k)
+			o.owned(o.Owner)
 		}
 	}
 }
 
-// takeFor is take for the thread that k runs on; k then knows what led to the signal.
+// takeFor is take; k then knows what led to the signal.
 func (o *Object) takeFor(k *K) {
-	o.take(k.t)
+	o.take(k)
 	if r := k.m.races; r != nil {
 		r.satisfied(k, o)
 	}
@@ -139,7 +139,7 @@ func Wait(k *K, objs []*Object, all bool, due *int64, why string) ntstatus.NTSTA
 func WaitAs(k *K, how WaitHow, objs []*Object, all bool, due *int64, why string) ntstatus.NTSTATUS {
 	t, m := k.t, k.m
 	if k.isDPC {
-		return m.poll(t, objs, all)
+		return m.poll(k, objs, all)
 	}
 	end := int64(0)
 	if due != nil && *due != 0 {
@@ -194,14 +194,15 @@ func Await(k *K, cond func() bool, due *int64, why string) bool {
 }
 
 // poll is a wait without blocking, for DPCs: it borrows no wait blocks of the thread it interrupted.
-func (m *Machine) poll(t *Thread, objs []*Object, all bool) ntstatus.NTSTATUS {
+func (m *Machine) poll(k *K, objs []*Object, all bool) ntstatus.NTSTATUS {
+	mine := k.owns()
 	for _, o := range objs {
 		m.AddsOn(Use{o.ID, Waits})
 	}
 	for i, o := range objs {
-		switch ok := o.available(t); {
+		switch ok := o.available(mine); {
 		case ok && !all:
-			o.takeFor(m.cur)
+			o.takeFor(k)
 			return o.told(ntstatus.STATUS_WAIT_0 + ntstatus.NTSTATUS(i))
 		case !ok && all:
 			return ntstatus.STATUS_TIMEOUT
@@ -211,7 +212,7 @@ func (m *Machine) poll(t *Thread, objs []*Object, all bool) ntstatus.NTSTATUS {
 		return ntstatus.STATUS_TIMEOUT
 	}
 	for _, o := range objs {
-		o.takeFor(m.cur)
+		o.takeFor(k)
 	}
 	return ntstatus.STATUS_SUCCESS
 }
