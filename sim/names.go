@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,7 +54,7 @@ func (m *Machine) names() *simtrace.Names {
 		Func: ke.FuncName,
 		Rule: func(id uint64) string {
 			if id == uint64(verify.NoRule) {
-				return ke.DataRace
+				return kinds(m.ke.Findings())
 			}
 			r := record(verify.RuleID(id))
 			return strings.TrimSpace(verify.RuleID(id).String() + " " + r.FullName())
@@ -120,4 +121,15 @@ func (o *Options) header() map[string]any {
 		h["pins"] = pins
 	}
 	return h
+}
+
+// kinds names the kinds of findings that no rule has a number for; a run mostly has one.
+func kinds(findings []Finding) string {
+	var names []string
+	for i := range findings {
+		if f := &findings[i]; f.Rule == verify.NoRule && !slices.Contains(names, f.Kind) {
+			names = append(names, f.Kind)
+		}
+	}
+	return strings.Join(names, " or ")
 }

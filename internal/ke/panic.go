@@ -58,7 +58,7 @@ func (m *Machine) driverPanicked(v any, stack []byte) {
 	m.dead, m.cur = true, nil
 }
 
-// explained keeps the finding that a package above makes of a panic.
+// explained keeps the finding that a panic is, by what the packages above know or as an access through NULL.
 func (m *Machine) explained(v any) bool {
 	if m.cur == nil {
 		return false
@@ -68,6 +68,10 @@ func (m *Machine) explained(v any) bool {
 			keep(m.cur, &f)
 			return true
 		}
+	}
+	if f, ok := nullDereferenced(m.cur, v); ok {
+		keep(m.cur, &f)
+		return true
 	}
 	return false
 }
