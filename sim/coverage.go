@@ -2,17 +2,9 @@ package sim
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 
-	"calloutsim/fwps"
-	"calloutsim/fwps/fwpm"
-	"calloutsim/internal/ke"
-	"calloutsim/internal/tcpip"
-	"calloutsim/irp"
-	"calloutsim/irql"
 	"calloutsim/sim/coverage"
-	"calloutsim/wsk"
 )
 
 // Coverage is which outcomes of the routines a driver uses came up in some runs, and which never did. It has
@@ -56,11 +48,6 @@ func (r *Result) RequireCoverage(t testing.TB, level CoverageLevel) {
 	}
 	t.Errorf("%d outcomes never came up in %d runs:%s\nMake more runs, let the scenario do more, or name in "+
 		"CoverageLevel.Except what cannot come up.", len(missing), r.Coverage.Runs, text)
-}
-
-// choiceSites are the choice sites of all packages.
-func choiceSites() []*ke.Site {
-	return slices.Concat(irql.Sites(), irp.Sites(), wsk.Sites(), fwps.Sites(), fwpm.Sites(), tcpip.Sites())
 }
 
 // count counts the run of a worker that has ended, if that was asked for.

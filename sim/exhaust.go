@@ -2,9 +2,9 @@ package sim
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"calloutsim/internal/explore"
 	"calloutsim/internal/ke"
@@ -37,6 +37,7 @@ func (o *ExploreOptions) parseStrategy() error {
 	}
 	o.exhaustive = nil
 	o.strategy, err = explore.Parse(o.Strategy)
+	o.strategy.NoFaults, o.strategy.NoAnswers = o.Faults < 0, o.Answers < 0
 	return err
 }
 
@@ -57,20 +58,9 @@ func (o *ExploreOptions) check() error {
 // faultBound is how many failures a run of an exhaustive search may have.
 func (o *ExploreOptions) faultBound() int { return max(cmp.Or(o.Faults, 1), 0) }
 
-// hunt is an exhaustive search under way: what is below one prefix after the other, which is everything
-// where there are no shards. It makes its runs one after the other: each depends on what the ones before have
-// shown.
-type hunt struct {
-	x       *explore.Exhaustive
-	faults  int
-	now     *explore.Search
-	rest    []*explore.Search
-	ended   bool
-	broken  error  // the runs do not repeat
-	whole   int    // runs that were not cut
-	order   uint64 // partial order of the last run
-	partial bool   // other shards look below other prefixes
-}
+// answerBound is how many answers of Windows that are not the boring ones a run of an exhaustive search may
+// have.
+func (o *ExploreOptions) answerBound() int { return max(cmp.Or(o.Answers, 1), 0) }
 
 // startSearch prepares an exhaustive search, if that is what was asked for, or goes on with one that was
 // interrupted.
@@ -86,7 +76,8 @@ func (e *explorer) startSearch() error {
 		x.Plain()
 	}
 	e.o.Workers = 1
-	h := &hunt{x: x, faults: e.o.faultBound(), partial: e.o.shards > 1}
+	h := &hunt{x: x, answers: e.o.answerBound(), faults: e.o.faultBound(), partial: e.o.shards > 1,
+		pins: e.o.kePins()}
 	if e.book != nil {
 		e.book.hunt = h
 	}
@@ -96,33 +87,17 @@ func (e *explorer) startSearch() error {
 			return err
 		}
 	case h.partial:
-		h.rest = e.divide(h)
-		h.nextSearch()
+		h.start(e.divide(h))
 	default:
-		h.now = x.Search(h.faults)
+		h.start([][]int{nil})
 	}
 	e.hunt = h
 	return nil
 }
 
-// nextSearch goes on below another prefix, if there is one.
-func (h *hunt) nextSearch() {
-	if len(h.rest) == 0 {
-		if h.now == nil {
-			h.now = h.x.Search(h.faults) // of a shard without a share; it makes no run
-		}
-		h.ended = true
-		return
-	}
-	if h.now != nil {
-		h.rest[0].Inherit(h.now)
-	}
-	h.now, h.rest = h.rest[0], h.rest[1:]
-}
-
-// divide makes the prefixes of all shards and gives what this one looks below.
-func (e *explorer) divide(h *hunt) []*explore.Search {
-	begin := func() *explore.Search { return h.x.Search(h.faults) }
+// divide makes the prefixes of all shards and gives those that this one looks below.
+func (e *explorer) divide(h *hunt) [][]int {
+	begin := func() *explore.Search { return h.search(h.answers) }
 	p := explore.NewPartition(begin, e.o.shard, e.o.shards)
 	w := &worker{e: e, ke: &ke.Machine{}}
 	defer w.ke.Close()
@@ -136,67 +111,39 @@ func (e *explorer) divide(h *hunt) []*explore.Search {
 	}
 }
 
-// saved is a hunt in a file.
-type saved struct {
-	Whole    int                  `json:"whole"`
-	Ended    bool                 `json:"ended,omitempty"`
-	Searches []explore.Checkpoint `json:"searches"` // the first one is under way
-}
-
-// save gives the state after the last run.
-func (h *hunt) save() json.RawMessage {
-	v := saved{Whole: h.whole, Ended: h.ended, Searches: []explore.Checkpoint{h.now.Save()}}
-	for _, s := range h.rest {
-		v.Searches = append(v.Searches, s.Save())
-	}
-	text, err := json.Marshal(v)
-	if err != nil {
-		panic("internal error: " + err.Error())
-	}
-	return text
-}
-
-// restore takes up what save gave.
-func (h *hunt) restore(text []byte) error {
-	var v saved
-	if err := json.Unmarshal(text, &v); err != nil {
-		return fmt.Errorf("the saved search is damaged: %v", err)
-	}
-	if len(v.Searches) == 0 {
-		return errors.New("the saved search is damaged: there is nothing to go on with")
-	}
-	h.whole, h.ended = v.Whole, v.Ended
-	for i := range v.Searches {
-		s := h.x.Search(h.faults)
-		if err := s.Restore(&v.Searches[i]); err != nil {
-			return err
-		}
-		h.rest = append(h.rest, s)
-	}
-	h.now, h.rest = h.rest[0], h.rest[1:]
-	return nil
-}
-
 // searched takes up what a run of the search has shown. It reports whether the run is one to be judged, and
-// not one that was cut because nothing new would have come of it.
+// neither one that was cut because nothing new would have come of it nor one that was made at a lower level.
 func (e *explorer) searched(m *Machine) bool {
 	h, cut := e.hunt, m.ke.WasCut()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	more := h.now.End(m.ke)
 	h.order = h.now.Order()
+	fresh := !cut && h.now.Deviated() == h.level
+	if fresh {
+		h.whole++
+		if e.book == nil { // before the level is counted
+			e.hashes.add(e.kind(m))
+		}
+	}
 	switch {
 	case h.now.Err() != nil:
 		h.ended, h.broken = true, h.now.Err()
 	case !more:
-		h.nextSearch()
+		h.next(e.seen())
 	}
-	if cut {
+	if !fresh {
 		e.next-- // its number is free
-		return false
 	}
-	h.whole++
-	return true
+	return fresh
+}
+
+// seen is how many runs of the search differ.
+func (e *explorer) seen() int {
+	if e.hunt.now.Trail != nil && e.book == nil {
+		return e.hashes.size() // sleep sets alone let some partial orders through more than once
+	}
+	return e.hunt.whole
 }
 
 // kind tells runs apart: those of a search that leaves out equivalent ones by their partial order, all others
@@ -214,19 +161,34 @@ func (e *explorer) covered(r *Result) {
 	r.Strategy = e.o.Strategy
 	h := e.hunt
 	if h == nil {
-		r.Covered = fmt.Sprintf("%d runs of unknown many, strategy %s", r.Runs, e.o.Strategy)
+		r.Covered = fmt.Sprintf("%d runs of unknown many, strategy %s%s", r.Runs, e.o.Strategy, e.o.without())
 		if e.o.strategy.Ends() {
 			r.Covered = r.Faults
 		}
+	} else {
+		e.coveredBySearch(r)
+	}
+	if never := e.neverLoaded(); len(never) > 0 {
+		r.Complete = false
+		r.Covered += "; in none of them " + strings.Join(never, " and ") + " was loaded"
+	}
+	r.Complete = r.Complete && r.Runs > 0
+	if h == nil {
 		return
 	}
+	attr(e.tb, "sim.covered", r.Covered)
+	if !e.o.Collect {
+		e.tb.Logf("sim: %s: %s", e.o.Strategy, r.Covered)
+	}
+}
+
+// coveredBySearch is covered for an exhaustive search.
+func (e *explorer) coveredBySearch(r *Result) {
+	e.tb.Helper()
+	h := e.hunt
 	done := h.ended && h.broken == nil
 	r.Complete = done && len(e.failures) == 0 && !h.partial
-	n := h.whole
-	if h.now.Trail != nil && e.book == nil {
-		n = r.Traces // sleep sets alone let some partial orders through more than once
-	}
-	r.Covered = h.now.Seen(h.x, n, done)
+	r.Covered = h.words(e.seen(), done)
 	if h.partial {
 		r.Covered = fmt.Sprintf("shard %d/%d: %s below its prefixes", e.o.shard, e.o.shards, r.Covered)
 	}
@@ -236,9 +198,5 @@ func (e *explorer) covered(r *Result) {
 	if h.broken != nil {
 		r.Covered += "; stopped: " + h.broken.Error()
 		e.tb.Errorf("sim: %v", h.broken)
-	}
-	attr(e.tb, "sim.covered", r.Covered)
-	if !e.o.Collect {
-		e.tb.Logf("sim: %s: %s", e.o.Strategy, r.Covered)
 	}
 }

@@ -28,8 +28,12 @@ type ExploreOptions struct {
 	Strategy  string // a name of scheduling.md 8.1; "" means portfolio (-sim.strategy)
 	Workers   int    // machines running side by side; 0 means 1
 	KeepGoing bool   // go on after a violation; one run per finding signature is reported (-sim.keepgoing)
-	Faults    int    // exhaustive searches: failures in one run; 0 means 1, negative none
-	Coverage  bool   // count which outcomes of the routines in use came up (-sim.coverage)
+	// Faults is how many things may fail in one run of an exhaustive search (0 means 1), and Answers how many
+	// answers of Windows may be others than the boring one, at doc/ and env/ sites: a search goes up to it
+	// one by one, as far as it comes (-sim.faults, -sim.answers, where 0 is none). Negative is none, under
+	// every strategy: what samples chooses among all of them otherwise.
+	Faults, Answers int
+	Coverage        bool // count which outcomes of the routines in use came up (-sim.coverage)
 
 	Cluster // which of the runs, for how long, and where the results go
 
@@ -63,7 +67,10 @@ type Result struct {
 	Failures []Failure
 	Hazards  []Finding // one of each signature, from the lowest run that had it
 	Strategy string
-	Complete bool   // nothing that the strategy goes through is left out, and no violation hides anything
+	// Complete says that every run within the bounds named in Covered was made, and that no violation hides
+	// others. What samples is never complete, and neither is an exploration without a run or one that never
+	// got a driver loaded.
+	Complete bool
 	Covered  string // in words what the runs were: "all 1 832 partial orders"
 
 	// Faults says what a strategy that goes through faults has covered: "complete: all 12 single faults".
@@ -143,6 +150,12 @@ func (o *ExploreOptions) fromFlags() (*Token, error) {
 	if s, ok := setting("strategy"); ok {
 		o.Strategy = s
 	}
+	if err := boundSetting("faults", &o.Faults); err != nil {
+		return nil, err
+	}
+	if err := boundSetting("answers", &o.Answers); err != nil {
+		return nil, err
+	}
 	_, given := setting("runs")
 	return token, o.complete(given)
 }
@@ -191,6 +204,7 @@ type explorer struct {
 	lowest   uint64 // lowest run that failed, 0 while none did
 	failures []Failure
 	hazards  map[string]hazard
+	loads    attempts // of drivers, by all runs
 	hashes   hashSet
 	result   Result
 	broken   any // panic of a worker
@@ -204,7 +218,7 @@ type hazard struct {
 // explore makes the runs, repeats those that failed and gives the result.
 func (e *explorer) explore() Result {
 	e.tb.Helper()
-	e.hazards = map[string]hazard{}
+	e.hazards, e.loads = map[string]hazard{}, attempts{}
 	if err := e.startSearch(); err != nil {
 		e.tb.Errorf("sim.Explore: %v", err)
 		return Result{Strategy: e.o.Strategy}

@@ -22,6 +22,18 @@ func (o *ExploreOptions) budget() int {
 	return defaultRuns
 }
 
+// without says in words which kinds of choices a strategy that samples leaves alone.
+func (o *ExploreOptions) without() string {
+	s := ""
+	if o.Answers < 0 {
+		s += ", no answers but the boring ones"
+	}
+	if o.Faults < 0 {
+		s += ", no faults"
+	}
+	return s
+}
+
 // numbered names a run in reports, with how many there are where that is known.
 func (e *explorer) numbered(run uint64) string {
 	if e.o.Runs == math.MaxInt32 || e.hunt != nil {
@@ -106,8 +118,9 @@ func (e *explorer) tellFaults(r *Result) {
 			e.faults.Judged(e.mine.at(i))
 		}
 	}
-	r.Faults, r.Complete = e.faults.Covered(why)
-	r.Complete = r.Complete && (len(r.Failures) == 0 || e.o.KeepGoing)
+	var complete bool
+	r.Faults, complete = e.faults.Covered(why)
+	r.Complete = complete && e.o.strategy.Ends() && (len(r.Failures) == 0 || e.o.KeepGoing)
 	if e.o.strategy.Ends() {
 		e.tb.Logf("sim: %s: %s", e.o.strategy.Name, r.Faults)
 		attr(e.tb, "sim.faults", r.Faults)

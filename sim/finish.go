@@ -143,7 +143,7 @@ func (m *Machine) afterword() {
 		m.tb.Logf("sim: %s", s)
 	}
 	for _, p := range m.opt.Pins {
-		if !m.asked(p.Site) {
+		if !m.asked(p) {
 			m.tb.Logf("sim: %s had no effect: that choice did not come up in this run", p)
 		}
 	}
@@ -166,10 +166,11 @@ func (m *Machine) diverged() bool {
 	return m.replay != nil && m.replay.Options == m.opt.bits() && m.replay.Trace != m.Hash()
 }
 
-// asked reports whether a choice of a site came up.
-func (m *Machine) asked(site string) bool {
+// asked reports whether a choice that a pin is for came up.
+func (m *Machine) asked(p Pin) bool {
+	pin := p.ke()
 	for _, c := range m.ke.Choices() {
-		if c.Site.Name == site {
+		if pin.Matches(c.Site.Name) {
 			return true
 		}
 	}

@@ -17,6 +17,8 @@ var flagTable = []struct {
 	{"seed", false, "play run `N`; 1, the default, is the boring run"},
 	{"runs", false, "how many runs sim.Explore makes: `N`, or those from A to B: A-B"},
 	{"strategy", false, "how sim.Explore chooses: `NAME` (portfolio, random, faults1, faults2, pct2, pct3, pos, urw, surw, dpor, …)"},
+	{"answers", false, "exhaustive strategies: at most `N` answers of Windows that are not boring; 0: none, always"},
+	{"faults", false, "exhaustive strategies: at most `N` failures in one run; 0: none, under any"},
 	{"master", false, "master seed `M`: other runs under the same numbers"},
 	{"replay", false, "repeat the run of a `token` (kcs1:…) or of a .sim file"},
 	{"nosave", true, "do not write failing runs to testdata/sim"},
@@ -29,7 +31,7 @@ var flagTable = []struct {
 	{"shard", false, "sim.Explore makes only the runs r with r mod m = i: `i/m`"},
 	{"budget", false, "each sim.Explore starts no more runs after this `time`: 90s, 10m"},
 	{"out", false, "sim.Explore keeps its results in this `directory` and goes on where it was interrupted"},
-	{"fix", false, "pin a choice: `SITE=ALTERNATIVE`; repeat the flag or separate by blanks"},
+	{"fix", false, "pin choices: `SITE=ALTERNATIVE` or doc/*=0; repeat the flag or separate by blanks"},
 	{"coverage", true, "sim.Explore counts which outcomes of the DDIs in use came up"},
 	{"keepgoing", true, "sim.Explore goes on after a violation and reports one run per finding signature"},
 }
@@ -97,6 +99,35 @@ func numberSetting(name string, into *uint64) error {
 	return nil
 }
 
+// pinTexts takes a list of pins apart. Names of alternatives may have blanks in them: what is no SITE=…
+// belongs to the one before.
+func pinTexts(s string) (list []string) {
+	for _, f := range strings.Fields(s) {
+		if n := len(list); n > 0 && !strings.Contains(f, "=") {
+			list[n-1] += " " + f
+		} else {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// boundSetting reads a bound, where 0 is none: what the options have as a negative number.
+func boundSetting(name string, into *int) error {
+	s, ok := setting(name)
+	if !ok {
+		return nil
+	}
+	n, err := strconv.ParseInt(s, 10, 32)
+	if err != nil || n < -1 {
+		return fmt.Errorf("-sim.%s=%s is no number from 0 on", name, s)
+	}
+	if *into = int(n); n == 0 {
+		*into = -1
+	}
+	return nil
+}
+
 func boolSetting(name string, into *bool) error {
 	s, ok := setting(name)
 	if !ok {
@@ -139,7 +170,7 @@ func (o *Options) fromFlags() (*Token, error) {
 		}
 	}
 	if s, ok := setting("fix"); ok {
-		for _, f := range strings.Fields(s) {
+		for _, f := range pinTexts(s) {
 			p, err := parsePin(f)
 			if err != nil {
 				return nil, fmt.Errorf("-sim.fix: %w", err)

@@ -62,10 +62,10 @@ func New(t testing.TB, opts ...Options) *Machine {
 	t.Helper()
 	o := onlyOptions(t, "New", opts)
 	number := nextMachine(t)
-	if err := o.check(); err != nil {
-		t.Fatalf("sim.New: %v", err)
-	}
 	token, err := o.fromFlags()
+	if err == nil {
+		err = o.check()
+	}
 	if err != nil {
 		t.Fatalf("sim.New: %v", err)
 	}

@@ -18,7 +18,7 @@ type Options struct {
 	Processors int      // 0 means 2 (exhaustive searches: Unbounded)
 	Seed       uint64   // run number; 0 means 1, the boring run: nothing fails or interrupts (-sim.seed)
 	Master     uint64   // other runs under the same numbers (-sim.master)
-	Pins       []Pin    // choices fixed beforehand (-sim.fix)
+	Pins       []Pin    // choices fixed beforehand (-sim.fix); `ksim sites` lists what there is
 	Continue   bool     // collect violations that leave a state to go on from, and go on as Windows does
 	Continues  []string // the same for some rules only: numbers such as "IRP-011"
 	Collect    bool     // findings do not fail the test: it looks at Findings itself
@@ -53,7 +53,10 @@ const Unbounded = ke.Unbounded
 // that length still fits into memory.
 const defaultSteps = 250_000
 
-// Pin fixes a choice site (scheduling.md 7.6) to one alternative, by name or number.
+// Pin fixes a choice site (scheduling.md 7.6) to one alternative, by name or number; 0 is the boring one. In
+// Site an asterisk stands for anything, so that {"doc/*", "0"} and {"env/*/answer", "inline"} fix many sites;
+// those that have no alternative of the name stay free. What names one site counts more than such a pattern,
+// and of two alike the later.
 type Pin struct{ Site, Alternative string }
 
 // String gives the form the flag takes.
@@ -68,6 +71,14 @@ func parsePin(s string) (Pin, error) {
 	return Pin{site, alt}, nil
 }
 
+// kePins are the pins as the mechanism has them.
+func (o *Options) kePins() (pins []ke.Pin) {
+	for _, p := range o.Pins {
+		pins = append(pins, p.ke())
+	}
+	return pins
+}
+
 func (p Pin) ke() ke.Pin {
 	if n, err := strconv.Atoi(p.Alternative); err == nil {
 		return ke.Pin{Site: p.Site, Alt: n}
@@ -80,6 +91,11 @@ func (o *Options) check() error {
 	for _, r := range o.Continues {
 		if _, ok := verify.ByNumber(r); !ok {
 			return fmt.Errorf("Options.Continues: there is no rule %q", r)
+		}
+	}
+	for _, p := range o.Pins {
+		if err := p.check(); err != nil {
+			return fmt.Errorf("Options.Pins: %w", err)
 		}
 	}
 	switch {
@@ -106,9 +122,7 @@ func (o *Options) config(src ke.Source, quick bool) ke.Config {
 			c.Events = -1
 		}
 	}
-	for _, p := range o.Pins {
-		c.Pins = append(c.Pins, p.ke())
-	}
+	c.Pins = o.kePins()
 	if len(o.Continues) > 0 {
 		set := map[verify.RuleID]bool{}
 		for _, r := range o.Continues {

@@ -33,6 +33,7 @@ type book struct {
 	pending  map[uint64]entry // runs that ended before one with a lower number
 	findings map[string]results.Finding
 	rules    map[string]bool
+	loads    attempts
 	written  time.Time
 	every    time.Duration
 	err      error // of the first file that could not be written
@@ -44,6 +45,7 @@ type book struct {
 type entry struct {
 	steps, hash uint64
 	findings    []results.Finding
+	loads       attempts
 	failed      bool
 }
 
@@ -51,7 +53,7 @@ type entry struct {
 func (e *explorer) open() error {
 	b := &book{dir: e.o.Out, mine: e.mine, pending: map[uint64]entry{}, written: time.Now(),
 		every:    cmp.Or(e.o.checkpoint, checkpoint),
-		findings: map[string]results.Finding{}, rules: map[string]bool{}}
+		findings: map[string]results.Finding{}, rules: map[string]bool{}, loads: attempts{}}
 	b.shard.Header = results.Header{Schema: results.Schema, Plan: e.plan(), Shard: e.o.shard,
 		Build: buildHash()}
 	b.shard.Counters.State = results.Running
@@ -95,6 +97,7 @@ func (b *book) resume(old *results.Shard) (why string) {
 	for _, r := range old.Coverage.Rules {
 		b.rules[r] = true
 	}
+	b.loads.add(old.Coverage.Drivers)
 	b.shard = *old
 	if b.shard.Counters.State != results.Stopped {
 		b.shard.Counters.State = results.Running
@@ -112,7 +115,9 @@ func (e *explorer) plan() results.Plan {
 		Strategy: o.Strategy, Options: o.inWords(), Master: o.Master, First: o.Seed0, Asked: o.Runs,
 		KeepGoing: o.KeepGoing, Collect: o.Collect, Shards: o.shards, Search: o.exhaustive != nil}
 	if o.exhaustive != nil {
-		p.Options += fmt.Sprintf(", faults <= %d", o.faultBound())
+		p.Options += fmt.Sprintf(", answers <= %d, faults <= %d", o.answerBound(), o.faultBound())
+	} else {
+		p.Options += o.without()
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		p.Module = info.Main.Path
@@ -161,7 +166,7 @@ func (b *book) note(run uint64, m *Machine, hash uint64, failure *Failure) {
 	if b == nil {
 		return
 	}
-	en := entry{steps: m.Steps(), hash: hash, failed: failure != nil}
+	en := entry{steps: m.Steps(), hash: hash, failed: failure != nil, loads: b.loads.learns(m)}
 	switch {
 	case failure != nil && !b.known(failure.signature):
 		en.findings = append(en.findings, asFinding(m, failure))
@@ -198,6 +203,7 @@ func (b *book) fold() {
 		c.Runs++
 		c.Steps += en.steps
 		b.shard.Coverage.Traces.Add(en.hash)
+		b.loads.add(en.loads)
 		for _, f := range en.findings {
 			for _, r := range f.Rules {
 				b.rules[r] = true
@@ -236,6 +242,7 @@ func (b *book) save() error {
 	results.SortFindings(b.shard.Findings)
 	b.shard.Coverage.Rules = slices.AppendSeq([]string{}, maps.Keys(b.rules))
 	slices.Sort(b.shard.Coverage.Rules)
+	b.shard.Coverage.Drivers = b.loads
 	if b.hunt != nil && b.hunt.now != nil {
 		b.shard.Counters.Search = b.hunt.save()
 	}
@@ -259,6 +266,7 @@ func (b *book) settle(e *explorer) {
 	}
 	e.result.Runs, e.result.Steps = c.Runs, c.Steps
 	e.result.Traces = int(b.shard.Coverage.Traces.Count())
+	e.loads = b.loads
 	e.failures, e.hazards = nil, map[string]hazard{}
 	for _, f := range b.findings {
 		if f.Severity == results.Error {

@@ -124,6 +124,7 @@ func (w *worker) judge() {
 	e.faults.Learn(w.run, m.ke.Choices())
 	e.faults.Judged(w.run)
 	defer func() { e.book.note(w.run, m, e.kind(m), failure) }()
+	e.loads.add(e.loads.learns(m))
 	e.result.Runs++
 	e.result.Steps += m.Steps()
 	if e.book == nil { // which does not keep them all

@@ -11,7 +11,7 @@ import (
 type Checkpoint struct {
 	Nodes []SavedNode `json:"nodes"`
 	Root  int         `json:"root,omitempty"`
-	Asked []string    `json:"asked,omitempty"` // kinds of questions that came up: answers, faults; polls
+	Seen  []string    `json:"seen,omitempty"` // that something was refused, that somebody polled
 }
 
 // SavedNode is one decision of a Checkpoint.
@@ -28,7 +28,8 @@ type SavedNode struct {
 	Hosts  []ke.Actor   `json:"hosts,omitempty"`
 	Foots  [][]ke.Use   `json:"foots,omitempty"`
 	Sleep  []SavedSleep `json:"sleep,omitempty"`
-	Spent  [3]int       `json:"spent"` // preemptions, delays, faults
+	Pinned bool         `json:"pinned,omitempty"`
+	Spent  [4]int       `json:"spent"` // preemptions, delays, answers, faults
 }
 
 // SavedSleep is an actor that need not go on.
@@ -40,22 +41,19 @@ type SavedSleep struct {
 // Save gives the state between End and the next Begin.
 func (s *Search) Save() Checkpoint {
 	c := Checkpoint{Root: s.root}
-	if s.answers {
-		c.Asked = append(c.Asked, "answers")
-	}
-	if s.failed {
-		c.Asked = append(c.Asked, "faults")
+	if s.refused {
+		c.Seen = append(c.Seen, "refused")
 	}
 	if s.Polled {
-		c.Asked = append(c.Asked, "polls")
+		c.Seen = append(c.Seen, "polls")
 	}
 	for i := range s.nodes {
 		nd := &s.nodes[i]
 		v := SavedNode{N: nd.n, Pick: nd.pick, Stays: nd.stays, Step: nd.lastStep,
-			Blank: nd.blank, Site: nd.name,
+			Blank: nd.blank, Site: nd.name, Pinned: nd.pinned,
 			Actors: nd.actors, Hosts: nd.hosts, Foots: nd.foots,
 			Wanted: nd.wanted.list(nd.n), Done: nd.done.list(nd.n),
-			Spent: [3]int{nd.spent.Preemptions, nd.spent.Delays, nd.spent.Faults}}
+			Spent: [4]int{nd.spent.Preemptions, nd.spent.Delays, nd.spent.Answers, nd.spent.Faults}}
 		if nd.site != nil {
 			v.Site = nd.site.Name
 		}
@@ -73,9 +71,8 @@ func (s *Search) Restore(c *Checkpoint) error {
 		return errors.New("the saved search is damaged: its prefix is longer than its path")
 	}
 	s.nodes, s.root = nil, c.Root
-	for _, a := range c.Asked {
-		s.answers = s.answers || a == "answers"
-		s.failed = s.failed || a == "faults"
+	for _, a := range c.Seen {
+		s.refused = s.refused || a == "refused"
 		s.Polled = s.Polled || a == "polls"
 	}
 	for i := range c.Nodes {
@@ -84,8 +81,9 @@ func (s *Search) Restore(c *Checkpoint) error {
 			return errors.New("the saved search is damaged: a decision of it makes no sense")
 		}
 		nd := node{name: v.Site, n: v.N, pick: v.Pick, stays: v.Stays, lastStep: v.Step, blank: v.Blank,
-			actors: v.Actors, hosts: v.Hosts, foots: v.Foots,
-			spent: Bounds{Preemptions: v.Spent[0], Delays: v.Spent[1], Faults: v.Spent[2]}}
+			actors: v.Actors, hosts: v.Hosts, foots: v.Foots, pinned: v.Pinned,
+			spent: Bounds{Preemptions: v.Spent[0], Delays: v.Spent[1], Answers: v.Spent[2],
+				Faults: v.Spent[3]}}
 		for _, a := range v.Wanted {
 			nd.wanted.set(a)
 		}

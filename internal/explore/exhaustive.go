@@ -48,10 +48,11 @@ func ParseExhaustive(name string) (x Exhaustive, ok bool, err error) {
 // commute is known only where there is one for everybody.
 func (x *Exhaustive) Plain() { x.Sleep = false }
 
-// Search starts the search. faults is how many failures one run may have at most.
-func (x *Exhaustive) Search(faults int) *Search {
+// Search starts the search. answers and faults are how many answers of Windows that are not the boring ones,
+// and how many failures, one run may have at most.
+func (x *Exhaustive) Search(answers, faults int) *Search {
 	s := &Search{Bounds: NoBounds, Reduce: x.Reduce, Sleep: x.Sleep, Orders: x.Sleep}
-	s.Faults = faults
+	s.Answers, s.Faults = answers, faults
 	if x.Preemptions >= 0 {
 		s.Preemptions = x.Preemptions
 	}
@@ -64,35 +65,28 @@ func (x *Exhaustive) Search(faults int) *Search {
 	return s
 }
 
-// Seen says in words what n runs of a search are, complete ones and those that were not over.
-func (s *Search) Seen(x *Exhaustive, n int, complete bool) string {
-	what, bounds := "schedules", ""
+// Things is what the runs of the strategy are, in words.
+func (x *Exhaustive) Things() string {
 	if x.Reduce || x.Sleep {
-		what = "partial orders"
+		return "partial orders"
 	}
-	if s.answers {
-		what += " and answers"
-	}
-	if x.Preemptions >= 0 {
-		bounds += fmt.Sprintf(", preemptions <= %d", x.Preemptions)
-	}
-	if x.Delays >= 0 {
-		bounds += fmt.Sprintf(", delays <= %d", x.Delays)
-	}
-	if s.failed {
-		bounds += fmt.Sprintf(", faults <= %d", s.Faults)
-	}
-	if s.Polled && s.Trail != nil {
-		bounds += ", idle turns of polling loops left out"
-	}
-	if complete {
-		return fmt.Sprintf("all %s %s%s", grouped(n), what, bounds)
-	}
-	return fmt.Sprintf("%s %s of unknown many%s", grouped(n), what, bounds)
+	return "schedules"
 }
 
-// grouped writes a number in groups of three digits: 1 832.
-func grouped(n int) string {
+// Within words the bounds, with those on answers and faults, that runs of the strategy stay within.
+func (x *Exhaustive) Within(answers, faults int) string {
+	s := ""
+	if x.Preemptions >= 0 {
+		s += fmt.Sprintf(", preemptions <= %d", x.Preemptions)
+	}
+	if x.Delays >= 0 {
+		s += fmt.Sprintf(", delays <= %d", x.Delays)
+	}
+	return s + fmt.Sprintf(", answers <= %d, faults <= %d", answers, faults)
+}
+
+// Grouped writes a number in groups of three digits: 1 832.
+func Grouped(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + " " + s[i:]

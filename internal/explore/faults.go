@@ -16,7 +16,8 @@ import (
 // Faults serves all workers. The nil Faults plans nothing.
 type Faults struct {
 	pairs  bool
-	share  int // at most so many single faults, spread evenly, before other runs; 0: all, with nothing behind
+	none   bool // nothing may fail: only the boring run is left
+	share  int  // at most so many single faults, spread evenly, before other runs; 0: all, nothing behind
 	known  bool
 	single int    // occurrences in the boring run
 	behind []int  // by single fault: occurrences behind it in its run, -1 while not known
@@ -102,7 +103,9 @@ func (f *Faults) Learn(run uint64, choices []ke.Choice) {
 	}
 	switch i := int(run) - 2; {
 	case run == 1 && !f.known:
-		f.known, f.single = true, occurrences(choices)
+		if f.known = true; !f.none {
+			f.single = occurrences(choices)
+		}
 		f.behind = make([]int, f.single)
 		for i := range f.behind {
 			f.behind[i] = -1
@@ -130,6 +133,9 @@ func (f *Faults) Judged(run uint64) {
 func (f *Faults) Covered(why string) (what string, complete bool) {
 	if f == nil || !f.known {
 		return "", false
+	}
+	if f.none {
+		return "complete: no faults, as was asked for", f.judged[0] == 1
 	}
 	total := 0
 	whole := true

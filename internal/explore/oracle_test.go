@@ -328,7 +328,7 @@ func (o *oracle) one(t *testing.T, what string, fn scene) {
 }
 
 // noFaults are the bounds of the oracles: programs do not expect failures.
-var noFaults = Bounds{Preemptions: math.MaxInt, Delays: math.MaxInt}
+var noFaults = Bounds{Preemptions: math.MaxInt, Delays: math.MaxInt, Answers: math.MaxInt}
 
 func (o *oracle) fixed() bool { return o.setup != nil && *o.setup }
 

@@ -16,7 +16,7 @@ import (
 // prefixesPerShard is how many prefixes each shard gets at least, if the tree has so many.
 const prefixesPerShard = 8
 
-// Partition makes the prefixes of a search and gives those of one shard, one search each.
+// Partition makes the prefixes of a search and gives those of one shard.
 type Partition struct {
 	make  func() *Search
 	i, m  int
@@ -43,12 +43,12 @@ func (p *Partition) More() (ke.Source, *ke.Trail, bool) {
 	p.probe, p.prefix = s, p.queue[0]
 	p.queue = p.queue[1:]
 	src := s.Begin()
-	s.below(p.prefix)
+	s.Below(p.prefix)
 	return src, s.Trail, true
 }
 
-// below makes the search follow a prefix; what the questions are shows when they come up.
-func (s *Search) below(prefix []int) {
+// Below makes a new search follow a prefix; what the questions are shows when they come up.
+func (s *Search) Below(prefix []int) {
 	for _, pick := range prefix {
 		s.nodes = append(s.nodes, node{pick: pick, blank: true})
 	}
@@ -74,18 +74,16 @@ func (p *Partition) Probed(m *ke.Machine) {
 	}
 }
 
-// Mine gives the searches of this shard.
-func (p *Partition) Mine() []*Search {
+// Mine gives the prefixes of this shard.
+func (p *Partition) Mine() [][]int {
 	all := append(slices.Clone(p.ends), p.queue...)
 	slices.SortFunc(all, func(a, b []int) int {
 		return cmp.Or(cmp.Compare(hashPicks(a), hashPicks(b)), slices.Compare(a, b))
 	})
-	var mine []*Search
+	var mine [][]int
 	for n, prefix := range all {
 		if n%p.m == p.i {
-			s := p.make()
-			s.below(prefix)
-			mine = append(mine, s)
+			mine = append(mine, prefix)
 		}
 	}
 	return mine

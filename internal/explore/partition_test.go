@@ -28,7 +28,9 @@ func dividing(t *testing.T, mk func() *Search, fn scene, m int) (runs int, order
 			k.Run(nil)
 			p.Probed(k)
 		}
-		for _, s := range p.Mine() {
+		for _, prefix := range p.Mine() {
+			s := mk()
+			s.Below(prefix)
 			got := searchAll(t, s, fn, 400_000)
 			runs += got.runs
 			for o := range got.orders {

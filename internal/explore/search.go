@@ -22,6 +22,8 @@ type Search struct {
 	// Fixed, if there is one, is asked at every new decision: one that is made while it says so is not looked
 	// at any further. It is for the preparations of a scenario.
 	Fixed func() bool
+	// Pinned, if there is one, says that the machine answers the questions of a site itself.
+	Pinned func(s *ke.Site, n int) bool
 
 	nodes   []node
 	root    int // nodes of the prefix this search is below
@@ -33,8 +35,10 @@ type Search struct {
 	fault   error
 	last    uint64  // Order of the last run
 	between []int32 // scratch of reverse
-	// answers and failed say that questions came up other than who goes on, and such about failures.
-	answers, failed bool
+	// refused says that an answer of Windows was left out for no other reason than the bound: a search with a
+	// greater one has something to add.
+	refused  bool
+	deviated int // answers of the last run that were not the boring ones
 	// Polled says that somebody polled: how many turns a polling loop takes is not gone through, since a turn
 	// in which nothing has changed changes nothing.
 	Polled bool
@@ -42,16 +46,20 @@ type Search struct {
 	Fallbacks int
 }
 
-// Bounds limit a search. The zero Bounds are no preemptions and no faults; NoBounds are none.
+// Bounds limit a search. The zero Bounds are no preemptions, no faults and only boring answers; NoBounds are
+// none. How many faults and answers a run has depends on its partial order alone and only grows along it, and
+// the boring alternative is always free: so bounds on these leave DPOR as complete as it is without.
 type Bounds struct {
 	Preemptions int                 // decisions that interrupt somebody who could go on
 	Delays      int                 // sum of what was picked at decisions about who goes on
+	Answers     int                 // answers of Windows that are not the boring ones
 	Faults      int                 // failures
 	Only        func(*ke.Site) bool // questions that are asked at all; nil means all
 }
 
 // NoBounds limit nothing.
-var NoBounds = Bounds{Preemptions: math.MaxInt, Delays: math.MaxInt, Faults: math.MaxInt}
+var NoBounds = Bounds{Preemptions: math.MaxInt, Delays: math.MaxInt, Answers: math.MaxInt,
+	Faults: math.MaxInt}
 
 // node is one decision on the path.
 type node struct {
@@ -61,6 +69,8 @@ type node struct {
 	stays    bool
 	blank    bool // of a prefix: what is asked is not known yet, only the answer
 	fixed    bool
+	pinned   bool // answered by the machine: nothing is spent
+	refused  bool // an answer was left out because of the bound
 	wanted   bitset
 	done     bitset
 	actors   []ke.Actor
@@ -83,8 +93,7 @@ func (s *Search) Begin() ke.Source {
 
 // Inherit takes over what an earlier search of the same scenario has learnt about the kinds of questions.
 func (s *Search) Inherit(from *Search) {
-	s.answers, s.failed = s.answers || from.answers, s.failed || from.failed
-	s.Polled = s.Polled || from.Polled
+	s.refused, s.Polled = s.refused || from.refused, s.Polled || from.Polled
 }
 
 // Err reports that the runs were not repeatable.
@@ -101,12 +110,30 @@ func (r *searcher) Choose(site *ke.Site, n int) int {
 	}
 	nd := s.push(site, n)
 	nd.wanted.set(0)
-	s.asked(site)
-	allowed := nd.spent.Faults < s.Faults || !site.Fault()
-	if allowed && !nd.fixed && (s.Only == nil || s.Only(site)) {
+	switch {
+	case nd.fixed || nd.pinned || s.Only != nil && !s.Only(site):
+	case nd.spent.within(&s.Bounds, KindOf(site)):
 		nd.wanted.fill(n)
+	default:
+		nd.refused = KindOf(site) == World
 	}
 	return 0
+}
+
+// pinned reports whether the machine answers a question itself.
+func (s *Search) pinned(site *ke.Site, n int) bool {
+	return site != nil && s.Pinned != nil && s.Pinned(site, n)
+}
+
+// within reports whether one more deviation of a kind is within a bound.
+func (b *Bounds) within(bound *Bounds, kind Kind) bool {
+	switch kind {
+	case Fault:
+		return b.Faults < bound.Faults
+	case World:
+		return b.Answers < bound.Answers
+	}
+	return true
 }
 
 // again returns the node of a decision that this run has in common with the one before.
@@ -139,18 +166,10 @@ func (s *Search) learnPrefix(nd *node, site *ke.Site, n int) {
 	}
 	nd.site, nd.n, nd.pick, nd.blank = site, n, min(nd.pick, n-1), false
 	nd.wanted.set(nd.pick)
+	nd.pinned = s.pinned(site, n)
 	if s.depth > 1 {
 		nd.spent = s.nodes[s.depth-2].after()
 	}
-	if site != nil {
-		s.asked(site)
-	}
-}
-
-// asked notes what kind of question came up.
-func (s *Search) asked(site *ke.Site) {
-	s.answers = s.answers || !site.Fault()
-	s.failed = s.failed || site.Fault()
 }
 
 func siteName(s *ke.Site) string {
@@ -169,7 +188,7 @@ func (s *Search) push(site *ke.Site, n int) *node {
 	}
 	nd := &s.nodes[s.depth]
 	nd.reuse()
-	nd.site, nd.n = site, n
+	nd.site, nd.n, nd.pinned = site, n, s.pinned(site, n)
 	nd.fixed = s.Fixed != nil && s.Fixed()
 	if s.Trail != nil {
 		nd.lastStep = max(len(s.Trail.Steps)-1, 0) // the step under way will differ
@@ -195,8 +214,11 @@ func (nd *node) after() Bounds {
 		if nd.stays && nd.pick != 0 {
 			b.Preemptions++
 		}
-	case nd.site.Fault() && nd.pick != 0:
+	case nd.pick == 0 || nd.pinned:
+	case nd.site.Fault():
 		b.Faults++
+	case KindOf(nd.site) == World:
+		b.Answers++
 	}
 	return b
 }
@@ -328,15 +350,12 @@ func (s *Search) asleep(a ke.Actor) bool {
 // End takes up what the run has shown, and reports whether there is another one to make.
 func (s *Search) End(m *ke.Machine) (more bool) {
 	s.nodes = s.nodes[:min(s.depth, len(s.nodes))]
-	for i := range s.nodes {
-		if c := m.Choices(); i < len(c) && c[i].Pinned {
-			s.nodes[i].wanted.clearAll()
-			s.nodes[i].wanted.set(int(c[i].Pick))
-			s.nodes[i].pick = int(c[i].Pick)
-		}
-	}
+	s.answered(m.Choices())
 	if s.Trail != nil {
 		s.learn(m.WasCut())
+	}
+	if s.root > 0 && len(s.nodes) >= s.root && s.nodes[s.root-1].after().Answers > s.Answers {
+		s.nodes, s.refused = s.nodes[:s.root], true // a prefix that a greater bound will look below
 	}
 	for len(s.nodes) > s.root {
 		nd := &s.nodes[len(s.nodes)-1]
@@ -349,6 +368,29 @@ func (s *Search) End(m *ke.Machine) (more bool) {
 	}
 	return false
 }
+
+// answered takes up what the machine made of the answers of a run: a pinned question has no alternatives.
+func (s *Search) answered(c []ke.Choice) {
+	for i := range s.nodes {
+		nd := &s.nodes[i]
+		if i < len(c) && c[i].Pinned {
+			nd.wanted.clearAll()
+			nd.wanted.set(int(c[i].Pick))
+			nd.pick, nd.pinned, nd.refused = int(c[i].Pick), true, false
+		}
+		s.refused = s.refused || nd.refused
+	}
+	s.deviated = 0
+	if n := len(s.nodes); n > 0 {
+		s.deviated = s.nodes[n-1].after().Answers
+	}
+}
+
+// Deviated says how many answers of the last run were not the boring ones.
+func (s *Search) Deviated() int { return s.deviated }
+
+// Refused reports whether the bound on answers left anything out so far.
+func (s *Search) Refused() bool { return s.refused }
 
 // next moves on to an alternative that is still to be looked at.
 func (nd *node) next() bool {

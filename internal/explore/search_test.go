@@ -340,3 +340,41 @@ func TestSearch_LeavesFixedDecisionsAlone(t *testing.T) {
 	assert.Equal(t, 1, searchAll(t, s, increments(3, 2), 10).runs)
 	assert.Positive(t, decisions)
 }
+
+// A bound on answers of Windows and on failures leaves DPOR with all that plain search sees within it.
+// Reference: proof.md 3.3.
+func TestSearch_BoundsOnAnswersAndFaultsLoseNoOutcome(t *testing.T) {
+	asking := func(m *ke.Machine) {
+		v, w := new(irql.Var[int32]), new(irql.Var[int32])
+		for i := range 3 {
+			m.NewThread("asker", nil, func(k *irql.K) {
+				x := v
+				if ke.Choose(k, &siteB, 2) == 1 {
+					x = w
+				}
+				irql.InterlockedIncrement(k, x)
+				if i > 0 && ke.Choose(k, &siteA, 2) == 0 {
+					irql.InterlockedIncrement(k, w)
+				}
+			})
+		}
+	}
+	for answers := range 4 {
+		for faults := range 3 {
+			bounds := NoBounds
+			bounds.Answers, bounds.Faults = answers, faults
+			plain := &Search{Bounds: bounds}
+			full := searchAll(t, plain, asking, 400_000)
+			slept := searchAll(t, &Search{Bounds: bounds, Sleep: true}, asking, 400_000)
+			reduced := &Search{Bounds: bounds, Reduce: true}
+			short := searchAll(t, reduced, asking, 400_000)
+			t.Logf("answers <= %d, faults <= %d: plain %d runs, DPOR %d", answers, faults, full.runs,
+				short.runs)
+			assert.Equal(t, keys(full.orders), keys(short.orders))
+			assert.Equal(t, keys(full.orders), keys(slept.orders))
+			assert.Equal(t, keys(full.outcomes), keys(short.outcomes))
+			assert.Equal(t, answers < 3, plain.Refused(), "three questions come up")
+			assert.Equal(t, answers < 3, reduced.Refused())
+		}
+	}
+}

@@ -17,6 +17,8 @@ type Strategy struct {
 	make   func() maker   // one for each worker
 	looks  bool           // at the Estimate
 	faults func() *Faults // of the strategies that go through faults; they have no other runs
+
+	NoFaults, NoAnswers bool // nothing fails; Windows gives none but its boring answers
 }
 
 // maker gives the source of one run; the source is good until the next call.
@@ -24,16 +26,16 @@ type maker func(master, run uint64, e *Estimate) ke.Source
 
 // strategies are those that sample, by name.
 var strategies = []Strategy{
-	{"default", newBoring, false, nil},
-	{"random", newRandom, false, nil},
-	{"pct2", func() maker { return newPCT(2) }, true, nil},
-	{"pct3", func() maker { return newPCT(3) }, true, nil},
-	{"pos", newPOS, true, nil},
-	{"urw", newURW, true, nil},
-	{"surw", newSURW, true, nil},
-	{"portfolio", newPortfolio, true, nil},
-	{"faults1", newBoring, false, func() *Faults { return newFaults(false) }},
-	{"faults2", newBoring, false, func() *Faults { return newFaults(true) }},
+	{Name: "default", make: newBoring},
+	{Name: "random", make: newRandom},
+	{Name: "pct2", make: func() maker { return newPCT(2) }, looks: true},
+	{Name: "pct3", make: func() maker { return newPCT(3) }, looks: true},
+	{Name: "pos", make: newPOS, looks: true},
+	{Name: "urw", make: newURW, looks: true},
+	{Name: "surw", make: newSURW, looks: true},
+	{Name: "portfolio", make: newPortfolio, looks: true},
+	{Name: "faults1", make: newBoring, faults: func() *Faults { return newFaults(false) }},
+	{Name: "faults2", make: newBoring, faults: func() *Faults { return newFaults(true) }},
 }
 
 func newBoring() maker { return func(uint64, uint64, *Estimate) ke.Source { return ke.Boring{} } }
@@ -85,8 +87,10 @@ func Check(name string) error {
 func (s *Strategy) Faults(runs int) *Faults {
 	switch {
 	case s.faults != nil:
-		return s.faults()
-	case s.Name == "portfolio":
+		f := s.faults()
+		f.none = s.NoFaults
+		return f
+	case s.Name == "portfolio" && !s.NoFaults:
 		return FaultsBefore(runs / 3)
 	}
 	return nil
@@ -102,11 +106,12 @@ type Chooser struct {
 	meas  Measure
 	looks bool      // at est
 	trail *ke.Trail // until est is measured
+	calm  calm      // what it leaves alone
 }
 
 // Chooser returns a chooser of its own for one worker.
 func (s *Strategy) Chooser() *Chooser {
-	c := &Chooser{make: s.make(), looks: s.looks}
+	c := &Chooser{make: s.make(), looks: s.looks, calm: calm{faults: s.NoFaults, answers: s.NoAnswers}}
 	if s.looks {
 		c.trail = &ke.Trail{}
 	}
@@ -136,4 +141,37 @@ func (c *Chooser) Measured() {
 }
 
 // Source gives the source of a run from number 2 on, after Measured.
-func (c *Chooser) Source(master, run uint64) ke.Source { return c.make(master, run, &c.est) }
+func (c *Chooser) Source(master, run uint64) ke.Source {
+	src := c.make(master, run, &c.est)
+	if !c.calm.faults && !c.calm.answers {
+		return src
+	}
+	c.calm.Source = src
+	if sched, ok := src.(ke.Scheduler); ok {
+		return calmScheduler{&c.calm, sched}
+	}
+	return &c.calm
+}
+
+// calm lets nothing fail, or gives none but the boring answers, and leaves everything else to a Source.
+type calm struct {
+	ke.Source
+	faults, answers bool
+}
+
+// Choose answers what it is there for, and passes all other questions on.
+func (c *calm) Choose(s *ke.Site, n int) int {
+	if kind := KindOf(s); c.faults && kind == Fault || c.answers && kind == World {
+		return 0
+	}
+	return c.Source.Choose(s, n)
+}
+
+// calmScheduler is calm where the Source says who goes on, too.
+type calmScheduler struct {
+	*calm
+	sched ke.Scheduler
+}
+
+// Pick passes the question on.
+func (c calmScheduler) Pick(m *ke.Machine, at *ke.Moment) int { return c.sched.Pick(m, at) }

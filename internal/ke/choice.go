@@ -1,9 +1,6 @@
 package ke
 
-import (
-	"math/bits"
-	"strings"
-)
+import "math/bits"
 
 // Site is a place where Windows is free, or where something may fail: one question, asked whenever it comes
 // up. Sites are package variables beside the code that asks.
@@ -43,27 +40,6 @@ type Choice struct {
 
 // Source answers questions with n >= 2 alternatives; 0 is always the boring one.
 type Source interface{ Choose(s *Site, n int) int }
-
-// Pin fixes a site to one alternative, given by its number or, when Name is not empty, by its name.
-type Pin struct {
-	Site string
-	Alt  int
-	Name string
-}
-
-// of returns the number of the alternative p fixes s to.
-func (p *Pin) of(s *Site) int {
-	if p.Name == "" {
-		return p.Alt
-	}
-	for i, a := range s.Alts {
-		if a == p.Name {
-			return i
-		}
-	}
-	panic(Misuse("site " + s.Name + " has no alternative " + p.Name + "; it has " + strings.Join(s.Alts,
-		", ")))
-}
 
 // Boring answers 0 to everything.
 type Boring struct{}
@@ -172,11 +148,9 @@ func (m *Machine) Choose(s *Site, n int) int {
 
 // answer records what was chosen, or what a pin says instead.
 func (m *Machine) answer(s *Site, n, pick int) int {
-	pinned := false
-	for i := range m.cfg.Pins {
-		if p := &m.cfg.Pins[i]; p.Site == s.Name && p.of(s) < n {
-			pick, pinned = p.of(s), true
-		}
+	alt, pinned := Pinned(m.cfg.Pins, s, n)
+	if pinned {
+		pick = alt
 	}
 	c := Choice{Site: s, N: uint16(n), Pick: uint16(pick), Pinned: pinned, Seq: m.log.Len()}
 	m.choices = append(m.choices, c)

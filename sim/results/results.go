@@ -166,6 +166,8 @@ type Counters struct {
 type Coverage struct {
 	Rules  []string `json:"rules"` // numbers of the rules of all findings, in order
 	Traces Traces   `json:"traces"`
+	// Drivers are those that runs tried to load, and whether any run has loaded them.
+	Drivers map[string]bool `json:"drivers,omitempty"`
 }
 
 // Shard is one file.

@@ -25,12 +25,17 @@ type exploreFlags struct {
 	opt    sim.ExploreOptions
 	run    string
 	seeds  string
+	fix    []string
+	bounds bounds
 	junit  string
 	github bool
 	shard  int // of this command
 	shards int
 	set    *pflag.FlagSet
 }
+
+// bounds are --answers and --faults, where 0 is none; Options have a negative number for that.
+type bounds struct{ answers, faults int }
 
 func newExplore() *cobra.Command {
 	f := &exploreFlags{}
@@ -58,6 +63,11 @@ func newExplore() *cobra.Command {
 	fs.DurationVar(&f.opt.Budget, "budget", 0, "each exploration starts no more runs after this time")
 	fs.StringVar(&f.opt.Strategy, "strategy", "", "how runs choose (portfolio); dfs, dpor, preemptN and "+
 		"delayN go through all of them")
+	fs.IntVar(&f.bounds.answers, "answers", 1, "exhaustive strategies let at most so many answers of "+
+		"Windows be others than the boring one; 0, under any strategy: none")
+	fs.IntVar(&f.bounds.faults, "faults", 1, "exhaustive strategies let at most so many things fail in "+
+		"one run; 0, under any strategy: none")
+	fs.StringArrayVar(&f.fix, "fix", nil, fixHelp)
 	fs.BoolVar(&f.opt.Coverage, "coverage", false, "print which outcomes of the DDIs in use came up, for a "+
 		"SCENARIO")
 	fs.Uint64Var(&f.opt.Master, "master", 0, "master seed: other runs under the same numbers")
@@ -80,6 +90,15 @@ func (f *exploreFlags) check(what string) error {
 	}
 	if f.shard, f.shards, err = f.opt.Resolve(); err != nil {
 		return usagef("explore: %v", err)
+	}
+	if f.opt.Pins, err = fixed("explore", f.fix); err != nil {
+		return err
+	}
+	if f.opt.Answers, err = f.bound("answers", f.bounds.answers); err != nil {
+		return err
+	}
+	if f.opt.Faults, err = f.bound("faults", f.bounds.faults); err != nil {
+		return err
 	}
 	if err = explore.Check(cmp.Or(f.opt.Strategy, "random")); err != nil {
 		return usagef("explore: %v", err)
@@ -106,6 +125,19 @@ func (f *exploreFlags) check(what string) error {
 		}
 	}
 	return nil
+}
+
+// bound gives a bound as the options have it.
+func (f *exploreFlags) bound(name string, n int) (int, error) {
+	switch {
+	case !f.set.Changed(name):
+		return 0, nil
+	case n < 0:
+		return 0, usagef("explore: --%s %d: it is 0 at least", name, n)
+	case n == 0:
+		return -1, nil
+	}
+	return n, nil
 }
 
 // explore makes the runs, and prints what came of them.
@@ -202,7 +234,11 @@ var refused = regexp.MustCompile(`(?m)sim\.Explore: .*$`)
 // goTestArgs are the arguments of go test: what was not said here is left to the test.
 func (f *exploreFlags) goTestArgs(pkg string) []string {
 	args := []string{"-timeout=0", "-run", f.run, pkg, "-sim.out=" + f.opt.Out}
-	for _, name := range []string{"seeds", "budget", "strategy", "master", "shard", "keepgoing"} {
+	if len(f.fix) > 0 {
+		args = append(args, "-sim.fix="+strings.Join(f.fix, " "))
+	}
+	for _, name := range []string{"seeds", "budget", "strategy", "answers", "faults", "master", "shard",
+		"keepgoing"} {
 		if f.set.Changed(name) {
 			value := f.set.Lookup(name).Value.String()
 			args = append(args, "-sim."+strings.Replace(name, "seeds", "runs", 1)+"="+value)

@@ -88,7 +88,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp(root))
 	root.AddCommand(newRun(), newExplore(), newMerge(), newReplay(), newRace())
-	root.AddCommand(newConform(), newRules(), newExplain(), newDDI())
+	root.AddCommand(newConform(), newRules(), newExplain(), newSites(), newDDI())
 	return root
 }
 

@@ -64,7 +64,7 @@ func newRun() *cobra.Command {
 		"IoCallDriver may return STATUS_PENDING although the request ends as usual")
 	fs.StringArrayVar(&f.opt.Inspect, "inspect", nil,
 		"print the state at the first violation or the end as the debugger would: '!irpfind'; repeatable")
-	fs.StringArrayVar(&f.fix, "fix", nil, "pin a choice: SITE=ALTERNATIVE")
+	fs.StringArrayVar(&f.fix, "fix", nil, fixHelp)
 	fs.StringVar(&f.replay, "replay", "", "repeat the run of a token or of a .sim file")
 	fs.StringVar(&f.save, "save", "", "write the run to this .sim file, for --replay")
 	fs.IntVar(&f.width, "width", 0, "columns of the timeline (COLUMNS of the environment, else 120)")
@@ -127,12 +127,9 @@ func (f *runFlags) run(w io.Writer, args []string) error {
 	if len(args) == 0 && f.replay == "" {
 		return f.list(w)
 	}
-	for _, s := range f.fix {
-		site, alt, _ := strings.Cut(s, "=")
-		if site == "" || alt == "" {
-			return usagef("run: --fix %q: it is SITE=ALTERNATIVE", s)
-		}
-		f.opt.Pins = append(f.opt.Pins, sim.Pin{Site: site, Alternative: alt})
+	var err error
+	if f.opt.Pins, err = fixed("run", f.fix); err != nil {
+		return err
 	}
 	if f.replay != "" {
 		t, err := sim.ParseReplay(f.replay)

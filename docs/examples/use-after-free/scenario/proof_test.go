@@ -43,11 +43,11 @@ func TestMessage_FixIsProved(t *testing.T) {
 	t.Logf("%s in %v", r.Covered, time.Since(start))
 	assert.True(t, r.Complete)
 	assert.Empty(t, r.Hazards)
-	assert.Equal(t, "all 12 partial orders, faults <= 1", r.Covered)
+	assert.Equal(t, "all 12 partial orders, answers <= 1, faults <= 1", r.Covered)
 }
 
 // Without failures there are two orders: the wait begins before the event is set, or after.
 func TestMessage_FixHasTwoOrdersWithoutFailures(t *testing.T) {
 	r := sim.Explore(t, sim.ExploreOptions{Strategy: "dpor", Faults: -1}, scenario.Message(useafterfree.None))
-	assert.Equal(t, "all 2 partial orders, faults <= 0", r.Covered)
+	assert.Equal(t, "all 2 partial orders, answers <= 1, faults <= 0", r.Covered)
 }

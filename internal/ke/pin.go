@@ -1,0 +1,66 @@
+package ke
+
+import (
+	"slices"
+	"strings"
+)
+
+// Sites lists the choice sites of this package but that of who goes on.
+func Sites() []*Site { return []*Site{&siteClock, &siteGrant, &siteKernelAlertable, &siteWake} }
+
+// Pin fixes a site, or all sites whose names match a pattern, to one alternative, given by its number or,
+// when Name is not empty, by its name.
+type Pin struct {
+	Site string // a name, or a pattern in which * stands for anything: "doc/*"
+	Alt  int
+	Name string
+}
+
+// Pattern reports whether p is for all sites of some kind.
+func (p *Pin) Pattern() bool { return strings.Contains(p.Site, "*") }
+
+// Matches reports whether p speaks of a site.
+func (p *Pin) Matches(name string) bool {
+	first, rest, pattern := strings.Cut(p.Site, "*")
+	if !pattern {
+		return p.Site == name
+	}
+	name, ok := strings.CutPrefix(name, first)
+	for ok && rest != "" {
+		first, rest, pattern = strings.Cut(rest, "*")
+		if !pattern {
+			return strings.HasSuffix(name, first)
+		}
+		_, name, ok = strings.Cut(name, first)
+	}
+	return ok
+}
+
+// of returns the number of the alternative p fixes s to. A pattern passes over sites that have no alternative
+// of its name.
+func (p *Pin) of(s *Site) (alt int, ok bool) {
+	if p.Name == "" {
+		return p.Alt, true
+	}
+	if i := slices.Index(s.Alts, p.Name); i >= 0 || p.Pattern() {
+		return i, i >= 0
+	}
+	panic(Misuse("site " + s.Name + " has no alternative " + p.Name + "; it has " + strings.Join(s.Alts,
+		", ")))
+}
+
+// Pinned gives the alternative to which pins fix a question with n alternatives. The name of a site counts
+// more than a pattern, and of two alike the later.
+func Pinned(pins []Pin, s *Site, n int) (alt int, pinned bool) {
+	exactly := false
+	for i := range pins {
+		p := &pins[i]
+		if exactly && p.Pattern() || !p.Matches(s.Name) {
+			continue
+		}
+		if a, ok := p.of(s); ok && a < n {
+			alt, pinned, exactly = a, true, !p.Pattern()
+		}
+	}
+	return alt, pinned
+}

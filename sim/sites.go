@@ -1,0 +1,75 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"calloutsim/fwps"
+	"calloutsim/fwps/fwpm"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/tcpip"
+	"calloutsim/irp"
+	"calloutsim/irql"
+	"calloutsim/wsk"
+)
+
+// Site is one question that is left open: something that may fail (fault/…), what Windows is documented or
+// observed to do (doc/…), what the world outside does (env/…), and what else Options.Pins can fix.
+type Site struct {
+	Name         string
+	Alternatives []string // the first is the boring one; none where it is numbered things such as threads
+	Spec         string   // the section it rests on
+}
+
+// Sites lists all sites in order of their names.
+func Sites() []Site {
+	var all []Site
+	for _, s := range slices.Concat(choiceSites(), ke.Sites(), []*ke.Site{&stepSite}) {
+		all = append(all, Site{s.Name, s.Alts, s.Spec})
+	}
+	slices.SortFunc(all, func(a, b Site) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+// choiceSites are the choice sites of all packages.
+func choiceSites() []*ke.Site {
+	return slices.Concat(irql.Sites(), irp.Sites(), wsk.Sites(), fwps.Sites(), fwpm.Sites(), tcpip.Sites())
+}
+
+// MatchSites gives the sites whose names a pattern matches, as in a Pin.
+func MatchSites(pattern string) []Site {
+	p := ke.Pin{Site: pattern}
+	return slices.DeleteFunc(Sites(), func(s Site) bool { return !p.Matches(s.Name) })
+}
+
+// check reports a pattern that fixes nothing, and an alternative that does not exist.
+func (p Pin) check() error {
+	pin := p.ke()
+	sites := MatchSites(p.Site)
+	if len(sites) == 0 {
+		if pin.Pattern() {
+			return fmt.Errorf("no choice site matches %q; `ksim sites` lists them", p.Site)
+		}
+		return nil // of a package that is not there; the run says it if the question does not come up
+	}
+	var names []string
+	for _, s := range sites {
+		if len(s.Alternatives) == 0 || pin.Name == "" && pin.Alt >= 0 && pin.Alt < len(s.Alternatives) ||
+			slices.Contains(s.Alternatives, pin.Name) {
+			return nil
+		}
+		for _, a := range s.Alternatives {
+			if !slices.Contains(names, a) {
+				names = append(names, a)
+			}
+		}
+	}
+	what := "site " + p.Site + " has"
+	if pin.Pattern() {
+		what = "no site that matches " + p.Site + " has an"
+	} else {
+		what += " no"
+	}
+	return fmt.Errorf("%s alternative %s; there are %s", what, p.Alternative, strings.Join(names, ", "))
+}
