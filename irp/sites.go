@@ -13,5 +13,6 @@ func Sites() []*ke.Site {
 		&siteForcePending, &sitePagesForMdl, &sitePagesForMdlEx, &siteFewerPages, &siteFewerPagesEx,
 		&siteNPagedLookaside, &sitePagedLookaside, &siteQuota, &siteQuotaTag, &siteQuotaZero, &siteQuotaRaw,
 		&siteDriverExtension, &siteProbeWrite,
+		&siteCacheAware,
 	}
 }

@@ -55,7 +55,12 @@ func (r *EX_RUNDOWN_REF) misuse(k *K, headline, fix string) {
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-exinitializerundownprotection.md
 func ExInitializeRundownProtection(k *K, runRef *EX_RUNDOWN_REF) {
-	const d = ddi.ExInitializeRundownProtection
+	InitializeRundown(k, ddi.ExInitializeRundownProtection, runRef)
+}
+
+// InitializeRundown is the routine d, which makes an object that nobody uses. Like those below it is for the
+// cache-aware form, which a package above has.
+func InitializeRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 	ke.Enter(k, d)
 	if runRef.fresh(k) && runRef.o.Waiters() == 0 {
 		reportLockAgain(k, d, &runRef.resident, runRef.count > 0)
@@ -72,7 +77,23 @@ func ExInitializeRundownProtection(k *K, runRef *EX_RUNDOWN_REF) {
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquirerundownprotection.md
 func ExAcquireRundownProtection(k *K, runRef *EX_RUNDOWN_REF) bool {
-	const d = ddi.ExAcquireRundownProtection
+	return AcquireRundown(k, ddi.ExAcquireRundownProtection, runRef, 1)
+}
+
+// ExAcquireRundownProtectionEx makes the caller a user count times over. FALSE means that the object is going
+// away, and that nothing was acquired.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: after FALSE the protected object must not be touched.
+// Rules: LOCK-007, POOL-026.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquirerundownprotectionex.md
+func ExAcquireRundownProtectionEx(k *K, runRef *EX_RUNDOWN_REF, count uint32) bool {
+	return AcquireRundown(k, ddi.ExAcquireRundownProtectionEx, runRef, count)
+}
+
+// AcquireRundown is the routine d, which begins count uses.
+func AcquireRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF, count uint32) bool {
 	ke.Enter(k, d)
 	runRef.usable(k, d, verify.LOCK_007)
 	ke.Point(k, ke.Use{Obj: runRef.id, How: ke.A})
@@ -80,7 +101,7 @@ func ExAcquireRundownProtection(k *K, runRef *EX_RUNDOWN_REF) bool {
 		ke.CallBool(k, d, runRef.id, false)
 		return false
 	}
-	runRef.count++
+	runRef.count += int32(count)
 	runRef.useSeq = ke.CallBool(k, d, runRef.id, true)
 	return true
 }
@@ -93,16 +114,35 @@ func ExAcquireRundownProtection(k *K, runRef *EX_RUNDOWN_REF) bool {
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-exreleaserundownprotection.md
 func ExReleaseRundownProtection(k *K, runRef *EX_RUNDOWN_REF) {
-	const d = ddi.ExReleaseRundownProtection
+	ReleaseRundown(k, ddi.ExReleaseRundownProtection, runRef, 1)
+}
+
+// ExReleaseRundownProtectionEx ends count uses.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the caller may not touch the protected object any more.
+// Rules: LOCK-007, LOCK-022, POOL-026.
+// Not modelled: none.
+// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreleaserundownprotectionex.md
+func ExReleaseRundownProtectionEx(k *K, runRef *EX_RUNDOWN_REF, count uint32) {
+	ReleaseRundown(k, ddi.ExReleaseRundownProtectionEx, runRef, count)
+}
+
+// ReleaseRundown is the routine d, which ends count uses.
+func ReleaseRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF, count uint32) {
 	ke.Enter(k, d)
 	runRef.usable(k, d, verify.LOCK_007)
 	ke.Point(k, ke.Use{Obj: runRef.id, How: ke.A})
-	if runRef.count == 0 {
-		runRef.misuse(k, fmt.Sprintf("%v on %v, which nobody uses", d, runRef.id),
+	if int64(runRef.count) < int64(count) {
+		what := "which nobody uses"
+		if runRef.count > 0 {
+			what = fmt.Sprintf("%d times, of which only %d are in use", count, runRef.count)
+		}
+		runRef.misuse(k, fmt.Sprintf("%v on %v, %s", d, runRef.id, what),
 			"release only what ExAcquireRundownProtection gave with TRUE.")
 		return
 	}
-	runRef.count--
+	runRef.count -= int32(count)
 	ke.Call(k, d, runRef.id)
 	if runRef.down && runRef.count == 0 {
 		runRef.waiting = false
@@ -119,7 +159,11 @@ func ExReleaseRundownProtection(k *K, runRef *EX_RUNDOWN_REF) {
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-exwaitforrundownprotectionrelease.md
 func ExWaitForRundownProtectionRelease(k *K, runRef *EX_RUNDOWN_REF) {
-	const d = ddi.ExWaitForRundownProtectionRelease
+	WaitForRundown(k, ddi.ExWaitForRundownProtectionRelease, runRef)
+}
+
+// WaitForRundown is the routine d, which waits for the last user.
+func WaitForRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 	ke.Enter(k, d)
 	runRef.usable(k, d, verify.LOCK_007)
 	ke.Point(k, ke.Use{Obj: runRef.id, How: ke.A})
@@ -138,7 +182,7 @@ func ExWaitForRundownProtectionRelease(k *K, runRef *EX_RUNDOWN_REF) {
 	if runRef.count > 0 {
 		runRef.waiting = true
 		objs := [1]*ke.Object{&runRef.o}
-		ke.Wait(k, objs[:], false, nil, "ExWaitForRundownProtectionRelease")
+		ke.Wait(k, objs[:], false, nil, d.String())
 	}
 }
 
@@ -150,7 +194,11 @@ func ExWaitForRundownProtectionRelease(k *K, runRef *EX_RUNDOWN_REF) {
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-exreinitializerundownprotection.md
 func ExReInitializeRundownProtection(k *K, runRef *EX_RUNDOWN_REF) {
-	const d = ddi.ExReInitializeRundownProtection
+	ReinitializeRundown(k, ddi.ExReInitializeRundownProtection, runRef)
+}
+
+// ReinitializeRundown is the routine d, which makes an object that was run down usable again.
+func ReinitializeRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 	ke.Enter(k, d)
 	runRef.usable(k, d, verify.LOCK_007)
 	if runRef.count > 0 || !runRef.down {
@@ -169,10 +217,27 @@ func ExReInitializeRundownProtection(k *K, runRef *EX_RUNDOWN_REF) {
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-exrundowncompleted.md
 func ExRundownCompleted(k *K, runRef *EX_RUNDOWN_REF) {
-	const d = ddi.ExRundownCompleted
+	CompleteRundown(k, ddi.ExRundownCompleted, runRef)
+}
+
+// CompleteRundown is the routine d, which lets nobody acquire the object any more.
+func CompleteRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 	ke.Enter(k, d)
 	runRef.usable(k, d, verify.LOCK_007)
 	ke.Point(k, ke.Use{Obj: runRef.id, How: ke.A})
 	ke.Call(k, d, runRef.id)
 	runRef.down = true
+}
+
+// EndRundown is for memory of an object that goes with routine d, which must not be in use then. It is not a
+// routine of Windows.
+func EndRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
+	runRef.usable(k, d, verify.LOCK_007)
+	ke.Point(k, ke.Use{Obj: runRef.id, How: ke.Free})
+	if runRef.count > 0 {
+		runRef.misuse(k, fmt.Sprintf("%v on %v, which is in use", d, runRef.id),
+			"wait for the last user before the object goes.")
+	}
+	ke.Of(k).Ends(runRef.id)
+	runRef.Gone(verify.POOL_013, ke.Call(k, d, runRef.id))
 }

@@ -26,6 +26,7 @@ var flagTable = []struct {
 	{"notes", true, "report notes as well"},
 	{"timersrace", true, "let timers expire although somebody can run"},
 	{"forcepending", true, "IoCallDriver may return STATUS_PENDING although the request ends as usual"},
+	{"checked", true, "play drivers as checked builds: NT_ASSERT and KdPrint do something"},
 	{"races", true, "report accesses to pool memory and irql.Var that nothing orders"},
 	{"specialpool", true, "give every pool block pages of its own: stale slices fault where they are used"},
 	{"shard", false, "sim.Explore makes only the runs r with r mod m = i: `i/m`"},
@@ -156,6 +157,9 @@ func (o *Options) fromFlags() (*Token, error) {
 		return nil, err
 	}
 	if err := boolSetting("forcepending", &o.ForcePending); err != nil {
+		return nil, err
+	}
+	if err := boolSetting("checked", &o.Checked); err != nil {
 		return nil, err
 	}
 	if err := boolSetting("races", &o.Races); err != nil {

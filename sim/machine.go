@@ -180,7 +180,7 @@ func startIn(m *Machine, k *ke.Machine, tb TB, o Options, name string, scenario 
 	}
 	k.Reset(o.config(src, quick))
 	if !quick {
-		k.Describe = m.illustrate
+		k.Describe, k.Print = m.illustrate, m.prints
 	}
 	o.watch(k)
 	tb.Cleanup(m.atEnd)

@@ -101,6 +101,9 @@ func (o *Options) header() map[string]any {
 	if o.ForcePending {
 		h["forcepending"] = true
 	}
+	if o.Checked {
+		h["checked"] = true
+	}
 	if o.Races {
 		h["races"] = true
 	}

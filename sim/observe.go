@@ -24,3 +24,12 @@ func (o *Observer) Report(f Finding) string {
 	o.m.writeFinding(&b, f)
 	return b.String()
 }
+
+// prints puts what a driver prints for a debugger into the log of the test.
+func (m *Machine) prints(k *ke.K, text string) {
+	name := "system"
+	if img := ke.Acting(k); img != nil {
+		name = img.Name
+	}
+	m.tb.Logf("%s: %s", name, text)
+}

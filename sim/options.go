@@ -29,10 +29,12 @@ type Options struct {
 	// ForcePending is Driver Verifier's option of that name: IoCallDriver may return STATUS_PENDING to a
 	// driver although the request ends as usual (-sim.forcepending).
 	ForcePending bool
-	Events       int           // events kept: 0 all, n > 0 the last n
-	NoStacks     bool          // record no call stack with each event
-	MaxSteps     uint64        // scheduling points before the run is given up; 0 means 250 000
-	MaxTime      time.Duration // virtual time before the run is given up; 0 means an hour
+	// Checked plays drivers as checked builds: a false NT_ASSERT is a finding, KdPrint prints (-sim.checked).
+	Checked  bool
+	Events   int           // events kept: 0 all, n > 0 the last n
+	NoStacks bool          // record no call stack with each event
+	MaxSteps uint64        // scheduling points before the run is given up; 0 means 250 000
+	MaxTime  time.Duration // virtual time before the run is given up; 0 means an hour
 
 	// SpecialPool gives every pool block pages of its own: stale slices fault (-sim.specialpool).
 	SpecialPool bool
@@ -110,7 +112,7 @@ func (o *Options) check() error {
 // config is what the mechanism is told. quick leaves out what only reports need.
 func (o *Options) config(src ke.Source, quick bool) ke.Config {
 	c := ke.Config{Processors: o.Processors, Source: src, Races: o.Races, MemPoints: o.Memory,
-		TimersRace: o.TimersRace, ForcePending: o.ForcePending, Trail: o.trail,
+		TimersRace: o.TimersRace, ForcePending: o.ForcePending, Checked: o.Checked, Trail: o.trail,
 		Continue: o.Continue,
 		MaxSteps: cmp.Or(o.MaxSteps, defaultSteps), MaxTime: int64(o.MaxTime / 100), Events: ke.Off}
 	if quick && o.keep {
@@ -185,6 +187,9 @@ func (o *Options) conditions() string {
 	if o.ForcePending {
 		s += ", pending may be forced"
 	}
+	if o.Checked {
+		s += ", checked builds"
+	}
 	if o.SpecialPool {
 		s += ", special pool"
 	}
@@ -217,7 +222,9 @@ const (
 	bitContinue    = 1 << 9
 	bitTimersRace  = 1 << 10
 	bitForce       = 1 << 11
-	bitsKnown      = bitsProcessors | bitMemory | bitContinue | bitTimersRace | bitForce | bitsWatch
+	bitChecked     = 1 << 14
+	bitsKnown      = bitsProcessors | bitMemory | bitContinue | bitTimersRace | bitForce | bitChecked |
+		bitsWatch
 )
 
 // bits packs the options that change a run and that a token has to carry. Pins are choices like any other,
@@ -239,6 +246,9 @@ func (o *Options) bits() uint32 {
 	if o.ForcePending {
 		b |= bitForce
 	}
+	if o.Checked {
+		b |= bitChecked
+	}
 	return b | o.checkedBits()
 }
 
@@ -248,6 +258,6 @@ func (o *Options) setBits(b uint32) {
 		o.Processors = Unbounded
 	}
 	o.Memory, o.Continue, o.TimersRace = b&bitMemory != 0, b&bitContinue != 0, b&bitTimersRace != 0
-	o.ForcePending = b&bitForce != 0
+	o.ForcePending, o.Checked = b&bitForce != 0, b&bitChecked != 0
 	o.setCheckedBits(b)
 }

@@ -89,6 +89,14 @@ func Report(k *K, f verify.Finding) {
 	}
 }
 
+// Stop is Report for what ends the run in any case: it does not return.
+func Stop(k *K, f verify.Finding) {
+	keep(k, &f)
+	k.m.breaksOff()
+	k.m.dead, k.m.cur = true, nil
+	k.m.die()
+}
+
 // Collect is Report for a violation that Windows answers with a documented status: it always returns.
 func Collect(k *K, f verify.Finding) { keep(k, &f) }
 

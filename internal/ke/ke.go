@@ -71,6 +71,7 @@ type Config struct {
 	TimersRace bool   // time may pass although somebody can run (scheduling.md 6)
 	// ForcePending lets IoCallDriver answer STATUS_PENDING although the request ends as usual.
 	ForcePending bool
+	Checked      bool // drivers are checked builds: NT_ASSERT and the like do something
 	Continue     bool // collect violations that leave a state to go on from
 	Continues    func(verify.RuleID) bool
 	MaxSteps     uint64 // 0 means one million scheduling points
@@ -148,6 +149,8 @@ type Machine struct {
 	// Explain may know the rule that a panic of simulated code breaks; the panic is then a finding.
 	Explain  []func(k *K, value any) (verify.Finding, bool)
 	Describe func(k *K, f *verify.Finding) // fills dumps into a finding before it is kept
+	// Print shows a line of a driver to whoever watches the run; nil: nobody does.
+	Print func(k *K, text string)
 	// Pageable says whether an address of driver memory may be paged out; nil means that none may.
 	Pageable func(p unsafe.Pointer) bool
 }
@@ -211,7 +214,7 @@ func (m *Machine) Reset(cfg Config) {
 	m.images, m.procs = m.images[:0], m.procs[:0]
 	m.OnThreadEnd = m.OnThreadEnd[:0]
 	m.OnStackDeath, m.Refine, m.Explain, m.Describe = m.OnStackDeath[:0], m.Refine[:0], m.Explain[:0], nil
-	m.Pageable = nil
+	m.Pageable, m.Print = nil, nil
 	m.chanNo = 0
 	m.serial++
 	m.SetSource(cfg.Source)

@@ -16,7 +16,10 @@ var withoutK = allowed{
 }
 
 // otherCount are the DDIs whose parameter count differs from the C function's for a reason.
-var otherCount = allowed{}
+var otherCount = allowed{
+	"irql.KdPrint":   "the macro's one parameter is a list in parentheses",
+	"irql.KdPrintEx": "the macro's one parameter is a list in parentheses",
+}
 
 // checkParams compares signatures with the table: k, then the C parameters. It also gives the names the table
 // does not know or lists without parameters, which it cannot judge.
