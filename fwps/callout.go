@@ -73,6 +73,7 @@ func FwpsCalloutRegister1(k *irql.K, deviceObject *irp.DEVICE_OBJECT, callout *F
 		flags: callout.Flags, fn: *callout, device: deviceObject, owner: ownerOf(k, deviceObject)}
 	r.idle = ke.Object{Kind: ke.NotificationEvent, ID: r.tid, Signal: 1}
 	e.regs = append(e.regs, r)
+	e.noteWatcher(r)
 	if calloutId != nil {
 		*calloutId = r.id
 	}

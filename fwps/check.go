@@ -67,7 +67,7 @@ func (cl *call) checkAnswer(k *ke.K) {
 	}
 	if cl.touched != nil && *cl.touched == cl.exit {
 		cl.found(k, verify.WFP_094,
-			"classifyFn left action and rights as FwpsAcquireWritableLayerDataPointer0 had set them",
+			"classifyFn returns the block that FwpsAcquireWritableLayerDataPointer0 had put into classifyOut",
 			"set ActionType and FWPS_RIGHT_ACTION_WRITE after the acquire.")
 		return
 	}

@@ -71,9 +71,12 @@ func (c *classification) dumpVisit(v *wfp.Visit) []string {
 	case v.Implicit:
 		action = fmt.Sprintf("CALLOUT not registered -> %v", v.Answered)
 	case f.Action.Calls() && v.Unanswered:
-		action = fmt.Sprintf("CALLOUT %s pended", calloutOwner(cl))
+		action = fmt.Sprintf("CALLOUT %s %s", calloutOwner(cl), cl.state())
 	case f.Action.Calls():
 		action = fmt.Sprintf("CALLOUT %s -> %v", calloutOwner(cl), v.Answered)
+		if cl != nil && cl.pend == pendFailed {
+			action += ", pend failed"
+		}
 	}
 	out := []string{fmt.Sprintf("  %-16s %-#7x filter %-6d %-30s %-32s %s -> %s", f.Sublayer.Name,
 		f.Sublayer.Weight, f.ID,
@@ -86,6 +89,28 @@ func (c *classification) dumpVisit(v *wfp.Visit) []string {
 		}
 	}
 	return out
+}
+
+// state says where a call is that has not answered.
+func (cl *call) state() string {
+	what := "returned"
+	switch {
+	case cl == nil:
+		return "pended"
+	case cl.running:
+		what = "runs"
+	case cl.pend == pendPending:
+		return "pended"
+	}
+	switch cl.pend {
+	case pendPending:
+		what += ", pended"
+	case pendFailed:
+		what += ", pend failed"
+	case pendCompleted:
+		what += ", completed"
+	}
+	return what
 }
 
 // callFor is the last call that was made for a filter.

@@ -40,6 +40,7 @@ func (e *engine) checkUnload(m *ke.Machine, img *ke.Image) {
 		}
 	}
 	e.checkHandles(img, report)
+	e.checkWatch(img, report)
 	for i := range e.mgmt.sessions {
 		if e.mgmt.owners[i] == img {
 			report(verify.Finding{Rule: verify.WFP_037, Obj: "engine",
@@ -103,6 +104,7 @@ func (e *engine) checkEnd(m *ke.Machine) {
 		}
 	}
 	e.checkHandles(nil, report)
+	e.checkWatch(nil, report)
 	for _, r := range e.regs {
 		if d := r.device.DriverObject; d != nil && d.DriverUnload == nil && !r.owner.Unloaded {
 			report(verify.Finding{Rule: verify.WFP_018, Obj: r.tid.String(), Driver: imageNameOf(r.owner),

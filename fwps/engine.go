@@ -17,17 +17,21 @@ type image = *ke.Image
 
 // engine is the filter engine of one machine.
 type engine struct {
-	m         *ke.Machine
-	id        trace.ID // of the policy, in footprints
-	policy    *wfp.Policy
-	handles   handles
-	regs      []*registration // registered ones, in order of registration
-	redirects []*redirectHandle
-	open      []*classification // not decided, in order of creation
-	history   []*classification // the last ones, for dumps
-	acquired  []*classifyRef    // with references
-	chains    []*chain          // of connections that are not gone
-	mgmt      management
+	m           *ke.Machine
+	id          trace.ID // of the policy, in footprints
+	policy      *wfp.Policy
+	handles     handles
+	regs        []*registration // registered ones, in order of registration
+	redirects   []*redirectHandle
+	open        []*classification // not decided, in order of creation
+	history     []*classification // the last ones, for dumps
+	acquired    []*classifyRef    // with references
+	chains      []*chain          // of connections that are not gone
+	mgmt        management
+	taken       []lockUse   // in classifyFns
+	held        []lockUse   // in completions
+	watches     []authWatch // who has ever looked at ALE_AUTH_CONNECT
+	redirectors []redirector
 
 	nextCallout uint32
 	nextFilter  uint64
@@ -53,6 +57,7 @@ func newEngine(m *ke.Machine) *engine {
 		nextFilter: firstFilter}
 	e.policy.Sublayers = append(e.policy.Sublayers, &wfp.Sublayer{Key: universal, Name: "universal"})
 	m.Refine = append(m.Refine, e.refine)
+	m.Takes = e.takes
 	m.AtUnload(e.checkUnload)
 	m.AtEnd(e.checkEnd)
 	tcpip.On(m).SetEngine(e)

@@ -139,17 +139,23 @@ func FwpsAcquireWritableLayerDataPointer0(k *irql.K, classifyHandle uint64, filt
 	}
 	cl.writables = append(cl.writables, w)
 	*writableLayerData = w.data()
-	if classifyOut != nil {
-		if ke.Choose(k, &siteAcquireOut, 2) == 0 {
-			classifyOut.ActionType = FWP_ACTION_BLOCK
-			classifyOut.Rights &^= FWPS_RIGHT_ACTION_WRITE
-		}
-		if classifyOut == cl.out {
-			t := *classifyOut
-			cl.touched = &t
-		}
+	if classifyOut != nil && ke.Choose(k, &siteAcquireOut, 2) == 0 {
+		cl.answerForIt(classifyOut)
 	}
 	return s
+}
+
+// answerForIt writes what the page of FwpsAcquireWritableLayerDataPointer0 says it writes. What a callout
+// sets later cannot be told from what it leaves, where both are the same; so only a change is remembered for
+// WFP-094: an engine that leaves the structure alone changes nothing, nor does one that finds a block there.
+func (cl *call) answerForIt(out *FWPS_CLASSIFY_OUT0) {
+	was := *out
+	out.ActionType = FWP_ACTION_BLOCK
+	out.Rights &^= FWPS_RIGHT_ACTION_WRITE
+	if out == cl.out && *out != was {
+		t := *out
+		cl.touched = &t
+	}
 }
 
 func (cl *call) mayAcquire(k *ke.K, filterId uint64, flags uint32) ntstatus.NTSTATUS {

@@ -90,6 +90,7 @@ func NotifyAdded(k *ke.K, f *wfp.Filter) ntstatus.NTSTATUS {
 	e := state.Of(k)
 	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
 	e.checkSublayer(k, f)
+	e.noteWatch(f)
 	if f.Callout == nil {
 		return ntstatus.STATUS_SUCCESS
 	}
@@ -141,15 +142,6 @@ func NotifyDeleted(k *ke.K, f *wfp.Filter) {
 	r := e.registered(f.Callout.Key)
 	if r != nil {
 		ke.Adds(k, ke.Use{Obj: r.tid, How: ke.W})
-	}
-	for _, c := range e.open {
-		for _, cl := range c.calls {
-			if cl.f == f && cl.pend == pendPending {
-				ke.Report(k, verify.Finding{Rule: verify.WFP_081, Obj: c.id.String(), Places: cl.places(),
-					Headline: "a filter is deleted while a classification it pended has not been completed",
-					Fix:      "complete what is pended for the filter first."})
-			}
-		}
 	}
 	if r != nil {
 		e.notify(k, r, FWPS_CALLOUT_NOTIFY_DELETE_FILTER, nil, f)

@@ -73,13 +73,13 @@ func FwpsRedirectHandleDestroy0(k *irql.K, redirectHandle irql.HANDLE) {
 	ke.Adds(k, ke.Use{Obj: e.chainsID(), How: ke.R})
 	for _, c := range e.chains {
 		for _, rec := range c.own {
-			if rec.handle == h {
+			if rec.handle == h && !h.owner.Unloading { // there is nothing else to do then
 				ke.Report(k, verify.Finding{Rule: verify.WFP_100, Obj: h.id.String(),
 					Headline: fmt.Sprintf("%v is destroyed while a connection redirected with it lives (%v)",
 						h.id, c.id),
 					Places: []verify.Place{{Label: "CREATED", Seq: h.seq},
 						{Label: "REDIRECTED", Seq: rec.seq}},
-					Fix: "destroy the handle at unload, after the redirected flows have ended."})
+					Fix: "keep one handle until unload; one made later does not recognise the connection."})
 			}
 		}
 	}

@@ -64,11 +64,7 @@ func (c *classification) checkRequest(k *ke.K, w *writable, r *FWPS_CONNECT_REQU
 			"redirect TCP, UDP and ICMP only.")
 	}
 	c.checkByteOrder(k, cl, remote)
-	if !c.e.watchesAuthConnect(cl.reg.owner) {
-		cl.found(k, verify.WFP_119,
-			imageNameOf(cl.reg.owner)+" redirects connections and has no callout at ALE_AUTH_CONNECT",
-			"register there too and look for FWP_CONDITION_FLAG_IS_CONNECTION_REDIRECTED.")
-	}
+	c.e.noteRedirection(cl, w.seq)
 }
 
 func (c *classification) wrongFamily(k *ke.K, cl *call, which string) {
@@ -152,18 +148,6 @@ func (c *classification) checkByteOrder(k *ke.K, cl *call, remote netip.AddrPort
 				p, remote.Port()),
 			"incoming values are in host order, the addresses of the request in network order.")
 	}
-}
-
-// watchesAuthConnect reports whether a driver has a callout that some filter at ALE_AUTH_CONNECT calls.
-func (e *engine) watchesAuthConnect(owner image) bool {
-	for _, f := range e.policy.Filters {
-		if authConnect(f.Layer) && f.Callout != nil {
-			if r := e.registered(f.Callout.Key); r != nil && r.owner == owner {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // mayTake judges the context of a request; false means that the engine leaves it alone.

@@ -205,8 +205,10 @@ var handleRules = append([]verify.Record{
 	rule(verify.WFP_080, "CompletedUnderLock", 0xF,
 		"FwpsCompleteClassify0 may enter classifyFn on the same stack. A lock held across the call that "+
 			"classifyFn takes deadlocks."),
-	rule(verify.WFP_081, "FilterDeletedWhilePended", 0,
-		"What happens to a pended classification whose filter goes is not documented."),
+	rule(verify.WFP_081, "FilterGoneBeforeNull", 0,
+		"Filters go first when a driver stops, so that nothing new is pended; what is pended is completed "+
+			"then, and last the callout is unregistered. Completed with NULL it is classified again, "+
+			"without the filter that is gone, and the callout is not asked."),
 	rule(verify.WFP_082, "ClassifyContextKept", 0xD1,
 		"classifyContext is the engine's stack frame of this call."),
 	rule(verify.WFP_083, "NotApplied", 0,
@@ -253,7 +255,7 @@ var redirectRules = []verify.Record{
 		"A destroyed handle names nothing, another driver's names somebody else."),
 	rule(verify.WFP_100, "RedirectHandleDestroyedEarly", 0,
 		"Connections redirected with the handle live on, and the driver does not recognise them as its "+
-			"own any more."),
+			"own any more. At unload that cannot be helped; before, keep the handle."),
 	rule(verify.WFP_101, "RedirectStateNotQueried", 0,
 		"The proxy's own connection comes by as well. A driver that does not ask redirects it to the "+
 			"proxy, without end."),

@@ -247,18 +247,23 @@ func underLock(held bool) func(l *lab) {
 	}
 }
 
-// filterGoes deletes the filter before or after the classification it pended is completed.
+// filterGoes deletes the filter before or after the classification it pended is completed with NULL.
 func filterGoes(early bool) func(l *lab) {
 	return func(l *lab) {
 		d := l.single(atRedirect, nil)
 		d.hooks[0].fn = func(a *args) {
+			if a.again() {
+				a.permit()
+				return
+			}
 			a.pend(func(k *irql.K, p *pended) {
-				if !early {
-					p.done(k)
-				}
-				fwpm.FwpmFilterDeleteById0(k, d.engine, d.hooks[0].filter)
 				if early {
-					p.done(k)
+					fwpm.FwpmFilterDeleteById0(k, d.engine, d.hooks[0].filter)
+				}
+				fwps.FwpsCompleteClassify0(k, p.handle, 0, nil)
+				fwps.FwpsReleaseClassifyHandle0(k, p.handle)
+				if !early {
+					fwpm.FwpmFilterDeleteById0(k, d.engine, d.hooks[0].filter)
 				}
 			})
 		}

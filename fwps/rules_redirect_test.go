@@ -212,7 +212,13 @@ func redirections() []ruleCase {
 			asking(func(q *tcpip.Question) { q.Local = netip.MustParseAddrPort("192.0.2.10:50000") }), usual},
 		{verify.WFP_114, nil, asking(func(q *tcpip.Question) { q.Protocol = 47 }),
 			asking(func(q *tcpip.Question) { q.Protocol = 17 })},
-		{verify.WFP_119, nil, onRedirect(func(a *args) { a.redirect(toProxy()) }), usual},
+		{verify.WFP_119, nil, func(l *lab) {
+			onRedirect(func(a *args) { a.redirect(toProxy()) })(l)
+			l.end()
+		}, func(l *lab) {
+			usual(l)
+			l.end()
+		}},
 		{verify.WFP_120, nil, proxyConnects(false), proxyConnects(true)},
 	}
 }
@@ -378,6 +384,18 @@ func formatShort(k *irql.K, records irql.HANDLE, n uint64) {
 	irp.ExFreePoolWithTag(k, b, tag)
 }
 
+// newHandle replaces the redirect handle while a connection lives that was redirected with it.
+func newHandle(l *lab) {
+	d := l.redirector("redir.sys", toProxy())
+	l.connect()
+	d.as(func(k *irql.K) {
+		fwps.FwpsRedirectHandleDestroy0(k, d.handle)
+		fwps.FwpsRedirectHandleCreate0(k, &fwps.GUID{Data1: 1}, 0, &d.handle)
+	})
+	l.m.Run(nil)
+	l.end(d)
+}
+
 // redirectHandles are the cases about redirect handles and the opaque form of records.
 func redirectHandles() []ruleCase {
 	usual := func(l *lab) {
@@ -419,11 +437,7 @@ func redirectHandles() []ruleCase {
 			l.m.Run(nil)
 			l.connect()
 		}, usual},
-		{verify.WFP_100, nil, func(l *lab) {
-			d := l.redirector("redir.sys", toProxy())
-			l.connect()
-			l.end(d)
-		}, usual},
+		{verify.WFP_100, nil, newHandle, usual},
 		{verify.WFP_115, nil, sio(func(k *irql.K, records irql.HANDLE) {
 			var n uint64
 			format(k, records, nil, 2048, &n)

@@ -45,9 +45,9 @@ var specials = map[verify.RuleID]special{
 	verify.WFP_008: {pins: []ke.Pin{dispatch}},
 	verify.WFP_014: {beside: []verify.RuleID{verify.LOCK_026}}, // nobody sets the event classifyFn waits for
 	verify.WFP_015: {beside: []verify.RuleID{verify.LOCK_026}},
-	// Unregistering and the end of the session are bad while a classification is pended, as the unload is; and
-	// nobody completes it later, which is the violation: the others are hazards.
-	verify.WFP_019: {beside: []verify.RuleID{verify.WFP_020, verify.WFP_081, verify.WFP_067}},
+	// Unregistering is bad while a classification is pended, as the unload is; and nobody completes it later,
+	// which is the violation: the others are hazards.
+	verify.WFP_019: {beside: []verify.RuleID{verify.WFP_020, verify.WFP_067}},
 	verify.WFP_049: {beside: []verify.RuleID{verify.WFP_050}},     // only a block can be absorbed
 	verify.WFP_101: {nearBeside: []verify.RuleID{verify.WFP_090}}, // the local address changes instead
 	verify.WFP_103: {beside: []verify.RuleID{verify.WFP_104}, // b.sys is a second redirector

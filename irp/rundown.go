@@ -58,7 +58,9 @@ func (io *ioManager) endThread(k *irql.K) {
 	}
 	for _, b := range mine {
 		if p := b.p; b.outstanding() {
-			p.heldTooLong(k)
+			if !io.m.ClockRaces() { // else the end of the run tells whether it is kept for good
+				p.heldTooLong(k)
+			}
 			p.unbind()
 		}
 	}

@@ -18,7 +18,7 @@ const (
 // reported does not count a second time as time at DISPATCH_LEVEL.
 func checkHeldTime(k *K, h *ke.Held) {
 	now := ke.Of(k).Now()
-	if now-h.Time <= maxHeld {
+	if now-h.Time <= maxHeld || ke.Of(k).ClockRaces() {
 		return
 	}
 	ke.MarkHigh(k)
@@ -33,7 +33,7 @@ func checkHeldTime(k *K, h *ke.Held) {
 // checkHighTime is IRQL-019, a note, for what began at DISPATCH_LEVEL when the level was marked last.
 func checkHighTime(k *K, what string) {
 	d := ke.Of(k).Now() - ke.HighSince(k)
-	if d <= maxHigh {
+	if d <= maxHigh || ke.Of(k).ClockRaces() {
 		return
 	}
 	f := verify.Finding{Rule: verify.IRQL_019, Obj: what, BugCheck: 0x133, AllowedIRQL: verify.AnyIRQL,

@@ -21,6 +21,9 @@ type nesting struct {
 // reports LOCK-003 if some other context took them the other way round. It asks before the acquisition, so
 // that the cause is reported and not the deadlock that may follow.
 func noteOrder(k *K, d ddi.ID, id trace.ID) {
+	if t := ke.Top(k); t != nil && t.Kind == ke.FrameClassify && ke.Of(k).Takes != nil {
+		ke.Of(k).Takes(k, id)
+	}
 	held := ke.Locks(k)
 	if len(held) == 0 {
 		return

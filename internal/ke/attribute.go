@@ -8,8 +8,8 @@ import (
 // attribute says for each frame of a call stack whose code it is, and cuts the stack where k's own
 // callbacks begin: what lies below belongs to the thread that a DPC interrupted. Each callback of k is
 // found again by the name of its routine; one that has returned already, and is being judged, is put on top
-// without a position.
-func attribute(k *K, st []verify.Frame) []verify.Frame {
+// with the position at which it begins. Of a stack that is not whole nothing can be said to have returned.
+func attribute(k *K, st []verify.Frame, whole bool) []verify.Frame {
 	top := len(k.frames) - 1
 	at, done := top, 0
 	for i := 0; i < len(st) && at >= 0; i++ {
@@ -31,6 +31,14 @@ func attribute(k *K, st []verify.Frame) []verify.Frame {
 			return st[:done]
 		}
 	}
+	if done == 0 && whole && ours(&k.frames[top]) {
+		for i := range st {
+			if top > 0 {
+				st[i].Driver = owner(k, &k.frames[top-1])
+			}
+		}
+		return list.Add(returned(k, &k.frames[top]), st)
+	}
 	if done == 0 {
 		for i := range st {
 			st[i].Driver = owner(k, &k.frames[top])
@@ -39,9 +47,19 @@ func attribute(k *K, st []verify.Frame) []verify.Frame {
 	return st
 }
 
+// ours reports whether the callback is of a driver or program: its routine would be on the stack if it ran.
+func ours(f *Frame) bool {
+	if f.Fn == 0 || f.Kind != FrameClassify {
+		return false
+	}
+	file, _ := position(f.Fn)
+	return file != ""
+}
+
 // returned is the frame of a callback that is not on the stack any more.
 func returned(k *K, f *Frame) []verify.Frame {
-	return []verify.Frame{{Driver: owner(k, f), Func: FuncName(f.Fn)}}
+	file, line := position(f.Fn)
+	return []verify.Frame{{Driver: owner(k, f), Func: FuncName(f.Fn), File: file, Line: line}}
 }
 
 // below reports whether frame at or one outside of it is of a driver or program whose routine is known.

@@ -177,6 +177,10 @@ func (m *Machine) tick() {
 // Now returns virtual time: system time in 100 ns units since 1601.
 func (m *Machine) Now() int64 { return m.now }
 
+// ClockRaces reports whether time may pass although somebody can run. The clock is the adversary then: how
+// much of it has passed says nothing about anybody, and rules that measure it are silent.
+func (m *Machine) ClockRaces() bool { return m.race }
+
 // Uptime returns virtual time since the start of the run, 100 ns units.
 func (m *Machine) Uptime() int64 { return m.now - epoch }
 

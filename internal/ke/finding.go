@@ -145,7 +145,7 @@ func keep(k *K, f *verify.Finding) bool {
 	n := runtime.Callers(3, pcs[:])
 	f.Stack = Frames2(pcs[:n])
 	if len(k.frames) > 0 {
-		f.Stack = attribute(k, f.Stack)
+		f.Stack = attribute(k, f.Stack, n < len(pcs))
 	}
 	s := seenFinding{rule: f.Rule, obj: f.Obj, at: f.At}
 	if f.PerPlace {

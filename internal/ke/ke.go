@@ -146,6 +146,8 @@ type Machine struct {
 	// Refine may replace the rule of a finding by a more specific one (rules.md 12) before anything is done
 	// about it.
 	Refine []func(k *K, f *verify.Finding)
+	// Takes is told of every lock that a classifyFn is about to take for as long as it needs.
+	Takes func(k *K, id trace.ID)
 	// Explain may know the rule that a panic of simulated code breaks; the panic is then a finding.
 	Explain  []func(k *K, value any) (verify.Finding, bool)
 	Describe func(k *K, f *verify.Finding) // fills dumps into a finding before it is kept
@@ -213,7 +215,8 @@ func (m *Machine) Reset(cfg Config) {
 	}
 	m.images, m.procs = m.images[:0], m.procs[:0]
 	m.OnThreadEnd = m.OnThreadEnd[:0]
-	m.OnStackDeath, m.Refine, m.Explain, m.Describe = m.OnStackDeath[:0], m.Refine[:0], m.Explain[:0], nil
+	m.OnStackDeath, m.Refine, m.Explain = m.OnStackDeath[:0], m.Refine[:0], m.Explain[:0]
+	m.Describe, m.Takes = nil, nil
 	m.Pageable, m.Print = nil, nil
 	m.chanNo = 0
 	m.serial++

@@ -40,7 +40,7 @@ func (m *Machine) driverPanicked(v any, stack []byte) {
 			p.Driver = img.Name
 		}
 		if len(k.frames) > 0 {
-			p.Stack = attribute(k, p.Stack)
+			p.Stack = attribute(k, p.Stack, false)
 		}
 	}
 	for i := range min(ours, len(p.Stack)) {

@@ -489,7 +489,7 @@ const (
 	WFP_078    RuleID = 483 // IS_REAUTHORIZE at a redirect layer used to skip processing that was never done
 	WFP_079    RuleID = 484 // no timeout on pended classifications
 	WFP_080    RuleID = 485 // completing while a spin lock is held that classifyFn also takes, on paths that may re-enter (pend-operation, and pend-classify under the inline alternative)
-	WFP_081    RuleID = 486 // pended classification whose filter was deleted: complete before the filter goes
+	WFP_081    RuleID = 486 // pended classification whose filter was deleted: complete it with a decision, not with NULL
 	WFP_082    RuleID = 487 // classifyContext is usable only during its classifyFn
 	WFP_083    RuleID = 488 // each successful AcquireWritable has exactly one Apply, also if unmodified
 	WFP_084    RuleID = 489 // Apply without / after second time
@@ -527,7 +527,7 @@ const (
 	WFP_116    RuleID = 521 // SIO-format called outside a (pended) CONNECT_REDIRECT classification
 	WFP_117    RuleID = 522 // retry loop on STATUS_BUFFER_TOO_SMALL must use the returned size
 	WFP_118    RuleID = 523 // FwpsQueryConnectionRedirectState0 result treated as NTSTATUS
-	WFP_119    RuleID = 524 // redirecting driver does not look at AUTH_CONNECT for IS_CONNECTION_REDIRECTED
+	WFP_119    RuleID = 524 // redirecting driver never looks at AUTH_CONNECT for IS_CONNECTION_REDIRECTED
 	WFP_120    RuleID = 525 // proxy must set the records on the outbound socket before connect
 	WFP_121    RuleID = 526 // QUERY ioctls on the accepted socket, SET on the new socket
 	WFP_122    RuleID = 527 // ioctl buffers live until IRP completion
@@ -1650,10 +1650,10 @@ var ruleSeverity = [ruleCount]Severity{
 	WFP_039:    Error,
 	WFP_040:    Warning,
 	WFP_041:    Error,
-	WFP_042:    Error,
-	WFP_043:    Error,
+	WFP_042:    Warning,
+	WFP_043:    Warning,
 	WFP_044:    Warning,
-	WFP_045:    Error,
+	WFP_045:    Warning,
 	WFP_046:    Error,
 	WFP_047:    Warning,
 	WFP_048:    Error,
@@ -1674,7 +1674,7 @@ var ruleSeverity = [ruleCount]Severity{
 	WFP_063:    Error,
 	WFP_064:    Error,
 	WFP_065:    Error,
-	WFP_066:    Error,
+	WFP_066:    Warning,
 	WFP_067:    Error,
 	WFP_068:    Error,
 	WFP_069:    Error,
@@ -1689,13 +1689,13 @@ var ruleSeverity = [ruleCount]Severity{
 	WFP_078:    Warning,
 	WFP_079:    Warning,
 	WFP_080:    Error,
-	WFP_081:    Warning,
+	WFP_081:    Note,
 	WFP_082:    Error,
 	WFP_083:    Error,
 	WFP_084:    Error,
-	WFP_085:    Error,
+	WFP_085:    Warning,
 	WFP_086:    Error,
-	WFP_087:    Error,
+	WFP_087:    Warning,
 	WFP_088:    Error,
 	WFP_089:    Error,
 	WFP_090:    Warning,
@@ -1708,7 +1708,7 @@ var ruleSeverity = [ruleCount]Severity{
 	WFP_097:    Error,
 	WFP_098:    Error,
 	WFP_099:    Error,
-	WFP_100:    Warning,
+	WFP_100:    Note,
 	WFP_101:    Error,
 	WFP_102:    Error,
 	WFP_103:    Error,

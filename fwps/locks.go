@@ -1,0 +1,77 @@
+package fwps
+
+import (
+	"fmt"
+
+	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
+)
+
+// lockUse says that code of a driver took a lock in a classifyFn, or held one in FwpsCompleteClassify0.
+type lockUse struct {
+	by   image
+	lock trace.ID
+	bind bool // at a layer of binds, which precede connects
+	seq  uint64
+	obj  trace.ID // the classification
+}
+
+// find returns the use of a lock by a driver; classifyFns that a completion cannot lead to do not count.
+func find(uses []lockUse, by image, lock trace.ID, possible func(u *lockUse) bool) *lockUse {
+	for i := range uses {
+		if u := &uses[i]; u.by == by && u.lock == lock && possible(u) {
+			return u
+		}
+	}
+	return nil
+}
+
+// takes notes a lock that a classifyFn is about to take, and reports WFP-080 if a completion has been made
+// while it was held.
+func (e *engine) takes(k *ke.K, lock trace.ID) {
+	cl, ok := ke.Top(k).Object.(*call)
+	if !ok {
+		return
+	}
+	u := lockUse{by: cl.reg.owner, lock: lock, bind: cl.c.info.bind, seq: e.m.Log().Len(), obj: cl.c.id}
+	if find(e.taken, u.by, lock, func(o *lockUse) bool { return o.bind == u.bind }) != nil {
+		return
+	}
+	e.taken = append(e.taken, u)
+	if h := find(e.held, u.by, lock, func(h *lockUse) bool { return h.bind || !u.bind }); h != nil {
+		cl.underLock(k, h, &u)
+	}
+}
+
+// holds notes the locks that are held while cl is completed, and reports WFP-080 for one that a classifyFn of
+// the driver takes. It asks before any classifyFn runs on this stack, as LOCK-003 does for two locks:
+// callouts may be called before FwpsCompleteClassify0 returns (wfp.md 21 #28). Where the level forbids that,
+// the classification goes on in another context.
+func (e *engine) holds(k *ke.K, cl *call) {
+	if cl.c.shim.passive && ke.IRQL(k) > ke.Passive {
+		return
+	}
+	for _, l := range ke.Locks(k) {
+		h := lockUse{by: cl.reg.owner, lock: l.ID, bind: cl.c.info.bind, seq: l.Seq, obj: cl.c.id}
+		u := find(e.taken, h.by, h.lock, func(u *lockUse) bool { return h.bind || !u.bind })
+		if u != nil {
+			cl.underLock(k, &h, u)
+		}
+		if find(e.held, h.by, h.lock, func(o *lockUse) bool { return o.bind == h.bind }) == nil {
+			e.held = append(e.held, h)
+		}
+	}
+}
+
+func (cl *call) underLock(k *ke.K, held, taken *lockUse) {
+	ke.Report(k, verify.Finding{Rule: verify.WFP_080, Obj: held.lock.String(), BugCheck: 0xF,
+		Headline: fmt.Sprintf("%v is held in FwpsCompleteClassify0 of %v, and classifyFn takes it (%v): a "+
+			"classifyFn that is entered from inside the completion waits for its own stack", held.lock,
+			held.obj, taken.obj),
+		Places: append(cl.places(), verify.Place{Label: "HELD", Seq: held.seq},
+			verify.Place{Label: "TAKEN_IN_CLASSIFYFN", Seq: taken.seq}),
+		Dump: list.Add([]string{"!wfp classify " + cl.c.id.String()}, cl.c.dump()),
+		Fix:  "release the lock before FwpsCompleteClassify0: classifyFn may be entered from inside it."})
+}
