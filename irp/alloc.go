@@ -154,7 +154,7 @@ func IoFreeIrp(k *irql.K, p *IRP) {
 	ke.Point(k, ke.Use{Obj: p.id, How: ke.Free})
 	checkFree(k, p)
 	p.checkUnsent(k, "freed")
-	if p.listed() {
+	if p.queued() {
 		freedInList(k, p)
 	}
 	if p.mdl != nil {
@@ -266,7 +266,7 @@ func (p *IRP) reinitialise() {
 
 func checkReuse(k *irql.K, p *IRP) {
 	img := ke.Acting(k)
-	if !p.mayDispose(img) || p.listed() || p.origin != byAllocate && p.origin != byInitialize {
+	if !p.mayDispose(img) || p.queued() || p.origin != byAllocate && p.origin != byInitialize {
 		reusedWrongly(k, p, img)
 	}
 }
@@ -280,7 +280,7 @@ func reusedWrongly(k *irql.K, p *IRP, img *ke.Image) {
 		f.Headline = fmt.Sprintf("IoReuseIrp on %v, which was made by %v", p.id, p.origin)
 		f.Fix = "allocate IRPs that are to be reused with IoAllocateIrp."
 		f.Args[0] = verify.Arg{Value: "0x311", Meaning: "IoReuseIrp on an IRP of the wrong origin"}
-	case !p.backWithCreator() || p.cancelRoutine != nil || p.listed():
+	case !p.backWithCreator() || p.cancelRoutine != nil || p.queued():
 		f.Rule, f.Also = p.special(verify.IRP_038,
 			func(s *SubsystemRules) verify.RuleID { return s.Reinitialised })
 		f.Headline = fmt.Sprintf("%v is reinitialised while it is in use: %s", p.id, p.whereIs())

@@ -64,7 +64,7 @@ func checkComplete(k *irql.K, p *IRP) {
 	}
 	skipLeft(k, p, "IoCompleteRequest")
 	p.checkUnsent(k, "completed")
-	if p.listed() {
+	if p.queued() {
 		p.inTwoQueues(k, ddi.IoCompleteRequest)
 	}
 	if h, ok := ke.HoldsSpin(k); ok {

@@ -162,9 +162,12 @@ func (q *IO_CSQ) admits(k *irql.K) bool {
 // inTwoQueues reports IRP-076: d is about to dispose of an IRP that its driver left in a queue.
 func (p *IRP) inTwoQueues(k *irql.K, d ddi.ID) {
 	where, seq := "a list", uint64(0)
-	if p.csq != nil {
+	switch q := p.waitsFor(); {
+	case p.csq != nil:
 		where, seq = p.csq.id.String(), p.csqSeq
-	} else if p.entry != nil {
+	case q != nil:
+		where, seq = q.name(), p.devEntry.seq
+	case p.entry != nil:
 		seq = p.entry.seq
 	}
 	ke.Report(k, verify.Finding{Rule: verify.IRP_076, BugCheck: 0x139, Obj: p.id.String(), Dump: dumpIRP(p),

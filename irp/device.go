@@ -38,6 +38,7 @@ type DRIVER_OBJECT struct {
 	DriverName    string
 	DriverUnload  DRIVER_UNLOAD
 	MajorFunction [IRP_MJ_MAXIMUM_FUNCTION + 1]DRIVER_DISPATCH
+	DriverStartIo DRIVER_STARTIO
 	DeviceObject  *DEVICE_OBJECT // newest device, linked through NextDevice
 
 	DriverExtension DRIVER_EXTENSION
@@ -82,6 +83,7 @@ type DEVICE_OBJECT struct {
 	AlignmentRequirement uint32
 	StackSize            int8
 	DeviceExtension      any
+	DeviceQueue          KDEVICE_QUEUE // of IoStartPacket
 
 	id      trace.ID
 	name    string
@@ -92,6 +94,7 @@ type DEVICE_OBJECT struct {
 	deleted bool // IoDeleteDevice was called
 	special *SubsystemRules
 	seq     uint64
+	start   startState
 }
 
 var siteCreateDevice = ke.Site{Name: "fault/IoCreateDevice",
@@ -113,6 +116,7 @@ func (io *ioManager) newDriver(img *ke.Image) *DRIVER_OBJECT {
 func (io *ioManager) newDevice(drv *DRIVER_OBJECT, name string) *DEVICE_OBJECT {
 	dev := &DEVICE_OBJECT{DriverObject: drv, StackSize: 1, Flags: DO_DEVICE_INITIALIZING,
 		id: io.m.NewID(trace.Device), name: name}
+	dev.prepareStart(io.m)
 	dev.NextDevice = drv.DeviceObject
 	drv.DeviceObject = dev
 	io.devices = append(io.devices, dev)
@@ -187,6 +191,8 @@ func IoDeleteDevice(k *irql.K, dev *DEVICE_OBJECT) {
 		why = "is deleted while it is attached to " + dev.lower.id.String()
 	case dev.AttachedDevice != nil:
 		why = "is deleted while " + dev.AttachedDevice.id.String() + " is attached to it"
+	case dev.DeviceQueue.first != nil:
+		dev.DeviceQueue.goesWithEntries(k)
 	}
 	if why != "" {
 		ke.Report(k, verify.Finding{Rule: verify.OBJ_004, Obj: dev.id.String(), BugCheck: 0xC9,

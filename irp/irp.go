@@ -3,7 +3,7 @@
 //
 // Modelled: what spec sections 1 to 12, 18 to 22 of the IRP digest describe, with an ownership record per IRP
 // that says at every moment which driver may touch it. Not modelled: plug and play, power, file systems,
-// StartIo queues, the page file. Each IRP belongs to one machine; its methods ask that machine who is
+// the page file. Each IRP belongs to one machine; its methods ask that machine who is
 // running.
 package irp
 
@@ -219,7 +219,9 @@ type IRP struct {
 	cancelAt      int64            // time of IoCancelIrp
 	serial        uint64           // changes with every transfer of ownership
 
-	mem       *Buffer     // bytes of the driver's that it lies in, with IoInitializeIrp and As
+	mem       *Buffer // bytes of the driver's that it lies in, with IoInitializeIrp and As
+	devEntry  *KDEVICE_QUEUE_ENTRY
+	started   uint64      // value of serial when it was given to IoStartPacket
 	entry     *LIST_ENTRY // Tail.Overlay.ListEntry, made when it is asked for
 	csq       *IO_CSQ     // the cancel-safe queue it is in
 	csqKey    any         // what the queue stored in DriverContext[3]

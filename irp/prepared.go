@@ -35,7 +35,7 @@ func (io *ioManager) noteNonPnp(drv *DRIVER_OBJECT) {
 
 // checkPrepared evaluates the rules about how an IRP was prepared for IoCallDriver; l is the next location.
 func (p *IRP) checkPrepared(k *irql.K, dev *DEVICE_OBJECT, l *IO_STACK_LOCATION) {
-	if p.listed() {
+	if p.queued() {
 		p.inTwoQueues(k, ddi.IoCallDriver)
 	}
 	if p.exFailed != 0 {

@@ -89,6 +89,10 @@ func (p *IRP) checkMark(k *irql.K) {
 		where, seq = p.csq.id.String(), p.csqSeq
 	case p.listed() && !p.entry.stillGuarded(k):
 		where, seq = "a list", p.entry.seq
+	case p.waitsFor() != nil:
+		where, seq = p.waitsFor().name(), p.devEntry.seq
+	case p.started == p.serial:
+		where = "the hands of StartIo"
 	case p.inWork == p.serial:
 		where = "a work item"
 	default:
@@ -98,15 +102,21 @@ func (p *IRP) checkMark(k *irql.K) {
 		Headline: fmt.Sprintf("%v is marked pending after it was put into %s: somebody may have completed it",
 			p.id, where),
 		Places: []verify.Place{{Label: "QUEUED", Seq: seq}},
-		Fix:    "mark first, then queue. IoCsqInsertIrp marks the IRP itself."})
+		Fix:    "mark first, then queue or call IoStartPacket. IoCsqInsertIrp marks the IRP itself."})
 }
 
 // freedInList reports OBJ-014 for an IRP that is freed while it is linked.
 func freedInList(k *irql.K, p *IRP) {
+	where, seq := "a list", uint64(0)
+	if q := p.waitsFor(); q != nil {
+		where, seq = q.name(), p.devEntry.seq
+	} else {
+		seq = p.entry.seq
+	}
 	ke.Report(k, verify.Finding{Rule: verify.OBJ_014, BugCheck: 0x139, Obj: p.id.String(), Dump: dumpIRP(p),
-		Headline: fmt.Sprintf("%v is freed while it is linked into a list", p.id),
+		Headline: fmt.Sprintf("%v is freed while it is linked into %s", p.id, where),
 		Args:     [4]verify.Arg{arg("3", "a list entry was corrupted")},
-		Places:   []verify.Place{{Label: "LAST_CHANGED", Seq: p.entry.seq}},
+		Places:   []verify.Place{{Label: "LAST_CHANGED", Seq: seq}},
 		Fix:      "remove it from the list first."})
 }
 

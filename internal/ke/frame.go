@@ -31,12 +31,14 @@ const (
 	FrameAPC
 	FrameQueue  // a callback of a cancel-safe queue or another driver-supplied helper routine
 	FrameSystem // the system's own code, for instance a worker thread between items
+	FrameStartIo
 )
 
 var frameNames = [...]string{
 	"", "DriverEntry", "DriverUnload", "dispatch", "completion", "cancel", "DPC", "timer DPC", "work item",
 	"thread",
 	"user", "classifyFn", "notifyFn", "flowDeleteFn", "WSK event", "APC", "queue callback", "system",
+	"StartIo",
 }
 
 // String names the role.

@@ -332,6 +332,9 @@ type Stamp struct {
 // StampOf returns the run k belongs to.
 func StampOf(k *K) Stamp { return Stamp{k.m, k.m.serial} }
 
+// Stamp is StampOf where no K is at hand.
+func (m *Machine) Stamp() Stamp { return Stamp{m, m.serial} }
+
 // Of reports whether s is the run k belongs to.
 func (s *Stamp) Of(k *K) bool { return s.m == k.m && s.serial == k.m.serial }
 

@@ -58,6 +58,8 @@ var cannotFail = allowed{
 	"IoGetNextIrpStackLocation":                    "a pointer into the IRP",
 	"IoGetRequestorProcess":                        "a pointer behind the IRP's thread",
 	"IoThreadToProcess":                            "a pointer in the thread",
+	"KeRemoveByKeyDeviceQueue":                     "gives the entry, NULL for an empty queue",
+	"KeRemoveDeviceQueue":                          "gives the entry, NULL for an empty queue",
 	"KeDelayExecutionThread":                       onlyAnswers,
 	"KeGetCurrentThread":                           "there is always one",
 	"KeWaitForMultipleObjects":                     onlyAnswers,
