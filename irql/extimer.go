@@ -34,6 +34,8 @@ const (
 	EX_TIMER_NO_WAKE             uint32 = 8
 	EX_TIMER_NOTIFICATION        uint32 = 1 << 31
 	EX_TIMER_UNLIMITED_TOLERANCE int64  = -1
+
+	timerAttributes = EX_TIMER_HIGH_RESOLUTION | EX_TIMER_NO_WAKE | EX_TIMER_NOTIFICATION
 )
 
 // EXT_SET_PARAMETERS are the further parameters of ExSetTimer.
@@ -85,7 +87,7 @@ var (
 )
 
 // ExAllocateTimer makes a timer with a routine to be called when it expires, which may be nil. It returns nil
-// when there is no memory.
+// when there is no memory, or for attributes that nobody knows.
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: the caller deletes the timer with ExDeleteTimer.
@@ -95,16 +97,13 @@ var (
 func ExAllocateTimer(k *K, callback EXT_CALLBACK, callbackContext any, attributes uint32) *EX_TIMER {
 	const d = ddi.ExAllocateTimer
 	ke.Enter(k, d)
-	if ke.Fails(k, &siteAllocateTimer) {
+	if timerRefused(k, attributes) || ke.Fails(k, &siteAllocateTimer) {
 		ke.Call(k, d, 0)
 		return nil
 	}
 	t := &EX_TIMER{callback: callback, context: callbackContext, image: ke.Acting(k),
 		high: attributes&EX_TIMER_HIGH_RESOLUTION != 0}
 	t.born(k, d, trace.Timer)
-	if t.high && attributes&EX_TIMER_NO_WAKE != 0 {
-		t.misuse(k, "ExAllocateTimer with both EX_TIMER_HIGH_RESOLUTION and EX_TIMER_NO_WAKE", "choose one.")
-	}
 	kind := ke.SynchronizationTimer
 	if attributes&EX_TIMER_NOTIFICATION != 0 {
 		kind = ke.NotificationTimer
@@ -118,6 +117,19 @@ func ExAllocateTimer(k *K, callback EXT_CALLBACK, callbackContext any, attribute
 	s := state.Of(k)
 	s.exTimers = append(s.exTimers, t)
 	return t
+}
+
+// timerRefused reports whether there is no timer with such attributes: a bug check where two exclude each
+// other, else NULL (observed).
+func timerRefused(k *K, attributes uint32) bool {
+	const both = EX_TIMER_HIGH_RESOLUTION | EX_TIMER_NO_WAKE
+	if attributes&both == both {
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_007, Obj: "EX_TIMER", BugCheck: 0xC7,
+			Headline: "ExAllocateTimer with both EX_TIMER_HIGH_RESOLUTION and EX_TIMER_NO_WAKE",
+			Args:     [4]verify.Arg{{Value: "0", Meaning: "a timer"}}, Fix: "choose one."})
+		return true
+	}
+	return attributes&^timerAttributes != 0
 }
 
 // ExInitializeSetTimerParameters fills in the defaults.

@@ -39,6 +39,24 @@ func TestExSetTimer_Misused(t *testing.T) {
 	})
 }
 
+// TestExAllocateTimer_AttributesThatDoNotExist: there is no timer, and no stop. The two that exclude each other
+// are a bug check; what goes on after it has no timer either.
+// windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nf-wdm-exallocatetimer.md, "-parameters"
+func TestExAllocateTimer_AttributesThatDoNotExist(t *testing.T) {
+	clean(t, func(k *K) {
+		for _, bad := range []uint32{1, 2, 0x10, 1 << 30, EX_TIMER_NOTIFICATION | 1} {
+			assert.Nil(t, ExAllocateTimer(k, nil, nil, bad), "0x%x", bad)
+		}
+		for _, good := range []uint32{0, EX_TIMER_HIGH_RESOLUTION, EX_TIMER_NO_WAKE | EX_TIMER_NOTIFICATION} {
+			ExDeleteTimer(k, ExAllocateTimer(k, nil, nil, good), true, true, nil)
+		}
+	})
+	m := play(t, ke.Config{Continue: true}, func(k *K) {
+		assert.Nil(t, ExAllocateTimer(k, nil, nil, EX_TIMER_HIGH_RESOLUTION|EX_TIMER_NO_WAKE))
+	})
+	assert.Len(t, m.Findings(), 1)
+}
+
 // Rule: IRQL-001
 func TestExDeleteTimer_WaitFlagInItsCallback(t *testing.T) {
 	trips(t, verify.IRQL_001, func(k *K) {

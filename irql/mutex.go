@@ -2,6 +2,7 @@ package irql
 
 import (
 	"fmt"
+	"math"
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
@@ -95,6 +96,27 @@ func reportMutexOrder(k *K, d ddi.ID, id trace.ID) {
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-kereadstatemutex.md
 func KeReadStateMutex(k *K, mutex *KMUTEX) int32 {
 	return readState(k, &mutex.header, ddi.KeReadStateMutex, verify.LOCK_007)
+}
+
+// limit raises when the caller owns m as often as its state can count (irp.md 15).
+func (m *KMUTEX) limit(k *K, d ddi.ID) {
+	if m.o.Signal == math.MinInt32 && m.o.Owner == ke.ThreadOf(k) {
+		ke.CallStatus(k, d, m.id, uint32(ntstatus.STATUS_MUTANT_LIMIT_EXCEEDED))
+		panic(Exception{ntstatus.STATUS_MUTANT_LIMIT_EXCEEDED, d.String()})
+	}
+}
+
+// limits is limit for the objects of a wait, as far as it looks at them at once: up to the first that decides
+// it (IMPL, reactos: ntoskrnl/ke/wait.c, KeWaitForMultipleObjects).
+func limits(k *K, d ddi.ID, objects []any, t WAIT_TYPE) {
+	for _, object := range objects {
+		if m, ok := object.(*KMUTEX); ok {
+			m.limit(k, d)
+		}
+		if ke.Available(k, object.(waitable).Header()) == (t == WaitAny) {
+			return
+		}
+	}
 }
 
 // acquired notes that a satisfied wait has made the caller owner of m.

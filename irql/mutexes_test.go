@@ -1,11 +1,13 @@
 package irql
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 
 	"calloutsim/internal/verify"
+	"calloutsim/ntstatus"
 )
 
 func fast(k *K) *FAST_MUTEX {
@@ -260,4 +262,52 @@ func TestExWaitForRundownProtectionRelease_ForItself(t *testing.T) {
 		ExWaitForRundownProtectionRelease(k, r)
 	})
 	assert.Contains(t, f.Blocked[0], "ExWaitForRundownProtectionRelease for rundown#1")
+}
+
+// raises calls fn and gives the exception it ends with.
+func raises(fn func()) (e Exception) {
+	defer func() { e, _ = recover().(Exception) }()
+	fn()
+	return e
+}
+
+// TestKeWait_MutexAtItsLimit: SignalState counts down to MINLONG; one acquisition more is an exception, which
+// changes nothing. Observed: reactos, kmtests KeMutex.
+func TestKeWait_MutexAtItsLimit(t *testing.T) {
+	many := func(k *K, kind WAIT_TYPE, objects ...any) {
+		KeWaitForMultipleObjects(k, uint32(len(objects)), objects, kind, Executive, KernelMode, false, forever,
+			nil)
+	}
+	for name, again := range map[string]func(k *K, m *KMUTEX){
+		"KeWaitForSingleObject":    func(k *K, m *KMUTEX) { wait(k, m) },
+		"KeWaitForMultipleObjects": func(k *K, m *KMUTEX) { many(k, WaitAny, m) },
+	} {
+		clean(t, func(k *K) {
+			m := &KMUTEX{}
+			KeInitializeMutex(k, m, 0)
+			wait(k, m)
+			m.Header().Signal = math.MinInt32 + 1
+			again(k, m)
+			assert.EqualValues(t, math.MinInt32, KeReadStateMutex(k, m))
+			want := Exception{ntstatus.STATUS_MUTANT_LIMIT_EXCEEDED, name}
+			assert.Equal(t, want, raises(func() { again(k, m) }))
+			assert.EqualValues(t, math.MinInt32, KeReadStateMutex(k, m))
+			assert.EqualValues(t, math.MinInt32, KeReleaseMutex(k, m, false))
+			m.Header().Signal = 0
+			assert.Zero(t, KeReleaseMutex(k, m, false))
+		})
+	}
+	clean(t, func(k *K) { // all or nothing, and any before the mutex
+		m, e := &KMUTEX{}, event(k, NotificationEvent)
+		KeInitializeMutex(k, m, 0)
+		wait(k, m)
+		m.Header().Signal = math.MinInt32
+		assert.Equal(t, ntstatus.STATUS_MUTANT_LIMIT_EXCEEDED,
+			raises(func() { many(k, WaitAll, m, e) }).Status)
+		KeSetEvent(k, e, 0, false)
+		many(k, WaitAny, e, m)
+		assert.EqualValues(t, math.MinInt32, KeReadStateMutex(k, m))
+		m.Header().Signal = 0
+		KeReleaseMutex(k, m, false)
+	})
 }

@@ -80,6 +80,9 @@ func KeWaitForSingleObject(k *K, object any, waitReason KWAIT_REASON, waitMode K
 	if !promised {
 		ke.Point(k, ke.Use{Obj: o.ID, How: ke.Waits})
 	}
+	if mutex != nil {
+		mutex.limit(k, d)
+	}
 	objs := [1]*ke.Object{o}
 	s := ke.WaitAs(k, waitHow(waitMode, alertable), objs[:], false, timeout, "KeWaitForSingleObject")
 	ke.CallStatus(k, d, o.ID, uint32(s))
@@ -118,6 +121,7 @@ func KeWaitForMultipleObjects(k *K, count uint32, objects []any, waitType WAIT_T
 	if !promised {
 		ke.Point(k, ke.Use{Obj: objs[0].ID, How: ke.Waits})
 	}
+	limits(k, d, objects[:count], waitType)
 	s := ke.WaitAs(k, waitHow(waitMode, alertable), objs, waitType == WaitAll, timeout,
 		"KeWaitForMultipleObjects")
 	for i := range waitBlockArray {

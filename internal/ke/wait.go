@@ -63,6 +63,9 @@ func (o *Object) available(t *Thread) bool {
 	return o.Signal > 0 || o.Kind == MutexObject && o.Owner == t && t != nil
 }
 
+// Available reports whether a wait of the thread k runs on for o alone would be satisfied now.
+func Available(k *K, o *Object) bool { return o.available(k.t) }
+
 // take lets k consume what a satisfied wait consumes (irp.md 15).
 func (o *Object) take(k *K) {
 	switch o.Kind {
