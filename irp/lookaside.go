@@ -95,18 +95,50 @@ func (l *LOOKASIDE_LIST_EX) usable(k *irql.K, d ddi.ID) bool {
 	return false
 }
 
+// Flags of ExInitializeLookasideListEx, of which one may be given.
+const (
+	EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL uint32 = 1
+	EX_LOOKASIDE_LIST_EX_FLAGS_FAIL_NO_RAISE uint32 = 2
+)
+
+// checkLookaside says what a list must not be made with. The page names the statuses, not the values; which
+// pool types are valid is INFERRED from the header.
+func checkLookaside(t POOL_TYPE, flags uint32) ntstatus.NTSTATUS {
+	const known = PagedPool | NonPagedPoolCacheAligned | POOL_RAISE_IF_ALLOCATION_FAILURE |
+		poolSession | POOL_COLD_ALLOCATION | NonPagedPoolNx
+	switch {
+	case t&^known != 0:
+		return ntstatus.STATUS_INVALID_PARAMETER_4
+	case flags > EX_LOOKASIDE_LIST_EX_FLAGS_FAIL_NO_RAISE:
+		return ntstatus.STATUS_INVALID_PARAMETER_5
+	}
+	return ntstatus.STATUS_SUCCESS
+}
+
 // ExInitializeLookasideListEx initialises a list of entries of one size; nil callbacks mean pool memory.
 //
 // IRQL: <= DISPATCH_LEVEL. Ownership: the list's memory must stay until ExDeleteLookasideListEx. Rules:
-// POOL-010, POOL-021, IRQL-001. Not modelled: depth, quotas, raising. Reference:
+// POOL-010, POOL-021, IRQL-001. Not modelled: depth, quotas. Reference:
 // wdm/nf-wdm-exinitializelookasidelistex.
 func ExInitializeLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX, allocate ALLOCATE_FUNCTION_EX,
 	free FREE_FUNCTION_EX,
 	poolType POOL_TYPE, flags uint32, size uint64, tag uint32, depth uint16) ntstatus.NTSTATUS {
 	const d = ddi.ExInitializeLookasideListEx
 	ke.Enter(k, d)
-	lookaside.begin(k, d, LOOKASIDE_LIST_EX{allocate: allocate, free: free,
-		calls: [2]uintptr{codeOf(allocate), codeOf(free)}, poolType: poolType, size: size, tag: tag})
+	if s := checkLookaside(poolType, flags); s != ntstatus.STATUS_SUCCESS {
+		ke.CallStatus(k, d, 0, uint32(s))
+		return s
+	}
+	l := LOOKASIDE_LIST_EX{allocate: allocate, free: free, size: size, tag: tag,
+		calls: [2]uintptr{codeOf(allocate), codeOf(free)}, poolType: poolType}
+	switch flags { // the allocation routine is told by a bit of the pool type
+	case EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL:
+		l.poolType |= POOL_RAISE_IF_ALLOCATION_FAILURE
+		l.raises = allocate == nil
+	case EX_LOOKASIDE_LIST_EX_FLAGS_FAIL_NO_RAISE:
+		l.poolType |= POOL_QUOTA_FAIL_INSTEAD_OF_RAISE
+	}
+	lookaside.begin(k, d, l)
 	return ntstatus.STATUS_SUCCESS
 }
 
@@ -147,7 +179,7 @@ func (l *LOOKASIDE_LIST_EX) take(k *irql.K, d ddi.ID, site *ke.Site) *Buffer {
 		return nil
 	}
 	r := pool.Request{DDI: d, Kind: l.poolType.kind(), Size: blockSize(l.size), Tag: l.tag,
-		Uninitialized: true}
+		CacheAligned: l.poolType.cacheAligned(), Uninitialized: true}
 	allocationLevel(k, &r)
 	b := l.get(k, &r, site)
 	if b == nil {

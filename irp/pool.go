@@ -53,6 +53,7 @@ const (
 const (
 	POOL_QUOTA_FAIL_INSTEAD_OF_RAISE = 8
 	POOL_RAISE_IF_ALLOCATION_FAILURE = 16
+	poolSession                      = 32
 	POOL_COLD_ALLOCATION             = 256
 	POOL_NX_ALLOCATION               = 512
 )
@@ -89,7 +90,7 @@ var (
 //
 // IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for POOL_FLAG_PAGED. Ownership: the caller's until it frees the
 // block. Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-019, POOL-020, POOL-022. Not modelled: session
-// pool, the effect of quotas and cache alignment. Reference: wdm/nf-wdm-exallocatepool2.
+// pool, the effect of quotas. Reference: wdm/nf-wdm-exallocatepool2.
 func ExAllocatePool2(k *irql.K, flags, numberOfBytes uint64, tag uint32) *Buffer {
 	ke.EnterAnyLevel(k, ddi.ExAllocatePool2)
 	r := pool.Request{DDI: ddi.ExAllocatePool2, Size: blockSize(numberOfBytes), Tag: tag}
@@ -112,6 +113,7 @@ func blockSize(n uint64) int { return int(min(n, 1<<62)) }
 // pool2Request checks the arguments of ExAllocatePool2; false means that the result is NULL.
 func pool2Request(k *irql.K, r *pool.Request, flags uint64) bool {
 	r.Uninitialized = flags&POOL_FLAG_UNINITIALIZED != 0
+	r.CacheAligned = flags&POOL_FLAG_CACHE_ALIGNED != 0
 	ok := flags&poolFlagRequired&^poolFlagKnown == 0
 	switch flags & poolFlagTypes {
 	case POOL_FLAG_NON_PAGED:
@@ -176,7 +178,8 @@ func ExAllocatePoolUninitialized(k *irql.K, poolType POOL_TYPE, numberOfBytes ui
 
 func olderPool(k *irql.K, d ddi.ID, site *ke.Site, t POOL_TYPE, n uint64, tag uint32,
 	uninitialized bool) *Buffer {
-	r := pool.Request{DDI: d, Kind: t.kind(), Size: blockSize(n), Tag: tag, Uninitialized: uninitialized}
+	r := pool.Request{DDI: d, Kind: t.kind(), Size: blockSize(n), Tag: tag, Uninitialized: uninitialized,
+		CacheAligned: t.cacheAligned()}
 	checkRequest(k, &r)
 	raises := t&POOL_RAISE_IF_ALLOCATION_FAILURE != 0
 	if ke.Fails(k, site) {
@@ -198,6 +201,8 @@ func (t POOL_TYPE) kind() pool.Kind {
 	}
 	return pool.NonPagedExecute
 }
+
+func (t POOL_TYPE) cacheAligned() bool { return t&NonPagedPoolCacheAligned != 0 }
 
 // ExFreePoolWithTag frees pool memory. A tag other than 0 must be that of the allocation.
 //

@@ -88,6 +88,67 @@ func TestBuffer_AddressesAreAligned(t *testing.T) {
 	}))
 }
 
+// TestBuffer_CacheAlignedBeginsWithACacheLine: in every routine that can be asked for it.
+// windows-driver-docs-pr/kernel/pool_flags.md
+func TestBuffer_CacheAlignedBeginsWithACacheLine(t *testing.T) {
+	type make func(k *irql.K, n uint64) *irp.Buffer
+	older := func(f func(*irql.K, irp.POOL_TYPE, uint64, uint32) *irp.Buffer, pt irp.POOL_TYPE) make {
+		return func(k *irql.K, n uint64) *irp.Buffer { return f(k, pt, n, tag) }
+	}
+	makes := []make{
+		func(k *irql.K, n uint64) *irp.Buffer {
+			return irp.ExAllocatePool2(k, nonPaged|irp.POOL_FLAG_CACHE_ALIGNED, n, tag)
+		},
+		func(k *irql.K, n uint64) *irp.Buffer {
+			return irp.ExAllocatePool2(k, paged|irp.POOL_FLAG_CACHE_ALIGNED, n, tag)
+		},
+		older(irp.ExAllocatePoolWithTag, irp.NonPagedPoolNxCacheAligned),
+		older(irp.ExAllocatePoolZero, irp.PagedPoolCacheAligned),
+		older(irp.ExAllocatePoolUninitialized, irp.NonPagedPoolNxCacheAligned),
+	}
+	passes(t, does(func(k *irql.K) {
+		for i, f := range makes {
+			for _, n := range []uint64{1, 17, 100, 2000, 4000, 4032, 4033, 4096} {
+				b := f(k, n)
+				assert.Zero(t, b.Address()%64, "routine %d, %d bytes", i, n)
+				if n < 4096 {
+					assert.Equal(t, b.Address()/4096, (b.Address()+n-1)/4096, "%d bytes cross a page", n)
+				}
+				free(k, b)
+			}
+		}
+		v := irp.New[int](k, nonPaged|irp.POOL_FLAG_CACHE_ALIGNED, tag)
+		assert.Zero(t, v.Address()%64)
+		irp.Free(k, v, tag)
+		l := new(irp.LOOKASIDE_LIST_EX)
+		irp.ExInitializeLookasideListEx(k, l, nil, nil, irp.NonPagedPoolNxCacheAligned, 0, 24, tag, 0)
+		for range 3 {
+			b := irp.ExAllocateFromLookasideListEx(k, l)
+			assert.Zero(t, b.Address()%64)
+			irp.ExFreeToLookasideListEx(k, l, b)
+		}
+		irp.ExDeleteLookasideListEx(k, l)
+	}))
+}
+
+// TestExInitializeLookasideListEx_InvalidArguments: the statuses of the page; the list stays uninitialised. A
+// list that is to raise does.
+// windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nf-wdm-exinitializelookasidelistex.md, "-returns"
+func TestExInitializeLookasideListEx_InvalidArguments(t *testing.T) {
+	passes(t, does(func(k *irql.K) {
+		l := new(irp.LOOKASIDE_LIST_EX)
+		initialise := func(pt irp.POOL_TYPE, flags uint32) ntstatus.NTSTATUS {
+			return irp.ExInitializeLookasideListEx(k, l, nil, nil, pt, flags, 24, tag, 0)
+		}
+		assert.Equal(t, ntstatus.STATUS_INVALID_PARAMETER_4, initialise(1<<20, 0))
+		assert.Equal(t, ntstatus.STATUS_INVALID_PARAMETER_5, initialise(irp.NonPagedPoolNx, 3))
+		assert.Equal(t, ntstatus.STATUS_INVALID_PARAMETER_5, initialise(irp.NonPagedPoolNx, 4))
+		assert.Empty(t, l.Busy())
+		assert.Equal(t, ok, initialise(irp.NonPagedPoolNx, irp.EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL))
+		irp.ExDeleteLookasideListEx(k, l)
+	}))
+}
+
 // Rule: POOL-001
 func TestPOOL001_ZeroBytes(t *testing.T) {
 	trips(t, verify.POOL_001, does(func(k *irql.K) { alloc(k, 0) }))

@@ -74,7 +74,8 @@ func ExAllocatePoolQuotaUninitialized(k *irql.K, poolType POOL_TYPE, numberOfByt
 
 func quotaPool(k *irql.K, d ddi.ID, site *ke.Site, t POOL_TYPE, n uint64, tag uint32,
 	uninitialized bool) *Buffer {
-	r := pool.Request{DDI: d, Kind: t.kind(), Size: blockSize(n), Tag: tag, Uninitialized: uninitialized}
+	r := pool.Request{DDI: d, Kind: t.kind(), Size: blockSize(n), Tag: tag, Uninitialized: uninitialized,
+		CacheAligned: t.cacheAligned()}
 	checkRequest(k, &r)
 	if ke.IsDPC(k) {
 		quotaInDPC(k, d)

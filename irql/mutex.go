@@ -8,6 +8,7 @@ import (
 	"calloutsim/internal/ke"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
+	"calloutsim/ntstatus"
 )
 
 // KMUTEX is a mutex: a wait acquires it, also again by its owner, and normal kernel APCs are disabled for
@@ -100,7 +101,7 @@ func KeReadStateMutex(k *K, mutex *KMUTEX) int32 {
 
 // limit raises when the caller owns m as often as its state can count (irp.md 15).
 func (m *KMUTEX) limit(k *K, d ddi.ID) {
-	if m.o.Signal == math.MinInt32 && m.o.Owner == ke.ThreadOf(k) {
+	if m.o.Signal == math.MinInt32 && ke.Owns(k, m.o.Owner) {
 		ke.CallStatus(k, d, m.id, uint32(ntstatus.STATUS_MUTANT_LIMIT_EXCEEDED))
 		panic(Exception{ntstatus.STATUS_MUTANT_LIMIT_EXCEEDED, d.String()})
 	}

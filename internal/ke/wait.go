@@ -64,7 +64,7 @@ func (o *Object) available(t *Thread) bool {
 }
 
 // Available reports whether a wait of the thread k runs on for o alone would be satisfied now.
-func Available(k *K, o *Object) bool { return o.available(k.t) }
+func Available(k *K, o *Object) bool { return o.available(k.owns()) }
 
 // take lets k consume what a satisfied wait consumes (irp.md 15).
 func (o *Object) take(k *K) {

@@ -169,6 +169,7 @@ type Request struct {
 	Tag           uint32
 	Uninitialized bool
 	System        bool // the system's own, not the acting driver's
+	CacheAligned  bool // begins with a cache line
 }
 
 // Alloc makes a block. It checks nothing: what a routine allows is its own business. It returns nil when
@@ -193,7 +194,7 @@ func (h *heap) enter(k *ke.K, b *block, r *Request) {
 		b.guard |= gPageable
 	}
 	b.id = h.m.NewID(trace.Pool)
-	b.addr = h.address(r.Kind, r.Size)
+	b.addr = h.address(r.Kind, r.Size, r.CacheAligned)
 	b.where = int32(len(h.live))
 	h.live = append(h.live, b)
 	b.root.blk = b

@@ -124,16 +124,24 @@ func (k Kind) region() int {
 // header is the room Windows keeps before a small block.
 const header = 16
 
-// address gives the next block its simulated address: 16-byte aligned, page-aligned from PAGE_SIZE on, and
-// a small block crosses no page (irp.md 19).
-func (h *heap) address(k Kind, size int) uint64 {
+// cacheLine is the size of a cache line on x64, at which memory that asks for it begins.
+const cacheLine = 64
+
+// address gives the next block its simulated address: 16-byte aligned, or as a cache line, page-aligned from
+// PAGE_SIZE on, and a small block crosses no page (irp.md 19).
+func (h *heap) address(k Kind, size int, cacheAligned bool) uint64 {
 	next := &h.next[k.region()]
 	n := uint64(max(size, 1)+15) &^ 15
 	a := *next + header
-	if n+header > PageSize {
+	front := uint64(header)
+	if cacheAligned {
+		a = (a + cacheLine - 1) &^ (cacheLine - 1)
+		front = cacheLine
+	}
+	if n+front > PageSize {
 		a = (*next + PageSize - 1) &^ (PageSize - 1)
 	} else if a/PageSize != (a+n-1)/PageSize {
-		a = (a+PageSize-1)&^(PageSize-1) + header
+		a = (a+PageSize-1)&^(PageSize-1) + front
 	}
 	*next = a + n
 	return a
