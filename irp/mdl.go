@@ -322,11 +322,24 @@ func MmGetMdlByteOffset(k *irql.K, mdl *MDL) uint32 {
 // MmGetMdlVirtualAddress returns the address an MDL was made for: a value to compute with, for
 // IoBuildPartialMdl above all, that need not be valid where the caller runs.
 //
+// Pages of MmAllocatePagesForMdl have no address: NULL, mapped or not (observed: reactos, kmtests MmMdl).
+//
 // IRQL: any. Ownership: unchanged. Rules: MDL-016. Reference: wdm/nf-wdm-mmgetmdlvirtualaddress.
 func MmGetMdlVirtualAddress(k *irql.K, mdl *MDL) *Buffer {
 	ke.Enter(k, ddi.MmGetMdlVirtualAddress)
 	checkMDL(k, mdl, ddi.MmGetMdlVirtualAddress)
+	if mdl.noAddress() {
+		return nil
+	}
 	return mdl.buf
+}
+
+// noAddress reports whether mdl describes pages that were allocated without an address, or part of such.
+func (mdl *MDL) noAddress() bool {
+	for mdl.source != nil {
+		mdl = mdl.source
+	}
+	return mdl.block != nil
 }
 
 // raise ends a routine with an exception, as ExRaiseStatus does.

@@ -146,7 +146,23 @@ func (mdl *MDL) endMapping(seq uint64) {
 	mdl.flags &^= MDL_MAPPED_TO_SYSTEM_VA | MDL_PARTIAL_HAS_BEEN_MAPPED | MDL_PARENT_MAPPED_SYSTEM_VA
 }
 
-// MmMapLockedPagesSpecifyCache maps an MDL that is locked and not mapped; nil when that fails.
+// NotModelled is the kind of finding about what Windows does and this simulator does not.
+const NotModelled = "not modelled"
+
+// mapsForUser refuses a mapping in user space: taken for one of the system's it would hide whatever goes wrong
+// with such an address. With continue it fails as it would in a full address space, with an exception.
+func (mdl *MDL) mapsForUser(k *irql.K, d ddi.ID) {
+	mdl.report(k, verify.Finding{Kind: NotModelled,
+		Headline: fmt.Sprintf("%v of %v in UserMode: mappings in user space are not modelled", d, mdl.id),
+		Text: "Windows maps the pages into the process of the calling thread, where the address is valid " +
+			"until the process ends, and raises an exception when it cannot. Programs here are Go " +
+			"functions and have no address space to map into.",
+		Fix: "give the program the bytes with its request; in KernelMode the address is the system's."})
+	raise(k, d, ntstatus.STATUS_INSUFFICIENT_RESOURCES)
+}
+
+// MmMapLockedPagesSpecifyCache maps an MDL that is locked and not mapped; nil when that fails. UserMode is
+// refused.
 //
 // IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL when accessMode is UserMode. Ownership: the caller unmaps with
 // MmUnmapLockedPages. Rules: MDL-008, MDL-011, MDL-012, MDL-016. Not modelled: mappings in user space,
@@ -158,6 +174,9 @@ func MmMapLockedPagesSpecifyCache(k *irql.K, mdl *MDL, accessMode irql.KPROCESSO
 	checkMDL(k, mdl, ddi.MmMapLockedPagesSpecifyCache)
 	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
 	mdlLevel(k, mdl, ddi.MmMapLockedPagesSpecifyCache, accessMode == irql.UserMode, "a mapping in user space")
+	if accessMode == irql.UserMode {
+		mdl.mapsForUser(k, ddi.MmMapLockedPagesSpecifyCache)
+	}
 	if bugCheckOnFailure != 0 {
 		mdl.report(k, mdl.c4(verify.MDL_012, "0x82", "BugCheckOnFailure given",
 			fmt.Sprintf("MmMapLockedPagesSpecifyCache of %v with BugCheckOnFailure",

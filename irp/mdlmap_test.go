@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"calloutsim/internal/ke"
 	"calloutsim/internal/pool"
 	"calloutsim/internal/verify"
 	"calloutsim/irp"
@@ -345,4 +346,28 @@ func TestMDL014_InputBufferOfADirectRequest(t *testing.T) {
 	trips(t, verify.MDL_014, func(l *lab) {
 		direct(l, ioctlIn, func(_ *irql.K, va *irp.Buffer) { va.Bytes()[0] = 1 }, pool.AllocUser(l.m, 8))
 	})
+}
+
+// TestMmMapLockedPagesSpecifyCache_ForUserMode: refused, and with continue it fails like one in a full address
+// space; nothing of it is left.
+func TestMmMapLockedPagesSpecifyCache_ForUserMode(t *testing.T) {
+	l := newLab(t, ke.Config{Continue: true})
+	l.run(func(k *irql.K) {
+		b := alloc(k, 100)
+		mdl := locked(k, b, irp.IoReadAccess)
+		func() {
+			defer func() {
+				assert.Equal(t, irql.Exception{Status: ntstatus.STATUS_INSUFFICIENT_RESOURCES,
+					Routine: "MmMapLockedPagesSpecifyCache"}, recover())
+			}()
+			irp.MmMapLockedPagesSpecifyCache(k, mdl, irql.UserMode, irp.MmCached, nil, 0, mapping)
+		}()
+		assert.Zero(t, mdl.MdlFlags()&irp.MDL_MAPPED_TO_SYSTEM_VA)
+		undo(k, mdl, b)
+	})
+	assert.Len(t, l.m.Findings(), 1)
+	f := l.m.Findings()[0]
+	assert.Equal(t, irp.NotModelled, f.Name())
+	assert.Equal(t, verify.Error, f.Severity())
+	assert.Contains(t, f.Headline, "in UserMode: mappings in user space are not modelled")
 }

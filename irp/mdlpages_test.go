@@ -157,3 +157,26 @@ func TestMDL007_AtTheEndOfTheProcess(t *testing.T) {
 func TestMDL007_UnlockedBeforeTheEndOfTheProcess(t *testing.T) {
 	passes(t, func(l *lab) { ioctlNeither(l, true) })
 }
+
+// TestMmGetMdlVirtualAddress_OfPages: they have none, mapped or not, and neither has a part of them. Observed:
+// reactos, kmtests MmMdl.
+func TestMmGetMdlVirtualAddress_OfPages(t *testing.T) {
+	passes(t, does(func(k *irql.K) {
+		mdl := pages(k, 2, irp.MM_ALLOCATE_FULLY_REQUIRED)
+		assert.Nil(t, irp.MmGetMdlVirtualAddress(k, mdl))
+		part := irp.IoAllocateMdl(k, irp.MmGetMdlVirtualAddress(k, mdl), 2*pageSize, false, false, nil)
+		irp.IoBuildPartialMdl(k, mdl, part, irp.MmGetMdlVirtualAddress(k, mdl), pageSize)
+		assert.Nil(t, irp.MmGetMdlVirtualAddress(k, part))
+		assert.EqualValues(t, pageSize, irp.MmGetMdlByteCount(k, part))
+		irp.MmPrepareMdlForReuse(k, part)
+		irp.IoBuildPartialMdl(k, mdl, part, nil, 0)
+		assert.EqualValues(t, 2*pageSize, irp.MmGetMdlByteCount(k, part))
+		irp.IoFreeMdl(k, part)
+		a := irp.MmGetSystemAddressForMdlSafe(k, mdl, mapping)
+		assert.Nil(t, irp.MmGetMdlVirtualAddress(k, mdl), "mapping does not change it")
+		assert.Zero(t, irp.MmGetMdlByteOffset(k, mdl))
+		irp.MmUnmapLockedPages(k, a, mdl)
+		irp.MmFreePagesFromMdl(k, mdl)
+		irp.ExFreePool(k, mdl.Block())
+	}))
+}

@@ -103,7 +103,8 @@ func MmPrepareMdlForReuse(k *irql.K, mdl *MDL) {
 }
 
 // IoBuildPartialMdl makes targetMdl describe length bytes of what sourceMdl describes, from virtualAddress
-// on; length 0 means up to its end. The pages stay the source's.
+// on; length 0 means up to its end. The pages stay the source's. Pages without an address begin at NULL; what
+// C writes as NULL plus an offset is a part of their mapping here.
 //
 // IRQL: <= DISPATCH_LEVEL. Ownership: the source must stay locked while the target is in use. Rules:
 // MDL-008, MDL-010, MDL-016, POOL-025, IRQL-001. Reference: wdm/nf-wdm-iobuildpartialmdl.
@@ -113,6 +114,9 @@ func IoBuildPartialMdl(k *irql.K, sourceMdl, targetMdl *MDL, virtualAddress *Buf
 	checkMDL(k, targetMdl, ddi.IoBuildPartialMdl)
 	ke.Point(k, ke.Use{Obj: targetMdl.id, How: ke.W})
 	sourceMdl.uses(ke.R)
+	if virtualAddress == nil && sourceMdl.noAddress() {
+		virtualAddress = sourceMdl.buf // the beginning, as MmGetMdlVirtualAddress gives it
+	}
 	start, n, ok := partialRange(sourceMdl, virtualAddress, length)
 	if !ok || spanned(virtualAddress.Address(), uint32(n)) > targetMdl.pages {
 		badPartial(k, sourceMdl, targetMdl, start, length, ok)

@@ -48,7 +48,9 @@ func ObReferenceObjectByHandle(k *irql.K, handle irql.HANDLE, desiredAccess uint
 	var id trace.ID
 	t, isThread := o.(*irql.KTHREAD)
 	switch {
-	case !ok:
+	case !ok, accessMode == irql.UserMode:
+		// All handles here are kernel handles, which mean nothing in UserMode (IMPL, reactos:
+		// ntoskrnl/ob/obref.c).
 		s = ntstatus.STATUS_INVALID_HANDLE
 	case objectType == PsThreadType && !isThread:
 		s = ntstatus.STATUS_OBJECT_TYPE_MISMATCH

@@ -85,3 +85,25 @@ func TestPsLookup_TheSystem(t *testing.T) {
 		})
 	})
 }
+
+// TestObReferenceObjectByHandle_InUserMode: the handles of drivers are kernel handles, which a program cannot
+// use. IMPL, reactos: ntoskrnl/ob/obref.c.
+func TestObReferenceObjectByHandle_InUserMode(t *testing.T) {
+	passes(t, func(l *lab) {
+		l.run(func(k *irql.K) {
+			var h irql.HANDLE
+			var o any
+			if irql.PsCreateSystemThread(k, &h, 0, nil, 0, nil, func(*irql.K, any) {}, nil) != ok {
+				return
+			}
+			assert.Equal(t, ntstatus.STATUS_INVALID_HANDLE, irp.ObReferenceObjectByHandle(k, h, 0,
+				irp.PsThreadType, irql.UserMode, &o, nil))
+			assert.Nil(t, o)
+			assert.Equal(t, ok, irp.ObReferenceObjectByHandle(k, h, 0, irp.PsThreadType, irql.KernelMode, &o,
+				nil))
+			irql.KeWaitForSingleObject(k, o, irql.Executive, irql.KernelMode, false, nil)
+			irp.ObDereferenceObject(k, o)
+			irp.ZwClose(k, h)
+		})
+	})
+}
