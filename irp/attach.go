@@ -12,8 +12,8 @@ import (
 )
 
 // IoAttachDeviceToDeviceStack puts source on top of the stack target belongs to and returns the device that
-// was on top: the one to send IRPs to and to detach from. NULL when target is being deleted. An IRP may reach
-// source before the caller has stored what is returned.
+// was on top: the one to send IRPs to and to detach from. NULL when that one is being initialised or deleted,
+// or its driver unloaded. An IRP may reach source before the caller has stored what is returned.
 //
 // IRQL: <= DISPATCH_LEVEL. Ownership: nobody holds a reference to what is returned; IoDetachDevice is due
 // before IoDeleteDevice. Rules: IRQL-001, OBJ-004. Reference: wdm/nf-wdm-ioattachdevicetodevicestack.
@@ -55,7 +55,7 @@ func attach(k *irql.K, d ddi.ID, source, target *DEVICE_OBJECT, at **DEVICE_OBJE
 		return nil
 	}
 	top := target.top()
-	if top.deleted || top.StackSize >= maxLocations {
+	if top.deleted || top.goes() || top.StackSize >= maxLocations {
 		ke.Log(k, trace.Event{What: trace.Call, Code: d, Obj: source.id, Obj2: target.id})
 		return nil
 	}
@@ -70,6 +70,13 @@ func attach(k *irql.K, d ddi.ID, source, target *DEVICE_OBJECT, at **DEVICE_OBJE
 	source.AlignmentRequirement = top.AlignmentRequirement
 	ke.Log(k, trace.Event{What: trace.Call, Code: d, Obj: source.id, Obj2: top.id})
 	return top
+}
+
+// goes reports whether nothing is attached to a device any more, because its driver is to be unloaded, or not
+// yet, because it is being initialised (IMPL, reactos: ntoskrnl/io/iomgr/device.c,
+// IopAttachDeviceToDeviceStackSafe).
+func (d *DEVICE_OBJECT) goes() bool {
+	return d.DriverObject.stopping || d.Flags&DO_DEVICE_INITIALIZING != 0
 }
 
 // IoAttachDevice puts source on top of the stack of a device that is named. It opens that device and closes

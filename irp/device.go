@@ -33,6 +33,13 @@ const (
 // FILE_DEVICE_SECURE_OPEN is a device characteristic.
 const FILE_DEVICE_SECURE_OPEN = 0x00000100
 
+// Bits of DRIVER_OBJECT.Flags (HEADER). Every driver here is loaded like one without plug and play.
+const (
+	DRVO_UNLOAD_INVOKED uint32 = 0x00000001
+	DRVO_LEGACY_DRIVER  uint32 = 0x00000002
+	DRVO_INITIALIZED    uint32 = 0x00000010
+)
+
 // DRIVER_OBJECT describes a loaded driver. DriverEntry fills MajorFunction and DriverUnload.
 type DRIVER_OBJECT struct {
 	DriverName    string
@@ -40,6 +47,7 @@ type DRIVER_OBJECT struct {
 	MajorFunction [IRP_MJ_MAXIMUM_FUNCTION + 1]DRIVER_DISPATCH
 	DriverStartIo DRIVER_STARTIO
 	DeviceObject  *DEVICE_OBJECT // newest device, linked through NextDevice
+	Flags         uint32         // DRVO_*
 
 	DriverExtension DRIVER_EXTENSION
 
@@ -107,7 +115,11 @@ func (d *DEVICE_OBJECT) ID() trace.ID { return d.id }
 func (d *DRIVER_OBJECT) Image() *ke.Image { return d.image }
 
 func (io *ioManager) newDriver(img *ke.Image) *DRIVER_OBJECT {
-	drv := &DRIVER_OBJECT{DriverName: "\\Driver\\" + img.Name, id: img.ID, image: img, io: io}
+	drv := &DRIVER_OBJECT{DriverName: "\\Driver\\" + img.Name, id: img.ID, image: img, io: io,
+		Flags: DRVO_LEGACY_DRIVER}
+	for i := range drv.MajorFunction {
+		drv.MajorFunction[i] = invalidDeviceRequest // DriverEntry finds the table filled (irp.md 3)
+	}
 	drv.idle = ke.Object{Kind: ke.SynchronizationEvent, ID: img.ID}
 	io.drivers = append(io.drivers, drv)
 	return drv
@@ -138,10 +150,8 @@ func IoCreateDevice(k *irql.K, drv *DRIVER_OBJECT, deviceExtensionSize uint32, d
 	if deviceName != "" {
 		ke.Adds(k, ke.Use{Obj: io.names, How: ke.W})
 	}
-	s := ntstatus.STATUS_SUCCESS
-	if deviceName != "" && io.findDevice(deviceName) != nil {
-		s = ntstatus.STATUS_OBJECT_NAME_COLLISION
-	} else if ke.Fails(k, &siteCreateDevice) {
+	name, s := io.deviceName(deviceName)
+	if s == ntstatus.STATUS_SUCCESS && ke.Fails(k, &siteCreateDevice) {
 		s = ntstatus.STATUS_INSUFFICIENT_RESOURCES
 	}
 	if s != ntstatus.STATUS_SUCCESS {
@@ -149,7 +159,7 @@ func IoCreateDevice(k *irql.K, drv *DRIVER_OBJECT, deviceExtensionSize uint32, d
 		ke.CallStatus(k, ddi.IoCreateDevice, drv.id, uint32(s))
 		return s
 	}
-	dev := io.newDevice(drv, deviceName)
+	dev := io.newDevice(drv, name)
 	dev.DeviceType, dev.Characteristics = deviceType, deviceCharacteristics
 	if exclusive {
 		dev.Flags |= DO_EXCLUSIVE
@@ -164,6 +174,15 @@ func IoCreateDevice(k *irql.K, drv *DRIVER_OBJECT, deviceExtensionSize uint32, d
 	*deviceObject = dev
 	dev.seq = ke.CallStatus(k, ddi.IoCreateDevice, dev.id, uint32(s))
 	return s
+}
+
+// deviceName says where a new device gets its name, if it is to have one.
+func (io *ioManager) deviceName(name string) (string, ntstatus.NTSTATUS) {
+	if name == "" {
+		return "", ntstatus.STATUS_SUCCESS
+	}
+	e, s := io.lookup(name, toMakeDevice)
+	return e.at, s
 }
 
 func (io *ioManager) findDevice(name string) *DEVICE_OBJECT {
@@ -286,6 +305,7 @@ func IoDetachDevice(k *irql.K, target *DEVICE_OBJECT) {
 	target.AttachedDevice = nil
 	up.lower = nil
 	ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoDetachDevice, Obj: target.id, Obj2: up.id})
+	target.DriverObject.left(k)
 }
 
 // IoGetAttachedDeviceReference returns the top of dev's stack with a reference for the caller to give back.

@@ -35,6 +35,7 @@ func LoadDriver(m *ke.Machine, name string, entry DRIVER_INITIALIZE) *DRIVER_OBJ
 			}
 			drv.table[i] = codeOf(drv.MajorFunction[i])
 		}
+		drv.Flags |= DRVO_INITIALIZED
 		io.noteNonPnp(drv)
 		for d := drv.DeviceObject; d != nil; d = d.NextDevice {
 			d.Flags &^= DO_DEVICE_INITIALIZING // devices made inside DriverEntry are ready when it returns
@@ -62,8 +63,9 @@ func UnloadDriver(m *ke.Machine, drv *DRIVER_OBJECT) bool {
 		return false
 	}
 	drv.stopping = true
+	drv.Flags |= DRVO_UNLOAD_INVOKED
 	m.NewThread("DriverUnload of "+drv.image.Name, nil, func(k *ke.K) {
-		for io.isOpen(k, drv) { // not called while a device of the driver is referenced (irp.md 22)
+		for io.isUsed(k, drv) { // not called while a device of the driver is referenced (irp.md 22)
 			ke.Wait(k, []*ke.Object{&drv.idle}, false, nil, "the last file object of a device")
 		}
 		drv.image.Unloading = true
@@ -89,10 +91,24 @@ func (io *ioManager) unloaded(k *irql.K, drv *DRIVER_OBJECT) {
 	drv.gone = true
 }
 
-// isOpen reports whether a device of the driver is open.
-func (io *ioManager) isOpen(k *irql.K, drv *DRIVER_OBJECT) bool {
+// isUsed reports whether a device of the driver is open or has another device attached to it.
+func (io *ioManager) isUsed(k *irql.K, drv *DRIVER_OBJECT) bool {
 	ke.Adds(k, ke.Use{Obj: drv.id, How: ke.W})
-	return len(io.openFiles(drv)) > 0
+	for d := drv.DeviceObject; d != nil; d = d.NextDevice {
+		ke.Adds(k, ke.Use{Obj: stackOf(d.id), How: ke.R})
+	}
+	return len(io.openFiles(drv)) > 0 || drv.attached() != nil
+}
+
+// attached is a device of the driver that another one is attached to. Until that is detached the driver stays
+// (IMPL, reactos: ntoskrnl/io/iomgr/driver.c, IopUnloadDriver).
+func (d *DRIVER_OBJECT) attached() *DEVICE_OBJECT {
+	for dev := d.DeviceObject; dev != nil; dev = dev.NextDevice {
+		if dev.AttachedDevice != nil {
+			return dev
+		}
+	}
+	return nil
 }
 
 // left wakes an unload that waits for the last user of the driver, after one has gone.

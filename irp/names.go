@@ -27,9 +27,9 @@ const maxLinks = 32
 // canonical replaces the names of the directory of DOS devices by the one name links are kept under. The
 // session's own directory is not modelled, so all of them mean the global one.
 func canonical(name string) string {
-	for _, dir := range []string{`\DosDevices\`, `\GLOBAL??\`} {
-		if len(name) > len(dir) && strings.EqualFold(name[:len(dir)], dir) {
-			return `\??\` + name[len(dir):]
+	for _, dir := range [...]string{`\DosDevices`, `\GLOBAL??`} {
+		if rest, ok := below(name, dir); ok {
+			return `\??` + rest
 		}
 	}
 	return name
@@ -45,37 +45,117 @@ func below(name, of string) (rest string, ok bool) {
 	return rest, rest == "" || rest[0] == '\\'
 }
 
-// resolve finds the device of a name, and what follows it in the name.
-func (io *ioManager) resolve(name string) (dev *DEVICE_OBJECT, rest string, s ntstatus.NTSTATUS) {
+// isDirectory reports whether a directory of the object manager has the name: those that are there before any
+// driver. Directories that drivers make are not modelled.
+func isDirectory(name string) bool {
+	for _, dir := range [...]string{`\Device`, `\??`, `\Driver`, `\FileSystem`, `\Callback`,
+		`\BaseNamedObjects`, `\KernelObjects`, `\ObjectTypes`, `\Security`, `\Sessions`, `\Windows`,
+		`\RPC Control`, `\KnownDlls`, `\NLS`, `\ArcName`} {
+		if strings.EqualFold(name, dir) {
+			return true
+		}
+	}
+	return false
+}
+
+// purpose is what a name is looked up for.
+type purpose uint8
+
+const (
+	toOpen       purpose = iota // a device
+	toOpenLink                  // the link itself
+	toMakeDevice                // a name for a device
+	toMakeLink                  // a name for a link
+)
+
+// entry is what a name was found to be.
+type entry struct {
+	dev  *DEVICE_OBJECT
+	link *symlink
+	rest string // what follows the device in the name
+	at   string // the name behind all links
+}
+
+// lookup goes along a name component by component, through links. Its statuses are IMPL (reactos:
+// ntoskrnl/ob/obname.c, ObpLookupObjectName): a device is parsed only when it is to be opened, a link always,
+// unless it is wanted itself.
+func (io *ioManager) lookup(name string, to purpose) (entry, ntstatus.NTSTATUS) {
 	if name == "" || name[0] != '\\' {
-		return nil, "", ntstatus.STATUS_OBJECT_PATH_SYNTAX_BAD
+		return entry{}, ntstatus.STATUS_OBJECT_PATH_SYNTAX_BAD
 	}
 	for range maxLinks {
 		name = canonical(name)
-		for _, d := range io.devices {
-			if d.name == "" || d.deleted {
-				continue
-			}
-			if rest, ok := below(name, d.name); ok {
-				return d, rest, ntstatus.STATUS_SUCCESS
-			}
+		e, again, s := io.along(name, to)
+		if again == "" {
+			return e, s
 		}
-		l, rest := io.findLink(name)
-		if l == nil {
-			break
-		}
-		name = l.target + rest
+		name = again
 	}
-	return nil, "", ntstatus.STATUS_OBJECT_NAME_NOT_FOUND
+	return entry{}, ntstatus.STATUS_OBJECT_NAME_NOT_FOUND
 }
 
-func (io *ioManager) findLink(name string) (*symlink, string) {
-	for i := range io.links {
-		if rest, ok := below(name, io.links[i].name); ok {
-			return &io.links[i], rest
+// along is lookup up to the first link; again is the name to go on with.
+func (io *ioManager) along(name string, to purpose) (e entry, again string, s ntstatus.NTSTATUS) {
+	insert := to == toMakeDevice || to == toMakeLink
+	if name == `\` {
+		return entry{}, "", occupied(insert)
+	}
+	for start := 1; ; {
+		end := len(name)
+		if i := strings.IndexByte(name[start:], '\\'); i >= 0 {
+			end = start + i
+		}
+		part, rest := name[:end], name[end:]
+		link := io.findLink(part)
+		dev := io.findDevice(part)
+		switch {
+		case start == end:
+			return entry{}, "", ntstatus.STATUS_OBJECT_NAME_INVALID
+		case link != nil && rest == "" && to == toOpenLink:
+			return entry{link: link}, "", ntstatus.STATUS_SUCCESS
+		case link != nil && rest == "" && to == toMakeLink:
+			return entry{}, "", ntstatus.STATUS_OBJECT_NAME_COLLISION
+		case link != nil:
+			return entry{}, link.target + rest, 0
+		case dev != nil && to == toOpen:
+			return entry{dev: dev, rest: rest, at: part}, "", ntstatus.STATUS_SUCCESS
+		case dev != nil && rest != "":
+			return entry{}, "", ntstatus.STATUS_OBJECT_TYPE_MISMATCH
+		case dev != nil || isDirectory(part) && rest == "":
+			return entry{}, "", occupied(insert)
+		case isDirectory(part):
+			start = end + 1
+		case rest != "":
+			return entry{}, "", ntstatus.STATUS_OBJECT_PATH_NOT_FOUND
+		case insert:
+			return entry{at: part}, "", ntstatus.STATUS_SUCCESS
+		default:
+			return entry{}, "", ntstatus.STATUS_OBJECT_NAME_NOT_FOUND
 		}
 	}
-	return nil, ""
+}
+
+// occupied is the status for a name that something else has.
+func occupied(insert bool) ntstatus.NTSTATUS {
+	if insert {
+		return ntstatus.STATUS_OBJECT_NAME_COLLISION
+	}
+	return ntstatus.STATUS_OBJECT_TYPE_MISMATCH
+}
+
+// resolve finds the device of a name, and what follows it in the name.
+func (io *ioManager) resolve(name string) (dev *DEVICE_OBJECT, rest string, s ntstatus.NTSTATUS) {
+	e, s := io.lookup(name, toOpen)
+	return e.dev, e.rest, s
+}
+
+func (io *ioManager) findLink(name string) *symlink {
+	for i := range io.links {
+		if strings.EqualFold(io.links[i].name, name) {
+			return &io.links[i]
+		}
+	}
+	return nil
 }
 
 // IoCreateSymbolicLink gives a device a second name, `\DosDevices\NAME` as a rule, under which programs open
@@ -87,20 +167,13 @@ func IoCreateSymbolicLink(k *irql.K, symbolicLinkName, deviceName string) ntstat
 	ke.Enter(k, ddi.IoCreateSymbolicLink)
 	io := state.Of(k)
 	ke.Point(k, ke.Use{Obj: io.names, How: ke.W})
-	name := canonical(symbolicLinkName)
-	s := ntstatus.STATUS_SUCCESS
-	link, rest := io.findLink(name)
-	switch {
-	case name == "" || name[0] != '\\':
-		s = ntstatus.STATUS_OBJECT_PATH_SYNTAX_BAD
-	case link != nil && rest == "" || io.findDevice(name) != nil:
-		s = ntstatus.STATUS_OBJECT_NAME_COLLISION
-	case ke.Fails(k, &siteCreateLink):
+	e, s := io.lookup(symbolicLinkName, toMakeLink)
+	if s == ntstatus.STATUS_SUCCESS && ke.Fails(k, &siteCreateLink) {
 		s = ntstatus.STATUS_INSUFFICIENT_RESOURCES
 	}
 	seq := ke.CallStatus(k, ddi.IoCreateSymbolicLink, io.idOf(deviceName), uint32(s))
 	if s == ntstatus.STATUS_SUCCESS {
-		io.links = append(io.links, symlink{name, deviceName, ke.Acting(k), seq})
+		io.links = append(io.links, symlink{e.at, deviceName, ke.Acting(k), seq})
 	}
 	return s
 }
@@ -120,13 +193,12 @@ func IoDeleteSymbolicLink(k *irql.K, symbolicLinkName string) ntstatus.NTSTATUS 
 	ke.Enter(k, ddi.IoDeleteSymbolicLink)
 	io := state.Of(k)
 	ke.Point(k, ke.Use{Obj: io.names, How: ke.W})
-	s, id := ntstatus.STATUS_OBJECT_NAME_NOT_FOUND, trace.ID(0)
-	name := canonical(symbolicLinkName)
+	id := trace.ID(0)
+	e, s := io.lookup(symbolicLinkName, toOpenLink)
 	for i := range io.links {
-		if strings.EqualFold(io.links[i].name, name) {
-			id = io.idOf(io.links[i].target)
+		if e.link == &io.links[i] {
+			id = io.idOf(e.link.target)
 			io.links = list.Cut(io.links, i)
-			s = ntstatus.STATUS_SUCCESS
 			break
 		}
 	}

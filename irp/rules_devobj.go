@@ -145,11 +145,20 @@ func (io *ioManager) openFiles(drv *DRIVER_OBJECT) []*FILE_OBJECT {
 }
 
 // WhyLoaded says what keeps a driver from being unloaded, "" when nothing does: as long as a device of it is
-// referenced through a file object, DriverUnload is not called (irp.md 22).
+// referenced through a file object, or has another device attached to it, DriverUnload is not called (irp.md
+// 22).
 func WhyLoaded(m *ke.Machine, drv *DRIVER_OBJECT) string {
 	files := state.On(m).openFiles(drv)
-	if len(files) == 0 || drv.image.Unloading {
+	if drv.image.Unloading {
 		return ""
+	}
+	if len(files) == 0 {
+		d := drv.attached()
+		if d == nil {
+			return ""
+		}
+		return fmt.Sprintf("%v of %s is attached to its %v", d.AttachedDevice.id,
+			d.AttachedDevice.DriverObject.image.Name, d.id)
 	}
 	f := files[0]
 	who := "a driver"
