@@ -249,14 +249,16 @@ func (p *IRP) fsdBuffers(k *irql.K, dev *DEVICE_OBJECT, b *Buffer, n uint32, off
 	}
 	switch {
 	case dev.Flags&DO_BUFFERED_IO != 0:
-		if n == 0 {
-			return true
-		}
 		fill := n
+		p.flags |= IRP_BUFFERED_IO
 		if !write {
 			fill = 0
 			p.flags |= IRP_INPUT_OPERATION
 			p.userBuffer, p.outLen = b, n
+		}
+		if n == 0 {
+			// No buffer, but the flags of one (IMPL, reactos: ntoskrnl/io/iomgr/iofunc.c, NtReadFile).
+			return true
 		}
 		return p.systemBuffer(k, n, b, fill)
 	case dev.Flags&DO_DIRECT_IO != 0:

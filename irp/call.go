@@ -219,10 +219,13 @@ func checkCreatorRoutine(k *irql.K, p *IRP, l *IO_STACK_LOCATION) {
 		return
 	}
 	const all = SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR | SL_INVOKE_ON_CANCEL
-	switch c := l.control & all; {
+	c := l.control & all
+	p.unstopped = c == 0
+	switch {
 	case c == 0:
 		rule, also := p.special(verify.IRP_036, func(s *SubsystemRules) verify.RuleID { return s.NoRoutine })
 		ke.Report(k, verify.Finding{Rule: rule, Also: also, Obj: p.id.String(), Dump: dumpIRP(p),
+			Survived: p.origin == byAsyncFsd,
 			Headline: fmt.Sprintf("%v, made by %v, is sent without a completion routine: nobody will free it",
 				p.id, p.origin),
 			Places: []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}},

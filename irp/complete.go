@@ -97,7 +97,7 @@ func checkComplete(k *irql.K, p *IRP) {
 			Fix: "take the cancel routine back first; if IoSetCancelRoutine(k, p, nil) returns nil, " +
 				"the cancel routine owns the IRP."})
 	}
-	if p.outLen > 0 {
+	if p.flags&IRP_INPUT_OPERATION != 0 {
 		p.checkInformation(k)
 	}
 	if p.received != nil {
@@ -276,8 +276,13 @@ func (p *IRP) finish(k *irql.K) {
 		p.finishAssociated(k)
 		return
 	}
+	if p.origin == byAsyncFsd && p.unstopped {
+		p.stage2(k)
+		return
+	}
 	rule, also := p.special(verify.IRP_036, func(s *SubsystemRules) verify.RuleID { return s.PastTop })
 	f := verify.Finding{Rule: rule, Also: also, Obj: p.id.String(), Dump: dumpIRP(p),
+		Survived: p.origin == byAsyncFsd,
 		Headline: fmt.Sprintf("%v, made by %v, went past its last location: the I/O manager cannot finish it",
 			p.id, p.origin),
 		Places: []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}}}

@@ -38,6 +38,7 @@ type FILE_OBJECT struct {
 	created bool      // the driver has answered IRP_MJ_CREATE with success
 	judged  bool      // IRP-040 has been reported
 	lock    ke.Object // free while no request of a synchronous file object is under way
+	event   ke.Object // signalled when a request of a synchronous file object has ended
 	seq     uint64
 }
 
@@ -54,6 +55,12 @@ func (f *FILE_OBJECT) Reference() int {
 func (f *FILE_OBJECT) Dereference() int {
 	f.refs--
 	return f.refs
+}
+
+// finalStatus says with what the last request of a synchronous file object has ended.
+func (f *FILE_OBJECT) finalStatus(k *irql.K, s ntstatus.NTSTATUS) {
+	f.FinalStatus = s
+	ke.SetSignal(k, &f.event, 1)
 }
 
 // FileObject is the opening the request belongs to; nil for requests that drivers make without one. Rules:
@@ -106,6 +113,7 @@ func (io *ioManager) open(k *irql.K, by *ke.Process, mode irql.KPROCESSOR_MODE, 
 	f := &FILE_OBJECT{DeviceObject: dev, FileName: rest, ReadAccess: a.read, WriteAccess: a.write,
 		id: io.m.NewID(trace.File), process: by, handles: 1, refs: 1}
 	f.lock = ke.Object{Kind: ke.SynchronizationEvent, ID: f.id, Signal: 1}
+	f.event = ke.Object{Kind: ke.NotificationEvent, ID: f.id}
 	if a.sync {
 		f.Flags |= FO_SYNCHRONOUS_IO
 	}

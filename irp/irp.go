@@ -192,6 +192,7 @@ type IRP struct {
 	looked          bool // the routine that runs has read PendingReturned
 	late            bool // IRP-027 has been reported
 	cancelRan       bool // its cancel routine has been called
+	unstopped       bool // IRP-036 has been reported when it was sent
 	cancelIrql      irql.KIRQL
 	requestorMode   irql.KPROCESSOR_MODE
 	allocFlags      uint8

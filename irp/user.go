@@ -131,13 +131,24 @@ func (h *UserHandle) Begin(k *irql.K, r *DeviceRequest) *UserIO {
 	}
 	op.send(k, r)
 	if sync {
-		if !op.Wait(k, nil) {
-			op.abort(k)
+		if op.status == ntstatus.STATUS_PENDING {
+			op.awaitFile(k)
 		}
-		f.FinalStatus, _ = op.Result()
 		ke.SetSignal(k, &f.lock, 1)
 	}
 	return op
+}
+
+// awaitFile waits for the end of a pended request of a synchronous handle. What the call returns is what the
+// file object has in the end; the status block may not have been written (irp.md 5).
+func (op *UserIO) awaitFile(k *irql.K) {
+	objs := [1]*ke.Object{&op.f.event}
+	const why = "a request to a device"
+	if ke.WaitAs(k, ke.WaitUser, objs[:], false, nil, why) != ntstatus.STATUS_SUCCESS {
+		op.abort(k)
+	}
+	op.status = op.f.FinalStatus
+	op.collect(k)
 }
 
 // refuses says why a request does not come to the driver.
@@ -166,6 +177,9 @@ func (op *UserIO) send(k *irql.K, r *DeviceRequest) {
 	f.DeviceObject.looks(k)
 	dev := f.DeviceObject.top()
 	*op.event.Header() = ke.Object{Kind: ke.NotificationEvent, ID: f.id}
+	if f.Flags&FO_SYNCHRONOUS_IO != 0 {
+		f.event.Signal = 0 // irp.md 5, step 0
+	}
 	op.status = ntstatus.STATUS_INSUFFICIENT_RESOURCES
 	if ke.Fails(k, &siteUserRequest) {
 		io.dereference(k, f)
@@ -259,9 +273,17 @@ func (op *UserIO) collect(k *irql.K) {
 // and in KernelMode (IMPL, reactos: ntoskrnl/io/iomgr/irp.c, IopAbortInterruptedIrp).
 func (op *UserIO) abort(k *irql.K) {
 	op.Cancel(k)
-	if !op.Done() {
-		ke.Wait(k, []*ke.Object{op.event.Header()}, false, nil, "a request that was broken off")
+	if op.f.event.Signal == 0 {
+		ke.Wait(k, []*ke.Object{&op.f.event}, false, nil, "a request that was broken off")
 	}
+}
+
+// reported is stage 2's report to the program: the event is set, the rest is here.
+func (op *UserIO) reported(k *irql.K, s ntstatus.NTSTATUS) {
+	if op.f.Flags&FO_SYNCHRONOUS_IO != 0 {
+		op.f.finalStatus(k, s)
+	}
+	op.queueAPC(k)
 }
 
 // queueAPC tells the program of the end of a request that has an APC routine.

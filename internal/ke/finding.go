@@ -105,12 +105,7 @@ func goesOn(m *Machine, f *verify.Finding) bool {
 	if f.Severity() != verify.Error {
 		return true
 	}
-	for _, more := range f.Also {
-		if more.Fatal() {
-			return false // the more specific name does not make the act survivable
-		}
-	}
-	return !r.Fatal() && (m.cfg.Continue || m.cfg.Continues != nil && m.cfg.Continues(r))
+	return !f.Fatal() && (m.cfg.Continue || m.cfg.Continues != nil && m.cfg.Continues(r))
 }
 
 // ReportEnd keeps a finding of the checks made at unload or at the end of a run, when no driver code runs.

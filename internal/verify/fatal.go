@@ -15,8 +15,7 @@ func fatalHere(id RuleID) bool {
 	case IRP_001, IRP_004, IRP_013, IRP_018, IRP_019, IRP_038, IRP_051, IRP_062:
 		return true
 	// The IRP reaches stage 2 without the thread that stage 2 queues its APC to (irp.md 5 says to treat it as
-	// fatal). One from IoBuildAsynchronousFsdRequest does have a thread; whoever wants that continuation must
-	// ask for the IRP's origin before asking here.
+	// fatal). One from IoBuildAsynchronousFsdRequest does have a thread; its finding says so (Survived).
 	case IRP_036:
 		return true
 	// The IRP's memory is gone while somebody, or a list, still counts on it, or is returned to the wrong

@@ -59,6 +59,7 @@ type Finding struct {
 	Warning     bool     // this case is a hazard although the rule's heading says error (rules.md 1.1)
 	Note        bool     // this case is a note although the rule's heading says more
 	PerPlace    bool     // told once for a line of the driver, whatever the object
+	Survived    bool     // this case leaves a state to go on from although the rule is fatal
 }
 
 // Severity is that of the rule, or of the case where the rule names two.
@@ -72,6 +73,19 @@ func (f *Finding) Severity() Severity {
 		return Error
 	}
 	return f.Rule.Severity()
+}
+
+// Fatal reports whether the act leaves no state to go on from (rules.md 1.1).
+func (f *Finding) Fatal() bool {
+	if f.Survived {
+		return false
+	}
+	for _, more := range f.Also {
+		if more.Fatal() {
+			return true // the more specific name does not make the act survivable
+		}
+	}
+	return f.Rule.Fatal()
 }
 
 // Name is the number of the rule, or the kind where no rule has one.

@@ -62,7 +62,7 @@ type jsonPlace struct {
 
 // JSON gives one finding as one line without a line end. The same finding gives the same bytes.
 func JSON(f *verify.Finding) ([]byte, error) {
-	j := jsonFinding{Rule: f.Name(), Severity: f.Severity().String(), Fatal: f.Rule.Fatal(),
+	j := jsonFinding{Rule: f.Name(), Severity: f.Severity().String(), Fatal: f.Fatal(),
 		Headline: f.Headline, Text: f.Text, Obj: f.Obj, Driver: f.Driver, CPU: f.CPU, IRQL: f.IRQL,
 		Ctx: f.Ctx, TimeNS: f.Time * 100, Seq: f.Seq, Stack: jsonStack(f.Stack), Dump: f.Dump,
 		Events: f.Events, Blocked: f.Blocked, Fix: f.Fix, Signature: f.Signature()}
