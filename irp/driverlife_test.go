@@ -23,7 +23,8 @@ func TestDriverEntry_FindsTheTableFilled(t *testing.T) {
 			assert.Equal(t, irp.DRVO_LEGACY_DRIVER, drv.Flags)
 			drv.MajorFunction[irp.IRP_MJ_READ] = nil
 			drv.DriverUnload = func(_ *irql.K, drv *irp.DRIVER_OBJECT) {
-				assert.Equal(t, irp.DRVO_LEGACY_DRIVER|irp.DRVO_INITIALIZED|irp.DRVO_UNLOAD_INVOKED, drv.Flags)
+				assert.Equal(t, irp.DRVO_LEGACY_DRIVER|irp.DRVO_INITIALIZED|irp.DRVO_UNLOAD_INVOKED,
+					drv.Flags)
 			}
 			return ok
 		})
@@ -68,7 +69,8 @@ func TestUnloadDriver_WhileAttached(t *testing.T) {
 			var d, at *irp.DEVICE_OBJECT
 			irp.IoCreateDevice(k, l.client, 0, "", irp.FILE_DEVICE_UNKNOWN, 0, false, &d)
 			assert.Nil(t, irp.IoAttachDeviceToDeviceStack(k, d, lo.dev))
-			assert.Equal(t, ntstatus.STATUS_NO_SUCH_DEVICE, irp.IoAttachDeviceToDeviceStackSafe(k, d, lo.dev, &at))
+			assert.Equal(t, ntstatus.STATUS_NO_SUCH_DEVICE,
+				irp.IoAttachDeviceToDeviceStackSafe(k, d, lo.dev, &at))
 			irp.IoDeleteDevice(k, d)
 			irp.IoDeleteDevice(k, st[0].dev)
 		})

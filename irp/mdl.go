@@ -169,8 +169,9 @@ func newMDL(k *irql.K, d ddi.ID, buf *Buffer, length uint32) *MDL {
 	mdls.On(m)
 	mdl := &MDL{m: m, id: m.NewID(trace.MDL), flags: MDL_ALLOCATED_FIXED_SIZE, count: length,
 		owner: ke.Acting(k)}
-	mdl.pages = int(length+pool.PageSize-1) / pool.PageSize
-	if buf != nil {
+	if off, null := pool.FromNull(buf); null {
+		mdl.pages = spanned(uint64(off), length)
+	} else {
 		mdl.pages = spanned(buf.Address(), length)
 		mdl.buf = buf.Slice(0, int(length))
 	}
@@ -322,14 +323,16 @@ func MmGetMdlByteOffset(k *irql.K, mdl *MDL) uint32 {
 // MmGetMdlVirtualAddress returns the address an MDL was made for: a value to compute with, for
 // IoBuildPartialMdl above all, that need not be valid where the caller runs.
 //
-// Pages of MmAllocatePagesForMdl have no address: NULL, mapped or not (observed: reactos, kmtests MmMdl).
+// Pages of MmAllocatePagesForMdl have no address: NULL, mapped or not (observed: reactos, kmtests MmMdl), and
+// a part of them its distance from NULL.
 //
 // IRQL: any. Ownership: unchanged. Rules: MDL-016. Reference: wdm/nf-wdm-mmgetmdlvirtualaddress.
 func MmGetMdlVirtualAddress(k *irql.K, mdl *MDL) *Buffer {
 	ke.Enter(k, ddi.MmGetMdlVirtualAddress)
 	checkMDL(k, mdl, ddi.MmGetMdlVirtualAddress)
-	if mdl.noAddress() {
-		return nil
+	if mdl.noAddress() && mdl.buf != nil {
+		off, _ := pool.Offset(mdl.buf)
+		return pool.Null(off)
 	}
 	return mdl.buf
 }

@@ -149,8 +149,8 @@ func (mdl *MDL) endMapping(seq uint64) {
 // NotModelled is the kind of finding about what Windows does and this simulator does not.
 const NotModelled = "not modelled"
 
-// mapsForUser refuses a mapping in user space: taken for one of the system's it would hide whatever goes wrong
-// with such an address. With continue it fails as it would in a full address space, with an exception.
+// mapsForUser refuses a mapping in user space: taken for one of the system's it would hide whatever goes
+// wrong with such an address. With continue it fails as it would in a full address space, with an exception.
 func (mdl *MDL) mapsForUser(k *irql.K, d ddi.ID) {
 	mdl.report(k, verify.Finding{Kind: NotModelled,
 		Headline: fmt.Sprintf("%v of %v in UserMode: mappings in user space are not modelled", d, mdl.id),

@@ -348,8 +348,8 @@ func TestMDL014_InputBufferOfADirectRequest(t *testing.T) {
 	})
 }
 
-// TestMmMapLockedPagesSpecifyCache_ForUserMode: refused, and with continue it fails like one in a full address
-// space; nothing of it is left.
+// TestMmMapLockedPagesSpecifyCache_ForUserMode: refused, and with continue it fails like one in a full
+// address space; nothing of it is left.
 func TestMmMapLockedPagesSpecifyCache_ForUserMode(t *testing.T) {
 	l := newLab(t, ke.Config{Continue: true})
 	l.run(func(k *irql.K) {

@@ -158,21 +158,25 @@ func TestMDL007_UnlockedBeforeTheEndOfTheProcess(t *testing.T) {
 	passes(t, func(l *lab) { ioctlNeither(l, true) })
 }
 
-// TestMmGetMdlVirtualAddress_OfPages: they have none, mapped or not, and neither has a part of them. Observed:
-// reactos, kmtests MmMdl.
+// TestMmGetMdlVirtualAddress_OfPages: they have none, mapped or not; a part of them counts from NULL.
+// Observed: reactos, kmtests MmMdl; the part is arithmetic.
 func TestMmGetMdlVirtualAddress_OfPages(t *testing.T) {
 	passes(t, does(func(k *irql.K) {
 		mdl := pages(k, 2, irp.MM_ALLOCATE_FULLY_REQUIRED)
 		assert.Nil(t, irp.MmGetMdlVirtualAddress(k, mdl))
-		part := irp.IoAllocateMdl(k, irp.MmGetMdlVirtualAddress(k, mdl), 2*pageSize, false, false, nil)
-		irp.IoBuildPartialMdl(k, mdl, part, irp.MmGetMdlVirtualAddress(k, mdl), pageSize)
-		assert.Nil(t, irp.MmGetMdlVirtualAddress(k, part))
-		assert.EqualValues(t, pageSize, irp.MmGetMdlByteCount(k, part))
+		va := irp.MmGetMdlVirtualAddress(k, mdl).Slice(pageSize+20, 10)
+		part := irp.IoAllocateMdl(k, va, 2*pageSize, false, false, nil)
+		irp.IoBuildPartialMdl(k, mdl, part, va, 10)
+		assert.EqualValues(t, pageSize+20, irp.MmGetMdlVirtualAddress(k, part).Address())
+		assert.EqualValues(t, 20, irp.MmGetMdlByteOffset(k, part))
+		assert.EqualValues(t, 10, irp.MmGetMdlByteCount(k, part))
+		irp.MmGetSystemAddressForMdlSafe(k, part, mapping).Store8(0, 17)
 		irp.MmPrepareMdlForReuse(k, part)
 		irp.IoBuildPartialMdl(k, mdl, part, nil, 0)
 		assert.EqualValues(t, 2*pageSize, irp.MmGetMdlByteCount(k, part))
 		irp.IoFreeMdl(k, part)
 		a := irp.MmGetSystemAddressForMdlSafe(k, mdl, mapping)
+		assert.EqualValues(t, 17, a.Load8(pageSize+20))
 		assert.Nil(t, irp.MmGetMdlVirtualAddress(k, mdl), "mapping does not change it")
 		assert.Zero(t, irp.MmGetMdlByteOffset(k, mdl))
 		irp.MmUnmapLockedPages(k, a, mdl)

@@ -103,8 +103,7 @@ func MmPrepareMdlForReuse(k *irql.K, mdl *MDL) {
 }
 
 // IoBuildPartialMdl makes targetMdl describe length bytes of what sourceMdl describes, from virtualAddress
-// on; length 0 means up to its end. The pages stay the source's. Pages without an address begin at NULL; what
-// C writes as NULL plus an offset is a part of their mapping here.
+// on; length 0 means up to its end. The pages stay the source's.
 //
 // IRQL: <= DISPATCH_LEVEL. Ownership: the source must stay locked while the target is in use. Rules:
 // MDL-008, MDL-010, MDL-016, POOL-025, IRQL-001. Reference: wdm/nf-wdm-iobuildpartialmdl.
@@ -114,9 +113,6 @@ func IoBuildPartialMdl(k *irql.K, sourceMdl, targetMdl *MDL, virtualAddress *Buf
 	checkMDL(k, targetMdl, ddi.IoBuildPartialMdl)
 	ke.Point(k, ke.Use{Obj: targetMdl.id, How: ke.W})
 	sourceMdl.uses(ke.R)
-	if virtualAddress == nil && sourceMdl.noAddress() {
-		virtualAddress = sourceMdl.buf // the beginning, as MmGetMdlVirtualAddress gives it
-	}
 	start, n, ok := partialRange(sourceMdl, virtualAddress, length)
 	if !ok || spanned(virtualAddress.Address(), uint32(n)) > targetMdl.pages {
 		badPartial(k, sourceMdl, targetMdl, start, length, ok)
@@ -151,10 +147,13 @@ func sourceUnlocked(k *irql.K, source, target *MDL) {
 
 // partialRange is where the range lies in what source describes.
 func partialRange(source *MDL, va *Buffer, length uint32) (start, n int, ok bool) {
-	if va == nil || source.buf == nil || !pool.SameBlock(va, source.buf) {
+	off, null := pool.FromNull(va)
+	switch {
+	case source.buf == nil, null && !source.noAddress(), !null && !pool.SameBlock(va, source.buf):
 		return 0, 0, false
+	case !null:
+		off, _ = pool.Offset(va)
 	}
-	off, _ := pool.Offset(va)
 	base, _ := pool.Offset(source.buf)
 	start, n = off-base, int(length)
 	if n == 0 {

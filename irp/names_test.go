@@ -101,8 +101,8 @@ func TestIoCreateDevice_ThroughALinkToNothing(t *testing.T) {
 		l.run(func(k *irql.K) {
 			irp.IoCreateSymbolicLink(k, linkName, devName)
 			var d, again *irp.DEVICE_OBJECT
-			assert.Equal(t, ok, irp.IoCreateDevice(k, l.client, 0, linkName, irp.FILE_DEVICE_UNKNOWN, 0, false,
-				&d))
+			assert.Equal(t, ok, irp.IoCreateDevice(k, l.client, 0, linkName, irp.FILE_DEVICE_UNKNOWN, 0,
+				false, &d))
 			assert.Equal(t, ntstatus.STATUS_OBJECT_NAME_COLLISION, irp.IoCreateDevice(k, l.client, 0, devName,
 				irp.FILE_DEVICE_UNKNOWN, 0, false, &again))
 			irp.IoDeleteDevice(k, d)

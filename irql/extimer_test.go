@@ -39,8 +39,8 @@ func TestExSetTimer_Misused(t *testing.T) {
 	})
 }
 
-// TestExAllocateTimer_AttributesThatDoNotExist: there is no timer, and no stop. The two that exclude each other
-// are a bug check; what goes on after it has no timer either.
+// TestExAllocateTimer_AttributesThatDoNotExist: there is no timer, and no stop. The two that exclude each
+// other are a bug check; what goes on after it has no timer either.
 // windows-driver-docs-ddi: wdk-ddi-src/content/wdm/nf-wdm-exallocatetimer.md, "-parameters"
 func TestExAllocateTimer_AttributesThatDoNotExist(t *testing.T) {
 	clean(t, func(k *K) {

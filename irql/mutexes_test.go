@@ -275,8 +275,8 @@ func raises(fn func()) (e Exception) {
 // changes nothing. Observed: reactos, kmtests KeMutex.
 func TestKeWait_MutexAtItsLimit(t *testing.T) {
 	many := func(k *K, kind WAIT_TYPE, objects ...any) {
-		KeWaitForMultipleObjects(k, uint32(len(objects)), objects, kind, Executive, KernelMode, false, forever,
-			nil)
+		KeWaitForMultipleObjects(k, uint32(len(objects)), objects, kind, Executive, KernelMode, false,
+			forever, nil)
 	}
 	for name, again := range map[string]func(k *K, m *KMUTEX){
 		"KeWaitForSingleObject":    func(k *K, m *KMUTEX) { wait(k, m) },

@@ -211,7 +211,8 @@ func TestDevice_CopyBackThatFaultsForADriver(t *testing.T) {
 }
 
 // TestDevice_PendedErrorOfASynchronousHandle: the call returns the error, from the file object; the status
-// block is not written and no APC is queued (irp.md 5, stage 2, step 3). With an asynchronous handle both are.
+// block is not written and no APC is queued (irp.md 5, stage 2, step 3). With an asynchronous handle both
+// are done.
 func TestDevice_PendedErrorOfASynchronousHandle(t *testing.T) {
 	for _, sync := range []bool{true, false} {
 		m := New(t)

@@ -40,7 +40,7 @@ type Alias struct {
 
 // ID returns the id of the block for reports.
 func (b *Buffer) ID() trace.ID {
-	if b == nil {
+	if b == nil || b.blk == nil {
 		return 0
 	}
 	return b.blk.id
@@ -48,7 +48,7 @@ func (b *Buffer) ID() trace.ID {
 
 // Len is the number of bytes of the view.
 func (b *Buffer) Len() int {
-	if b == &b.blk.root {
+	if b.blk != nil && b == &b.blk.root {
 		return int(b.blk.size)
 	}
 	return len(b.data)
@@ -56,6 +56,9 @@ func (b *Buffer) Len() int {
 
 // Address is the simulated address of the first byte. It is the same in every run of one seed.
 func (b *Buffer) Address() uint64 {
+	if at, null := FromNull(b); null {
+		return uint64(at)
+	}
 	if b.alias != nil && b.alias.Addr != 0 {
 		return b.alias.Addr + uint64(int(b.off)-b.alias.Start)
 	}
@@ -77,8 +80,11 @@ func (b *Buffer) Bytes() []byte {
 }
 
 // Slice is the view of n bytes from off on, as an address inside the memory. Rules: POOL-011, POOL-012,
-// POOL-013.
+// POOL-013. Of NULL it is an address, too: what touches it dereferences NULL.
 func (b *Buffer) Slice(off, n int) *Buffer {
+	if at, null := FromNull(b); null {
+		return Null(at + off)
+	}
 	if b.blk.guard&gGone != 0 || off < 0 || n < 0 || off > len(b.data)-n {
 		b.checked(off, n, false, false)
 	}
