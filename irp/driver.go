@@ -17,6 +17,7 @@ func LoadDriver(m *ke.Machine, name string, entry DRIVER_INITIALIZE) *DRIVER_OBJ
 	drv := io.newDriver(m.NewImage(name))
 	drv.inEntry = true
 	m.NewThread("DriverEntry of "+name, nil, func(k *ke.K) {
+		driverMapped(k, drv.image)
 		ke.Push(k, ke.Frame{Kind: ke.FrameEntry, Image: drv.image, Object: drv, Obj: drv.id,
 			Fn: codeOf(entry)})
 		s := entry(k, drv, "\\Registry\\Machine\\System\\CurrentControlSet\\Services\\"+name)

@@ -151,10 +151,10 @@ var irpRules = []verify.Record{
 		"unloaded; the next request to it calls code that is gone."),
 	rule(verify.UNLOAD_007, "IrpLeft", 0xCE, 0, "An IRP is in flight whose completion routine lies in a "+
 		"driver that was unloaded."),
-	{ID: verify.UNLOAD_008, Name: "RegistrationLeft", Package: "irp", Alias: verify.WFP_013, BugCheck: 0xCE,
-		Why: "What is registered calls into a driver that is gone. Each kind of registration has a rule of " +
-			"its own that says so: WFP-013 to WFP-015 for callouts, WFP-098 for redirect handles, WSK-005 and " +
-			"WSK-020 for clients of WSK."},
+	{ID: verify.UNLOAD_008, Name: "RegistrationLeft", Package: "irp", BugCheck: 0xCE,
+		Why: "What is registered calls into a driver that is gone. Notify routines and callbacks have this " +
+			"number; other kinds of registration have a rule of their own that says so: WFP-013 to WFP-015 " +
+			"for callouts, WFP-098 for redirect handles, WSK-005 and WSK-020 for clients of WSK."},
 	rule(verify.UNLOAD_012, "UnloadedCodeRuns", 0xCE, 0, "A callback of a driver was called after the "+
 		"driver had been unloaded."),
 }

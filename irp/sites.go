@@ -13,6 +13,7 @@ func Sites() []*ke.Site {
 		&siteForcePending, &sitePagesForMdl, &sitePagesForMdlEx, &siteFewerPages, &siteFewerPagesEx,
 		&siteNPagedLookaside, &sitePagedLookaside, &siteQuota, &siteQuotaTag, &siteQuotaZero, &siteQuotaRaw,
 		&siteDriverExtension, &siteProbeWrite,
-		&siteCacheAware,
+		&siteCacheAware, &siteProcessNotify, &siteProcessNotifyEx, &siteProcessNotifyEx2, &siteImageNotify,
+		&siteImageNotifyEx, &siteUpcase, &siteLocateName,
 	}
 }

@@ -24,6 +24,9 @@ func (p *KPROCESS) Reference() int { p.refs++; return p.refs }
 // Dereference is the counterpart of Reference.
 func (p *KPROCESS) Dereference() int { p.refs--; return p.refs }
 
+// Image is the name of the process's program.
+func (p *KPROCESS) Image() string { return p.p.Image }
+
 // ProcessObject gives the object of a process, nil being the system's own. It is not a routine of Windows.
 func ProcessObject(k *K, p *ke.Process) *KPROCESS {
 	if p == nil {

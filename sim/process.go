@@ -8,13 +8,17 @@ import (
 
 	"calloutsim/internal/ke"
 	"calloutsim/internal/tcpip"
+	"calloutsim/irp"
+	"calloutsim/ntstatus"
 )
 
 // Process is a program on the machine: a process id, an image, and threads at PASSIVE_LEVEL.
 type Process struct {
 	m       *Machine
 	p       *ke.Process
-	threads []*ke.Thread // that have not ended
+	told    bool              // drivers know of it, or none wants to
+	refused ntstatus.NTSTATUS // why a driver's notify routine forbade it
+	threads []*ke.Thread      // that have not ended
 	sockets []*tcpip.Socket
 	killed  bool
 }
@@ -55,10 +59,16 @@ func (p *Process) Go(name string, fn func(u *User)) *Thread {
 		panic(ke.Misuse("Go: " + p.p.Image + " was killed; make another process"))
 	}
 	u := &User{p: p}
+	first := len(p.threads) == 0
+	created := p.creation(first)
 	t := p.m.ke.NewThread(p.p.Image+" "+name, p.p, func(k *ke.K) {
+		p.awaits(k, created)
+		if first && p.refused == 0 {
+			irp.ImagesMapped(k, p.p)
+		}
 		ke.Push(k, ke.Frame{Kind: ke.FrameUser, Fn: reflect.ValueOf(fn).Pointer()})
 		u.k = k
-		if !ke.Ending(k) {
+		if !ke.Ending(k) && p.refused == 0 {
 			fn(u)
 		}
 		p.threadEnds(k)

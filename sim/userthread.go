@@ -46,6 +46,8 @@ func (p *Process) threadEnds(k *ke.K) {
 		p.sockets = p.sockets[1:]
 		s.Abort(k)
 	}
+	irp.ProcessEnds(k, p.p)
+	p.told = false
 	irp.EndProcess(k, p.p)
 	ke.EndProcess(k, p.p)
 }

@@ -32,13 +32,14 @@ const (
 	FrameQueue  // a callback of a cancel-safe queue or another driver-supplied helper routine
 	FrameSystem // the system's own code, for instance a worker thread between items
 	FrameStartIo
+	FrameCallback // a routine that the system tells of something: processes, images, named callbacks
 )
 
 var frameNames = [...]string{
 	"", "DriverEntry", "DriverUnload", "dispatch", "completion", "cancel", "DPC", "timer DPC", "work item",
 	"thread",
 	"user", "classifyFn", "notifyFn", "flowDeleteFn", "WSK event", "APC", "queue callback", "system",
-	"StartIo",
+	"StartIo", "notify",
 }
 
 // String names the role.

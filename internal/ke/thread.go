@@ -17,10 +17,11 @@ const (
 
 // Process is what a thread belongs to. The System process has PID 4.
 type Process struct {
-	ID    trace.ID
-	PID   uint32
-	Image string
-	Admin bool
+	ID     trace.ID
+	PID    uint32
+	Image  string
+	Admin  bool
+	Parent uint32 // id of the process that made it, 0 where nobody asked
 
 	Object Object // signalled when its last thread has ended
 	Data   any    // for the package above

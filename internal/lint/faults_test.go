@@ -16,6 +16,7 @@ var askedAs = map[string]string{
 
 const (
 	onlyAnswers = "its status says what it found or how a wait ended; it allocates nothing"
+	roomOnly    = "fails for arguments and room that the caller gave"
 	onlyState   = "it only changes what is there already; the page lists no failure but misuse"
 )
 
@@ -70,6 +71,11 @@ var cannotFail = allowed{
 	"PsGetThreadExitStatus":                        onlyAnswers,
 	"PsLookupProcessByProcessId":                   onlyAnswers,
 	"PsLookupThreadByThreadId":                     onlyAnswers,
+	"PsRemoveLoadImageNotifyRoutine":               onlyState,
+	"RtlAppendUnicodeToString":                     roomOnly,
+	"RtlAppendUnicodeStringToString":               roomOnly,
+	"RtlIntegerToUnicodeString":                    roomOnly,
+	"RtlUnicodeStringToInteger":                    roomOnly,
 	"PsTerminateSystemThread":                      "fails for other threads than system threads only",
 	"WskCloseSocket":                               "everybody relies on it (wsk.md 15)",
 	"WskQueryProviderCharacteristics":              onlyAnswers,

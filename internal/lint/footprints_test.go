@@ -45,6 +45,18 @@ var pureDDIs = allowed{
 	"irql.ExRaiseDatatypeMisalignment":        "unwinds the caller",
 	"irql.ExGetPreviousMode":                  "fixed",
 	"irql.KeMemoryBarrier":                    "accesses are in order anyway",
+	"irp.RtlInitUnicodeString":                callers,
+	"irp.RtlInitEmptyUnicodeString":           callers,
+	"irp.RtlCopyUnicodeString":                callers,
+	"irp.RtlAppendUnicodeToString":            callers,
+	"irp.RtlAppendUnicodeStringToString":      callers,
+	"irp.RtlCompareUnicodeString":             callers,
+	"irp.RtlEqualUnicodeString":               callers,
+	"irp.RtlPrefixUnicodeString":              callers,
+	"irp.RtlUpcaseUnicodeChar":                callers,
+	"irp.RtlDowncaseUnicodeChar":              callers,
+	"irp.RtlIntegerToUnicodeString":           callers,
+	"irp.RtlUnicodeStringToInteger":           callers,
 	"irp.ExSizeOfRundownProtectionCacheAware": "fixed",
 	"irql.ExGetCurrentResourceThread":         "fixed",
 	"irql.KeLowerIrql":                        level + "; DPCs that it lets in leave footprints of their own",
@@ -73,6 +85,7 @@ var pureDDIs = allowed{
 // Reasons that several have.
 const (
 	creation = "makes something that nobody else knows; whether it fails is a choice (scheduling.md 9.4, New)"
+	callers  = "memory of the caller; if others share it, what they agree on leaves footprints"
 	level    = "the level is that of the running context"
 	region   = "the counters are the thread's own; APCs leave footprints where they are queued"
 )
