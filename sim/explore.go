@@ -42,9 +42,11 @@ type ExploreOptions struct {
 	planned    int                 // runs, before -sim.seed made it one
 }
 
-// Failure is one run of Explore that failed.
+// Failure is a run of Explore that failed, and stands for all that failed like it: with the same rules broken
+// in the same innermost functions of the same drivers. It is the one with the lowest number.
 type Failure struct {
 	Run      uint64
+	Runs     int // that failed like it, this one included
 	Token    Token
 	Headline string
 	Rules    []string // numbers of the rules it broke
@@ -78,6 +80,10 @@ type Result struct {
 	Faults string
 
 	Coverage *Coverage // nil unless ExploreOptions.Coverage
+
+	// Unrepeatable says how the boring run differed when it was made once more at the end: the scenario is
+	// not deterministic, or something outlives its runs. "" is as it should be.
+	Unrepeatable string
 
 	Incomplete string // why not all runs were made though nothing failed: "" or "budget"
 }
@@ -198,11 +204,12 @@ type explorer struct {
 
 	mu       sync.Mutex
 	wg       sync.WaitGroup
-	next     int    // runs handed out
-	hunt     *hunt  // of an exhaustive search
-	planned  bool   // all runs that the strategy plans were begun
-	lowest   uint64 // lowest run that failed, 0 while none did
-	failures []Failure
+	next     int   // runs handed out
+	hunt     *hunt // of an exhaustive search
+	planned  bool  // all runs that the strategy plans were begun
+	first    *firstRun
+	lowest   uint64             // lowest run that failed, 0 while none did
+	failures map[string]Failure // by signature
 	hazards  map[string]hazard
 	loads    attempts // of drivers, by all runs
 	hashes   hashSet
@@ -218,7 +225,7 @@ type hazard struct {
 // explore makes the runs, repeats those that failed and gives the result.
 func (e *explorer) explore() Result {
 	e.tb.Helper()
-	e.hazards, e.loads = map[string]hazard{}, attempts{}
+	e.failures, e.hazards, e.loads = map[string]Failure{}, map[string]hazard{}, attempts{}
 	if err := e.startSearch(); err != nil {
 		e.tb.Errorf("sim.Explore: %v", err)
 		return Result{Strategy: e.o.Strategy}
@@ -236,18 +243,13 @@ func (e *explorer) explore() Result {
 	e.result.Traces = e.hashes.size()
 	e.settle()
 	r := e.result
-	slices.SortFunc(e.failures, func(a, b Failure) int { return cmp.Compare(a.Run, b.Run) })
-	seen := map[string]bool{}
-	for _, f := range e.failures {
-		if seen[f.signature] || !e.o.KeepGoing && len(r.Failures) > 0 {
-			continue
-		}
-		seen[f.signature] = true
+	for _, f := range e.kinds() {
 		e.again(&f)
 		r.Failures = append(r.Failures, f)
 	}
 	e.tellFaults(&r)
 	e.covered(&r)
+	e.tellRepeats(&r)
 	e.tellCoverage(&r)
 	if err := e.book.finish(e, &r); err != nil {
 		e.tb.Errorf("sim.Explore: the results are not kept: %v", err)
@@ -292,11 +294,15 @@ func (e *explorer) again(f *Failure) {
 	f.Repeats = m.Hash() == f.Token.Trace
 	var b strings.Builder
 	fmt.Fprintf(&b, "run %s failed: %s\n", e.numbered(f.Run), f.Headline)
+	b.WriteString(f.like())
 	if !f.Repeats {
 		s, _ := e.difference(m, &f.Token)
 		fmt.Fprintf(&b, "\nThe run does not repeat. %s\n", s)
 	} else if e.shrink(f, m, tb) {
 		fmt.Fprintf(&b, "%s\nThe run itself was %s\n", f.Shrinking.words(), f.Token)
+	}
+	if f.Repeats {
+		b.WriteString(e.leftover(f))
 	}
 	if f.Repeats && e.keepMinimal(f) {
 		m.ke.Close()
@@ -313,20 +319,21 @@ func (e *explorer) again(f *Failure) {
 		if f.Repeats {
 			b.WriteString("What the test says about it is above.\n")
 		}
-		b.WriteString(e.replayLines(f))
+		b.WriteString(e.replayLines(f, m))
 	}
 	for _, msg := range tb.messages {
 		fmt.Fprintf(&b, "%s\n", msg)
 	}
 	if len(tb.messages) > 0 && !m.reported {
-		b.WriteString(e.replayLines(f))
+		b.WriteString(e.replayLines(f, m))
 	}
 	f.Report, f.at = b.String(), m.place()
 }
 
-// replayLines say how the simplest run is repeated, for reports that do not say it themselves.
-func (e *explorer) replayLines(f *Failure) string {
-	s := "\nREPLAY:         " + e.repeat(f.Minimal.String())[0] + "\n"
+// replayLines say what the simplest run needs and how it is repeated, for reports that do not say it
+// themselves. m has made it.
+func (e *explorer) replayLines(f *Failure, m *Machine) string {
+	s := "\n" + m.tellChoices() + "REPLAY:         " + e.repeat(f.Minimal.String())[0] + "\n"
 	if f.Kept != "" {
 		s += "                (kept in " + f.Kept + ")\n"
 	}

@@ -157,6 +157,9 @@ func (m *Machine) afterword() {
 			run = "a repeated run"
 		}
 		m.keepFailed()
+		if s := m.tellChoices(); s != "" {
+			m.tb.Logf("sim: what did not go the usual way:\n%s", s)
+		}
 		m.tb.Logf("sim: this was %s; to repeat it: %s", run, strings.Join(m.repeatLines(), " "))
 	}
 }

@@ -175,7 +175,7 @@ func startIn(m *Machine, k *ke.Machine, tb TB, o Options, name string, scenario 
 	}
 	m.checked, _ = src.(*checked)
 	if !quick && !o.NoStacks && !ke.GoRaces { // which would report the trail's own data
-		m.steps = &steps{src: src, trail: &ke.Trail{}}
+		m.steps = &steps{src: src, trail: &ke.Trail{}, ke: k, pins: len(o.Pins) > 0}
 		src, o.trail = m.steps, m.steps.trail
 	}
 	k.Reset(o.config(src, quick))

@@ -18,6 +18,9 @@ type steps struct {
 	trail    *ke.Trail
 	begins   []stepBegin
 	switches []string // choices of who goes on that were not the boring ones, in words
+	ke       *ke.Machine
+	pins     bool    // some answers are not the source's
+	asked    []asked // who asked the other questions
 }
 
 // stepBegin says which event is the first of a step.
@@ -39,7 +42,11 @@ func (m *Machine) chooses(src ke.Source) {
 }
 
 // Choose passes the question on.
-func (s *steps) Choose(site *ke.Site, n int) int { return s.src.Choose(site, n) }
+func (s *steps) Choose(site *ke.Site, n int) int {
+	p := s.src.Choose(site, n)
+	s.note(site, p)
+	return p
+}
 
 // Pick passes the question on.
 func (s *steps) Pick(m *ke.Machine, at *ke.Moment) int {

@@ -48,7 +48,7 @@ func (m *Machine) writePanic(b *bytes.Buffer) {
 	for seq := max(log.First(), p.Seq-min(p.Seq, maxEvents)+1); seq <= p.Seq; seq++ {
 		fmt.Fprintf(b, "  %s\n", simtrace.Full(seq, log.At(seq), n))
 	}
-	fmt.Fprintf(b, "\n%-16s%s\n", "REPLAY:", m.repeatLines()[0])
+	fmt.Fprintf(b, "\n%s%-16s%s\n", m.tellChoices(), "REPLAY:", m.repeatLines()[0])
 }
 
 func center(s string, width int) string {

@@ -78,7 +78,7 @@ func (m *Machine) writeFinding(w io.Writer, f Finding) {
 	f.Stack = m.locate(f.Stack, f.Seq)
 	f.Seq = m.eventOf(&f)
 	f.Blocked = m.lastTouched(f.Blocked, n)
-	opt := report.Options{Unordered: m.unordered(&f, n)}
+	opt := report.Options{Unordered: m.unordered(&f, n), Choices: m.choicesInWords(f.Seq)}
 	if m.repeat != nil && m.opt.fails(f.Severity()) {
 		opt.Replay = m.repeatLines()
 	}

@@ -46,7 +46,7 @@ type entry struct {
 	steps, hash uint64
 	findings    []results.Finding
 	loads       attempts
-	failed      bool
+	failed      string // the signature of a failure
 }
 
 // open makes the book, or takes up the one that an interrupted exploration has left.
@@ -166,13 +166,16 @@ func (b *book) note(run uint64, m *Machine, hash uint64, failure *Failure) {
 	if b == nil {
 		return
 	}
-	en := entry{steps: m.Steps(), hash: hash, failed: failure != nil, loads: b.loads.learns(m)}
+	en := entry{steps: m.Steps(), hash: hash, loads: b.loads.learns(m)}
+	if failure != nil {
+		en.failed = failure.signature
+	}
 	switch {
 	case failure != nil && !b.known(failure.signature):
 		en.findings = append(en.findings, asFinding(m, failure))
 	case failure == nil:
 		for _, f := range m.hazards() {
-			if !b.known(f.Signature()) {
+			if !b.known(f.Group()) {
 				en.findings = append(en.findings, asHazard(run, m, f))
 			}
 		}
@@ -212,9 +215,16 @@ func (b *book) fold() {
 				b.findings[f.Signature] = f
 			}
 		}
-		if en.failed && !b.shard.Header.KeepGoing {
-			c.State = results.Stopped
+		if en.failed == "" {
+			continue
 		}
+		if !b.shard.Header.KeepGoing { // how many more there are is not looked for
+			c.State = results.Stopped
+			continue
+		}
+		f := b.findings[en.failed]
+		f.Failing++
+		b.findings[en.failed] = f
 	}
 }
 
@@ -232,7 +242,7 @@ func asFinding(m *Machine, f *Failure) results.Finding {
 func asHazard(run uint64, m *Machine, f Finding) results.Finding {
 	token := m.Token().String()
 	return results.Finding{Severity: f.Severity().String(), Rules: []string{f.Name()},
-		Name: ruleName(f.Name()), Signature: f.Signature(), Run: run, Token: token, Headline: f.Headline,
+		Name: ruleName(f.Name()), Signature: f.Group(), Run: run, Token: token, Headline: f.Headline,
 		Replay: m.repeat(token)[0]}
 }
 
@@ -267,10 +277,10 @@ func (b *book) settle(e *explorer) {
 	e.result.Runs, e.result.Steps = c.Runs, c.Steps
 	e.result.Traces = int(b.shard.Coverage.Traces.Count())
 	e.loads = b.loads
-	e.failures, e.hazards = nil, map[string]hazard{}
+	e.failures, e.hazards = map[string]Failure{}, map[string]hazard{}
 	for _, f := range b.findings {
 		if f.Severity == results.Error {
-			e.failures = append(e.failures, remembered(f))
+			e.failures[f.Signature] = remembered(f)
 			continue
 		}
 		h := Finding{Headline: f.Headline, Warning: f.Severity == verify.Warning.String(),
@@ -288,7 +298,8 @@ func remembered(f results.Finding) Failure {
 	if err != nil {
 		panic(fmt.Sprintf("internal error: %v", err)) // resume has looked at it
 	}
-	return Failure{Run: f.Run, Token: t, Headline: f.Headline, Rules: f.Rules, signature: f.Signature}
+	return Failure{Run: f.Run, Runs: max(f.Failing, 1), Token: t, Headline: f.Headline, Rules: f.Rules,
+		signature: f.Signature}
 }
 
 // finish adds the reports and writes the file for the last time.
@@ -301,7 +312,8 @@ func (b *book) finish(e *explorer, r *Result) error {
 	}
 	for _, f := range r.Failures {
 		r := b.findings[f.signature]
-		r.Report, r.File, r.Line = strings.TrimSpace(f.Report)+"\n", f.at.File, f.at.Line
+		report := strings.Replace(f.Report, f.like(), "", 1) // shards add up how many there are
+		r.Report, r.File, r.Line = strings.TrimSpace(report)+"\n", f.at.File, f.at.Line
 		b.findings[f.signature] = r
 	}
 	return cmp.Or(b.err, b.save())

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"calloutsim/internal/explore"
@@ -121,19 +122,36 @@ func (p *prober) make(src ke.Source, trail *ke.Trail) (*Machine, *runTB) {
 // varying are the numbers in a text that differ from run to run; lines of source do not.
 var varying = regexp.MustCompile(`\.go:\d+|0x[0-9a-fA-F]+|\d+`)
 
-// signatureOf identifies the way in which a run failed, whatever its schedule; "" when it did not fail, or
-// only the test itself knows.
-func signatureOf(m *Machine, tb *runTB) string {
-	same := func(s string) string {
-		return varying.ReplaceAllStringFunc(s, func(n string) string {
-			if strings.HasPrefix(n, ".go:") {
-				return n
-			}
-			return "#"
-		})
+// same gives a text with a mark for every number that differs from run to run.
+func same(s string) string {
+	return varying.ReplaceAllStringFunc(s, func(n string) string {
+		if strings.HasPrefix(n, ".go:") {
+			return n
+		}
+		return "#"
+	})
+}
+
+// groups names the defects that fail a run, each once, in order.
+func groups(failures []Finding) []string {
+	var all []string
+	for i := range failures {
+		all = append(all, failures[i].Group())
 	}
-	for _, f := range m.failures() {
-		return f.Signature() + "|" + same(f.Ctx)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// signatureOf identifies the way in which a run failed, whatever its schedule; "" when it did not fail, or
+// only the test itself knows. All defects it shows are part of that, so that a simpler run shows them, too:
+// the first exactly as it was, those behind it by what they are.
+func signatureOf(m *Machine, tb *runTB) string {
+	if fs := m.failures(); len(fs) > 0 {
+		s := fs[0].Signature() + "|" + same(fs[0].Ctx)
+		for _, g := range groups(fs) {
+			s += "\n" + g
+		}
+		return s
 	}
 	switch {
 	case m.panicked != nil && len(m.panicked.Stack) > 0:

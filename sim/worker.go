@@ -82,6 +82,7 @@ func (w *worker) begin(run uint64, src chooser) {
 	}
 	w.tb.again()
 	w.run, w.ended, w.exits, w.before = run, false, false, w.e.tb.Failed()
+	o.keep = o.keep || w.e.remembers(run)
 	startIn(w.m, w.ke, w.tb, o, w.e.name, w.e.scenario, nil, true)
 	w.m.pooled, w.m.repeat = true, w.e.repeat
 }
@@ -124,6 +125,9 @@ func (w *worker) judge() {
 	e.faults.Learn(w.run, m.ke.Choices())
 	e.faults.Judged(w.run)
 	defer func() { e.book.note(w.run, m, e.kind(m), failure) }()
+	if e.remembers(w.run) {
+		e.note(m, failed)
+	}
 	e.loads.add(e.loads.learns(m))
 	e.result.Runs++
 	e.result.Steps += m.Steps()
@@ -132,7 +136,7 @@ func (w *worker) judge() {
 	}
 	if hs := m.hazards(); len(hs) > 0 && !failed {
 		for _, f := range hs {
-			sig := f.Signature()
+			sig := f.Group()
 			if h, ok := e.hazards[sig]; !ok || w.run < h.run {
 				e.hazards[sig] = hazard{w.run, f}
 			}
@@ -143,18 +147,17 @@ func (w *worker) judge() {
 	}
 	f := Failure{Run: w.run, Token: m.Token(), Headline: m.headline()}
 	f.Rules = numbers(m.failures())
-	for _, x := range m.failures() {
-		f.signature += x.Signature() + "\n"
-	}
 	if f.Headline == "" {
 		f.Headline, _, _ = strings.Cut(strings.Join(w.tb.messages, "\n"), "\n")
 		f.Headline = cmp.Or(f.Headline, "the scenario failed the test")
-		f.signature = f.Headline
+	}
+	if f.signature = strings.Join(groups(m.failures()), "\n"); f.signature == "" {
+		f.signature = same(f.Headline)
 	}
 	if e.lowest == 0 || w.run < e.lowest {
 		e.lowest = w.run
 	}
 	if failure = &f; e.book == nil {
-		e.failures = append(e.failures, f)
+		e.failed(f)
 	}
 }

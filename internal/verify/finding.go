@@ -43,7 +43,7 @@ type Finding struct {
 	CPU      uint8
 	IRQL     uint8
 	// AllowedIRQL is the highest level at which the act would have been allowed, or AnyIRQL. Zero counts as
-	// a limit only for rules that speak of IRQL, so that a finding about something else may leave it out.
+	// a limit only for rules that claim something about PASSIVE_LEVEL, so that others may leave it out.
 	AllowedIRQL uint8
 	Ctx         string // context name: "work item 3 on thread 4.12"
 	Time        int64  // virtual time, 100 ns units
@@ -115,6 +115,21 @@ func (f *Finding) Signature() string {
 		b.WriteString(s.Func)
 	}
 	return b.String()
+}
+
+// Group identifies a defect across runs: the rule, the driver and the driver's innermost function. One defect
+// is met on many ways and with different objects; its Signature differs then.
+func (f *Finding) Group() string {
+	for _, s := range f.Stack {
+		if s.Driver == f.Driver && s.Driver != "" {
+			return f.Name() + "|" + f.Driver + "|" + s.Func
+		}
+	}
+	if len(f.Stack) > 0 {
+		return f.Name() + "|" + f.Driver + "|" + f.Stack[0].Func
+	}
+	kind, _, _ := strings.Cut(f.Obj, "#")
+	return f.Name() + "|" + f.Driver + "|" + kind
 }
 
 // Record is what the package owning a rule says about it beyond the generated table.

@@ -20,6 +20,7 @@ import (
 // Options say how much to print. The zero Options is the full report of a violation without a replay line.
 type Options struct {
 	Unordered []string // what could have come in the other order
+	Choices   []string // what failed, and the answers that were not the boring ones
 	Replay    []string // the command that repeats the run, and remarks below it
 	Short     bool     // the form of hazards for violations as well: no box, arguments, dumps or events
 }
@@ -62,19 +63,14 @@ func Text(w io.Writer, f *verify.Finding, rec verify.Record, opt Options) {
 		p.block("UNORDERED", opt.Unordered)
 	}
 	p.gap()
+	p.list("CHOICES", opt.Choices)
 	if f.Fix != "" {
 		p.key("LIKELY_FIX", f.Fix)
 	}
 	if f.Rule != verify.NoRule {
 		p.key("EXPLAIN", "ksim explain "+f.Rule.String())
 	}
-	for i, l := range opt.Replay {
-		if i == 0 {
-			p.key("REPLAY", l)
-		} else {
-			p.line(strings.Repeat(" ", keyWidth) + l)
-		}
-	}
+	p.list("REPLAY", opt.Replay)
 	_, _ = w.Write(p.b.Bytes())
 }
 
@@ -108,6 +104,17 @@ func (p *printer) key(key, text string) {
 		width += 4
 	}
 	p.line(fmt.Sprintf("%-*s%s", width, key, text))
+}
+
+// list prints lines one below the other, the first beside its key.
+func (p *printer) list(key string, lines []string) {
+	for i, l := range lines {
+		if i == 0 {
+			p.key(key, l)
+		} else {
+			p.line(strings.Repeat(" ", keyWidth) + l)
+		}
+	}
 }
 
 // name gives "IRP-001 irp/DoubleCompletion".
@@ -232,8 +239,8 @@ func (p *printer) option() string {
 	return ""
 }
 
-// limited reports whether AllowedIRQL is worth printing: a zero may just have been left out, unless the
-// rule is about levels.
+// limited reports whether AllowedIRQL is worth printing: a zero may just have been left out, unless it is the
+// claim of the rule that something is for PASSIVE_LEVEL, or that a routine has a maximum.
 func (p *printer) limited() bool {
 	if p.f.AllowedIRQL == verify.AnyIRQL {
 		return false
@@ -241,8 +248,7 @@ func (p *printer) limited() bool {
 	if p.f.AllowedIRQL > 0 {
 		return true
 	}
-	text := p.row.Claim + p.row.Detect
-	return p.f.IRQL > 0 && (strings.Contains(text, "IRQL") || strings.Contains(text, "PASSIVE"))
+	return p.f.IRQL > 0 && (p.f.Rule == verify.IRQL_001 || strings.Contains(p.row.Claim, "PASSIVE"))
 }
 
 // places prints one block for each further point of the run.

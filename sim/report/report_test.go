@@ -105,6 +105,27 @@ func TestText_ViolationWithoutBugCheck(t *testing.T) {
 	assert.Contains(t, got, "allowed <= 0")
 }
 
+// A rule that speaks of levels but has no highest one does not limit them to PASSIVE_LEVEL.
+func TestText_NoLimitWhereNoneIsMeant(t *testing.T) {
+	for rule, limited := range map[verify.RuleID]bool{
+		verify.LOCK_010: false, verify.LOCK_005: false, verify.IRP_025: false, verify.IRP_052: false,
+		verify.IRP_057: false, verify.WFP_005: false, verify.WFP_080: false, verify.IRQL_006: false,
+		verify.IRQL_007: false, verify.IRQL_016: false, verify.POOL_013: false,
+		verify.IRQL_001: true, verify.IRQL_015: true, verify.WSK_001: true, verify.WSK_093: true,
+		verify.WFP_003: true, verify.WFP_004: true,
+	} {
+		f := &verify.Finding{Rule: rule, Headline: "x", IRQL: 2}
+		got := text(f, verify.Record{}, Options{})
+		if limited {
+			assert.Contains(t, got, "allowed <= 0", "%v", rule)
+		} else {
+			assert.NotContains(t, got, "allowed", "%v", rule)
+		}
+		f.AllowedIRQL = 1
+		assert.Contains(t, text(f, verify.Record{}, Options{}), "allowed <= 1", "%v", rule)
+	}
+}
+
 func TestText_WithoutRecord(t *testing.T) {
 	got := text(&verify.Finding{Rule: verify.IRP_040, Headline: "irp#1 is left"}, verify.Record{}, Options{})
 	assert.True(t, strings.HasPrefix(got, "IRP-040: irp#1 is left\n"), got)

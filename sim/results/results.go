@@ -114,13 +114,15 @@ func (h *Header) FileName() string {
 	return fmt.Sprintf("%s-%08x.%d-of-%d%s", name[:min(len(name), 100)], sum.Sum32(), h.Shard, h.Shards, Ext)
 }
 
-// Finding is one signature and the lowest run that has it.
+// Finding is one signature and the lowest run that has it. The signature of a failure has a line for each
+// defect that the run shows.
 type Finding struct {
 	Severity  string   `json:"severity"`        // error for what fails a test, else warning or note
 	Rules     []string `json:"rules,omitempty"` // numbers; none for a failed assertion
 	Name      string   `json:"name,omitempty"`  // of the first rule: "irp/DoubleCompletion"
 	Signature string   `json:"signature"`
 	Run       uint64   `json:"run"`
+	Failing   int      `json:"failing,omitempty"` // runs that failed like it, this one included
 	Token     string   `json:"token"`
 	Headline  string   `json:"headline"`
 	File      string   `json:"file,omitempty"` // base name; nothing for hazards

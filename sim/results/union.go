@@ -219,9 +219,13 @@ func summarize(shards map[int]*Shard) *Summary {
 		sum.Rules = append(sum.Rules, s.Coverage.Rules...)
 		sum.Set.Merge(&s.Coverage.Traces)
 		for _, f := range s.Findings {
-			if old, ok := lowest[f.Signature]; !ok || f.Run < old.Run {
-				lowest[f.Signature] = f
+			old, ok := lowest[f.Signature]
+			runs := old.Failing + f.Failing
+			if ok && old.Run < f.Run {
+				f = old
 			}
+			f.Failing = runs
+			lowest[f.Signature] = f
 		}
 	}
 	for i := range sum.Shards {
@@ -236,6 +240,7 @@ func summarize(shards map[int]*Shard) *Summary {
 		sum.Findings = append(sum.Findings, f)
 	}
 	SortFindings(sum.Findings)
+	sum.Findings = cover(sum.Findings)
 	return sum
 }
 

@@ -111,7 +111,11 @@ func printSummary(w io.Writer, s *results.Summary, reports bool) (fail int) {
 			fail++
 			word = "finding"
 		}
-		fmt.Fprintf(w, "  %s: run %d: %s%s\n", word, f.Run, where(&f), headline(&f))
+		like := ""
+		if f.Failing > 1 {
+			like = fmt.Sprintf(" (and %s like it)", count(f.Failing-1, "more run"))
+		}
+		fmt.Fprintf(w, "  %s: run %d%s: %s%s\n", word, f.Run, like, where(&f), headline(&f))
 		if f.Replay != "" {
 			fmt.Fprintf(w, "    %s\n", f.Replay)
 		}
