@@ -63,7 +63,9 @@ func Text(w io.Writer, f *verify.Finding, rec verify.Record, opt Options) {
 		p.block("UNORDERED", opt.Unordered)
 	}
 	p.gap()
-	p.list("CHOICES", opt.Choices)
+	if full {
+		p.list("CHOICES", opt.Choices)
+	}
 	if f.Fix != "" {
 		p.key("LIKELY_FIX", f.Fix)
 	}
