@@ -25,8 +25,8 @@ func New[T any](k *irql.K, flags uint64, tag uint32) *Typed[T] {
 	if !pool2Request(k, &r, flags) {
 		return nil
 	}
-	if ke.Fails(k, &siteAllocatePool2) {
-		noPool(k, &r, flags&POOL_FLAG_RAISE_ON_FAILURE != 0)
+	if raises := flags&POOL_FLAG_RAISE_ON_FAILURE != 0; poolFails(k, &siteAllocatePool2, raises) {
+		noPool(k, &r, raises)
 		return nil
 	}
 	return pool.New[T](k, &r)

@@ -271,6 +271,7 @@ func (m *Machine) drive(until func() bool) (crash any) {
 func (m *Machine) Thread(name string, fn func(k *ke.K)) *Thread {
 	if m.tester == nil {
 		m.tester = m.ke.NewImage(name)
+		m.tester.Test = true
 	}
 	t := m.ke.NewThread(name, nil, func(k *ke.K) {
 		ke.Push(k, ke.Frame{Kind: ke.FrameThread, Image: m.tester, Fn: reflect.ValueOf(fn).Pointer()})

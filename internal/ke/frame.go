@@ -51,6 +51,7 @@ type Image struct {
 	Num       uint16
 	ID        trace.ID
 	System    bool // a driver that belongs to the system
+	Test      bool // no driver, but code of a test that acts for one
 	Unloading bool
 	Unloaded  bool
 }

@@ -49,6 +49,12 @@ func (p *Pin) of(s *Site) (alt int, ok bool) {
 		", ")))
 }
 
+// IsPinned reports whether a pin answers the next question of a site with two alternatives.
+func IsPinned(k *K, s *Site) bool {
+	_, pinned := Pinned(k.m.cfg.Pins, s, 2)
+	return pinned
+}
+
 // Pinned gives the alternative to which pins fix a question with n alternatives. The name of a site counts
 // more than a pattern, and of two alike the later.
 func Pinned(pins []Pin, s *Site, n int) (alt int, pinned bool) {
