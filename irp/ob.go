@@ -52,7 +52,7 @@ func ObReferenceObjectByHandle(k *irql.K, handle irql.HANDLE, desiredAccess uint
 		// All handles here are kernel handles, which mean nothing in UserMode (IMPL, reactos:
 		// ntoskrnl/ob/obref.c).
 		s = ntstatus.STATUS_INVALID_HANDLE
-	case objectType == PsThreadType && !isThread:
+	case !isThread:
 		s = ntstatus.STATUS_OBJECT_TYPE_MISMATCH
 	default:
 		id = t.Header().ID
@@ -116,6 +116,8 @@ func asReferenced(d ddi.ID, object any) (referenced, trace.ID) {
 		return o, o.id
 	case *FILE_OBJECT:
 		return o, o.id
+	case *CALLBACK_OBJECT:
+		return o, o.id
 	case *irql.KTHREAD:
 		return o, o.Header().ID
 	case *irql.KPROCESS:
@@ -137,6 +139,9 @@ func ZwClose(k *irql.K, handle irql.HANDLE) ntstatus.NTSTATUS {
 	if t, isThread := o.(*irql.KTHREAD); isThread {
 		ke.Adds(k, ke.Use{Obj: t.Header().ID, How: ke.A})
 		t.Dereference()
+	}
+	if e, isEvent := o.(*namedEvent); isEvent {
+		e.closed(k)
 	}
 	if !ok {
 		s = ntstatus.STATUS_INVALID_HANDLE

@@ -9,11 +9,11 @@ func Sites() []*ke.Site {
 		&siteCreateDevice, &siteOpen, &siteLookaside, &siteAllocateMdl, &siteProbeLock,
 		&siteGetSystemAddress, &siteMapLockedPages, &siteCreateLink, &siteAllocateIrpEx,
 		&siteAllocatePool2, &siteAllocatePoolWithTag, &siteAllocatePoolZero, &siteAllocateUninit,
-		&siteSetRoutine, &siteSystemBuffer, &siteUserRequest, &siteAllocateWorkItem,
-		&siteForcePending, &sitePagesForMdl, &sitePagesForMdlEx, &siteFewerPages, &siteFewerPagesEx,
-		&siteNPagedLookaside, &sitePagedLookaside, &siteQuota, &siteQuotaTag, &siteQuotaZero, &siteQuotaRaw,
-		&siteDriverExtension, &siteProbeWrite,
-		&siteCacheAware, &siteProcessNotify, &siteProcessNotifyEx, &siteProcessNotifyEx2, &siteImageNotify,
-		&siteImageNotifyEx, &siteUpcase, &siteLocateName,
+		&siteSetRoutine, &siteSystemBuffer, &siteUserRequest, &siteAllocateWorkItem, &siteForcePending,
+		&sitePagesForMdl, &sitePagesForMdlEx, &siteFewerPages, &siteFewerPagesEx, &siteNPagedLookaside,
+		&sitePagedLookaside, &siteQuota, &siteQuotaTag, &siteQuotaZero, &siteQuotaRaw,
+		&siteDriverExtension, &siteProbeWrite, &siteCacheAware, &siteProcessNotify, &siteProcessNotifyEx,
+		&siteProcessNotifyEx2, &siteImageNotify, &siteImageNotifyEx, &siteUpcase, &siteLocateName,
+		&siteNotificationEvent, &siteSynchronizationEvent, &siteCreateCallback, &siteRegCallback,
 	}
 }

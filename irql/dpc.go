@@ -43,14 +43,17 @@ type KDPC struct {
 	image      *ke.Image
 	timer      *KTIMER // set with it last
 	queuedSeq  uint64
+	threaded   bool // its routine runs in a thread, where threaded DPCs are enabled
+	waiting    *threadedRun
+	inThreads  int // runs in progress
 }
 
 // Busy says what keeps the DPC's memory in use, "" when nothing does.
 func (p *KDPC) Busy() string {
 	switch {
-	case p.d.Queued():
+	case p.queued():
 		return "is queued"
-	case p.d.Active > 0:
+	case p.d.Active > 0 || p.inThreads > 0:
 		return "is running"
 	}
 	return ""
@@ -86,9 +89,14 @@ func (p *KDPC) misuse(k *K, headline string, sub uint32, fix string) {
 // Not modelled: none.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-keinitializedpc.md
 func KeInitializeDpc(k *K, dpc *KDPC, deferredRoutine KDEFERRED_ROUTINE, deferredContext any) {
-	ke.Enter(k, ddi.KeInitializeDpc)
-	if dpc.fresh(k) && dpc.d.Queued() {
-		dpc.misuse(k, fmt.Sprintf("KeInitializeDpc on %v, which is queued", dpc.id), 1, "initialise it once.")
+	dpc.initialise(k, ddi.KeInitializeDpc, deferredRoutine, deferredContext)
+}
+
+func (p *KDPC) initialise(k *K, d ddi.ID, deferredRoutine KDEFERRED_ROUTINE, deferredContext any) {
+	ke.Enter(k, d)
+	dpc := p
+	if dpc.fresh(k) && dpc.queued() {
+		dpc.misuse(k, fmt.Sprintf("%v on %v, which is queued", d, dpc.id), 1, "initialise it once.")
 		ke.RemoveDPC(k, &dpc.d)
 	}
 	first := !dpc.run.Of(k)
@@ -96,7 +104,7 @@ func KeInitializeDpc(k *K, dpc *KDPC, deferredRoutine KDEFERRED_ROUTINE, deferre
 	*dpc = KDPC{resident: dpc.resident, routine: deferredRoutine, context: deferredContext,
 		image: ke.Acting(k)}
 	dpc.onStack = on
-	dpc.born(k, ddi.KeInitializeDpc, trace.DPC)
+	dpc.born(k, d, trace.DPC)
 	if deferredRoutine != nil {
 		dpc.fn = codeOf(deferredRoutine)
 	}
@@ -116,6 +124,10 @@ func (p *KDPC) start(k *K) {
 	routine, context, arg1, arg2 := p.routine, p.context, p.arg1, p.arg2
 	if p.goneRule != verify.NoRule {
 		p.reportGone(k, ddi.KDEFERRED_ROUTINE)
+		return
+	}
+	if p.threaded && threadedEnabled(k) {
+		p.toThread(k)
 		return
 	}
 	ke.MarkHigh(k)
@@ -150,7 +162,7 @@ func KeInsertQueueDpc(k *K, dpc *KDPC, systemArgument1, systemArgument2 any) boo
 			dpc.timer.id), "use a DPC of its own.")
 	}
 	ke.Point(k, ke.Use{Obj: dpc.id, How: ke.Enq})
-	if dpc.d.Queued() {
+	if dpc.queued() {
 		ke.Released(k, &dpc.d) // the run to come sees what the caller did
 		ke.CallBool(k, ddi.KeInsertQueueDpc, dpc.id, false)
 		dpc.checkLost(k, systemArgument1, systemArgument2)
@@ -212,7 +224,7 @@ func KeRemoveQueueDpc(k *K, dpc *KDPC) bool {
 	dpc.usable(k, ddi.KeRemoveQueueDpc, verify.OBJ_008)
 	ke.Point(k, ke.Use{Obj: dpc.id, How: ke.Deq})
 	ke.Call(k, ddi.KeRemoveQueueDpc, dpc.id)
-	return ke.RemoveDPC(k, &dpc.d)
+	return ke.RemoveDPC(k, &dpc.d) || dpc.outOfThread()
 }
 
 // KeSetImportanceDpc sets how eagerly a DPC is run when it is queued next.
@@ -254,5 +266,6 @@ func KeFlushQueuedDpcs(k *K) {
 	ke.Enter(k, ddi.KeFlushQueuedDpcs)
 	ke.Point(k, ke.Use{Obj: ke.AllDPCs, How: ke.W})
 	ke.FlushDPCs(k)
+	flushThreads(k)
 	ke.Call(k, ddi.KeFlushQueuedDpcs, 0)
 }

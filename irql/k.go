@@ -6,7 +6,7 @@
 // readers and writers, that keep a processor busy; events, mutexes, semaphores, timers, threads and processes
 // as dispatcher objects; waits in both modes, alertable or not; fast and guarded mutexes, resources, push
 // locks, critical and guarded regions, rundown protection; system-allocated timers; virtual time. Not
-// modelled: priorities and boosts, interrupts, threaded DPCs, processor groups.
+// modelled: priorities and boosts, interrupts, processor groups.
 //
 // Objects lie in driver memory as plain values and are initialised by their routine, as in C. One that was
 // never initialised in this run, or whose memory is gone, is reported at its first use.
@@ -52,6 +52,7 @@ type machine struct {
 	order     []nesting
 	watch     watchers
 	system    *KPROCESS
+	deferred  deferred
 
 	check func(m *ke.Machine, img *ke.Image)
 }

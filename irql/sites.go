@@ -5,6 +5,6 @@ import "calloutsim/internal/ke"
 // Sites lists the choice sites of this package.
 func Sites() []*ke.Site {
 	return []*ke.Site{
-		&siteAllocateTimer, &siteDeleteCallback, &siteThread, &siteCoalesce,
+		&siteAllocateTimer, &siteDeleteCallback, &siteThread, &siteCoalesce, &siteThreadedDPC,
 	}
 }

@@ -12,7 +12,7 @@ var graph = map[string][]string{
 	"ntstatus":       {},
 	"internal/list":  {},
 	"internal/ddi":   {},
-	"wsk/ws2def":     {},
+	"wsk/ws2def":     {"ntstatus"},
 	"internal/trace": {"ntstatus", "internal/list"},
 	"internal/verify": {
 		"internal/trace"},

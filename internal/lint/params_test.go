@@ -9,10 +9,32 @@ import (
 	"calloutsim/internal/ddi"
 )
 
+// text is why routines for the strings of addresses take none.
+const text = "ws2def lies below K, and only memory of the caller is touched"
+
 // withoutK are the DDIs that take no k, because they only compute.
 var withoutK = allowed{
-	"ntstatus.RtlNtStatusToDosError": "ntstatus lies below K (style.md 1, rule 2)",
-	"irp.IoSizeOfIrp":                "arithmetic",
+	"ntstatus.RtlNtStatusToDosError":       "ntstatus lies below K (style.md 1, rule 2)",
+	"irp.IoSizeOfIrp":                      "arithmetic",
+	"wsk/ws2def.RtlIpv4AddressToStringA":   text,
+	"wsk/ws2def.RtlIpv4AddressToStringW":   text,
+	"wsk/ws2def.RtlIpv4AddressToStringExA": text,
+	"wsk/ws2def.RtlIpv4AddressToStringExW": text,
+	"wsk/ws2def.RtlIpv4StringToAddressA":   text,
+	"wsk/ws2def.RtlIpv4StringToAddressW":   text,
+	"wsk/ws2def.RtlIpv4StringToAddressExA": text,
+	"wsk/ws2def.RtlIpv4StringToAddressExW": text,
+	"wsk/ws2def.RtlIpv6AddressToStringA":   text,
+	"wsk/ws2def.RtlIpv6AddressToStringW":   text,
+	"wsk/ws2def.RtlIpv6AddressToStringExA": text,
+	"wsk/ws2def.RtlIpv6AddressToStringExW": text,
+	"wsk/ws2def.RtlIpv6StringToAddressA":   text,
+	"wsk/ws2def.RtlIpv6StringToAddressW":   text,
+	"wsk/ws2def.RtlIpv6StringToAddressExA": text,
+	"wsk/ws2def.RtlIpv6StringToAddressExW": text,
+	"irp.RtlUshortByteSwap":                "arithmetic",
+	"irp.RtlUlongByteSwap":                 "arithmetic",
+	"irp.RtlUlonglongByteSwap":             "arithmetic",
 }
 
 // otherCount are the DDIs whose parameter count differs from the C function's for a reason.
