@@ -175,7 +175,7 @@ func ExUnregisterCallback(k *irql.K, callbackRegistration any) {
 	const d = ddi.ExUnregisterCallback
 	ke.Enter(k, d)
 	r, ok := callbackRegistration.(*callbackReg)
-	if !ok {
+	if !ok && callbackRegistration != nil { // NULL is what it is to whoever uses it
 		panic(ke.Misuse(fmt.Sprintf("%v: a %T is no handle of ExRegisterCallback", d, callbackRegistration)))
 	}
 	ke.Point(k, ke.Use{Obj: r.obj.id, How: ke.W})

@@ -1,10 +1,12 @@
 package irp
 
 import (
+	"fmt"
 	"unicode/utf16"
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/verify"
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
 )
@@ -33,7 +35,30 @@ func (s *UNICODE_STRING) units() []uint16 {
 	if s == nil {
 		return nil
 	}
-	return s.Buffer[:s.Length/2]
+	return s.Buffer[:min(int(s.Length/2), len(s.Buffer))]
+}
+
+// source reports POOL-011 for a string that is longer than its buffer, and gives its text.
+func (s *UNICODE_STRING) source(k *irql.K, d ddi.ID) []uint16 {
+	if s != nil && int(s.Length/2) > len(s.Buffer) {
+		s.beyond(k, d, "Length", s.Length)
+	}
+	return s.units()
+}
+
+// destination is source for a string with room for more. It gives how many characters there is room for.
+func (s *UNICODE_STRING) destination(k *irql.K, d ddi.ID) int {
+	if int(s.MaximumLength/2) > len(s.Buffer) {
+		s.beyond(k, d, "MaximumLength", s.MaximumLength)
+	}
+	return min(int(s.MaximumLength/2), len(s.Buffer))
+}
+
+func (s *UNICODE_STRING) beyond(k *irql.K, d ddi.ID, member string, n uint16) {
+	ke.Report(k, verify.Finding{Rule: verify.POOL_011, Obj: d.String(), AllowedIRQL: verify.AnyIRQL,
+		Headline: fmt.Sprintf("%v with a UNICODE_STRING whose %s is %d, of a buffer of %d bytes", d, member,
+			n, 2*len(s.Buffer)),
+		Fix: "lengths of a UNICODE_STRING are bytes of its buffer."})
 }
 
 // unicode makes a string of the system's.
@@ -76,12 +101,12 @@ func RtlInitEmptyUnicodeString(k *irql.K, unicodeString *UNICODE_STRING, buffer 
 // RtlCopyUnicodeString copies as much of a text as there is room for, and a zero behind it if that fits, too.
 // A nil source is an empty text.
 //
-// IRQL: any, for text that is not pageable. Ownership: none. Rules: none. Not modelled: pageable text.
+// IRQL: any, for text that is not pageable. Ownership: none. Rules: POOL-011. Not modelled: pageable text.
 // Reference: wdm/nf-wdm-rtlcopyunicodestring.
 func RtlCopyUnicodeString(k *irql.K, destinationString, sourceString *UNICODE_STRING) {
 	ke.Enter(k, ddi.RtlCopyUnicodeString)
-	d, u := destinationString, sourceString.units()
-	n := min(len(u), int(d.MaximumLength/2))
+	d, u := destinationString, sourceString.source(k, ddi.RtlCopyUnicodeString)
+	n := min(len(u), d.destination(k, ddi.RtlCopyUnicodeString))
 	d.Length = 0
 	d.add(u[:n])
 }
@@ -91,14 +116,14 @@ func (s *UNICODE_STRING) add(u []uint16) {
 	at := int(s.Length / 2)
 	copy(s.Buffer[at:at+len(u)], u)
 	s.Length += uint16(2 * len(u))
-	if s.Length+1 < s.MaximumLength {
-		s.Buffer[at+len(u)] = 0
+	if at += len(u); s.Length+1 < s.MaximumLength && at < len(s.Buffer) {
+		s.Buffer[at] = 0
 	}
 }
 
 // appends is add for text that may be too long.
-func (s *UNICODE_STRING) appends(u []uint16) ntstatus.NTSTATUS {
-	if int(s.Length)+2*len(u) > int(s.MaximumLength) {
+func (s *UNICODE_STRING) appends(k *irql.K, d ddi.ID, u []uint16) ntstatus.NTSTATUS {
+	if int(s.Length/2)+len(u) > s.destination(k, d) {
 		return ntstatus.STATUS_BUFFER_TOO_SMALL
 	}
 	s.add(u)
@@ -108,31 +133,33 @@ func (s *UNICODE_STRING) appends(u []uint16) ntstatus.NTSTATUS {
 // RtlAppendUnicodeToString appends a text that ends with a zero. STATUS_BUFFER_TOO_SMALL: there is no room,
 // and nothing was appended.
 //
-// IRQL: not stated; PASSIVE_LEVEL for pageable text. Ownership: none. Rules: none. Not modelled: pageable
+// IRQL: not stated; PASSIVE_LEVEL for pageable text. Ownership: none. Rules: POOL-011. Not modelled: pageable
 // text; NULL. Reference: wdm/nf-wdm-rtlappendunicodetostring.
 func RtlAppendUnicodeToString(k *irql.K, destination *UNICODE_STRING, source string) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.RtlAppendUnicodeToString)
-	return destination.appends(utf16.Encode([]rune(source)))
+	return destination.appends(k, ddi.RtlAppendUnicodeToString, utf16.Encode([]rune(source)))
 }
 
 // RtlAppendUnicodeStringToString appends a string to another one. STATUS_BUFFER_TOO_SMALL: there is no room,
 // and nothing was appended.
 //
-// IRQL: not stated; PASSIVE_LEVEL for pageable text. Ownership: none. Rules: none. Not modelled: pageable
+// IRQL: not stated; PASSIVE_LEVEL for pageable text. Ownership: none. Rules: POOL-011. Not modelled: pageable
 // text. Reference: wdm/nf-wdm-rtlappendunicodestringtostring.
 func RtlAppendUnicodeStringToString(k *irql.K, destination, source *UNICODE_STRING) ntstatus.NTSTATUS {
-	ke.Enter(k, ddi.RtlAppendUnicodeStringToString)
-	return destination.appends(source.units())
+	const d = ddi.RtlAppendUnicodeStringToString
+	ke.Enter(k, d)
+	return destination.appends(k, d, source.source(k, d))
 }
 
 // RtlCompareUnicodeString compares two strings: negative, 0 or positive as the first one is less, equal or
 // greater.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: none. Rules: IRQL-001. Not modelled: the tables of the system's language.
-// Reference: wdm/nf-wdm-rtlcompareunicodestring.
+// IRQL: PASSIVE_LEVEL. Ownership: none. Rules: IRQL-001, POOL-011. Not modelled: the tables of the system's
+// language. Reference: wdm/nf-wdm-rtlcompareunicodestring.
 func RtlCompareUnicodeString(k *irql.K, string1, string2 *UNICODE_STRING, caseInSensitive bool) int32 {
-	ke.Enter(k, ddi.RtlCompareUnicodeString)
-	a, b := string1.units(), string2.units()
+	const d = ddi.RtlCompareUnicodeString
+	ke.Enter(k, d)
+	a, b := string1.source(k, d), string2.source(k, d)
 	for i := range min(len(a), len(b)) {
 		if x, y := folded(a[i], caseInSensitive), folded(b[i], caseInSensitive); x != y {
 			return int32(x) - int32(y)
@@ -143,20 +170,23 @@ func RtlCompareUnicodeString(k *irql.K, string1, string2 *UNICODE_STRING, caseIn
 
 // RtlEqualUnicodeString says whether two strings are equal.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: none. Rules: IRQL-001. Not modelled: the tables of the system's language.
-// Reference: wdm/nf-wdm-rtlequalunicodestring.
+// IRQL: PASSIVE_LEVEL. Ownership: none. Rules: IRQL-001, POOL-011. Not modelled: the tables of the system's
+// language. Reference: wdm/nf-wdm-rtlequalunicodestring.
 func RtlEqualUnicodeString(k *irql.K, string1, string2 *UNICODE_STRING, caseInSensitive bool) bool {
-	ke.Enter(k, ddi.RtlEqualUnicodeString)
-	return string1.Length == string2.Length && begins(string1.units(), string2.units(), caseInSensitive)
+	const d = ddi.RtlEqualUnicodeString
+	ke.Enter(k, d)
+	a, b := string1.source(k, d), string2.source(k, d)
+	return len(a) == len(b) && begins(a, b, caseInSensitive)
 }
 
 // RtlPrefixUnicodeString says whether the second string begins with the first one.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: none. Rules: IRQL-001. Not modelled: the tables of the system's language.
-// Reference: ntddk/nf-ntddk-rtlprefixunicodestring.
+// IRQL: PASSIVE_LEVEL. Ownership: none. Rules: IRQL-001, POOL-011. Not modelled: the tables of the system's
+// language. Reference: ntddk/nf-ntddk-rtlprefixunicodestring.
 func RtlPrefixUnicodeString(k *irql.K, string1, string2 *UNICODE_STRING, caseInSensitive bool) bool {
-	ke.Enter(k, ddi.RtlPrefixUnicodeString)
-	return begins(string1.units(), string2.units(), caseInSensitive)
+	const d = ddi.RtlPrefixUnicodeString
+	ke.Enter(k, d)
+	return begins(string1.source(k, d), string2.source(k, d), caseInSensitive)
 }
 
 func begins(with, u []uint16, fold bool) bool {

@@ -11,6 +11,7 @@ import (
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
 	"calloutsim/internal/pool"
+	"calloutsim/internal/verify"
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
 )
@@ -63,12 +64,12 @@ func RtlUpcaseUnicodeString(k *irql.K, destinationString, sourceString *UNICODE_
 	allocateDestinationString bool) ntstatus.NTSTATUS {
 	const d = ddi.RtlUpcaseUnicodeString
 	ke.Enter(k, d)
-	u := sourceString.units()
+	u := sourceString.source(k, d)
 	if allocateDestinationString {
 		if !destinationString.allocate(k, d, &siteUpcase, len(u)) {
 			return ntstatus.STATUS_NO_MEMORY
 		}
-	} else if 2*len(u) > int(destinationString.MaximumLength) {
+	} else if len(u) > destinationString.destination(k, d) {
 		return ntstatus.STATUS_BUFFER_OVERFLOW
 	}
 	for i, c := range u {
@@ -104,7 +105,10 @@ func RtlFreeUnicodeString(k *irql.K, unicodeString *UNICODE_STRING) {
 	if unicodeString.block != nil {
 		pool.Free(k, d, unicodeString.block, 0)
 	} else if unicodeString.Buffer != nil {
-		panic(ke.Misuse("RtlFreeUnicodeString on a string whose buffer no Rtl routine has allocated"))
+		ke.Report(k, verify.Finding{Rule: verify.POOL_007, Obj: d.String(), BugCheck: 0xC2,
+			AllowedIRQL: verify.AnyIRQL,
+			Headline:    "RtlFreeUnicodeString on a string whose buffer no Rtl routine has allocated",
+			Fix:         "free your own buffer in your own way."})
 	}
 	*unicodeString = UNICODE_STRING{}
 }
@@ -123,7 +127,7 @@ func RtlIntegerToUnicodeString(k *irql.K, value, base uint32, s *UNICODE_STRING)
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
 	text := utf16.Encode([]rune(strings.ToUpper(strconv.FormatUint(uint64(value), int(base)))))
-	if 2*len(text) > int(s.MaximumLength) {
+	if len(text) > s.destination(k, ddi.RtlIntegerToUnicodeString) {
 		return ntstatus.STATUS_BUFFER_OVERFLOW
 	}
 	s.Length = 0
@@ -137,6 +141,7 @@ func RtlIntegerToUnicodeString(k *irql.K, value, base uint32, s *UNICODE_STRING)
 // IRQL: PASSIVE_LEVEL. Ownership: none. Rules: IRQL-001. Reference: wdm/nf-wdm-rtlunicodestringtointeger.
 func RtlUnicodeStringToInteger(k *irql.K, s *UNICODE_STRING, base uint32, value *uint32) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.RtlUnicodeStringToInteger)
+	s.source(k, ddi.RtlUnicodeStringToInteger)
 	text := strings.TrimLeft(s.String(), " \t\r\n")
 	negative := strings.HasPrefix(text, "-")
 	if negative || strings.HasPrefix(text, "+") {

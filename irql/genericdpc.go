@@ -40,6 +40,9 @@ type callDone struct {
 func KeGenericCallDpc(k *K, routine KDEFERRED_ROUTINE, context any) {
 	const d = ddi.KeGenericCallDpc
 	ke.Enter(k, d)
+	if ke.IRQL(k) >= ke.Dispatch {
+		return // a run that goes on: nobody could wait for the others here
+	}
 	s := &state.Of(k).deferred
 	if s.generic.Kind == ke.NoObject {
 		s.generic = ke.Object{Kind: ke.SynchronizationEvent, ID: genericLock, Signal: 1}
@@ -97,7 +100,7 @@ func KeSignalCallDpcDone(k *K, systemArgument1 any) {
 	const d = ddi.KeSignalCallDpcDone
 	ke.Enter(k, d)
 	mine, ok := systemArgument1.(*callDone)
-	if !ok {
+	if !ok && systemArgument1 != nil { // NULL is what it is to whoever uses it
 		panic(ke.Misuse(fmt.Sprintf("%v: a %T is not the SystemArgument1 of a generic call", d,
 			systemArgument1)))
 	}
@@ -131,7 +134,7 @@ func KeSignalCallDpcSynchronize(k *K, systemArgument2 any) bool {
 	const d = ddi.KeSignalCallDpcSynchronize
 	ke.Enter(k, d)
 	c, ok := systemArgument2.(*genericCall)
-	if !ok {
+	if !ok && systemArgument2 != nil {
 		panic(ke.Misuse(fmt.Sprintf("%v: a %T is not the SystemArgument2 of a generic call", d,
 			systemArgument2)))
 	}
