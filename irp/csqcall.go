@@ -133,18 +133,21 @@ func (q *IO_CSQ) usable(k *irql.K, d ddi.ID) {
 	ke.Alive(k, q.id)
 	q.there(k, q.name())
 	if q.id == 0 || !q.run.Of(k) {
-		q.misused(k, d.String()+" on a queue that is not initialised", "call IoCsqInitialize first.")
-		panic("internal error: went on with a cancel-safe queue that is not initialised")
+		// Its routines are NULL, or whatever the memory held: there is nothing to go on with.
+		f := q.misuse(k, d.String()+" on a queue that is not initialised", "call IoCsqInitialize first.")
+		ke.BugCheck(k, f)
 	}
 }
 
-func (q *IO_CSQ) misused(k *irql.K, what, fix string) {
+func (q *IO_CSQ) misused(k *irql.K, what, fix string) { ke.Report(k, q.misuse(k, what, fix)) }
+
+func (q *IO_CSQ) misuse(k *irql.K, what, fix string) verify.Finding {
 	f := verify.Finding{Rule: verify.OBJ_013, Obj: q.id.String(), Fix: fix, Headline: what}
 	if q.id != 0 && q.run.Of(k) {
 		f.Headline = q.id.String() + ": " + what
 		f.Places = []verify.Place{{Label: "INITIALISED", Seq: q.initSeq}}
 	}
-	ke.Report(k, f)
+	return f
 }
 
 // admits reports whether the code that runs in k may touch an IRP that is in the queue: a callback of the

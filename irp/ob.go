@@ -70,7 +70,7 @@ func ObReferenceObjectByHandle(k *irql.K, handle irql.HANDLE, desiredAccess uint
 // Reference: wdm/nf-wdm-obreferenceobject.
 func ObReferenceObject(k *irql.K, object any) {
 	ke.Enter(k, ddi.ObReferenceObject)
-	r, id := asReferenced(ddi.ObReferenceObject, object)
+	r, id := asReferenced(k, ddi.ObReferenceObject, object)
 	ke.Point(k, ke.Use{Obj: id, How: ke.A})
 	if _, file := object.(*FILE_OBJECT); r.Reference() == 1 && file {
 		ke.Report(k, verify.Finding{Rule: verify.OBJ_003, Obj: id.String(), BugCheck: 0x18,
@@ -87,7 +87,7 @@ func ObReferenceObject(k *irql.K, object any) {
 // Reference: wdm/nf-wdm-obdereferenceobject.
 func ObDereferenceObject(k *irql.K, object any) {
 	ke.Enter(k, ddi.ObDereferenceObject)
-	r, id := asReferenced(ddi.ObDereferenceObject, object)
+	r, id := asReferenced(k, ddi.ObDereferenceObject, object)
 	ke.Point(k, ke.Use{Obj: id, How: ke.A})
 	ke.Call(k, ddi.ObDereferenceObject, id)
 	if r.Dereference() < 0 {
@@ -110,7 +110,10 @@ func ObDereferenceObject(k *irql.K, object any) {
 	}
 }
 
-func asReferenced(d ddi.ID, object any) (referenced, trace.ID) {
+func asReferenced(k *irql.K, d ddi.ID, object any) (referenced, trace.ID) {
+	if object == nil {
+		ke.Null(k, d, "NULL for Object")
+	}
 	switch o := object.(type) {
 	case *DEVICE_OBJECT:
 		return o, o.id

@@ -48,6 +48,7 @@ func IoInitializeWorkItem(k *irql.K, ioObject any, w *IO_WORKITEM) {
 		}
 	case *DRIVER_OBJECT:
 		w.drv = o
+	case nil: // found below
 	default:
 		panic(ke.Misuse(fmt.Sprintf("%v: a %T is neither *DEVICE_OBJECT nor *DRIVER_OBJECT", d, ioObject)))
 	}

@@ -88,6 +88,9 @@ func PsCreateSystemThread(k *K, threadHandle *HANDLE, desiredAccess uint32, obje
 	startContext any) ntstatus.NTSTATUS {
 	const d = ddi.PsCreateSystemThread
 	ke.Enter(k, d)
+	if startRoutine == nil {
+		ke.Null(k, d, "NULL for StartRoutine: the thread would begin at address 0")
+	}
 	if ke.Fails(k, &siteThread) {
 		ke.CallStatus(k, d, 0, uint32(ntstatus.STATUS_INSUFFICIENT_RESOURCES))
 		return ntstatus.STATUS_INSUFFICIENT_RESOURCES

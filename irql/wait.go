@@ -107,6 +107,9 @@ func KeWaitForMultipleObjects(k *K, count uint32, objects []any, waitType WAIT_T
 	promised := ke.KeepPromise(k)
 	ke.EnterAnyLevel(k, d)
 	checkWaitCount(k, count, waitBlockArray)
+	if int(count) > len(objects) {
+		ke.Null(k, d, fmt.Sprintf("an Object array of %d for a Count of %d", len(objects), count))
+	}
 	objs := make([]*ke.Object, 0, MAXIMUM_WAIT_OBJECTS)
 	for _, object := range objects[:count] {
 		objs = append(objs, waitFor(k, d, object, waitMode).Header())
@@ -142,6 +145,9 @@ func KeWaitForMultipleObjects(k *K, count uint32, objects []any, waitType WAIT_T
 
 func waitFor(k *K, d ddi.ID, object any, mode KPROCESSOR_MODE) waitable {
 	w, ok := object.(waitable)
+	if object == nil {
+		ke.Null(k, d, "NULL for Object")
+	}
 	if !ok {
 		panic(ke.Misuse(fmt.Sprintf("%v: a %T is no dispatcher object; pass the address of a KEVENT, "+
 			"KMUTEX, KSEMAPHORE, KTIMER, or an EX_TIMER, KTHREAD or KPROCESS", d, object)))

@@ -122,6 +122,10 @@ func (m *Machine) advance() bool {
 			" s of virtual time): a timer keeps the machine from coming to rest; " +
 			"Options.MaxTime sets the limit"))
 	}
+	if m.ticks++; m.ticks > m.cfg.MaxSteps {
+		m.exceeded(Misuse("step limit reached (" + strconv.FormatUint(m.cfg.MaxSteps, 10) + " moves of the " +
+			"clock): a periodic timer with a very short period; Options.MaxSteps sets the limit"))
+	}
 	m.idle = 0
 	m.alone(ActorClock)
 	if m.race {

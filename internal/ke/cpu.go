@@ -273,6 +273,9 @@ func (m *Machine) lend(k *K, fn func(k *K)) {
 // FlushDPCs waits until every DPC queued on any processor has run (KeFlushQueuedDpcs). PASSIVE_LEVEL.
 func FlushDPCs(k *K) {
 	m := k.m
+	if k.isDPC {
+		return // it would wait for itself (reported)
+	}
 	for {
 		if len(k.cpu.dpcs) > 0 {
 			m.runDPCs(k.cpu, k, k.actor)

@@ -113,7 +113,8 @@ type Machine struct {
 	due     []*timeout // scratch of tick
 	now     int64
 	steps   uint64
-	idle    int // turns of polling loops since anybody did more than look
+	ticks   uint64 // moves of the clock
+	idle    int    // turns of polling loops since anybody did more than look
 	log     trace.Log
 	stacks  [][]uintptr // by event
 	rest    mark        // what contexts did until they gave the baton back
@@ -200,6 +201,7 @@ func (m *Machine) Reset(cfg Config) {
 	m.queued, m.next = 0, nil
 	m.clock.reset()
 	m.now, m.steps, m.frameNo, m.made, m.idle = epoch, 0, 0, 0, 0
+	m.ticks = 0
 	m.stacks = nil
 	m.resetRaces(cfg.Races)
 	m.counts = [trace.NumKinds]uint64{}

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 
+	"calloutsim/internal/ddi"
 	"calloutsim/internal/verify"
 )
 
@@ -61,6 +62,16 @@ func nullDereferenced(k *K, value any) (verify.Finding, bool) {
 	}
 	nullBugCheck(k, &f, at, system)
 	return f, true
+}
+
+// Null is a finding about a routine that was given NULL, or less memory than it was told of, for what it
+// needs, reported where the routine notices. It does not return.
+func Null(k *K, d ddi.ID, what string) {
+	f := verify.Finding{Kind: NullDereference, AllowedIRQL: verify.AnyIRQL, Obj: d.String(),
+		Headline: d.String() + " is given " + what,
+		Fix:      "check for NULL where the pointer comes from, and pass the length that is there."}
+	nullBugCheck(k, &f, d.String(), true)
+	BugCheck(k, f)
 }
 
 func place(f verify.Frame) string { return fmt.Sprintf("%s:%d", f.File, f.Line) }
