@@ -9,7 +9,7 @@ func fuzzSeeds() [][]byte {
 			for i := range 300 {
 				s = append(s, byte(i*i)*7+start*byte(i)+byte(i>>3)*11)
 			}
-			seeds = append(seeds, s)
+			seeds = append(seeds, s, append([]byte{mode | wide}, s[1:]...))
 		}
 	}
 	return seeds

@@ -53,6 +53,8 @@ type fuzz struct {
 	iosb   irp.IO_STATUS_BLOCK
 	thread irql.HANDLE
 	shared fuzzShared
+	more   fuzzWide
+	wide   bool
 	depth  int
 }
 
@@ -87,6 +89,7 @@ func (z *fuzz) pick(n int) int { return z.next() % n }
 func playScript(t *testing.T, script []byte) string {
 	z := &fuzz{script: script}
 	mode := z.next()
+	z.wide = mode&wide != 0
 	cfg := ke.Config{Processors: 1 + mode&1, MaxSteps: fuzzSteps, MaxTime: fuzzTime, MemPoints: mode&2 != 0,
 		Races: mode&8 != 0, TimersRace: mode&16 != 0}
 	if mode&4 != 0 {
@@ -163,6 +166,9 @@ func (z *fuzz) entry(n int) irp.DRIVER_INITIALIZE {
 			z.data = block.Get()
 			z.initialise(k)
 			z.initialiseShared(k)
+			if z.wide {
+				z.initialiseWide(k)
+			}
 		}
 		for i := range 2 {
 			irp.IoCreateDevice(k, drv, 0, "", irp.FILE_DEVICE_UNKNOWN, 0, false, &z.dev[2*n+i])
@@ -238,5 +244,10 @@ func (z *fuzz) step(k *irql.K, p *irp.IRP) {
 	families := [...]func(k *irql.K, p *irp.IRP, op int){z.irpOp, z.stackOp, z.ownOp, z.levelOp, z.waitOp,
 		z.memoryOp, z.mdlOp, z.laterOp, z.deviceOp, z.sharedOp, z.queueOp}
 	op := z.next()
+	if z.wide && op >= 128 {
+		more := [...]func(k *irql.K, p *irp.IRP, op int){z.regionOp, z.spinOp, z.storeOp}
+		more[op%len(more)](k, p, (op-128)/len(more))
+		return
+	}
 	families[op%len(families)](k, p, op/len(families))
 }

@@ -71,6 +71,10 @@ func (r *ERESOURCE) setOwner(k *K, d ddi.ID, to ERESOURCE_THREAD) {
 			Fix: "pass the address of your memory with 3 or-ed in."})
 	}
 	ke.Point(k, ke.Use{Obj: r.id, How: ke.W})
+	if n, _ := ke.RWCount(k, &r.lock); n == 0 {
+		r.notOwned(k, d, "") // an APC of the thread has released it meanwhile
+		return
+	}
 	ke.CallArg(k, d, r.id, uint64(to))
 	ke.Unhold(k, r)
 	ke.GiveRW(k, &r.lock, uint64(to))
