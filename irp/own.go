@@ -64,6 +64,7 @@ func IoInitializeIrp(k *irql.K, p *IRP, packetSize uint16, stackSize int8) {
 		*p = IRP{m: io.m, io: io, id: io.m.NewID(trace.IRP), origin: byInitialize, creator: ke.Acting(k)}
 		io.link(p)
 	}
+	stackSize = max(stackSize, 0) // sending it is IRP-004 as with 0 (INFERRED: nothing checks the number)
 	if len(p.locs) != int(stackSize) {
 		p.locs = make([]IO_STACK_LOCATION, stackSize)
 	}

@@ -2,8 +2,11 @@ package sim
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
+	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -178,8 +181,10 @@ func (z *fuzzer) entry(k *irql.K, drv *irp.DRIVER_OBJECT, path string) ntstatus.
 		}
 	}
 	drv.DriverUnload = func(k *irql.K, _ *irp.DRIVER_OBJECT) { z.some(k) }
+	z.depth = 100 // what is called back meanwhile makes no calls
 	z.listen(k)
 	z.filter(k)
+	z.depth = 0
 	return ntstatus.STATUS_SUCCESS
 }
 
@@ -227,6 +232,30 @@ func (z *fuzzer) step(k *irql.K) {
 			case reflect.Pointer, reflect.Interface, reflect.Uint64, reflect.Uint32, reflect.Uint8:
 				z.see(v.Elem()) // what an out-parameter was filled with
 			}
+		}
+	}
+}
+
+// TestRoutines_AnyScript plays random scripts of the fuzz targets, which do not need the fuzzer for that.
+func TestRoutines_AnyScript(t *testing.T) {
+	scripts := 100
+	if s := os.Getenv("SIM_SCRIPTS"); s != "" {
+		scripts, _ = strconv.Atoi(s)
+	}
+	start, _ := strconv.ParseUint(os.Getenv("SIM_START"), 10, 64)
+	for _, target := range [][]string{{"irql.", "irp."}, {"wsk.", "irp.Io", "irp.Mm"}, {"fwps.", "fwpm.", "irp.Io"}} {
+		calls := fuzzCalls(target)
+		for n := range scripts {
+			r := rand.New(rand.NewPCG(start+uint64(n), 1))
+			script := make([]byte, 2+r.IntN(600))
+			for i := range script {
+				script[i] = byte(r.Uint32())
+			}
+			t.Run(fmt.Sprintf("%s%d", target[0], start+uint64(n)), func(t *testing.T) {
+				if first, again := playCalls(t, calls, script), playCalls(t, calls, script); first != again {
+					t.Errorf("two runs of the same bytes differ: %s and %s", first, again)
+				}
+			})
 		}
 	}
 }

@@ -94,6 +94,7 @@ type request struct {
 	status     ntstatus.NTSTATUS
 	info       uint64
 	pointer    any
+	arrived    bool // at the subsystem's dispatch routine
 	started    bool // the IRP is marked and visible to others
 	done       bool // the result is there
 	refused    bool // ... without the operation having begun: answered inline
@@ -201,6 +202,9 @@ func (s *subsystem) submit(k *irql.K, r *request) ntstatus.NTSTATUS {
 	if r.sock != nil {
 		ke.Adds(k, ke.Use{Obj: r.sock.id, How: ke.W})
 		r.sock.calls--
+		if !r.arrived {
+			r.sock.over(r) // the IRP was not the client's to send (reported)
+		}
 	}
 	ke.CallStatus(k, r.fn, r.obj(), uint32(st))
 	return st
@@ -267,7 +271,14 @@ func (s *subsystem) prepare(k *irql.K, r *request) bool {
 // dispatch is the subsystem's dispatch routine: it starts the operation and answers STATUS_PENDING, unless
 // the request was refused or the site says that an operation which is over already is answered inline.
 func (s *subsystem) dispatch(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus.NTSTATUS {
-	r := irp.IoGetCurrentIrpStackLocation(k, p).Parameters().Others.Argument1.(*request)
+	r, ok := irp.IoGetCurrentIrpStackLocation(k, p).Parameters().Others.Argument1.(*request)
+	if !ok || r.p != p || r.arrived {
+		// Sent by other means than a function of the subsystem: as every request that a driver does not know.
+		p.IoStatus().Status = ntstatus.STATUS_INVALID_DEVICE_REQUEST
+		irp.IoCompleteRequest(k, p, irp.IO_NO_INCREMENT)
+		return ntstatus.STATUS_INVALID_DEVICE_REQUEST
+	}
+	r.arrived = true
 	defer ke.Leave(k, r.enters(k))
 	if r.sites.fault.Name != "" && ke.Fails(k, &r.sites.fault) {
 		r.refuse(k, ntstatus.STATUS_INSUFFICIENT_RESOURCES)
