@@ -43,6 +43,8 @@ func IoAttachDeviceToDeviceStackSafe(k *irql.K, source, target *DEVICE_OBJECT,
 
 // attach links source to the top of target's stack and stores that device in *at, if at is not nil.
 func attach(k *irql.K, d ddi.ID, source, target *DEVICE_OBJECT, at **DEVICE_OBJECT) *DEVICE_OBJECT {
+	source.exists(k, d)
+	target.exists(k, d)
 	ke.Point(k, ke.Use{Obj: target.id, How: ke.W})
 	source.looks(k)
 	target.looks(k)
@@ -89,6 +91,7 @@ func IoAttachDevice(k *irql.K, source *DEVICE_OBJECT, targetDevice string,
 	attachedDevice **DEVICE_OBJECT) ntstatus.NTSTATUS {
 	const d = ddi.IoAttachDevice
 	ke.Enter(k, d)
+	source.exists(k, d)
 	ke.Point(k, ke.Use{})
 	io := state.Of(k)
 	f, s := io.open(k, nil, irql.KernelMode, targetDevice, access{})

@@ -51,6 +51,7 @@ func IoBuildDeviceIoControlRequest(k *irql.K, ioControlCode uint32, dev *DEVICE_
 	inputBufferLength uint32, outputBuffer *Buffer, outputBufferLength uint32, internalDeviceIoControl bool,
 	event *irql.KEVENT, ioStatusBlock *IO_STATUS_BLOCK) *IRP {
 	ke.Enter(k, ddi.IoBuildDeviceIoControlRequest)
+	dev.exists(k, ddi.IoBuildDeviceIoControlRequest)
 	if badBuffer(k, dev, "0x9", inputBuffer, inputBufferLength) || badBuffer(k, dev, "0x9", outputBuffer,
 		outputBufferLength) {
 		return nil
@@ -180,6 +181,7 @@ func IoBuildSynchronousFsdRequest(k *irql.K, majorFunction uint32, dev *DEVICE_O
 	length uint32,
 	startingOffset *int64, event *irql.KEVENT, ioStatusBlock *IO_STATUS_BLOCK) *IRP {
 	ke.Enter(k, ddi.IoBuildSynchronousFsdRequest)
+	dev.exists(k, ddi.IoBuildSynchronousFsdRequest)
 	p := buildFsd(k, bySyncFsd, ddi.IoBuildSynchronousFsdRequest, majorFunction, dev, buffer, length,
 		startingOffset)
 	if p != nil {
@@ -197,6 +199,7 @@ func IoBuildAsynchronousFsdRequest(k *irql.K, majorFunction uint32, dev *DEVICE_
 	length uint32,
 	startingOffset *int64, ioStatusBlock *IO_STATUS_BLOCK) *IRP {
 	ke.Enter(k, ddi.IoBuildAsynchronousFsdRequest)
+	dev.exists(k, ddi.IoBuildAsynchronousFsdRequest)
 	p := buildFsd(k, byAsyncFsd, ddi.IoBuildAsynchronousFsdRequest, majorFunction, dev, buffer, length,
 		startingOffset)
 	if p != nil {

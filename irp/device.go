@@ -108,6 +108,21 @@ type DEVICE_OBJECT struct {
 var siteCreateDevice = ke.Site{Name: "fault/IoCreateDevice",
 	Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"}, Spec: "irp.md 12, 19.2"}
 
+// exists ends the run of a driver that passes NULL for a device object, or one that IoCreateDevice did not
+// make: what the routine reads there is no device.
+func (d *DEVICE_OBJECT) exists(k *irql.K, by ddi.ID) {
+	if d == nil || d.id == 0 || d.DriverObject == nil {
+		ke.Null(k, by, "NULL, or what IoCreateDevice did not make, for a device object")
+	}
+}
+
+// exists is the same for a driver object, which the system makes.
+func (d *DRIVER_OBJECT) exists(k *irql.K, by ddi.ID) {
+	if d == nil || d.io == nil {
+		ke.Null(k, by, "NULL, or what the system did not make, for a driver object")
+	}
+}
+
 // ID returns the id reports use for the device.
 func (d *DEVICE_OBJECT) ID() trace.ID { return d.id }
 
@@ -145,6 +160,7 @@ func IoCreateDevice(k *irql.K, drv *DRIVER_OBJECT, deviceExtensionSize uint32, d
 	deviceType uint32,
 	deviceCharacteristics uint32, exclusive bool, deviceObject **DEVICE_OBJECT) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.IoCreateDevice)
+	drv.exists(k, ddi.IoCreateDevice)
 	io := state.Of(k)
 	ke.Adds(k, ke.Use{Obj: drv.id, How: ke.A})
 	if deviceName != "" {
@@ -200,6 +216,7 @@ func (io *ioManager) findDevice(name string) *DEVICE_OBJECT {
 // IRQL: <= APC_LEVEL. Rules: OBJ-004, IRQL-001. Reference: wdm/nf-wdm-iodeletedevice.
 func IoDeleteDevice(k *irql.K, dev *DEVICE_OBJECT) {
 	ke.Enter(k, ddi.IoDeleteDevice)
+	dev.exists(k, ddi.IoDeleteDevice)
 	ke.Point(k, ke.Use{Obj: dev.id, How: ke.Free})
 	dev.looks(k)
 	why := ""
@@ -292,6 +309,7 @@ func (d *DEVICE_OBJECT) top() *DEVICE_OBJECT {
 // IRQL: PASSIVE_LEVEL. Rules: IRQL-001, OBJ-004. Reference: wdm/nf-wdm-iodetachdevice.
 func IoDetachDevice(k *irql.K, target *DEVICE_OBJECT) {
 	ke.Enter(k, ddi.IoDetachDevice)
+	target.exists(k, ddi.IoDetachDevice)
 	ke.Point(k, ke.Use{Obj: target.id, How: ke.W})
 	up := target.AttachedDevice
 	if up == nil {
@@ -314,6 +332,7 @@ func IoDetachDevice(k *irql.K, target *DEVICE_OBJECT) {
 // Reference: wdm/nf-wdm-iogetattacheddevicereference.
 func IoGetAttachedDeviceReference(k *irql.K, dev *DEVICE_OBJECT) *DEVICE_OBJECT {
 	ke.Enter(k, ddi.IoGetAttachedDeviceReference)
+	dev.exists(k, ddi.IoGetAttachedDeviceReference)
 	ke.Point(k, ke.Use{Obj: dev.id, How: ke.R})
 	dev.looks(k)
 	top := dev.top()

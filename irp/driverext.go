@@ -35,6 +35,7 @@ func IoAllocateDriverObjectExtension(k *irql.K, drv *DRIVER_OBJECT, clientIdenti
 	driverObjectExtensionSize uint32, driverObjectExtension **Buffer) ntstatus.NTSTATUS {
 	const d = ddi.IoAllocateDriverObjectExtension
 	ke.Enter(k, d)
+	drv.exists(k, d)
 	ke.Point(k, ke.Use{Obj: extensionsOf(drv), How: ke.W})
 	*driverObjectExtension = nil
 	s := ntstatus.STATUS_INSUFFICIENT_RESOURCES
@@ -65,6 +66,7 @@ func IoAllocateDriverObjectExtension(k *irql.K, drv *DRIVER_OBJECT, clientIdenti
 func IoGetDriverObjectExtension(k *irql.K, drv *DRIVER_OBJECT, clientIdentificationAddress any) *Buffer {
 	const d = ddi.IoGetDriverObjectExtension
 	ke.Enter(k, d)
+	drv.exists(k, d)
 	ke.Point(k, ke.Use{Obj: extensionsOf(drv), How: ke.R})
 	b := drv.extension(d, clientIdentificationAddress)
 	ke.Log(k, trace.Event{What: trace.Call, Code: d, Obj: drv.id, Obj2: b.ID()})

@@ -24,6 +24,7 @@ const allocQuota = 0x01
 func IoAllocateIrpEx(k *irql.K, dev *DEVICE_OBJECT, stackSize int8, chargeQuota bool) *IRP {
 	const d = ddi.IoAllocateIrpEx
 	ke.Enter(k, d)
+	dev.exists(k, d)
 	if stackSize < 0 || stackSize > maxLocations || ke.Fails(k, &siteAllocateIrpEx) {
 		ke.Log(k, trace.Event{What: trace.Call, Code: d, A: uint64(stackSize), Flags: trace.HasA})
 		return nil

@@ -35,6 +35,9 @@ func IoSetCompletionRoutineEx(k *irql.K, dev *DEVICE_OBJECT, p *IRP, routine IO_
 	}
 	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
 	p.check(k)
+	if dev != nil {
+		dev.exists(k, d)
+	}
 	if img := ke.Acting(k); dev == nil || img != nil && dev.DriverObject.image != img {
 		notOwnDevice(k, dev, p)
 		return ntstatus.STATUS_INVALID_PARAMETER

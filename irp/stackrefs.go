@@ -14,6 +14,7 @@ import (
 func IoGetLowerDeviceObject(k *irql.K, dev *DEVICE_OBJECT) *DEVICE_OBJECT {
 	const d = ddi.IoGetLowerDeviceObject
 	ke.Enter(k, d)
+	dev.exists(k, d)
 	ke.Point(k, ke.Use{Obj: stackOf(dev.id), How: ke.R})
 	low := dev.lower
 	if low != nil {
@@ -36,6 +37,7 @@ func IoGetLowerDeviceObject(k *irql.K, dev *DEVICE_OBJECT) *DEVICE_OBJECT {
 func IoGetDeviceAttachmentBaseRef(k *irql.K, dev *DEVICE_OBJECT) *DEVICE_OBJECT {
 	const d = ddi.IoGetDeviceAttachmentBaseRef
 	ke.Enter(k, d)
+	dev.exists(k, d)
 	ke.Point(k, ke.Use{Obj: stackOf(dev.id), How: ke.R})
 	base := dev
 	for base.lower != nil {

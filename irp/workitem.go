@@ -52,6 +52,7 @@ func IoAllocateWorkItem(k *irql.K, dev *DEVICE_OBJECT) *IO_WORKITEM {
 			Args:     [4]verify.Arg{{Value: "0x3", Meaning: "an I/O work item without a device object"}}})
 		return nil
 	}
+	dev.exists(k, ddi.IoAllocateWorkItem)
 	if ke.Fails(k, &siteAllocateWorkItem) {
 		ke.Call(k, ddi.IoAllocateWorkItem, 0)
 		return nil

@@ -44,9 +44,11 @@ func IoInitializeWorkItem(k *irql.K, ioObject any, w *IO_WORKITEM) {
 	switch o := ioObject.(type) {
 	case *DEVICE_OBJECT:
 		if o != nil {
+			o.exists(k, d)
 			w.dev, w.drv = o, o.DriverObject
 		}
 	case *DRIVER_OBJECT:
+		o.exists(k, d)
 		w.drv = o
 	case nil: // found below
 	default:

@@ -131,6 +131,14 @@ func made(k *irql.K, d *nothing, t reflect.Type) any {
 		p := &irql.KSPIN_LOCK{}
 		irql.KeInitializeSpinLock(k, p)
 		return p
+	case reflect.TypeFor[*irp.IO_CSQ]():
+		q, first := &irp.IO_CSQ{}, (*irp.IRP)(nil)
+		irp.IoCsqInitialize(k, q, func(_ *irql.K, _ *irp.IO_CSQ, p *irp.IRP) { first = p },
+			func(*irql.K, *irp.IO_CSQ, *irp.IRP) { first = nil },
+			func(*irql.K, *irp.IO_CSQ, *irp.IRP, any) *irp.IRP { return first },
+			func(*irql.K, *irp.IO_CSQ, *irql.KIRQL) {}, func(*irql.K, *irp.IO_CSQ, irql.KIRQL) {},
+			func(k *irql.K, _ *irp.IO_CSQ, p *irp.IRP) { irp.IoCompleteRequest(k, p, 0) })
+		return q
 	case reflect.TypeFor[*irql.KTHREAD]():
 		return irql.KeGetCurrentThread(k)
 	case reflect.TypeFor[*irp.LIST_ENTRY]():

@@ -13,6 +13,9 @@ import (
 	"calloutsim/wsk/ws2def"
 )
 
+// starting is the depth of calls while the driver starts: what is called back then makes no calls.
+const starting = 100
+
 // maxSeen is how many objects a run remembers; older ones are forgotten.
 const maxSeen = 48
 
@@ -86,7 +89,7 @@ func (z *fuzzer) argument(k *irql.K, t reflect.Type) reflect.Value {
 	case reflect.Pointer, reflect.Interface:
 		return z.object(k, t, b)
 	case reflect.Func:
-		if b%8 == 7 {
+		if b >= 250 {
 			return reflect.Zero(t)
 		}
 		return z.callback(t)
@@ -142,28 +145,53 @@ func (z *fuzzer) before(t reflect.Type, n int) (found reflect.Value) {
 }
 
 func (z *fuzzer) object(k *irql.K, t reflect.Type, b int) reflect.Value {
-	if old := z.before(t, b>>3); old.IsValid() && b&7 < 5 {
+	if t == reflect.TypeFor[*irp.IRP]() && b < 220 {
+		return z.request(k)
+	}
+	if old := z.before(t, b); old.IsValid() && b < 200 {
 		return old
 	}
 	if t.Kind() == reflect.Interface {
-		if v := reflect.ValueOf(&z.address); b&7 < 4 && v.Type().AssignableTo(t) {
+		if v := reflect.ValueOf(&z.address); b < 240 && v.Type().AssignableTo(t) {
 			return v
 		}
 		return reflect.Zero(t)
 	}
 	var v reflect.Value
-	switch b & 7 {
-	case 7:
+	switch {
+	case b >= 250:
 		return reflect.Zero(t)
-	case 6:
+	case b >= 244:
 		v = ended(k, &z.nothing, t)
-	case 5:
+	case b >= 240 && z.before(t, 0).IsValid():
 		v = reflect.New(t.Elem())
 	default:
+		if old := z.before(t, b); old.IsValid() && made(k, &z.nothing, t) == nil {
+			return old
+		}
 		v = good(k, &z.nothing, t)
 	}
 	z.see(v)
 	return v
+}
+
+// request is a new IRP that can be sent.
+func (z *fuzzer) request(k *irql.K) reflect.Value {
+	p := irp.IoAllocateIrp(k, 2, false)
+	if p == nil {
+		return reflect.ValueOf(p)
+	}
+	irp.IoSetCompletionRoutine(k, p, func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP,
+		_ any) ntstatus.NTSTATUS {
+		z.see(reflect.ValueOf(p.IoStatus()))
+		z.some(k)
+		if z.next()&7 != 0 {
+			irp.IoFreeIrp(k, p)
+		}
+		return ntstatus.STATUS_MORE_PROCESSING_REQUIRED
+	}, nil, true, true, true)
+	z.see(reflect.ValueOf(p))
+	return reflect.ValueOf(p)
 }
 
 // callback is a routine of the driver: it makes calls where it is called back.
@@ -182,6 +210,10 @@ func (z *fuzzer) callback(t reflect.Type) reflect.Value {
 		}
 		for i := range t.NumOut() {
 			v := reflect.New(t.Out(i)).Elem()
+			if z.depth == starting {
+				out = append(out, v)
+				continue
+			}
 			if t.Out(i) == reflect.TypeFor[ntstatus.NTSTATUS]() {
 				v.SetUint(uint64(fuzzStatuses[z.pick(len(fuzzStatuses))]))
 			} else if old := z.before(t.Out(i), z.next()); old.IsValid() {

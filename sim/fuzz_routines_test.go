@@ -118,7 +118,7 @@ func (z *fuzzer) pick(n int) int { return z.next() % n }
 func playCalls(t *testing.T, calls []fuzzCall, script []byte) (end string) {
 	z := &fuzzer{calls: calls, script: script}
 	mode := z.next()
-	o := Options{Collect: true, Continue: mode&1 != 0, Processors: 1 + mode>>1&1, Races: mode&4 != 0,
+	o := Options{Collect: true, Continue: mode&0x70 != 0, Processors: 1 + mode&1, Races: mode&4 != 0,
 		TimersRace: mode&8 != 0, Seed: uint64(z.next()), MaxSteps: 20_000, MaxTime: 100 * time.Second}
 	var hash uint64
 	out, err := RunScenario(Scenario{Name: "fuzz", Run: func(m *Machine) {
@@ -181,7 +181,7 @@ func (z *fuzzer) entry(k *irql.K, drv *irp.DRIVER_OBJECT, path string) ntstatus.
 		}
 	}
 	drv.DriverUnload = func(k *irql.K, _ *irp.DRIVER_OBJECT) { z.some(k) }
-	z.depth = 100 // what is called back meanwhile makes no calls
+	z.depth = starting
 	z.listen(k)
 	z.filter(k)
 	z.depth = 0
@@ -243,7 +243,9 @@ func TestRoutines_AnyScript(t *testing.T) {
 		scripts, _ = strconv.Atoi(s)
 	}
 	start, _ := strconv.ParseUint(os.Getenv("SIM_START"), 10, 64)
-	for _, target := range [][]string{{"irql.", "irp."}, {"wsk.", "irp.Io", "irp.Mm"}, {"fwps.", "fwpm.", "irp.Io"}} {
+	for _, target := range [][]string{
+		{"irql.", "irp."}, {"wsk.", "irp.Io", "irp.Mm"}, {"fwps.", "fwpm.", "irp.Io"},
+	} {
 		calls := fuzzCalls(target)
 		for n := range scripts {
 			r := rand.New(rand.NewPCG(start+uint64(n), 1))

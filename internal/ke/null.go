@@ -45,12 +45,19 @@ func nullDereferenced(k *K, value any) (verify.Finding, bool) {
 	case ours == 0:
 		f.Headline, at = "NULL is dereferenced", place(st[0])
 	default:
-		name := st[ours-1].Func
+		n := ours - 1
+		for n > 0 && strings.HasPrefix(st[n].Func, "reflect.") {
+			n-- // the driver calls through package reflect
+		}
+		name := st[n].Func
 		name = name[strings.LastIndexByte(name, '/')+1:]
 		system = !strings.Contains(name, "(*") // a method stands for the driver's own access
 		_, short, _ := strings.Cut(name, ".")
 		short, _, _ = strings.Cut(short, "[")
 		short, _, _ = strings.Cut(short, ".func")
+		if strings.HasPrefix(short, "wsk") {
+			short = "W" + short[1:] // a routine of a dispatch table has the name of its member
+		}
 		f.Headline = short + " is given NULL, or what was never initialised, and dereferences it"
 		if !system {
 			f.Headline = "NULL, or an object that was never initialised, is dereferenced: " + short
