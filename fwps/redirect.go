@@ -233,7 +233,7 @@ func (e *engine) sioFormat(k *ke.K, ref *recordsRef, out *irp.Buffer, length uin
 		c.probed(k, need, length)
 		return ntstatus.STATUS_BUFFER_TOO_SMALL
 	}
-	out.CopyFrom(0, blob)
+	ke.Inside(k, func() { out.CopyFrom(0, blob) })
 	if c.phase != phDecided {
 		ref.chain.claims = append(ref.chain.claims, claim{ke.Acting(k), len(ref.chain.own), c})
 	}

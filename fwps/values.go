@@ -202,11 +202,15 @@ func (l *lent) id() string { return l.call.c.id.String() }
 
 // touch notices use after the call. Between runs everything may be looked at.
 func (l *lent) touch() {
-	if l == nil || !l.over {
+	if l == nil {
 		return
 	}
 	k := l.call.c.e.m.Current()
 	if k == nil {
+		return
+	}
+	ke.Accesses(k, ke.Use{Obj: l.call.c.id, How: ke.R})
+	if !l.over {
 		return
 	}
 	ke.Report(k, verify.Finding{Rule: verify.WFP_054, Obj: l.id(), BugCheck: 0xD5,

@@ -66,7 +66,7 @@ func (f *FILE_OBJECT) finalStatus(k *irql.K, s ntstatus.NTSTATUS) {
 // FileObject is the opening the request belongs to; nil for requests that drivers make without one. Rules:
 // IRP-005.
 func (l *IO_STACK_LOCATION) FileObject() *FILE_OBJECT {
-	l.p.touch()
+	l.p.look()
 	return l.file
 }
 

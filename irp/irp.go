@@ -409,7 +409,7 @@ func (p *IRP) IoStatus() *IO_STATUS_BLOCK {
 
 // PendingReturned tells a completion routine that the level below was marked pending. Rules: IRP-005.
 func (p *IRP) PendingReturned() bool {
-	p.touch()
+	p.look()
 	if k := p.m.Current(); k != nil && ke.Acting(k) != nil {
 		p.looked = true
 	}
@@ -418,25 +418,25 @@ func (p *IRP) PendingReturned() bool {
 
 // Cancel reports whether IoCancelIrp was called for the IRP. Rules: IRP-005.
 func (p *IRP) Cancel() bool {
-	p.touch()
+	p.look()
 	return p.cancel
 }
 
 // CancelIrql is what a cancel routine passes to IoReleaseCancelSpinLock. Rules: IRP-005.
 func (p *IRP) CancelIrql() irql.KIRQL {
-	p.touch()
+	p.look()
 	return p.cancelIrql
 }
 
 // CancelRoutine returns the current cancel routine; only IoSetCancelRoutine changes it. Rules: IRP-005.
 func (p *IRP) CancelRoutine() DRIVER_CANCEL {
-	p.touch()
+	p.look()
 	return p.cancelRoutine
 }
 
 // MdlAddress is the head of the chain of MDLs of the caller's buffer. Rules: IRP-005.
 func (p *IRP) MdlAddress() *MDL {
-	p.touch()
+	p.look()
 	return p.mdl
 }
 
@@ -456,7 +456,7 @@ func (p *IRP) AssociatedIrp() *ASSOCIATED_IRP {
 
 // UserBuffer is the output buffer of METHOD_NEITHER requests. Rules: IRP-005.
 func (p *IRP) UserBuffer() *Buffer {
-	p.touch()
+	p.look()
 	return p.userBuffer
 }
 
@@ -474,24 +474,24 @@ func (p *IRP) DriverContext() *[4]any {
 
 // Flags returns the IRP_* bits. Rules: IRP-005.
 func (p *IRP) Flags() uint32 {
-	p.touch()
+	p.look()
 	return p.flags
 }
 
 // RequestorMode is irql.KernelMode or irql.UserMode. Rules: IRP-005.
 func (p *IRP) RequestorMode() irql.KPROCESSOR_MODE {
-	p.touch()
+	p.look()
 	return p.requestorMode
 }
 
 // StackCount is the number of stack locations. Rules: IRP-005.
 func (p *IRP) StackCount() int8 {
-	p.touch()
+	p.look()
 	return p.stackCount
 }
 
 // CurrentLocation is the number of the current location, StackCount+1 when there is none. Rules: IRP-005.
 func (p *IRP) CurrentLocation() int8 {
-	p.touch()
+	p.look()
 	return p.cur
 }

@@ -124,6 +124,7 @@ func InitializeListHead(k *irql.K, listHead *LIST_ENTRY) {
 	const d = ddi.InitializeListHead
 	ke.Enter(k, d)
 	h := listHead
+	ke.Adds(k, ke.Use{Obj: ke.AddrID(k, h), How: ke.W})
 	h.alive(k)
 	switch {
 	case h.linked(k):
@@ -131,7 +132,6 @@ func InitializeListHead(k *irql.K, listHead *LIST_ENTRY) {
 	case h.id != 0 && h.run.Of(k) && h.Flink != h:
 		h.broken(k, d, "still has entries, which are lost", "initialise a list once, or empty it first.")
 	}
-	ke.Adds(k, ke.Use{Obj: ke.AddrID(k, h), How: ke.W})
 	h.Flink, h.Blink, h.in, h.mode = h, h, nil, listFresh
 	if h.of == nil && h.Record == nil && (h.id == 0 || !h.run.Of(k)) {
 		h.id = ke.Of(k).NewID(trace.List)
@@ -227,8 +227,8 @@ func (e *LIST_ENTRY) alive(k *irql.K) bool {
 
 // uses says that the step under way looks at the entry and may change it. It is always true.
 func (e *LIST_ENTRY) uses(k *irql.K) bool {
-	e.alive(k)
 	ke.Adds(k, ke.Use{Obj: ke.AddrID(k, e), How: ke.W})
+	e.alive(k)
 	if e.of != nil {
 		e.of.uses(ke.W)
 	}

@@ -110,6 +110,7 @@ func (mdl *MDL) ID() trace.ID {
 // MdlFlags is the C field of that name. Rules: MDL-016.
 func (mdl *MDL) MdlFlags() uint16 {
 	if k := mdl.m.Current(); k != nil {
+		ke.Accesses(k, ke.Use{Obj: mdl.id, How: ke.R})
 		mdl.alive(k, "MdlFlags")
 	}
 	return mdl.flags
@@ -129,7 +130,7 @@ func checkMDL(k *irql.K, mdl *MDL, d ddi.ID) {
 func (mdl *MDL) uses(how ke.Access) { mdl.m.AddsOn(ke.Use{Obj: mdl.id, How: how}) }
 
 func (mdl *MDL) alive(k *irql.K, what string) {
-	mdl.uses(ke.R)
+	ke.Adds(k, ke.Use{Obj: mdl.id, How: ke.R})
 	if !mdl.freed {
 		return
 	}

@@ -85,7 +85,8 @@ func pagesForMdl(k *irql.K, r *pagesRequest) *MDL {
 		return nil
 	}
 	t := pool.New[MDL](k, &pool.Request{DDI: d, Kind: pool.NonPaged, Tag: tagMdl})
-	mdl := t.Get()
+	var mdl *MDL
+	ke.Inside(k, func() { mdl = t.Get() })
 	*mdl = *newMDL(k, d, buf, uint32(buf.Len()))
 	// The pages are as good as locked, but nobody has them in the books of locked pages.
 	mdl.flags |= MDL_PAGES_LOCKED

@@ -42,10 +42,20 @@ func (p *IRP) after(k *irql.K, id trace.ID) {
 	}
 }
 
-// touch is the check of every method.
-func (p *IRP) touch() {
-	p.uses(ke.W)
-	if k := p.m.Current(); k != nil && !p.actsForOwner(k) {
+// touch is the check of every method that changes the IRP, or hands out a pointer through which it may be
+// changed.
+func (p *IRP) touch() { p.accessed(ke.W) }
+
+// look is the check of every method that only tells something.
+func (p *IRP) look() { p.accessed(ke.R) }
+
+func (p *IRP) accessed(how ke.Access) {
+	k := p.m.Current()
+	if k == nil {
+		return
+	}
+	ke.Accesses(k, ke.Use{Obj: p.id, How: how})
+	if !p.actsForOwner(k) {
 		p.touchedByStranger(k)
 	}
 }
@@ -55,7 +65,7 @@ func (p *IRP) check(k *irql.K) {
 	if !isIRP(p) {
 		notAnIRP(k, p)
 	}
-	p.uses(ke.R)
+	ke.Adds(k, ke.Use{Obj: p.id, How: ke.R})
 	if !p.actsForOwner(k) {
 		p.touchedByStranger(k)
 	}

@@ -9,7 +9,7 @@ import (
 // Thread is Tail.Overlay.Thread, the thread the request was issued by; nil when none is known. Rules:
 // IRP-005.
 func (p *IRP) Thread() *irql.KTHREAD {
-	p.touch()
+	p.look()
 	if p.thread == nil {
 		return nil
 	}
@@ -19,7 +19,7 @@ func (p *IRP) Thread() *irql.KTHREAD {
 // OriginalFileObject is Tail.Overlay.OriginalFileObject, the opening that the I/O manager made the request
 // for; nil for requests of drivers. Rules: IRP-005.
 func (p *IRP) OriginalFileObject() *FILE_OBJECT {
-	p.touch()
+	p.look()
 	return p.file
 }
 

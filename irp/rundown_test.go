@@ -22,10 +22,7 @@ type bound struct {
 // keepsCancelable holds a request until it is cancelled.
 func keepsCancelable(k *irql.K, d *driver, p *irp.IRP) ntstatus.NTSTATUS {
 	irp.IoMarkIrpPending(k, p)
-	irp.IoSetCancelRoutine(k, p, cancelled)
-	if p.Cancel() && irp.IoSetCancelRoutine(k, p, nil) != nil {
-		complete(k, p, ntstatus.STATUS_CANCELLED)
-	}
+	setCancel(k, p)
 	return pending
 }
 

@@ -19,7 +19,7 @@ func (p *IRP) loc(n int8) *IO_STACK_LOCATION {
 
 // MajorFunction is the IRP_MJ_* code. Rules: IRP-005.
 func (l *IO_STACK_LOCATION) MajorFunction() uint8 {
-	l.p.touch()
+	l.p.look()
 	return l.major
 }
 
@@ -31,7 +31,7 @@ func (l *IO_STACK_LOCATION) SetMajorFunction(v uint8) {
 
 // MinorFunction is the IRP_MN_* code. Rules: IRP-005.
 func (l *IO_STACK_LOCATION) MinorFunction() uint8 {
-	l.p.touch()
+	l.p.look()
 	return l.minor
 }
 
@@ -43,7 +43,7 @@ func (l *IO_STACK_LOCATION) SetMinorFunction(v uint8) {
 
 // Flags returns the SL_* bits of the request. Rules: IRP-005.
 func (l *IO_STACK_LOCATION) Flags() uint8 {
-	l.p.touch()
+	l.p.look()
 	return l.flags
 }
 
@@ -62,7 +62,7 @@ func (l *IO_STACK_LOCATION) Parameters() *PARAMETERS {
 
 // DeviceObject is the device the location belongs to, as IoCallDriver stored it. Rules: IRP-005.
 func (l *IO_STACK_LOCATION) DeviceObject() *DEVICE_OBJECT {
-	l.p.touch()
+	l.p.look()
 	return l.device
 }
 
@@ -75,19 +75,19 @@ func (l *IO_STACK_LOCATION) SetDeviceObject(dev *DEVICE_OBJECT) {
 // Control returns the SL_PENDING_RETURNED and SL_INVOKE_* bits; only Io* routines change them. Rules:
 // IRP-005.
 func (l *IO_STACK_LOCATION) Control() uint8 {
-	l.p.touch()
+	l.p.look()
 	return l.control
 }
 
 // CompletionRoutine returns the routine stored here by the driver above. Rules: IRP-005.
 func (l *IO_STACK_LOCATION) CompletionRoutine() IO_COMPLETION_ROUTINE {
-	l.p.touch()
+	l.p.look()
 	return l.routine
 }
 
 // Context returns the context stored with the completion routine. Rules: IRP-005.
 func (l *IO_STACK_LOCATION) Context() any {
-	l.p.touch()
+	l.p.look()
 	return l.context
 }
 

@@ -75,13 +75,24 @@ func (c *control) dispatch(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus
 // keep holds a request with a cancel routine; end completes it.
 func keep(k *irql.K, c *control, p *irp.IRP) ntstatus.NTSTATUS {
 	irp.IoMarkIrpPending(k, p)
-	irp.IoSetCancelRoutine(k, p, cancelled)
-	if p.Cancel() && irp.IoSetCancelRoutine(k, p, nil) != nil {
-		complete(k, p, ntstatus.STATUS_CANCELLED)
-		return pending
+	if setCancel(k, p) {
+		c.kept = append(c.kept, p)
 	}
-	c.kept = append(c.kept, p)
 	return pending
+}
+
+// setCancel gives p a cancel routine. It is false when p was cancelled before, and completes it then. The
+// cancel spin lock keeps the routine from running before that has been looked at.
+func setCancel(k *irql.K, p *irp.IRP) bool {
+	var old irql.KIRQL
+	irp.IoAcquireCancelSpinLock(k, &old)
+	irp.IoSetCancelRoutine(k, p, cancelled)
+	gone := p.Cancel() && irp.IoSetCancelRoutine(k, p, nil) != nil
+	irp.IoReleaseCancelSpinLock(k, old)
+	if gone {
+		complete(k, p, ntstatus.STATUS_CANCELLED)
+	}
+	return !gone
 }
 
 func (c *control) end(k *irql.K, p *irp.IRP, s ntstatus.NTSTATUS) {

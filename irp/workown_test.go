@@ -169,7 +169,7 @@ func TestExQueueWorkItem_Misuse(t *testing.T) {
 			irp.ExQueueWorkItem(k, &w, irp.DelayedWorkQueue)
 		}
 	}))
-	trips(t, verify.OBJ_009, does(func(k *irql.K) {
+	tripsMostly(t, verify.OBJ_009, begun, does(func(k *irql.K) {
 		var w irp.WORK_QUEUE_ITEM
 		irp.ExInitializeWorkItem(k, &w, noWork, nil)
 		irp.ExQueueWorkItem(k, &w, irp.DelayedWorkQueue)

@@ -102,6 +102,9 @@ func interlocked[T int32 | int64](k *K, d ddi.ID, p any, step func(T) T) (before
 	before = *v
 	after = step(before)
 	*v = after
+	if before == after {
+		ke.Idled(k)
+	}
 	ke.Log(k, trace.Event{What: trace.Call, Code: d, Obj: id, A: uint64(after), Flags: trace.HasA})
 	return before, after
 }
@@ -293,6 +296,9 @@ func exchangePointer[T any](k *K, target **T, value *T) *T {
 	ke.Call(k, ddi.InterlockedExchangePointer, 0)
 	old := *target
 	*target = value
+	if old == value {
+		ke.Idled(k)
+	}
 	return old
 }
 
@@ -317,6 +323,8 @@ func compareExchangePointer[T any](k *K, destination **T, exchange, comperand *T
 	old := *destination
 	if old == comperand {
 		*destination = exchange
+	} else {
+		ke.Idled(k)
 	}
 	return old
 }

@@ -46,9 +46,7 @@ func KeReleaseSpinLockForDpc(k *K, spinLock *KSPIN_LOCK, oldIrql KIRQL) {
 // Not modelled: the queue: who of several waiters comes first is a choice.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquireinstackqueuedspinlockfordpc.md
 func KeAcquireInStackQueuedSpinLockForDpc(k *K, spinLock *KSPIN_LOCK, lockHandle *KLOCK_QUEUE_HANDLE) {
-	checkHandle(k, ddi.KeAcquireInStackQueuedSpinLockForDpc, lockHandle)
-	old := acquireRaising(k, spinLock, ddi.KeAcquireInStackQueuedSpinLockForDpc, spinQueuedForDpc)
-	*lockHandle = KLOCK_QUEUE_HANDLE{lock: spinLock, by: k, old: old}
+	acquireQueued(k, spinLock, ddi.KeAcquireInStackQueuedSpinLockForDpc, spinQueuedForDpc, lockHandle)
 }
 
 // KeReleaseInStackQueuedSpinLockForDpc gives the lock of lockHandle back and restores the level kept there.
@@ -61,5 +59,5 @@ func KeAcquireInStackQueuedSpinLockForDpc(k *K, spinLock *KSPIN_LOCK, lockHandle
 func KeReleaseInStackQueuedSpinLockForDpc(k *K, lockHandle *KLOCK_QUEUE_HANDLE) {
 	const d = ddi.KeReleaseInStackQueuedSpinLockForDpc
 	releaseSpin(k, lockHandle.lock, d, spinQueuedForDpc, lockHandle.old, lockHandle)
-	*lockHandle = KLOCK_QUEUE_HANDLE{}
+	lockHandle.becomes(k, KLOCK_QUEUE_HANDLE{})
 }

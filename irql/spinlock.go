@@ -209,9 +209,8 @@ func KeTestSpinLock(k *K, spinLock *KSPIN_LOCK) bool {
 // Not modelled: the queue: who of several waiters comes first is a choice.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquireinstackqueuedspinlock.md
 func KeAcquireInStackQueuedSpinLock(k *K, spinLock *KSPIN_LOCK, lockHandle *KLOCK_QUEUE_HANDLE) {
-	checkHandle(k, ddi.KeAcquireInStackQueuedSpinLock, lockHandle)
-	old := acquireRaising(k, spinLock, ddi.KeAcquireInStackQueuedSpinLock, spinQueued)
-	*lockHandle = KLOCK_QUEUE_HANDLE{lock: spinLock, by: k, old: old}
+	const d = ddi.KeAcquireInStackQueuedSpinLock
+	acquireQueued(k, spinLock, d, spinQueued, lockHandle)
 }
 
 // KeReleaseInStackQueuedSpinLock gives the lock of lockHandle back and restores the level kept there.
@@ -224,7 +223,7 @@ func KeAcquireInStackQueuedSpinLock(k *K, spinLock *KSPIN_LOCK, lockHandle *KLOC
 func KeReleaseInStackQueuedSpinLock(k *K, lockHandle *KLOCK_QUEUE_HANDLE) {
 	releaseSpin(k, lockHandle.lock, ddi.KeReleaseInStackQueuedSpinLock, spinQueued, lockHandle.old,
 		lockHandle)
-	*lockHandle = KLOCK_QUEUE_HANDLE{}
+	lockHandle.becomes(k, KLOCK_QUEUE_HANDLE{})
 }
 
 // KeAcquireInStackQueuedSpinLockAtDpcLevel is the queued form for callers at DISPATCH_LEVEL.
@@ -235,9 +234,11 @@ func KeReleaseInStackQueuedSpinLock(k *K, lockHandle *KLOCK_QUEUE_HANDLE) {
 // Not modelled: the queue: who of several waiters comes first is a choice.
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel.md
 func KeAcquireInStackQueuedSpinLockAtDpcLevel(k *K, spinLock *KSPIN_LOCK, lockHandle *KLOCK_QUEUE_HANDLE) {
-	checkHandle(k, ddi.KeAcquireInStackQueuedSpinLockAtDpcLevel, lockHandle)
-	acquireAtDpc(k, spinLock, ddi.KeAcquireInStackQueuedSpinLockAtDpcLevel, spinQueuedAtDpc)
-	*lockHandle = KLOCK_QUEUE_HANDLE{lock: spinLock, by: k}
+	const d = ddi.KeAcquireInStackQueuedSpinLockAtDpcLevel
+	ke.EnterAnyLevel(k, d)
+	checkHandle(k, d, lockHandle)
+	acquireHere(k, spinLock, d, spinQueuedAtDpc)
+	lockHandle.becomes(k, KLOCK_QUEUE_HANDLE{lock: spinLock, by: k})
 }
 
 // KeReleaseInStackQueuedSpinLockFromDpcLevel gives the lock of lockHandle back and leaves the level alone.
@@ -250,11 +251,23 @@ func KeAcquireInStackQueuedSpinLockAtDpcLevel(k *K, spinLock *KSPIN_LOCK, lockHa
 func KeReleaseInStackQueuedSpinLockFromDpcLevel(k *K, lockHandle *KLOCK_QUEUE_HANDLE) {
 	const d = ddi.KeReleaseInStackQueuedSpinLockFromDpcLevel
 	releaseSpin(k, lockHandle.lock, d, spinQueuedAtDpc, 0, lockHandle)
-	*lockHandle = KLOCK_QUEUE_HANDLE{}
+	lockHandle.becomes(k, KLOCK_QUEUE_HANDLE{})
 }
 
 func acquireRaising(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8) KIRQL {
 	ke.EnterAnyLevel(k, d)
+	return raiseAndAcquire(k, l, d, kind)
+}
+
+// acquireQueued is acquireRaising with a place in the queue.
+func acquireQueued(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8, handle *KLOCK_QUEUE_HANDLE) {
+	ke.EnterAnyLevel(k, d)
+	checkHandle(k, d, handle)
+	old := raiseAndAcquire(k, l, d, kind)
+	handle.becomes(k, KLOCK_QUEUE_HANDLE{lock: l, by: k, old: old})
+}
+
+func raiseAndAcquire(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8) KIRQL {
 	level := holderLevel(kind)
 	checkSpinLevel(k, d, l.id, level)
 	old := ke.IRQL(k)
@@ -289,6 +302,11 @@ func checkSpinLevel(k *K, d ddi.ID, id trace.ID, level uint8) {
 
 func acquireAtDpc(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8) {
 	ke.EnterAnyLevel(k, d)
+	acquireHere(k, l, d, kind)
+}
+
+// acquireHere takes the lock at the level at hand.
+func acquireHere(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8) {
 	checkAcquire(k, l, d)
 	checkAtDpc(k, d, l)
 	ke.PointSpin(k, ke.Use{Obj: l.id, How: ke.Acq}, &l.lock)
@@ -332,7 +350,15 @@ func checkAtDpc(k *K, d ddi.ID, l *KSPIN_LOCK) {
 	ke.Report(k, f)
 }
 
+// becomes makes h stand for an acquisition, or for none. Nothing tells when the memory of a handle ends, so
+// that its footprint is its address.
+func (h *KLOCK_QUEUE_HANDLE) becomes(k *K, v KLOCK_QUEUE_HANDLE) {
+	ke.Adds(k, ke.Use{Obj: ke.AddrID(k, h), How: ke.W})
+	*h = v
+}
+
 func checkHandle(k *K, d ddi.ID, h *KLOCK_QUEUE_HANDLE) {
+	ke.Adds(k, ke.Use{Obj: ke.AddrID(k, h), How: ke.W})
 	if h.by == nil || !h.lock.run.Of(k) || h.lock.lock.HeldBy() != h.by {
 		return
 	}

@@ -44,9 +44,13 @@ func (d *holder) succeed(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus.N
 }
 
 func (d *holder) hold(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus.NTSTATUS {
+	var old irql.KIRQL
 	irp.IoMarkIrpPending(k, p)
+	irp.IoAcquireCancelSpinLock(k, &old) // the cancel routine must not have ended the request before it is looked at
 	irp.IoSetCancelRoutine(k, p, d.cancel)
-	if p.Cancel() && irp.IoSetCancelRoutine(k, p, nil) != nil {
+	gone := p.Cancel() && irp.IoSetCancelRoutine(k, p, nil) != nil
+	irp.IoReleaseCancelSpinLock(k, old)
+	if gone {
 		d.end(k, p)
 	}
 	return ntstatus.STATUS_PENDING

@@ -72,6 +72,7 @@ func (e *explorer) startSearch() error {
 	switch e.o.Processors {
 	case 0, Unbounded:
 		e.o.Processors = Unbounded
+		e.o.Memory = e.o.Memory || x.Reduce || x.Sleep // or a step would take in accesses that others can come between
 	default:
 		x.Plain()
 	}

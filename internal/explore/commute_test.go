@@ -46,7 +46,7 @@ type played struct {
 }
 
 func playPair(m *ke.Machine, trail *ke.Trail, fn scene, src ke.Source) (p played, ok bool) {
-	m.Reset(ke.Config{Source: src, Trail: trail, Processors: ke.Unbounded, Events: ke.Off})
+	m.Reset(ke.Config{Source: src, Trail: trail, Processors: ke.Unbounded, MemPoints: true, Events: ke.Off})
 	fn(m)
 	m.Run(nil)
 	if m.WasCut() {

@@ -190,6 +190,7 @@ func (m *Machine) Uptime() int64 { return m.now - epoch }
 
 // Time is Now for simulated code, which may notice that the clock has moved.
 func Time(k *K) int64 {
+	Looked(k)
 	Adds(k, Use{trace.MakeID(trace.NoKind, 1<<54), R})
 	return k.m.now
 }
@@ -252,16 +253,26 @@ func (t *Timer) expire(m *Machine) {
 		m.AddsOn(Use{t.DPC.ID, Enq})
 	}
 	if t.DPC != nil && t.DPC.queuedOn == nil {
-		c := t.cpu
-		if n := t.DPC.Target; n >= 0 && int(n) < len(m.cpus) {
-			c = m.cpus[n]
-		}
-		m.enqueueDPC(c, t.DPC)
+		m.enqueueDPC(t.cpuFor(m), t.DPC)
 	}
 	if t.Period > 0 {
 		t.t.at = m.now + t.Period
 		m.arm(&t.t)
 	}
+}
+
+// cpuFor is the processor that runs the DPC. In an Unbounded machine it is one of its own: whoever set the
+// timer may have gone on elsewhere.
+func (t *Timer) cpuFor(m *Machine) *cpu {
+	switch n := int(t.DPC.Target); {
+	case m.wide && n >= 0:
+		return m.targeted(n)
+	case m.wide:
+		return m.takerFor(nil)
+	case n >= 0 && n < len(m.cpus):
+		return m.cpus[n]
+	}
+	return t.cpu
 }
 
 // CancelTimer disarms t and takes its DPC out of the queue; it reports whether t was armed.

@@ -17,6 +17,7 @@ type cpu struct {
 	dpcK   K
 	idle   *Thread
 	owner  *Thread // with Unbounded: whose processor it is
+	target int16   // with Unbounded: 1 + the processor that targeted DPCs name so, 0 for none
 }
 
 func (m *Machine) resetCPUs(n int) {
@@ -53,13 +54,23 @@ func (m *Machine) takerFor(t *Thread) *cpu {
 		return t.home
 	}
 	for _, c := range m.cpus {
-		if t == nil && c.owner == nil && c.thread == nil && c.num != 0 {
+		if t == nil && c.free() && c.num != 0 {
 			return c
 		}
 	}
-	if c := m.cpus[0]; t != nil && c.owner == nil && c.thread == nil {
+	if c := m.cpus[0]; t != nil && c.free() {
 		return c.ownedBy(t)
 	}
+	return m.anotherCPU().ownedBy(t)
+}
+
+// free reports whether c, of an Unbounded machine, is nobody's and has nothing to do.
+func (c *cpu) free() bool {
+	return c.owner == nil && c.thread == nil && c.target == 0 && len(c.dpcs) == 0 && !c.inDPC
+}
+
+// anotherCPU adds a processor to an Unbounded machine.
+func (m *Machine) anotherCPU() *cpu {
 	n := len(m.cpus)
 	if n == maxWide {
 		panic(Misuse("more than " + strconv.Itoa(maxWide) + " processors in use: an exhaustive search is " +
@@ -71,7 +82,36 @@ func (m *Machine) takerFor(t *Thread) *cpu {
 		m.cpus = append(m.cpus, &cpu{})
 	}
 	m.resetCPU(m.cpus[n], n)
-	return m.cpus[n].ownedBy(t)
+	return m.cpus[n]
+}
+
+// cpuFor is the processor whose queue takes d, which k queues. An Unbounded machine keeps one for each target:
+// its DPCs wait for nobody but each other.
+func (m *Machine) cpuFor(k *K, d *DPC) *cpu {
+	switch n := int(d.Target); {
+	case n < 0, n == int(k.cpu.num):
+		if m.wide && d.Importance == LowImportance && k.irql < Dispatch {
+			return m.takerFor(nil) // the thread may be on another processor before that one looks at its queue
+		}
+		return k.cpu
+	case m.wide:
+		return m.targeted(n)
+	case n < len(m.cpus):
+		return m.cpus[n]
+	}
+	return k.cpu
+}
+
+// targeted is the processor that the targeted DPCs of an Unbounded machine know as number n.
+func (m *Machine) targeted(n int) *cpu {
+	for _, c := range m.cpus {
+		if c.target == int16(n)+1 {
+			return c
+		}
+	}
+	c := m.takerFor(nil)
+	c.target = int16(n) + 1
+	return c
 }
 
 func (c *cpu) ownedBy(t *Thread) *cpu {
@@ -135,10 +175,7 @@ func QueueDPC(k *K, d *DPC) bool {
 		return false
 	}
 	m := k.m
-	c := k.cpu
-	if d.Target >= 0 && int(d.Target) < len(m.cpus) {
-		c = m.cpus[d.Target]
-	}
+	c := m.cpuFor(k, d)
 	m.enqueueDPC(c, d)
 	if c == k.cpu && k.irql < Dispatch && d.Importance != LowImportance {
 		m.runDPCs(c, k, k.actor)
@@ -235,6 +272,7 @@ func (m *Machine) borrow(c *cpu, by *K, who Actor, past uint64, fn func(k *K)) {
 	k.within = k.within[:0]
 	k.t, k.irql, k.kernelAPC, k.specialAPC = by.t, Dispatch, 0, 0
 	k.raises = k.raises[:0]
+	k.gave, k.turn, k.idles = m.cfg.MemPoints, turnNone, 0
 	c.inDPC = true
 	m.AddsOn(Use{AllDPCs, Count})
 	m.cur = k

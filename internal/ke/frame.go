@@ -126,6 +126,7 @@ func Begin(k *K, f *Frame) {
 			Headline: "code of " + f.Image.Name + ", which is unloaded, is called"})
 	}
 	callback(k, f, trace.Enter, 0, 0)
+	k.turn = turnNone
 }
 
 // callback records that f, the innermost frame, is entered or left.
@@ -178,7 +179,8 @@ func popChecked(k *K, status uint32, has trace.Flags) {
 		k.raises = k.raises[:f.raises]
 	}
 	callback(k, f, trace.Leave, status, has)
-	k.frames = k.frames[:n] // what the frame refers to stays until the next one is pushed
+	k.turn, k.gave = turnNone, true // whoever was called may have handed over anything
+	k.frames = k.frames[:n]         // what the frame refers to stays until the next one is pushed
 }
 
 // Top returns the innermost frame, or nil.

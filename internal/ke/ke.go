@@ -40,6 +40,10 @@ type K struct {
 	irql   uint8
 	isDPC  bool
 	owes   bool // a wait: it has passed TRUE for Wait to the routine promisedBy
+	gave   bool // its last step has handed something over: the next access is a scheduling point
+	turn   turn // of the routine that runs
+	idles  int  // points at which it has only looked, since it did more
+	idled  int  // what idles was before that
 	frames []Frame
 	locks  []Held
 	stack  []stackObject
@@ -115,6 +119,8 @@ type Machine struct {
 	steps   uint64
 	ticks   uint64 // moves of the clock
 	idle    int    // turns of polling loops since anybody did more than look
+	acted   uint64 // step at which somebody did
+	was     acted  // what idle and acted were before that
 	log     trace.Log
 	stacks  [][]uintptr // by event
 	rest    mark        // what contexts did until they gave the baton back
@@ -200,7 +206,7 @@ func (m *Machine) Reset(cfg Config) {
 	m.threads, m.all, m.chans = m.threads[:0], m.all[:0], m.chans[:0]
 	m.queued, m.next = 0, nil
 	m.clock.reset()
-	m.now, m.steps, m.frameNo, m.made, m.idle = epoch, 0, 0, 0, 0
+	m.now, m.steps, m.frameNo, m.made, m.idle, m.acted = epoch, 0, 0, 0, 0, 0
 	m.ticks = 0
 	m.stacks = nil
 	m.resetRaces(cfg.Races)
@@ -312,6 +318,7 @@ func Enter(k *K, d ddi.ID) {
 	if k == nil || k.m.cur != k || k.owes {
 		wrongContext(k, d)
 	}
+	k.enters()
 	if k.irql > ddi.MaxIRQL(d) || k.irql < ddi.MinIRQL(d) {
 		irqlWrong(k, d)
 	}
@@ -322,6 +329,7 @@ func EnterAnyLevel(k *K, d ddi.ID) {
 	if k == nil || k.m.cur != k || k.owes {
 		wrongContext(k, d)
 	}
+	k.enters()
 }
 
 // Stamp names one run of one machine. Objects in driver memory carry it: one initialised in an earlier run is

@@ -28,22 +28,55 @@ type Use struct {
 	How Access
 }
 
+// handsOver is a bit for each kind of access after which others may go on who could not before, or may find
+// what they did not find before. What is only looked at, taken or waited for hands nothing over.
+const handsOver = 1<<0 | 1<<W | 1<<A | 1<<Rel | 1<<Set | 1<<Clear | 1<<Enq | 1<<Deq | 1<<Free | 1<<Count
+
+// turn says whether the routine that a context is in has had its scheduling point.
+type turn uint8
+
+const (
+	turnNone turn = iota
+	turnDue       // it was entered after something was handed over: what it looks at first comes after a point
+	turnOver      // it has looked, and so had a point; that before its effect is the same one
+)
+
+// enters is the entry to a routine.
+func (k *K) enters() {
+	k.turn = turnNone
+	if k.gave {
+		k.turn = turnDue
+	}
+}
+
 // Point is a scheduling point before an effect on an object becomes visible: any other context that can run
 // may run now.
+//
+// The effect, and what the routine does besides, belong to the step that begins here. What the driver does
+// when the routine has returned may come long after: if the effect hands something over, the next access, or
+// the next look of a routine, is a scheduling point as well (Accesses, Adds).
 func Point(k *K, u Use) {
 	m := k.m
 	m.steps++
-	if u.How != R {
-		m.idle = 0
+	over := k.turn == turnOver
+	k.turn, k.gave = turnNone, handsOver>>u.How&1 != 0 || m.cfg.MemPoints
+	if looks>>u.How&1 != 0 {
+		k.idles++
+	} else {
+		k.acts(m)
 	}
 	if len(m.threads) == 1 && m.queued == 0 && len(m.chans) == 0 && m.steps < m.cfg.MaxSteps && !m.race &&
 		m.races == nil && m.trail == nil {
 		return
 	}
-	if m.sched != nil {
-		k.next = append(k.next[:0], u)
+	if !over || m.cfg.MemPoints {
+		if m.sched != nil {
+			k.next = append(k.next[:0], u)
+		}
+		if k.idles < spinTurns || u.How == Rel || !m.yield(k) {
+			m.pointSlow(k)
+		}
 	}
-	m.pointSlow(k)
 	if m.races != nil {
 		m.races.point(k, u)
 	}
@@ -70,19 +103,75 @@ func PointSpin(k *K, u Use, l *SpinLock) {
 // PointRWSpin is the same for a reader/writer spin lock: a waiting writer keeps everybody out.
 func PointRWSpin(k *K, u Use, l *RWSpin) { PointSpin(k, u, &l.claim) }
 
-// PointMem is Point for accessors of memory; it is one only if the machine was asked for memory points.
-func PointMem(k *K, u Use) {
+// Accesses is what every accessor of memory, of a request or of another object that contexts share begins with,
+// before any check. It is a scheduling point if what the context did last has handed something over, or if
+// the machine was asked for a point at every access. System code that looks at what is its own makes none.
+func Accesses(k *K, u Use) {
+	if k == nil {
+		return
+	}
+	k.idles++
 	switch {
-	case k == nil:
-	case k.m.cfg.MemPoints:
-		Point(k, u)
+	case k.gave:
+		k.access(u)
+	case k.idles >= spinTurns && !k.bySystem():
+		k.m.yield(k)
+		fallthrough
 	default:
 		Adds(k, u)
 	}
 }
 
+//go:noinline
+func (k *K) access(u Use) {
+	if k.bySystem() {
+		k.m.AddsOn(u)
+		return
+	}
+	n := k.idles
+	k.looks(u)
+	k.gave, k.idles = k.m.cfg.MemPoints, n // an accessor may look or change: who calls it knows
+}
+
+// looks is a scheduling point before something is looked at.
+//
+//go:noinline
+func (k *K) looks(u Use) {
+	if k.bySystem() {
+		k.turn = turnNone
+		k.m.AddsOn(u)
+		return
+	}
+	inside := k.turn == turnDue
+	Point(k, u)
+	if inside {
+		k.turn = turnOver
+	}
+}
+
+// Inside calls fn, a part of the routine that k is in: what it accesses is no act of the driver's own.
+func Inside(k *K, fn func()) {
+	gave := k.gave
+	k.gave = false
+	fn()
+	k.gave = gave
+}
+
+// bySystem reports whether code that models the system runs in k: between two acts of its own nobody goes on.
+func (k *K) bySystem() bool {
+	n := len(k.frames)
+	if n == 0 {
+		return false
+	}
+	img := k.frames[n-1].Image
+	return img == nil || img.System
+}
+
 func (m *Machine) pointSlow(k *K) {
 	if m.steps >= m.cfg.MaxSteps {
+		if n := m.steps - m.acted; n > max(m.cfg.MaxSteps/2, idleTurns) && m.crash == nil && m.cur != nil {
+			m.livelock(k, n)
+		}
 		m.exceeded(Misuse("step limit reached (" + utoa(m.cfg.MaxSteps) +
 			" scheduling points): the drivers or " +
 			"programs never come to rest; Options.MaxSteps sets the limit"))

@@ -7,23 +7,61 @@ import (
 	"calloutsim/internal/verify"
 )
 
-// yield lets somebody else run if anybody can.
-func (m *Machine) yield(k *K) {
+// looks has a bit for each kind of access that, again and again and alone, is a polling loop: what is only
+// looked at, and locks taken and given back around that.
+const looks = 1<<R | 1<<Try | 1<<Waits | 1<<Acq | 1<<Rel
+
+// spinTurns is after how many points at which a context has only looked it is taken to be in a polling loop.
+// Another processor would get its turn meanwhile; so whoever else can run does. An exhaustive search goes
+// through all orders of the turns before (fairness; scheduling.md 8.2).
+const spinTurns = 100
+
+// acts notes that k does more than look. The last step may turn out to have changed nothing (Idled).
+func (k *K) acts(m *Machine) {
+	k.idled, k.idles = k.idles, 0
+	m.was = acted{m.idle, m.acted}
+	m.idle, m.acted = 0, m.steps
+}
+
+// acted is what is known of polling loops: turns since anybody did more than look, and when that was.
+type acted struct {
+	idle int
+	at   uint64
+}
+
+// Acts says that k does more than look, where no scheduling point tells.
+func Acts(k *K) { k.acts(k.m) }
+
+// Idled takes back that the last step of k acts: it has found the variable as it was and left it so.
+func Idled(k *K) {
+	m := k.m
+	k.idles, m.idle, m.acted = k.idled+1, m.was.idle, m.was.at
+}
+
+// Looked says that k looks at something in a routine that has no scheduling point.
+func Looked(k *K) {
+	if k.idles++; k.idles >= spinTurns {
+		k.m.yield(k)
+	}
+}
+
+// yield lets somebody else run if anybody can; it reports whether somebody did.
+func (m *Machine) yield(k *K) bool {
 	m.steps++
 	if m.steps >= m.cfg.MaxSteps {
 		m.pointSlow(k)
 	}
-	if m.idle++; m.idle == idleTurns {
-		m.livelock(k)
+	if m.idle++; m.idle == idleTurns && m.steps-m.acted > idleTurns {
+		m.livelock(k, idleTurns)
 	}
 	a := m.others(k.t)
 	if len(a) == 0 {
 		// Only time can change what a polling loop looks at.
 		if !m.advance() {
-			return
+			return false
 		}
 		if a = m.others(k.t); len(a) == 0 {
-			return
+			return false
 		}
 	}
 	k.t.active = k
@@ -31,6 +69,7 @@ func (m *Machine) yield(k *K) {
 		m.leave()
 	}
 	m.park(k)
+	return true
 }
 
 // others lists what can happen instead of self, fairly: what comes after self's number first, so that two
@@ -66,10 +105,10 @@ const Livelock = "livelock"
 const idleTurns = 10_000
 
 // livelock reports that k, and whoever else polls, waits for what cannot come.
-func (m *Machine) livelock(k *K) {
+func (m *Machine) livelock(k *K, turns uint64) {
 	f := verify.Finding{Kind: Livelock, Obj: k.name, AllowedIRQL: verify.AnyIRQL,
 		Headline: fmt.Sprintf("%s polls for what nobody brings about: %d turns of polling loops in which no "+
-			"context did more than look", k.name, idleTurns),
+			"context did more than look", k.name, turns),
 		Text: "No context is left that could change what the loop looks at: each one polls too, waits, or " +
 			"has ended, and no timer is set.",
 		Fix: "wait for an event or a lock that whoever is to end the wait sets or releases."}

@@ -123,6 +123,10 @@ func (x *alternative) byName() uint64 {
 		return x.t.past
 	case x.kind == altDPC && x.c.owner != nil:
 		return Mix(x.c.owner.past + uint64(actorDPC))
+	case x.kind == altDPC && x.c.target != 0:
+		return Mix(uint64(x.c.target) + uint64(actorDPC))
+	case x.kind == altDPC && x.c.num != 0:
+		return x.c.dpcK.m.trail.canonical(x.c.dpcs[0].ID)
 	case x.kind == altDeliver:
 		return Mix(x.ch.order)
 	}

@@ -85,7 +85,7 @@ func (m *Machine) NewThread(name string, p *Process, fn func(k *K)) *Thread {
 	m.made++
 	t.TID = uint32(4 * (2 + m.made))
 	t.m, t.t, t.name, t.num, t.cpu = m, t, name, m.ctxs, m.cpus[0]
-	t.K.actor = Actor(t.num)
+	t.K.actor, t.gave = Actor(t.num), m.cfg.MemPoints
 	if m.trail != nil {
 		t.past = m.trail.canon[t.ID]
 	}

@@ -156,9 +156,12 @@ func (m *Machine) breaksOff() {
 }
 
 // Adds says that what k does until its next scheduling point touches an object that the point did not
-// announce. It is needed for every effect that another context can notice.
+// announce. It is needed for every effect that another context can notice, and comes before it: in a routine
+// that has had no scheduling point yet, and is called after something was handed over, it is one.
 func Adds(k *K, u Use) {
-	if tr := k.m.trail; tr != nil {
+	if k.turn == turnDue {
+		k.looks(u)
+	} else if tr := k.m.trail; tr != nil {
 		tr.add(u)
 	}
 }
@@ -176,16 +179,21 @@ func (m *Machine) AddsOn(u Use) {
 //go:noinline
 func (tr *Trail) addLife(id trace.ID, how Access) {
 	if id != 0 {
-		tr.add(Use{id | 1<<55, how})
+		tr.add(Use{lifeOf(id), how})
 	}
 }
+
+// lifeOf names the fact that an object exists.
+func lifeOf(id trace.ID) trace.ID { return id | 1<<55 }
 
 // Here is the use of a scheduling point that stands before no effect of its own: somebody else may go on.
 func Here(k *K) Use { return Use{trace.MakeID(trace.Context, uint64(k.actor)|1<<54), R} }
 
-// Alive says that k has made sure that an object exists.
+// Alive says that k makes sure that an object exists.
 func Alive(k *K, id trace.ID) {
-	if tr := k.m.trail; tr != nil {
+	if k.turn == turnDue {
+		k.looks(Use{lifeOf(id), R})
+	} else if tr := k.m.trail; tr != nil {
 		tr.addLife(id, R)
 	}
 }
@@ -222,8 +230,11 @@ func Sees(k *K, v uint64) {
 }
 
 // AddrID gives memory that has no id of its own one for the footprints of this run.
-func AddrID(k *K, p any) trace.ID {
-	tr := k.m.trail
+func AddrID(k *K, p any) trace.ID { return k.m.AddrID(p) }
+
+// AddrID is the function AddrID where no K is at hand.
+func (m *Machine) AddrID(p any) trace.ID {
+	tr := m.trail
 	if tr == nil {
 		return 0
 	}

@@ -237,6 +237,7 @@ func (m *Machine) block(k *K, end int64, why string) ntstatus.NTSTATUS {
 		m.arm(&t.timer)
 	}
 	t.since, t.why = m.now, why
+	k.idles = 0
 	m.unready(t, stWaiting)
 	m.park(k)
 	return t.result

@@ -244,7 +244,10 @@ func (b *Buffer) announce(k *ke.K, off, n int, write, access bool) {
 		how = ke.W
 	}
 	if b.blk.guard&gPoints != 0 {
-		ke.PointMem(k, ke.Use{Obj: b.blk.id, How: how})
+		ke.Accesses(k, ke.Use{Obj: b.blk.id, How: how})
+		if write {
+			ke.Acts(k)
+		}
 	}
 	inside := off >= 0 && n > 0 && off <= len(b.data)-n
 	if access && inside && b.blk.guard&(gRaces|gGone) == gRaces && (!write || b.guard&gReadOnly == 0) {

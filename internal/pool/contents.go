@@ -161,6 +161,7 @@ func (c *contents) uses(m *ke.Machine) {
 		if x, ok := r.(interface{ ID() trace.ID }); ok {
 			add(x.ID())
 		}
+		m.AddsOn(ke.Use{Obj: m.AddrID(r), How: ke.Free}) // list entries have no other name
 	}
 }
 

@@ -80,10 +80,7 @@ type heap struct {
 var state = ke.NewSlot(newHeap)
 
 func newHeap(m *ke.Machine) *heap {
-	h := &heap{m: m}
-	if m.Config().MemPoints || m.Trails() {
-		h.points = gPoints
-	}
+	h := &heap{m: m, points: gPoints}
 	if m.Watches() {
 		h.points |= gRaces
 	}

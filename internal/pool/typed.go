@@ -43,7 +43,7 @@ func (t *Typed[T]) check() {
 		return
 	}
 	if t.blk.guard&gPoints != 0 {
-		ke.PointMem(k, ke.Use{Obj: t.blk.id, How: ke.W})
+		ke.Accesses(k, ke.Use{Obj: t.blk.id, How: ke.W})
 	}
 	g := t.blk.guard
 	if g&gGone != 0 {
