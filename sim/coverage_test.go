@@ -46,7 +46,8 @@ func (d *holder) succeed(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus.N
 func (d *holder) hold(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus.NTSTATUS {
 	var old irql.KIRQL
 	irp.IoMarkIrpPending(k, p)
-	irp.IoAcquireCancelSpinLock(k, &old) // the cancel routine must not have ended the request before it is looked at
+	// the cancel routine must not have ended the request before it is looked at
+	irp.IoAcquireCancelSpinLock(k, &old)
 	irp.IoSetCancelRoutine(k, p, d.cancel)
 	gone := p.Cancel() && irp.IoSetCancelRoutine(k, p, nil) != nil
 	irp.IoReleaseCancelSpinLock(k, old)

@@ -72,7 +72,8 @@ func (e *explorer) startSearch() error {
 	switch e.o.Processors {
 	case 0, Unbounded:
 		e.o.Processors = Unbounded
-		e.o.Memory = e.o.Memory || x.Reduce || x.Sleep // or a step would take in accesses that others can come between
+		// or a step would take in accesses that others can come between
+		e.o.Memory = e.o.Memory || x.Reduce || x.Sleep
 	default:
 		x.Plain()
 	}

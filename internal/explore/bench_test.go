@@ -33,7 +33,8 @@ func benchmark(b *testing.B, fn scene) {
 	for b.Loop() {
 		s := &Search{Bounds: noFaults, Reduce: true, Trail: trail}
 		for more := true; more; runs++ {
-			m.Reset(ke.Config{Source: s.Begin(), Trail: trail, Processors: ke.Unbounded, MemPoints: true, Events: ke.Off})
+			m.Reset(ke.Config{Source: s.Begin(), Trail: trail, Processors: ke.Unbounded,
+				MemPoints: true, Events: ke.Off})
 			fn(m)
 			m.Run(nil)
 			more = s.End(m)
@@ -77,7 +78,8 @@ func TestSearch_AllocatesNothingPerRun(t *testing.T) {
 		runs = 0
 		s := &Search{Bounds: noFaults, Reduce: true, Trail: trail}
 		for more := true; more; runs++ {
-			m.Reset(ke.Config{Source: s.Begin(), Trail: trail, Processors: ke.Unbounded, MemPoints: true, Events: ke.Off})
+			m.Reset(ke.Config{Source: s.Begin(), Trail: trail, Processors: ke.Unbounded,
+				MemPoints: true, Events: ke.Off})
 			increments(4, 2)(m)
 			m.Run(nil)
 			more = s.End(m)

@@ -373,7 +373,8 @@ func (o *oracle) sample(out *seen, fn scene) {
 		if o.quiet {
 			src = mute{picker{ke.NewRandom(3, uint64(i)), o.setup}}
 		}
-		m.Reset(ke.Config{Source: src, Trail: trail, Processors: ke.Unbounded, MemPoints: true, Events: ke.Off})
+		m.Reset(ke.Config{Source: src, Trail: trail, Processors: ke.Unbounded,
+			MemPoints: true, Events: ke.Off})
 		fn(m)
 		m.Run(nil)
 		out.add(m, trail)
@@ -398,7 +399,8 @@ func within(t testing.TB, s *Search, fn scene, limit int) (out seen, ok bool) {
 		if out.runs == limit {
 			return out, false
 		}
-		m.Reset(ke.Config{Source: s.Begin(), Trail: s.Trail, Processors: ke.Unbounded, MemPoints: true, Events: ke.Off})
+		m.Reset(ke.Config{Source: s.Begin(), Trail: s.Trail, Processors: ke.Unbounded,
+			MemPoints: true, Events: ke.Off})
 		fn(m)
 		m.Run(nil)
 		out.add(m, s.Trail)

@@ -23,7 +23,8 @@ func dividing(t *testing.T, mk func() *Search, fn scene, m int) (runs int, order
 			if !more {
 				break
 			}
-			k.Reset(ke.Config{Source: src, Trail: trail, Processors: ke.Unbounded, MemPoints: true, Events: ke.Off})
+			k.Reset(ke.Config{Source: src, Trail: trail, Processors: ke.Unbounded,
+				MemPoints: true, Events: ke.Off})
 			fn(k)
 			k.Run(nil)
 			p.Probed(k)
@@ -73,8 +74,9 @@ func TestCheckpoint_SearchGoesOnWhereItWasSaved(t *testing.T) {
 			}
 			s, runs, orders := mk(), 0, map[uint64]int{}
 			for more := true; more; {
-				m := ke.New(ke.Config{Source: s.Begin(), Trail: s.Trail, Processors: ke.Unbounded, MemPoints: true,
-					Events: ke.Off})
+				m := ke.New(ke.Config{Source: s.Begin(), Trail: s.Trail, Processors: ke.Unbounded,
+					MemPoints: true,
+					Events:    ke.Off})
 				c.fn(m)
 				m.Run(nil)
 				runs++

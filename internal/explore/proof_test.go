@@ -25,8 +25,9 @@ func searchCorpus(t *testing.T, c *corpus.Scenario, s *Search, limit int, stop b
 	m := ke.New(ke.Config{})
 	defer m.Close()
 	for w.runs < limit {
-		m.Reset(c.Config(ke.Config{Source: s.Begin(), Trail: s.Trail, Processors: ke.Unbounded, MemPoints: true,
-			Events: ke.Off, MaxSteps: 20_000}))
+		m.Reset(c.Config(ke.Config{Source: s.Begin(), Trail: s.Trail, Processors: ke.Unbounded,
+			MemPoints: true,
+			Events:    ke.Off, MaxSteps: 20_000}))
 		verdict := c.Run(m)
 		w.runs++
 		cut := m.WasCut()

@@ -40,7 +40,8 @@ func searchAll(t testing.TB, s *Search, fn scene, limit int) seen {
 		s.Trail = trail
 	}
 	for more := true; more; {
-		m.Reset(ke.Config{Source: s.Begin(), Trail: trail, Processors: ke.Unbounded, MemPoints: true, Events: ke.Off})
+		m.Reset(ke.Config{Source: s.Begin(), Trail: trail, Processors: ke.Unbounded,
+			MemPoints: true, Events: ke.Off})
 		fn(m)
 		m.Run(nil)
 		out.runs++

@@ -85,13 +85,13 @@ func (m *Machine) anotherCPU() *cpu {
 	return m.cpus[n]
 }
 
-// cpuFor is the processor whose queue takes d, which k queues. An Unbounded machine keeps one for each target:
-// its DPCs wait for nobody but each other.
+// cpuFor is the processor whose queue takes d, which k queues. An Unbounded machine keeps one for each
+// target: its DPCs wait for nobody but each other.
 func (m *Machine) cpuFor(k *K, d *DPC) *cpu {
 	switch n := int(d.Target); {
 	case n < 0, n == int(k.cpu.num):
 		if m.wide && d.Importance == LowImportance && k.irql < Dispatch {
-			return m.takerFor(nil) // the thread may be on another processor before that one looks at its queue
+			return m.takerFor(nil) // the thread may be elsewhere before the processor looks at its queue
 		}
 		return k.cpu
 	case m.wide:

@@ -37,7 +37,7 @@ type turn uint8
 
 const (
 	turnNone turn = iota
-	turnDue       // it was entered after something was handed over: what it looks at first comes after a point
+	turnDue       // it was entered after a hand-over: what it looks at first comes after a point
 	turnOver      // it has looked, and so had a point; that before its effect is the same one
 )
 
@@ -103,8 +103,8 @@ func PointSpin(k *K, u Use, l *SpinLock) {
 // PointRWSpin is the same for a reader/writer spin lock: a waiting writer keeps everybody out.
 func PointRWSpin(k *K, u Use, l *RWSpin) { PointSpin(k, u, &l.claim) }
 
-// Accesses is what every accessor of memory, of a request or of another object that contexts share begins with,
-// before any check. It is a scheduling point if what the context did last has handed something over, or if
+// Accesses is what every accessor of memory, of a request or of another object that contexts share begins
+// with, before any check. It is a scheduling point if what the context did last has handed something over, or if
 // the machine was asked for a point at every access. System code that looks at what is its own makes none.
 func Accesses(k *K, u Use) {
 	if k == nil {

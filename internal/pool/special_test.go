@@ -215,8 +215,8 @@ func TestSpecialPool_OtherPanicsStayPanics(t *testing.T) {
 	assert.Panics(t, func() {
 		specially(t, func(k *ke.K) {
 			pool.Alloc(k, request(4))
-			var p *int
-			*p = 1
+			var p []int
+			p[1] = 1
 		})
 	})
 }
