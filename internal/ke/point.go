@@ -104,8 +104,8 @@ func PointSpin(k *K, u Use, l *SpinLock) {
 func PointRWSpin(k *K, u Use, l *RWSpin) { PointSpin(k, u, &l.claim) }
 
 // Accesses is what every accessor of memory, of a request or of another object that contexts share begins
-// with, before any check. It is a scheduling point if what the context did last has handed something over, or if
-// the machine was asked for a point at every access. System code that looks at what is its own makes none.
+// with, before any check. It is a scheduling point if what the context did last has handed something over, or
+// if the machine was asked for a point at every access. System code that looks at what is its own makes none.
 func Accesses(k *K, u Use) {
 	if k == nil {
 		return
