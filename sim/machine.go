@@ -267,14 +267,19 @@ func (m *Machine) drive(until func() bool) (crash any) {
 }
 
 // Thread starts a system thread that runs code of the test as if it were a driver called name, for the next
-// Run.
+// Run. All such threads are of one driver, which has the first one's name; but where a driver of the name is
+// loaded, the thread acts for that one.
 func (m *Machine) Thread(name string, fn func(k *ke.K)) *Thread {
-	if m.tester == nil {
-		m.tester = m.ke.NewImage(name)
-		m.tester.Test = true
+	img := m.tester
+	if drv := m.Driver(name); drv != nil && !drv.Unloaded() {
+		img = drv.Image()
+	} else if img == nil {
+		img = m.ke.NewImage(name)
+		m.tester = img
+		img.Test = true
 	}
 	t := m.ke.NewThread(name, nil, func(k *ke.K) {
-		ke.Push(k, ke.Frame{Kind: ke.FrameThread, Image: m.tester, Fn: reflect.ValueOf(fn).Pointer()})
+		ke.Push(k, ke.Frame{Kind: ke.FrameThread, Image: img, Fn: reflect.ValueOf(fn).Pointer()})
 		fn(k)
 		ke.Pop(k)
 	})

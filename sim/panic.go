@@ -12,10 +12,9 @@ import (
 	simtrace "calloutsim/sim/trace"
 )
 
-// writePanic prints a panic of simulated code in the shape of a bug check.
+// writePanic prints a panic of simulated code in the shape of a bug check. That of a program is none.
 func (m *Machine) writePanic(b *bytes.Buffer) {
 	p := m.panicked
-	n := m.names()
 	at := "?"
 	for _, f := range p.Stack {
 		if f.File != "" {
@@ -23,17 +22,18 @@ func (m *Machine) writePanic(b *bytes.Buffer) {
 			break
 		}
 	}
-	who := cmp.Or(p.Driver, "the system")
-	fmt.Fprintf(b, "%s: %s panicked: %v\n\n", at, who, p.Value)
-	stars := strings.Repeat("*", 79)
-	fmt.Fprintf(b, "%s\n*%s*\n%s\n\n", stars, center("Bugcheck Analysis (simulated)", 77), stars)
-	fmt.Fprintf(b, "%s (1e)\n", verify.BugCheckName(0x1E))
-	b.WriteString("Code in the kernel raised an exception that nobody handles. Here it is a Go panic.\n")
-	b.WriteString("Arguments:\n")
-	code, meaning := exception(p.Value)
-	fmt.Fprintf(b, "Arg1: %s, %s\nArg2: %s, where it was raised\nArg3: 0\nArg4: 0\n\n", code, meaning, at)
+	fmt.Fprintf(b, "%s: %s panicked: %v\n\n", at, who(p), p.Value)
+	if p.Program != "" {
+		b.WriteString("This is a panic of the test's own program, not of the kernel or of a driver: on Windows " +
+			"the process\nwould end with an unhandled exception.\n\n")
+	} else {
+		writeException(b, p, at)
+	}
 	fmt.Fprintf(b, "%-16s%v\n", "PANIC:", p.Value)
-	if p.Driver != "" {
+	switch {
+	case p.Program != "":
+		fmt.Fprintf(b, "%-16s%s\n", "PROGRAM:", p.Program)
+	case p.Driver != "":
 		fmt.Fprintf(b, "%-16s%s\n", "DRIVER:", p.Driver)
 	}
 	fmt.Fprintf(b, "%-16s%d (%s)\n", "CURRENT_IRQL:", p.IRQL, ke.LevelName(p.IRQL))
@@ -43,12 +43,26 @@ func (m *Machine) writePanic(b *bytes.Buffer) {
 	for _, f := range p.Stack {
 		fmt.Fprintf(b, "  %-14s %-32s %s:%d\n", f.Driver, f.Func, f.File, f.Line)
 	}
-	log := m.ke.Log()
+	log, n := m.ke.Log(), m.names()
 	fmt.Fprintf(b, "\n%-16s(of %d)\n", "LAST_EVENTS:", p.Seq)
 	for seq := max(log.First(), p.Seq-min(p.Seq, maxEvents)+1); seq <= p.Seq; seq++ {
 		fmt.Fprintf(b, "  %s\n", simtrace.Full(seq, log.At(seq), n))
 	}
 	fmt.Fprintf(b, "\n%s%-16s%s\n", m.tellChoices(), "REPLAY:", m.repeatLines()[0])
+}
+
+// who names whose code panicked.
+func who(p *ke.DriverPanic) string { return cmp.Or(p.Program, p.Driver, "the system") }
+
+// writeException is what Windows shows for an exception in the kernel.
+func writeException(b *bytes.Buffer, p *ke.DriverPanic, at string) {
+	stars := strings.Repeat("*", 79)
+	fmt.Fprintf(b, "%s\n*%s*\n%s\n\n", stars, center("Bugcheck Analysis (simulated)", 77), stars)
+	fmt.Fprintf(b, "%s (1e)\n", verify.BugCheckName(0x1E))
+	b.WriteString("Code in the kernel raised an exception that nobody handles. Here it is a Go panic.\n")
+	b.WriteString("Arguments:\n")
+	code, meaning := exception(p.Value)
+	fmt.Fprintf(b, "Arg1: %s, %s\nArg2: %s, where it was raised\nArg3: 0\nArg4: 0\n\n", code, meaning, at)
 }
 
 func center(s string, width int) string {

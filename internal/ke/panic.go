@@ -8,15 +8,18 @@ import (
 	"calloutsim/internal/verify"
 )
 
-// DriverPanic is a panic value: simulated code panicked. The harness reports it like a bug check.
+// DriverPanic is a panic value: simulated code panicked. The harness reports it like a bug check, unless it was
+// a program.
 type DriverPanic struct {
 	Value  any
 	Ctx    string // name of the context
 	Driver string // whose code ran, "" for the system
-	CPU    uint8
-	IRQL   uint8
-	Time   int64  // virtual time since the start, 100 ns units
-	Seq    uint64 // events before it
+	// Program is the image of the process whose program ran, outside of the kernel; "" when none did.
+	Program string
+	CPU     uint8
+	IRQL    uint8
+	Time    int64  // virtual time since the start, 100 ns units
+	Seq     uint64 // events before it
 	// Stack holds the frames from the place of the panic outwards: those of the simulator up to the first
 	// of a driver, and from there on those of drivers and programs.
 	Stack []verify.Frame
@@ -38,6 +41,9 @@ func (m *Machine) driverPanicked(v any, stack []byte) {
 		p.Ctx, p.CPU, p.IRQL = k.name, k.cpu.num, k.irql
 		if img := Acting(k); img != nil {
 			p.Driver = img.Name
+		}
+		if top := Top(k); top != nil && top.Kind == FrameUser && k.t.Process != nil {
+			p.Program = k.t.Process.Image
 		}
 		if len(k.frames) > 0 {
 			p.Stack = attribute(k, p.Stack, false)
