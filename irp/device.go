@@ -24,15 +24,6 @@ const (
 	DO_POWER_INRUSH        = 0x00004000
 )
 
-// FILE_DEVICE_* device types.
-const (
-	FILE_DEVICE_NETWORK = 0x00000012
-	FILE_DEVICE_UNKNOWN = 0x00000022
-)
-
-// FILE_DEVICE_SECURE_OPEN is a device characteristic.
-const FILE_DEVICE_SECURE_OPEN = 0x00000100
-
 // Bits of DRIVER_OBJECT.Flags (HEADER). Every driver here is loaded like one without plug and play.
 const (
 	DRVO_UNLOAD_INVOKED uint32 = 0x00000001
@@ -90,6 +81,7 @@ type DEVICE_OBJECT struct {
 	DeviceType           uint32
 	AlignmentRequirement uint32
 	StackSize            int8
+	ReferenceCount       int32 // file objects; references of drivers are counted elsewhere
 	DeviceExtension      any
 	DeviceQueue          KDEVICE_QUEUE // of IoStartPacket
 
@@ -97,7 +89,6 @@ type DEVICE_OBJECT struct {
 	name    string
 	lower   *DEVICE_OBJECT
 	refs    int32 // file objects included
-	opens   int32 // file objects
 	made    made
 	deleted bool // IoDeleteDevice was called
 	special *SubsystemRules

@@ -105,7 +105,7 @@ func (io *ioManager) open(k *irql.K, by *ke.Process, mode irql.KPROCESSOR_MODE, 
 		return nil, s
 	case dev.Flags&DO_DEVICE_INITIALIZING != 0 || dev.DriverObject.stopping:
 		return nil, ntstatus.STATUS_NO_SUCH_DEVICE
-	case dev.Flags&DO_EXCLUSIVE != 0 && dev.opens > 0:
+	case dev.Flags&DO_EXCLUSIVE != 0 && dev.ReferenceCount > 0:
 		return nil, ntstatus.STATUS_ACCESS_DENIED
 	case ke.Fails(k, &siteOpen):
 		return nil, ntstatus.STATUS_INSUFFICIENT_RESOURCES
@@ -118,7 +118,7 @@ func (io *ioManager) open(k *irql.K, by *ke.Process, mode irql.KPROCESSOR_MODE, 
 		f.Flags |= FO_SYNCHRONOUS_IO
 	}
 	io.files = append(io.files, f)
-	dev.opens++
+	dev.ReferenceCount++
 	dev.hold(k)
 	f.seq = ke.Log(k, trace.Event{What: trace.Note, Text: "opened", Obj: f.id, Obj2: dev.id})
 	s = io.tell(k, f, IRP_MJ_CREATE, mode)
@@ -183,7 +183,7 @@ func (io *ioManager) forget(k *irql.K, f *FILE_OBJECT) {
 		}
 	}
 	dev := f.DeviceObject
-	dev.opens--
+	dev.ReferenceCount--
 	if dev.Flags&DO_EXCLUSIVE != 0 {
 		ke.Adds(k, ke.Use{Obj: dev.id, How: ke.A})
 	}

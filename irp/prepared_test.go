@@ -195,3 +195,43 @@ func TestIoAcquireCancelSpinLock_UnderALockNobodyTakesInside(t *testing.T) {
 		})
 	})
 }
+
+// TestIrp_WhatTheIoManagerKeepsInIt: observed: reactos, kmtests IoIrp and IoDeviceObject.
+func TestIrp_WhatTheIoManagerKeepsInIt(t *testing.T) {
+	const fixed = irp.IRP_ALLOCATED_FIXED_SIZE
+	passes(t, func(l *lab) {
+		st := l.stack(completes(ok))
+		l.run(func(k *irql.K) {
+			for _, c := range []struct {
+				n     int8
+				quota bool
+				want  uint8
+			}{{2, false, fixed}, {2, true, fixed | irp.IRP_LOOKASIDE_ALLOCATION}, {9, false, 0},
+				{9, true, irp.IRP_QUOTA_CHARGED}} {
+				p := irp.IoAllocateIrp(k, c.n, c.quota)
+				assert.Equal(t, c.want, p.AllocationFlags(), "%v", c)
+				assert.Nil(t, p.UserIosb())
+				assert.Nil(t, p.UserEvent())
+				assert.True(t, irp.IsListEmpty(k, p.ThreadListEntry()))
+				irp.IoFreeIrp(k, p)
+			}
+			event := irql.OnStack[irql.KEVENT](k)
+			iosb := irp.StackVar[irp.IO_STATUS_BLOCK](k)
+			p := ioctl(k, st[0].dev, event, iosb.Get())
+			assert.Same(t, iosb.Get(), p.UserIosb())
+			assert.Same(t, event, p.UserEvent())
+			assert.False(t, irp.IsListEmpty(k, p.ThreadListEntry()))
+			irp.IoCallDriver(k, st[0].dev, p)
+		})
+		assert.Zero(t, st[0].dev.ReferenceCount)
+	}, ke.Pin{Site: "fault/IoAllocateIrp"}, ke.Pin{Site: "fault/IoBuildDeviceIoControlRequest"})
+	passes(t, func(l *lab) {
+		c := new(control).load(l)
+		l.app(func(k *irql.K, p *ke.Process) {
+			h := openIt(l.t, k, p)
+			assert.EqualValues(t, 1, c.dev.ReferenceCount)
+			h.Close(k)
+			assert.Zero(t, c.dev.ReferenceCount)
+		})
+	}, noFaults...)
+}

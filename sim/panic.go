@@ -24,8 +24,8 @@ func (m *Machine) writePanic(b *bytes.Buffer) {
 	}
 	fmt.Fprintf(b, "%s: %s panicked: %v\n\n", at, who(p), p.Value)
 	if p.Program != "" {
-		b.WriteString("This is a panic of the test's own program, not of the kernel or of a driver: on Windows " +
-			"the process\nwould end with an unhandled exception.\n\n")
+		b.WriteString("This is a panic of the test's own program, not of the kernel or of a driver: on " +
+			"Windows the\nprocess would end with an unhandled exception.\n\n")
 	} else {
 		writeException(b, p, at)
 	}

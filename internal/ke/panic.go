@@ -8,8 +8,8 @@ import (
 	"calloutsim/internal/verify"
 )
 
-// DriverPanic is a panic value: simulated code panicked. The harness reports it like a bug check, unless it was
-// a program.
+// DriverPanic is a panic value: simulated code panicked. The harness reports it like a bug check, unless it
+// was a program.
 type DriverPanic struct {
 	Value  any
 	Ctx    string // name of the context
