@@ -36,7 +36,9 @@ func LoadDriver(m *ke.Machine, name string, entry DRIVER_INITIALIZE) *DRIVER_OBJ
 			}
 			drv.table[i] = codeOf(drv.MajorFunction[i])
 		}
-		drv.Flags |= DRVO_INITIALIZED
+		if ntstatus.NT_SUCCESS(s) {
+			drv.Flags |= DRVO_INITIALIZED
+		}
 		io.noteNonPnp(drv)
 		for d := drv.DeviceObject; d != nil; d = d.NextDevice {
 			d.Flags &^= DO_DEVICE_INITIALIZING // devices made inside DriverEntry are ready when it returns

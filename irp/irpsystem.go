@@ -18,9 +18,9 @@ const (
 // ntoskrnl/io/iomgr/irp.c, IoAllocateIrp).
 const smallIrp = 8
 
-// AllocationFlags says where the memory of the IRP comes from: a small one has the fixed size, and one that is
-// to be charged to the caller's quota comes from a list set aside for that (observed: reactos, kmtests IoIrp);
-// a large one is charged. Rules: IRP-005.
+// AllocationFlags says where the memory of the IRP comes from: a small one has the fixed size, and one that
+// is to be charged to the caller's quota comes from a list set aside for that (observed: reactos, kmtests
+// IoIrp); a large one is charged. Rules: IRP-005.
 func (p *IRP) AllocationFlags() uint8 {
 	p.touch()
 	quota := p.allocFlags&allocQuota != 0
@@ -49,8 +49,8 @@ func (p *IRP) UserEvent() *irql.KEVENT {
 	return p.userEvent
 }
 
-// ThreadListEntry is the link in the list of the thread that the IRP is bound to: what IsListEmpty calls empty
-// is in no such list. It is a copy: the list is the I/O manager's. Rules: IRP-005.
+// ThreadListEntry is the link in the list of the thread that the IRP is bound to: what IsListEmpty calls
+// empty is in no such list. It is a copy: the list is the I/O manager's. Rules: IRP-005.
 func (p *IRP) ThreadListEntry() *LIST_ENTRY {
 	p.touch()
 	e := &LIST_ENTRY{Record: p, id: p.id, run: p.m.Stamp()}
