@@ -51,6 +51,7 @@ type DRIVER_OBJECT struct {
 	entered bool
 	gone    bool
 	idle    ke.Object // signalled when a work item has run or a file object has gone
+	turned  ke.Object // signalled when DriverEntry or DriverUnload has returned
 
 	extensions []driverExtension
 
@@ -127,6 +128,7 @@ func (io *ioManager) newDriver(img *ke.Image) *DRIVER_OBJECT {
 		drv.MajorFunction[i] = invalidDeviceRequest // DriverEntry finds the table filled (irp.md 3)
 	}
 	drv.idle = ke.Object{Kind: ke.SynchronizationEvent, ID: img.ID}
+	drv.turned = ke.Object{Kind: ke.NotificationEvent, ID: img.ID}
 	io.drivers = append(io.drivers, drv)
 	return drv
 }

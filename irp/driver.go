@@ -13,6 +13,11 @@ import (
 // LoadDriver makes a driver object and starts DriverEntry in a system thread. The harness runs the machine
 // until EntryStatus says that it has returned. It is not a routine of Windows.
 func LoadDriver(m *ke.Machine, name string, entry DRIVER_INITIALIZE) *DRIVER_OBJECT {
+	AddService(m, name, entry, nil)
+	return loadDriver(m, name, entry)
+}
+
+func loadDriver(m *ke.Machine, name string, entry DRIVER_INITIALIZE) *DRIVER_OBJECT {
 	io := state.On(m)
 	drv := io.newDriver(m.NewImage(name))
 	drv.inEntry = true
@@ -20,7 +25,7 @@ func LoadDriver(m *ke.Machine, name string, entry DRIVER_INITIALIZE) *DRIVER_OBJ
 		driverMapped(k, drv.image)
 		ke.Push(k, ke.Frame{Kind: ke.FrameEntry, Image: drv.image, Object: drv, Obj: drv.id,
 			Fn: codeOf(entry)})
-		s := entry(k, drv, "\\Registry\\Machine\\System\\CurrentControlSet\\Services\\"+name)
+		s := entry(k, drv, servicesKey+`\`+name)
 		if ntstatus.NT_SUCCESS(s) {
 			for d := drv.DeviceObject; d != nil; d = d.NextDevice {
 				d.checkFlags(k)
@@ -46,6 +51,7 @@ func LoadDriver(m *ke.Machine, name string, entry DRIVER_INITIALIZE) *DRIVER_OBJ
 		if !ntstatus.NT_SUCCESS(s) {
 			io.unloaded(k, drv)
 		}
+		ke.SetSignal(k, &drv.turned, 1)
 	})
 	return drv
 }
@@ -77,6 +83,7 @@ func UnloadDriver(m *ke.Machine, drv *DRIVER_OBJECT) bool {
 			Fn: codeOf(drv.DriverUnload)})
 		drv.DriverUnload(k, drv)
 		ke.Pop(k)
+		ke.SetSignal(k, &drv.turned, 1)
 		io.unloaded(k, drv)
 	})
 	return true

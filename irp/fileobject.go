@@ -39,6 +39,8 @@ type FILE_OBJECT struct {
 	judged  bool      // IRP-040 has been reported
 	lock    ke.Object // free while no request of a synchronous file object is under way
 	event   ke.Object // signalled when a request of a synchronous file object has ended
+	port    *CompletionPort
+	portKey uint64
 	seq     uint64
 }
 
@@ -142,6 +144,9 @@ func (io *ioManager) closeHandle(k *irql.K, f *FILE_OBJECT) {
 		io.tell(k, f, IRP_MJ_CLEANUP, irql.KernelMode) // its status means nothing to anybody
 		ke.Adds(k, ke.Use{Obj: f.id, How: ke.W})
 		f.Flags |= FO_CLEANUP_COMPLETE
+		if f.port != nil {
+			io.cancelBound(k, f)
+		}
 	}
 	io.dereference(k, f)
 }

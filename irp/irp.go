@@ -326,6 +326,8 @@ type ioManager struct {
 	links   []symlink
 	taken   []taken
 
+	services []service
+
 	advice []advice // by image
 
 	forces bool     // Config.ForcePending

@@ -5,6 +5,7 @@ import "calloutsim/internal/ke"
 // Sites lists the choice sites of this package.
 func Sites() []*ke.Site {
 	return []*ke.Site{
+		&siteLoadDriver,
 		&siteAllocateIrp, &siteMakeAssociated, &siteBuildIoctl, &siteBuildSync, &siteBuildAsync,
 		&siteCreateDevice, &siteOpen, &siteLookaside, &siteAllocateMdl, &siteProbeLock,
 		&siteGetSystemAddress, &siteMapLockedPages, &siteCreateLink, &siteAllocateIrpEx,

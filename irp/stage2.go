@@ -26,6 +26,10 @@ func (p *IRP) stage2(k *irql.K) {
 	for mdl := p.mdl; mdl != nil; mdl = mdl.Next {
 		mdl.unlockBySystem()
 	}
+	if p.op != nil && p.op.ofFile {
+		p.endForFile(k, io)
+		return
+	}
 	t := p.thread
 	if t != nil {
 		ke.Adds(k, ke.Use{Obj: t.ID, How: ke.R})

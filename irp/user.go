@@ -15,7 +15,7 @@ import (
 // The IRPs made here are bound to the thread that asks (irp.md 5, 8): RequestorMode is UserMode, buffers are
 // presented by the method of the control code or the flags of the top device, stage 2 runs in that thread as
 // a special kernel APC, copies back and reports. The waits of programs are in UserMode: a thread that is told
-// to end gives its synchronous request up. Not modelled: completion ports, fast I/O.
+// to end gives its synchronous request up. Completion ports are in port.go. Not modelled: fast I/O.
 
 // UserHandle is a handle of a process to an open device.
 type UserHandle struct {
@@ -48,6 +48,10 @@ type UserIO struct {
 	user   *Buffer           // what the program's buffer is to the driver
 	out    []byte
 	apc    func(k *irql.K, s ntstatus.NTSTATUS, information uint64)
+
+	ofFile  bool // in its file object's list and not in its thread's
+	ends    bool // stage 2 waits for the end of a cancellation
+	cancels int  // cancellations of it under way
 }
 
 var siteUserRequest = ke.Site{Name: "fault/UserRequest",
@@ -165,6 +169,8 @@ func (h *UserHandle) refuses(r *DeviceRequest) ntstatus.NTSTATUS {
 	switch {
 	case h.closed:
 		return ntstatus.STATUS_INVALID_HANDLE
+	case h.f.port != nil && r.APC != nil: // IMPL, reactos: ntoskrnl/io/iomgr/iofunc.c, NtReadFile
+		return ntstatus.STATUS_INVALID_PARAMETER
 	case need&FILE_READ_ACCESS != 0 && !h.f.ReadAccess, need&FILE_WRITE_ACCESS != 0 && !h.f.WriteAccess:
 		return ntstatus.STATUS_ACCESS_DENIED
 	}
@@ -198,6 +204,9 @@ func (op *UserIO) send(k *irql.K, r *DeviceRequest) {
 	}
 	p.bind(k, &op.event, &op.iosb)
 	p.op, op.p, op.id = op, p, p.id
+	if f.port != nil {
+		op.toFile()
+	}
 	ke.Adds(k, ke.Use{Obj: pendingOf(f), How: ke.Count})
 	op.iosb.Status = ntstatus.STATUS_PENDING
 	p.allocSeq = ke.Log(k, trace.Event{What: trace.Note, Text: MajorName(r.Major), Obj: p.id, Obj2: f.id,
@@ -283,6 +292,10 @@ func (op *UserIO) reported(k *irql.K, s ntstatus.NTSTATUS) {
 	if op.f.Flags&FO_SYNCHRONOUS_IO != 0 {
 		op.f.finalStatus(k, s)
 	}
+	if c := op.f.port; c != nil {
+		c.put(k, CompletionPacket{op.f.portKey, op, s, op.iosb.Information})
+		return
+	}
 	op.queueAPC(k)
 }
 
@@ -323,6 +336,10 @@ func (op *UserIO) Cancel(k *irql.K) ntstatus.NTSTATUS {
 	ke.Point(k, ke.Use{Obj: op.id, How: ke.A})
 	if op.p == nil {
 		return ntstatus.STATUS_NOT_FOUND
+	}
+	if op.ofFile {
+		op.cancelHeld(k)
+		return ntstatus.STATUS_SUCCESS
 	}
 	op.p.cancelIn(op.p.thread, func() bool { return op.p != nil })
 	return ntstatus.STATUS_SUCCESS

@@ -29,7 +29,8 @@ func (m *Machine) LoadStatus(name string, entry irp.DRIVER_INITIALIZE) (drv *irp
 	status ntstatus.NTSTATUS) {
 	m.tb.Helper()
 	drv = irp.LoadDriver(m.ke, name, entry)
-	m.drivers = append(m.drivers, drv)
+	m.Service(name, entry)
+	m.loaded(drv)
 	done := func() bool { _, done := drv.EntryStatus(); return done }
 	if !m.runUntil(done) && !done() {
 		m.stuck("DriverEntry of " + name)
@@ -38,6 +39,15 @@ func (m *Machine) LoadStatus(name string, entry irp.DRIVER_INITIALIZE) (drv *irp
 	s, _ := drv.EntryStatus()
 	return drv, s
 }
+
+// Service makes a driver known to the registry without loading it: a driver may do so with ZwLoadDriver, and
+// the key `\Registry\Machine\System\CurrentControlSet\Services\` + name. A driver that was loaded with Load
+// has such a key, too.
+func (m *Machine) Service(name string, entry irp.DRIVER_INITIALIZE) {
+	irp.AddService(m.ke, name, entry, m.loaded)
+}
+
+func (m *Machine) loaded(drv *irp.DRIVER_OBJECT) { m.drivers = append(m.drivers, drv) }
 
 // Unload calls the unload routine of a driver in a system thread, runs the machine until it has returned,
 // and makes the checks of the UNLOAD family; what they find is reported at the end of the run.

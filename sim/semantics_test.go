@@ -29,7 +29,9 @@ func loadEcho(m *Machine, flags uint32, act irp.DRIVER_DISPATCH) {
 		}
 		var d *irp.DEVICE_OBJECT
 		s := irp.IoCreateDevice(k, drv, 0, `\Device\Echo`, irp.FILE_DEVICE_UNKNOWN, 0, false, &d)
-		d.Flags |= flags
+		if s == ntstatus.STATUS_SUCCESS {
+			d.Flags |= flags
+		}
 		return s
 	})
 }

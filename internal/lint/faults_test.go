@@ -67,6 +67,7 @@ var cannotFail = allowed{
 	"KeWaitForSingleObject":                        onlyAnswers,
 	"MmGetMdlVirtualAddress":                       "a field of the MDL",
 	"ObReferenceObjectByHandle":                    onlyAnswers,
+	"ZwUnloadDriver":                               onlyAnswers,
 	"PsGetCurrentThread":                           "there is always one",
 	"PsGetThreadExitStatus":                        onlyAnswers,
 	"PsLookupProcessByProcessId":                   onlyAnswers,

@@ -1,0 +1,120 @@
+package irp
+
+import (
+	"strings"
+
+	"calloutsim/internal/ddi"
+	"calloutsim/internal/ke"
+	"calloutsim/irql"
+	"calloutsim/ntstatus"
+)
+
+// servicesKey is the key of the registry below which every driver has one of its name.
+const servicesKey = `\Registry\Machine\System\CurrentControlSet\Services`
+
+// service is a driver that can be loaded: what its key in the registry and the file it names are to Windows.
+type service struct {
+	name   string
+	entry  DRIVER_INITIALIZE
+	loaded func(*DRIVER_OBJECT) // told of every load by a driver; may be nil
+}
+
+var siteLoadDriver = ke.Site{Name: "fault/ZwLoadDriver",
+	Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"}, Spec: "irp.md 12, 19.2"}
+
+// AddService makes a driver known under a name, so that ZwLoadDriver finds it; loaded is told of every driver
+// object that comes of it. It is not a routine of Windows.
+func AddService(m *ke.Machine, name string, entry DRIVER_INITIALIZE, loaded func(*DRIVER_OBJECT)) {
+	io := state.On(m)
+	for i := range io.services {
+		if strings.EqualFold(io.services[i].name, name) {
+			io.services[i] = service{name, entry, loaded}
+			return
+		}
+	}
+	io.services = append(io.services, service{name, entry, loaded})
+}
+
+// serviceOf finds the service a key is of, and the driver object that was made for it last, nil when there is
+// none any more.
+func (io *ioManager) serviceOf(key string) (*service, *DRIVER_OBJECT) {
+	rest, ok := below(key, servicesKey)
+	if !ok || rest == "" {
+		return nil, nil
+	}
+	for i := range io.services {
+		s := &io.services[i]
+		if !strings.EqualFold(rest[1:], s.name) {
+			continue
+		}
+		for _, d := range io.drivers {
+			if !d.gone && !d.system && strings.EqualFold(d.image.Name, s.name) {
+				return s, d
+			}
+		}
+		return s, nil
+	}
+	return nil, nil
+}
+
+// ZwLoadDriver loads a driver by the name of its key in the registry and returns what its DriverEntry did.
+// STATUS_IMAGE_ALREADY_LOADED for one that is loaded, or whose unloading has not come to its end.
+//
+// IRQL: PASSIVE_LEVEL. Ownership: the driver stays until ZwUnloadDriver. Rules: IRQL-001. Not modelled: the
+// values of the key, dependencies, signatures. Reference: wdm/nf-wdm-zwloaddriver.
+func ZwLoadDriver(k *irql.K, driverServiceName string) ntstatus.NTSTATUS {
+	const d = ddi.ZwLoadDriver
+	ke.Enter(k, d)
+	io := state.Of(k)
+	ke.Point(k, ke.Use{Obj: io.names, How: ke.W})
+	s := ntstatus.STATUS_SUCCESS
+	svc, drv := io.serviceOf(driverServiceName)
+	switch { // observed: reactos, kmtests IoDeviceObject, TestZwLoad
+	case svc == nil:
+		s = ntstatus.STATUS_OBJECT_NAME_NOT_FOUND
+	case drv != nil:
+		s = ntstatus.STATUS_IMAGE_ALREADY_LOADED
+	case ke.Fails(k, &siteLoadDriver):
+		s = ntstatus.STATUS_INSUFFICIENT_RESOURCES
+	}
+	if s != ntstatus.STATUS_SUCCESS {
+		ke.CallStatus(k, d, 0, uint32(s))
+		return s
+	}
+	drv = loadDriver(ke.Of(k), svc.name, svc.entry)
+	if svc.loaded != nil {
+		svc.loaded(drv)
+	}
+	ke.Wait(k, []*ke.Object{&drv.turned}, false, nil, "DriverEntry of "+svc.name)
+	ke.CallStatus(k, d, drv.id, uint32(drv.entry))
+	return drv.entry
+}
+
+// ZwUnloadDriver calls the unload routine of a driver and waits for its return. While a device of the driver
+// is open, or another one attached to it, STATUS_SUCCESS says only that it will be called. A driver without
+// such a routine, and one that is being unloaded, answer STATUS_INVALID_DEVICE_REQUEST.
+//
+// IRQL: PASSIVE_LEVEL. Ownership: the driver's devices are not to be used any more. Rules: IRQL-001; those of
+// the UNLOAD family when the routine has returned. Reference: wdm/nf-wdm-zwunloaddriver.
+func ZwUnloadDriver(k *irql.K, driverServiceName string) ntstatus.NTSTATUS {
+	const d = ddi.ZwUnloadDriver
+	ke.Enter(k, d)
+	io := state.Of(k)
+	ke.Point(k, ke.Use{Obj: io.names, How: ke.W})
+	_, drv := io.serviceOf(driverServiceName)
+	if drv == nil {
+		ke.CallStatus(k, d, 0, uint32(ntstatus.STATUS_OBJECT_NAME_NOT_FOUND))
+		return ntstatus.STATUS_OBJECT_NAME_NOT_FOUND
+	}
+	ke.Adds(k, ke.Use{Obj: drv.id, How: ke.W})
+	s, later := ntstatus.STATUS_SUCCESS, io.isUsed(k, drv)
+	drv.turned.Signal = 0
+	if !UnloadDriver(ke.Of(k), drv) {
+		s, later = ntstatus.STATUS_INVALID_DEVICE_REQUEST, true
+	}
+	if !later {
+		ke.Wait(k, []*ke.Object{&drv.turned}, false, nil, "DriverUnload of "+drv.image.Name)
+	}
+	ke.CallStatus(k, d, drv.id, uint32(s))
+	return s
+}
