@@ -60,6 +60,8 @@ func newEngine(m *ke.Machine) *engine {
 	m.Takes = e.takes
 	m.AtUnload(e.checkUnload)
 	m.AtEnd(e.checkEnd)
+	m.AtRest(e.listLeft)
+	m.CouldAct(e.couldAct)
 	tcpip.On(m).SetEngine(e)
 	return e
 }

@@ -191,6 +191,7 @@ type IRP struct {
 	sent            bool
 	looked          bool // the routine that runs has read PendingReturned
 	late            bool // IRP-027 has been reported
+	lateError       bool // as an error
 	cancelRan       bool // its cancel routine has been called
 	unstopped       bool // IRP-036 has been reported when it was sent
 	cancelIrql      irql.KIRQL
@@ -345,6 +346,8 @@ type ioHooks struct {
 	endThread   func(k *ke.K)
 	checkUnload func(m *ke.Machine, img *ke.Image)
 	checkEnd    func(m *ke.Machine)
+	listLeft    func(m *ke.Machine, say func(line string))
+	couldAct    func(m *ke.Machine) bool
 	refine      func(k *ke.K, f *verify.Finding)
 	set         func(k *ke.K, o *ke.Object)
 	awaited     func(k *ke.K, o *ke.Object, forever bool)
@@ -354,8 +357,8 @@ var state = ke.NewReusedSlot(newIOManager, renewIOManager)
 
 func newIOManager(*ke.Machine) *ioManager {
 	io := &ioManager{}
-	io.hooks = &ioHooks{io.stackGone, io.endThread, io.checkUnload, io.checkEnd, io.refine, io.eventSet,
-		io.eventAwaited}
+	io.hooks = &ioHooks{io.stackGone, io.endThread, io.checkUnload, io.checkEnd, io.listLeft, io.couldAct,
+		io.refine, io.eventSet, io.eventAwaited}
 	return io
 }
 
@@ -376,6 +379,8 @@ func renewIOManager(m *ke.Machine, io *ioManager) {
 	m.OnThreadEnd = append(m.OnThreadEnd, h.endThread)
 	m.AtUnload(h.checkUnload)
 	m.AtEnd(h.checkEnd)
+	m.AtRest(h.listLeft)
+	m.CouldAct(h.couldAct)
 	m.Refine = append(m.Refine, h.refine)
 	irql.Watch(m, h.set, h.awaited)
 }

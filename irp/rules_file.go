@@ -67,20 +67,39 @@ func (p *IRP) keptTooLong(now int64) verify.Finding {
 	return f
 }
 
-func (p *IRP) heldTooLong(k *irql.K) { ke.Report(k, p.keptTooLong(ke.Of(k).Now())) }
+// neverEnds makes an error of it where nobody is left who could complete the IRP: what asked for the end of
+// the request, the end of a thread above all, never comes (irp.md 10.2).
+func (p *IRP) neverEnds(f verify.Finding) verify.Finding {
+	p.lateError = true
+	f.Error = true
+	f.Headline += ", and nothing can run any more that would complete it"
+	return f
+}
+
+// heldTooLong is IRP-027 where the thread of the request gives it up, and ends (irp.md 10.2).
+func (p *IRP) heldTooLong(k *irql.K) {
+	f := p.keptTooLong(ke.Of(k).Now())
+	if !ke.Of(k).Quiet(ke.ThreadOf(k)) {
+		ke.Report(k, f)
+		return
+	}
+	f = p.neverEnds(f)
+	f.Headline += ": the thread that made it could not end"
+	ke.Collect(k, f)
+}
 
 // checkLate is asked when a cancelled IRP is completed.
 func (p *IRP) checkLate(k *irql.K) {
 	m := ke.Of(k)
 	if now := m.Now(); !p.late && now-p.cancelAt > exitLimit && !m.ClockRaces() {
-		p.heldTooLong(k)
+		ke.Report(k, p.keptTooLong(now))
 	}
 }
 
 // checkHeld judges an IRP at the end of the run: may a driver hold it when nothing happens any more?
 func (io *ioManager) checkHeld(m *ke.Machine, p *IRP) {
 	held := p.state == stAt || p.state == stQueued || p.state == stInCancel
-	if !held || p.late || p.owner == nil || p.owner == p.creator || p.owner.Unloaded ||
+	if !held || p.lateError || p.owner == nil || p.owner == p.creator || p.owner.Unloaded ||
 		p.ownerDev.DriverObject.system {
 		return
 	}
@@ -91,12 +110,17 @@ func (io *ioManager) checkHeld(m *ke.Machine, p *IRP) {
 		f.Headline = fmt.Sprintf("%s never completes %v (%s): whoever opens or closes the device waits "+
 			"for ever", p.owner.Name, p.id, MajorName(p.loc(p.stackCount).major))
 		f.Fix = "complete create, cleanup and close requests in the dispatch routine."
-	case p.op != nil && p.op.f.Flags&FO_CLEANUP_COMPLETE != 0:
+	case p.op != nil && p.op.f.Flags&FO_CLEANUP_COMPLETE != 0 && !p.late:
 		io.leftByCleanup(m, p.op.f)
 		return
-	case p.cancel:
+	case p.cancel && m.Quiet(nil):
+		f = p.neverEnds(p.keptTooLong(m.Now()))
+	case p.cancel && !p.late:
 		f = p.keptTooLong(m.Now())
+	case p.cancel:
+		return
 	default:
+		io.lost(m, p)
 		return
 	}
 	m.ReportEnd(f)

@@ -88,12 +88,14 @@ func (m *Machine) stuck(routine string) {
 		}
 		return
 	}
+	words := routine + " does not return: it waits, and nothing can run any more"
 	for _, drv := range m.drivers {
 		if why := irp.WhyLoaded(m.ke, drv); why != "" && routine == "DriverUnload of "+drv.Image().Name {
-			fatalf(m.tb, "sim: %s is not called: %s", routine, why)
+			words = routine + " is not called: " + why
 		}
 	}
-	fatalf(m.tb, "sim: %s does not return: it waits, and nothing can run any more", routine)
+	m.toldLeft = true
+	fatalf(m.tb, "sim: %s%s", words, m.whyStuck())
 }
 
 // recordLists are the rules of all packages that have some.

@@ -325,6 +325,9 @@ func (e *explorer) again(f *Failure) {
 		fmt.Fprintf(&b, "%s\n", msg)
 	}
 	if len(tb.messages) > 0 && !m.reported {
+		if h := m.Hazards(); h != "" {
+			fmt.Fprintf(&b, "\n%s", h)
+		}
 		b.WriteString(e.replayLines(f, m))
 	}
 	f.Report, f.at = b.String(), m.place()

@@ -48,6 +48,7 @@ type Machine struct {
 	stopped  bool                        // the last Run was stopped before nothing could run any more
 	over     bool
 	reported bool // the verdict has been printed
+	toldLeft bool // what is left at rest has been printed
 	atEnd    func()
 	panicked *ke.DriverPanic
 	drivers  drivers
@@ -179,6 +180,7 @@ func startIn(m *Machine, k *ke.Machine, tb TB, o Options, name string, scenario 
 		src, o.trail = m.steps, m.steps.trail
 	}
 	k.Reset(o.config(src, quick))
+	k.CouldAct(noDriver)
 	if !quick {
 		k.Describe, k.Print = m.illustrate, m.prints
 	}
@@ -342,22 +344,26 @@ func (m *Machine) Ended() bool { return m.ke.Dead() }
 // Kernel gives the mechanism, for tests of the packages that are built on it.
 func (m *Machine) Kernel() *ke.Machine { return m.ke }
 
-// Errorf fails the test, or the run of Explore.
+// Errorf fails the test, or the run of Explore. Where nothing can run any more, it says beside what the test
+// says which requests, threads and classifications are left, and who holds them since when.
 func (m *Machine) Errorf(format string, args ...any) {
 	m.tb.Helper()
 	m.tb.Errorf(format, args...)
+	m.tellLeft()
 }
 
 // FailNow ends the test, or the run of Explore, as failed.
 func (m *Machine) FailNow() {
 	m.tb.Helper()
+	m.lastChecks()
 	m.tb.FailNow()
 }
 
 // Fatalf is Errorf and FailNow.
 func (m *Machine) Fatalf(format string, args ...any) {
 	m.tb.Helper()
-	fatalf(m.tb, format, args...)
+	m.Errorf(format, args...)
+	m.FailNow()
 }
 
 // Logf prints a line with the test's own output.

@@ -20,7 +20,9 @@ const (
 	maxEvents  = 12 // LAST_EVENTS
 )
 
-// Report gives the full report of everything that fails the test, "" when nothing does.
+// Report gives the full report of everything that fails the test, and, where nothing can run any more, which
+// requests, threads and classifications are left, who holds them and since when; "" when there is nothing of
+// either.
 func (m *Machine) Report() string {
 	var b bytes.Buffer
 	if m.diverged() && m.violated() {
@@ -42,6 +44,12 @@ func (m *Machine) Report() string {
 	}
 	if m.panicked != nil {
 		m.writePanic(&b)
+	}
+	if s := m.left(); s != "" {
+		if b.Len() > 0 {
+			b.WriteString("\n")
+		}
+		b.WriteString(s)
 	}
 	return b.String()
 }

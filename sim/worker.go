@@ -134,7 +134,7 @@ func (w *worker) judge() {
 	if e.book == nil { // which does not keep them all
 		e.hashes.add(e.kind(m))
 	}
-	if hs := m.hazards(); len(hs) > 0 && !failed {
+	if hs := m.hazards(); len(hs) > 0 && (!failed || len(m.failures()) == 0) {
 		for _, f := range hs {
 			sig := f.Group()
 			if h, ok := e.hazards[sig]; !ok || w.run < h.run {
@@ -146,7 +146,9 @@ func (w *worker) judge() {
 		return
 	}
 	f := Failure{Run: w.run, Token: m.Token(), Headline: m.headline()}
-	f.Rules = numbers(m.failures())
+	if f.Rules = numbers(m.failures()); len(f.Rules) == 0 {
+		f.Rules = numbers(m.hazards()) // the best there is to say why
+	}
 	if f.Headline == "" {
 		f.Headline, _, _ = strings.Cut(strings.Join(w.tb.messages, "\n"), "\n")
 		f.Headline = cmp.Or(f.Headline, "the scenario failed the test")

@@ -38,6 +38,7 @@ func newSubsystem(m *ke.Machine) *subsystem {
 	s := &subsystem{m: m}
 	m.AtUnload(s.checkUnload)
 	m.AtEnd(s.checkEnd)
+	m.CouldAct(func(*ke.Machine) bool { return len(s.sockets) > 0 }) // the network could
 	m.Refine = append(m.Refine, s.refine)
 	return s
 }

@@ -4,10 +4,12 @@ package ke
 type checks struct {
 	unload []func(m *Machine, img *Image)
 	end    []func(m *Machine)
+	left   []func(m *Machine, say func(line string))
+	alive  []func(m *Machine) bool
 }
 
 var checkState = NewReusedSlot(func(*Machine) *checks { return &checks{} }, func(_ *Machine, c *checks) {
-	c.unload, c.end = c.unload[:0], c.end[:0]
+	c.unload, c.end, c.left, c.alive = c.unload[:0], c.end[:0], c.left[:0], c.alive[:0]
 })
 
 // AtUnload registers a check to be made whenever the unload routine of a driver has returned. Packages
@@ -44,4 +46,5 @@ func (m *Machine) RunEndChecks() {
 		check(m)
 	}
 	m.CheckDeadlock()
+	m.checkWaiters()
 }

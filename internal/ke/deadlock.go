@@ -49,39 +49,57 @@ func (t *Thread) serves() bool {
 func (m *Machine) deadlock(first *Thread, headline string) {
 	f := verify.Finding{Rule: verify.LOCK_026, Ctx: first.name, Headline: headline}
 	for _, t := range m.all {
-		why, on, since, ok := t.Waits()
-		if !ok {
-			continue
+		if line, ok := t.waitLine(); ok {
+			f.Blocked = append(f.Blocked, line)
 		}
-		line := t.active.name + " " + why
-		if t.spin == nil {
-			line = t.name + " waits in " + why
-		}
-		for i, o := range on {
-			if i == 0 {
-				line += " for"
-			}
-			line += " " + o.ID.String()
-			switch {
-			case o.Owner != nil:
-				line += " (owner " + o.Owner.name + ")"
-			case o.lock != nil && o.lock.Owned():
-				line += " (held by " + o.lock.Owners() + ")"
-			}
-			if f.Obj == "" && t == first {
-				f.Obj = o.ID.String()
-			}
-		}
-		if t.spin != nil {
-			line += " (held by " + t.spin.holder() + ")"
-			if t == first {
-				f.Obj = t.spin.ID.String()
-			}
-		}
-		at := Since(since)
-		f.Blocked = append(f.Blocked, fmt.Sprintf("%s, since %d.%07d s", line, at/Second, at%Second))
 	}
+	f.Obj = first.waitsFor()
 	m.ReportIdle(f)
+}
+
+// waitsFor names the first object the thread waits for, "" if it waits for none.
+func (t *Thread) waitsFor() string {
+	if t.spin != nil {
+		return t.spin.ID.String()
+	}
+	if _, on, _, _ := t.Waits(); len(on) > 0 {
+		return on[0].ID.String()
+	}
+	return ""
+}
+
+// waitLine says what the thread waits for, who has that, and since when.
+func (t *Thread) waitLine() (line string, ok bool) {
+	why, on, since, ok := t.Waits()
+	if !ok {
+		return "", false
+	}
+	line = t.active.name + " " + why
+	if t.spin == nil {
+		line = t.name + " waits in " + why
+	}
+	for i, o := range on {
+		if i == 0 {
+			line += " for"
+		}
+		line += " " + o.ID.String()
+		switch {
+		case o.Owner != nil:
+			line += " (owner " + o.Owner.name + ")"
+		case o.lock != nil && o.lock.Owned():
+			line += " (held by " + o.lock.Owners() + ")"
+		}
+	}
+	if t.spin != nil {
+		line += " (held by " + t.spin.holder() + ")"
+	}
+	return line + ", since " + clockWords(since), true
+}
+
+// clockWords gives a time of the machine as reports print it.
+func clockWords(at int64) string {
+	at = Since(at)
+	return fmt.Sprintf("%d.%07d s", at/Second, at%Second)
 }
 
 func (l *SpinLock) holder() string {

@@ -58,6 +58,7 @@ type Finding struct {
 	Also        []RuleID // more general rules the same act breaks (rules.md 12)
 	Warning     bool     // this case is a hazard although the rule's heading says error (rules.md 1.1)
 	Note        bool     // this case is a note although the rule's heading says more
+	Error       bool     // this case is an error although the rule's heading says less
 	PerPlace    bool     // told once for a line of the driver, whatever the object
 	Survived    bool     // this case leaves a state to go on from although the rule is fatal
 }
@@ -67,6 +68,8 @@ func (f *Finding) Severity() Severity {
 	switch {
 	case f.Note:
 		return Note
+	case f.Error:
+		return Error
 	case f.Warning:
 		return Warning
 	case f.Rule == NoRule && f.Kind != "":
