@@ -7,7 +7,7 @@ import (
 )
 
 // Rules are the records of the rules this package and fwpm guard.
-var Rules = slices.Concat(registrationRules, answerRules, handleRules, aliases)
+var Rules = verify.WithFixes(slices.Concat(registrationRules, answerRules, handleRules, aliases), fixes)
 
 func rule(id verify.RuleID, name string, bugCheck uint32, why string) verify.Record {
 	return verify.Record{ID: id, Name: name, Package: "fwps", BugCheck: bugCheck, Why: why}

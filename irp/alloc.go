@@ -195,6 +195,9 @@ func freedWrongly(k *irql.K, p *IRP, img *ke.Image) {
 	case p.state == stFreed && (!p.origin.threaded() || p.origin == byManager):
 		f.Rule, sub = verify.IRP_035, "0x1"
 		f.Headline = fmt.Sprintf("%v is freed a second time", p.id)
+		if p.completeSeq > 0 {
+			f.Fix = "let either the completion routine free it or whoever waits for it, not both."
+		}
 	case p.inThreadList && !p.sent:
 		f.Rule, sub = verify.IRP_031, "0x2"
 		f.Headline = fmt.Sprintf("%v is freed while it is in its thread's list", p.id)
@@ -212,6 +215,11 @@ func freedWrongly(k *irql.K, p *IRP, img *ke.Image) {
 			func(s *SubsystemRules) verify.RuleID { return s.WrongFree })
 		f.BugCheck = 0
 		f.Headline = fmt.Sprintf("%v is freed by a driver that did not allocate it with IoAllocateIrp", p.id)
+		f.Fix = "complete the IRP (IoCompleteRequest): a driver frees only those it has made itself."
+		if p.origin == byInitialize {
+			f.Fix = "free the memory it lies in with the routine it was allocated with; IoFreeIrp is for " +
+				"IRPs of IoAllocateIrp and IoBuildAsynchronousFsdRequest."
+		}
 	default:
 		f.Rule, sub = verify.IRP_030, "0x20a"
 		pick := func(s *SubsystemRules) verify.RuleID { return s.Reinitialised }

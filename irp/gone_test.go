@@ -114,3 +114,41 @@ func TestLIST_ENTRY_InNewMemory(t *testing.T) {
 		irp.Free(k, x, extensionTag)
 	}))
 }
+
+// The likely fix says who freed the memory and who uses it.
+func TestPOOL013_FixByWhoFreesAndWhoUses(t *testing.T) {
+	same := trips(t, verify.POOL_013, func(l *lab) {
+		l.run(func(k *irql.K) {
+			b := irp.ExAllocatePool2(k, irp.POOL_FLAG_NON_PAGED, 8, extensionTag)
+			irp.ExFreePoolWithTag(k, b, extensionTag)
+			b.Load8(0)
+		})
+	})
+	assert.Contains(t, same.Fix, "the same context has freed it before")
+	other := trips(t, verify.POOL_013, func(l *lab) {
+		var b *irp.Buffer
+		l.begin(func(k *irql.K) {
+			b = irp.ExAllocatePool2(k, irp.POOL_FLAG_NON_PAGED, 8, extensionTag)
+			irp.ExFreePoolWithTag(k, b, extensionTag)
+		})
+		l.run(func(k *irql.K) { b.Load8(0) })
+	})
+	assert.Contains(t, other.Fix, "another context frees it")
+	assert.Contains(t, other.Fix, "count references")
+	work := trips(t, verify.POOL_013, func(l *lab) {
+		d := l.stack(completes(ok))[0]
+		l.begin(func(k *irql.K) {
+			var freed irql.KEVENT
+			irql.KeInitializeEvent(k, &freed, irql.NotificationEvent, false)
+			b := irp.ExAllocatePool2(k, irp.POOL_FLAG_NON_PAGED, 8, extensionTag)
+			w := irp.IoAllocateWorkItem(k, d.dev)
+			irp.IoQueueWorkItem(k, w, func(k *irql.K, _ *irp.DEVICE_OBJECT, _ any) {
+				irql.KeWaitForSingleObject(k, &freed, irql.Executive, irql.KernelMode, false, nil)
+				b.Load8(0)
+			}, irp.DelayedWorkQueue, nil)
+			irp.ExFreePoolWithTag(k, b, extensionTag)
+			irql.KeSetEvent(k, &freed, 0, false)
+		})
+	})
+	assert.Contains(t, work.Fix, "work item")
+}

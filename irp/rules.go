@@ -1,13 +1,15 @@
 package irp
 
 import (
+	"slices"
+
 	"calloutsim/internal/verify"
 )
 
 // Rules are the records of the rules this package guards; those of pool memory and MDLs are in files of their
 // own.
-var Rules = append(append(append(append([]verify.Record(nil), irpRules...), poolRules...), mdlRules...),
-	append(fileRules, queueRules...)...)
+var Rules = verify.WithFixes(slices.Concat(irpRules, poolRules, mdlRules, fileRules, queueRules), irpFixes,
+	objectFixes, memoryFixes)
 
 func rule(id verify.RuleID, name string, bugCheck, sub uint32, why string) verify.Record {
 	return verify.Record{ID: id, Name: name, Package: "irp", BugCheck: bugCheck, SubCode: sub, Why: why}

@@ -3,7 +3,9 @@ package irql
 import "calloutsim/internal/verify"
 
 // Rules are the records of the rules that this package and internal/ke detect.
-var Rules = []verify.Record{
+var Rules = verify.WithFixes(records, fixes)
+
+var records = []verify.Record{
 	{ID: verify.IRQL_001, Name: "AboveMaximum", Package: "irql", BugCheck: 0xC4, SubCode: 0xE5,
 		Why: "A routine that may wait, touch pageable memory or take a lock of a lower level does so with " +
 			"the scheduler or the pager shut out; without the verifier it works until a page is out or a " +

@@ -265,7 +265,7 @@ func (e *explorer) explore() Result {
 	for _, h := range hs {
 		r.Hazards = append(r.Hazards, h.f)
 		if !e.o.Collect {
-			e.tb.Logf("sim: run %d: %s: %s", h.run, h.f.Name(), h.f.Headline)
+			e.tb.Logf("sim: run %d: %s", h.run, title(&h.f))
 		}
 	}
 	return r

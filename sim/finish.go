@@ -124,7 +124,7 @@ func (m *Machine) headline() string {
 		return m.panicked.Error()
 	}
 	for _, f := range m.failures() {
-		return f.Name() + ": " + f.Headline
+		return title(&f)
 	}
 	return ""
 }

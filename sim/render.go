@@ -39,7 +39,7 @@ func (m *Machine) Report() string {
 			b.WriteString("\nFurther findings:\n")
 			fallthrough
 		default:
-			fmt.Fprintf(&b, "  %s: %s\n", f.Name(), f.Headline)
+			fmt.Fprintf(&b, "  %s\n", title(&f))
 		}
 	}
 	if m.panicked != nil {

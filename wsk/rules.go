@@ -1,13 +1,17 @@
 package wsk
 
-import "calloutsim/internal/verify"
+import (
+	"slices"
+
+	"calloutsim/internal/verify"
+)
 
 func rule(id verify.RuleID, name, why string) verify.Record {
 	return verify.Record{ID: id, Name: name, Package: "wsk", Why: why}
 }
 
 // Rules are the records of the rules this package guards.
-var Rules = append(append(append([]verify.Record(nil), registrationRules...), irpRecords...), socketRules...)
+var Rules = verify.WithFixes(slices.Concat(registrationRules, irpRecords, socketRules), fixes)
 
 var registrationRules = []verify.Record{
 	rule(verify.WSK_001, "RegisterLevel", "WskRegister may wait and therefore needs PASSIVE_LEVEL."),

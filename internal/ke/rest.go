@@ -66,10 +66,11 @@ func (m *Machine) When(seq uint64) string {
 // checkWaiters reports LOCK-026 as a hazard for a thread outside of all callbacks that waits for ever though
 // no driver is left that could be called: system threads wait for work, but only while work can come.
 func (m *Machine) checkWaiters() {
-	if !m.Quiet(nil) {
-		return
+	who := checkState.On(m).alive
+	if len(who) == 0 || !m.Quiet(nil) {
+		return // nobody here knows of drivers
 	}
-	for _, may := range checkState.On(m).alive {
+	for _, may := range who {
 		if may(m) {
 			return
 		}

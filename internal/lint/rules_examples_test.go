@@ -11,14 +11,14 @@ func sample(records ...record) catalogue {
 // good is a record without fault.
 func good(number string) record {
 	return record{In: ownerOf(number), Package: ownerOf(number), ID: number, Name: "Name" + number,
-		Why: "because"}
+		Why: "because", Fix: "add it."}
 }
 
 func TestRuleRecords_BadExamples(t *testing.T) {
-	noWhy, noName, foreign := good("IRP-002"), good("IRP-003"), good("LOCK-020")
-	noWhy.Why, noName.Name, foreign.In = "", "", "irql"
-	expectSome(t, checkRecords(sample(good("IRP-001"), noWhy, noName, foreign, good("LOCK-001"))),
-		"IRP-002 has no Why", "IRP-003 has no name", "LOCK-020 says package")
+	noWhy, noName, foreign, noFix := good("IRP-002"), good("IRP-003"), good("LOCK-020"), good("LOCK-001")
+	noWhy.Why, noName.Name, foreign.In, noFix.Fix = "", "", "irql", ""
+	expectSome(t, checkRecords(sample(good("IRP-001"), noWhy, noName, foreign, noFix)),
+		"LOCK-001 has no Fix", "IRP-002 has no Why", "IRP-003 has no name", "LOCK-020 says package")
 
 	alias, impossible, unknown := good("IRP-002"), good("IRP-003"), good("IRP-099")
 	alias.Why, alias.Alias = "", "LOCK-001"

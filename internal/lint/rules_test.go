@@ -17,9 +17,10 @@ import (
 
 // record is what a package says about one of its rules.
 type record struct {
-	In                     string // directory of the package whose Rules it is in
-	ID, Name, Package, Why string
-	Alias, Impossible      string // number it is reported as; signature that makes it impossible
+	In                string // directory of the package whose Rules it is in
+	ID, Name, Package string
+	Why, Fix          string
+	Alias, Impossible string // number it is reported as; signature that makes it impossible
 }
 
 // exempt reports whether the rule needs no tests of its own (rules.md 1.4).
@@ -42,7 +43,7 @@ import (
 	"calloutsim/internal/verify"
 %s)
 
-type record struct{ In, ID, Name, Package, Why, Alias, Impossible string }
+type record struct{ In, ID, Name, Package, Why, Fix, Alias, Impossible string }
 
 func main() {
 	var c struct {
@@ -54,7 +55,7 @@ func main() {
 	}
 	add := func(in string, rules []verify.Record) {
 		for _, r := range rules {
-			c.Records = append(c.Records, record{in, r.ID.String(), r.Name, r.Package, r.Why,
+			c.Records = append(c.Records, record{in, r.ID.String(), r.Name, r.Package, r.Why, r.Fix,
 				r.Alias.String(), r.ByConstruction})
 		}
 	}
@@ -172,6 +173,9 @@ func checkRecords(c catalogue) []problem {
 		}
 		if r.Why == "" && !r.exempt() {
 			add(r, "has no Why")
+		}
+		if !strings.HasSuffix(r.Fix, ".") {
+			add(r, "has no Fix that is a sentence: %q", r.Fix)
 		}
 		if r.Alias != "" && !ids[r.Alias] {
 			add(r, "is an alias of %s, which has no record", r.Alias)
@@ -376,8 +380,9 @@ func TestRulesArePublished(t *testing.T) {
 
 func TestRuleRecords(t *testing.T) {
 	expectNone(t, "A record has a number of the catalogue, a unique package/Name, stands in the package "+
-		"rules.md 1.3 names, and says in Why what happens on Windows; that text is what a beginner reads "+
-		"first.",
+		"rules.md 1.3 names, says in Why what happens on Windows, which is what a beginner reads "+
+		"first, and in Fix which call to add, move or remove: one sentence or two, ending with a full "+
+		"stop (fixes.go of the package).",
 		checkRecords(thisCatalogue(t).catalogue))
 }
 

@@ -143,7 +143,9 @@ func reportLeaks(m *ke.Machine, image *ke.Image, leaks []Leak, f verify.Finding,
 		f.Dump = append(f.Dump, g.line())
 		f.Places = append(f.Places, verify.Place{Label: "ALLOCATED", Seq: g.first.Seq})
 	}
-	f.Obj, f.Driver = leaks[0].ID.String(), image.Name
+	if f.Obj, f.Driver = leaks[0].ID.String(), image.Name; f.Rule != verify.UNLOAD_010 {
+		f.Fix = leakFix(groups)
+	}
 	f.Headline = fmt.Sprintf("%s %s %d pool blocks: %s", image.Name, act, len(leaks), strings.Join(parts,
 		", "))
 	m.ReportEnd(f)

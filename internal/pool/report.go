@@ -82,7 +82,7 @@ func (b *Buffer) touchGone(k *ke.K, off int, write bool) {
 	b.blk.report(k, verify.Finding{Rule: verify.POOL_013, BugCheck: 0xD5,
 		Headline: fmt.Sprintf("%s is %s after it was freed (%s)", where, verb, b.blk.describe()),
 		Args: [4]verify.Arg{arg(where, "memory referenced"), arg(code, "0 read, 1 write"),
-			arg("0x0", "code address"), arg("0x0", "reserved")}})
+			arg("0x0", "code address"), arg("0x0", "reserved")}, Fix: b.blk.goneFix(k)})
 	gone()
 }
 

@@ -143,9 +143,25 @@ type Record struct {
 	BugCheck       uint32
 	SubCode        uint32 // first parameter of 0xC4 and 0xC9
 	Why            string // why Windows cares, and what happens without the verifier
+	Fix            string // what to add, move or remove, where a finding knows no particular cause
 	Alias          RuleID // non-zero: this number is reported as another
 	ByConstruction string // non-empty: which signature makes it impossible
 	Extension      bool   // ours: no catalogue of Microsoft has it
+}
+
+// WithFixes puts likely fixes, which stand in lists of their own, into the records they belong to, and
+// returns the records.
+func WithFixes(records []Record, lists ...[]Record) []Record {
+	for _, fixes := range lists {
+		for i := range fixes {
+			for j := range records {
+				if records[j].ID == fixes[i].ID {
+					records[j].Fix = fixes[i].Fix
+				}
+			}
+		}
+	}
+	return records
 }
 
 // FullName gives "irp/DoubleCompletion"; "" while the record has no name.

@@ -19,7 +19,7 @@ const explainWidth = 100
 func Explain(w io.Writer, rec verify.Record, row verify.Row) {
 	var p page
 	fmt.Fprintf(&p.b, "%s\n\n%s\n\n", heading(rec, row), row.Claim)
-	for _, f := range facts(rec, row) {
+	for _, f := range append(facts(rec, row), fact{"LIKELY_FIX", []string{rec.Fix}}) {
 		for i, t := range f.texts {
 			if i > 0 {
 				f.key = ""
@@ -31,7 +31,7 @@ func Explain(w io.Writer, rec verify.Record, row verify.Row) {
 }
 
 // Markdown writes the same as Explain as the beginning of a page, with the likely fix that the report of a
-// scenario gave.
+// scenario gave, or that of the record.
 func Markdown(w io.Writer, rec verify.Record, row verify.Row, fix string) {
 	fmt.Fprintf(w, "# %s\n\n%s\n", heading(rec, row), Escape(row.Claim))
 	list := facts(rec, row)

@@ -66,8 +66,8 @@ func Text(w io.Writer, f *verify.Finding, rec verify.Record, opt Options) {
 	if full {
 		p.list("CHOICES", opt.Choices)
 	}
-	if f.Fix != "" {
-		p.key("LIKELY_FIX", f.Fix)
+	if fix := cmp.Or(f.Fix, rec.Fix); fix != "" {
+		p.key("LIKELY_FIX", fix)
 	}
 	if f.Rule != verify.NoRule {
 		p.key("EXPLAIN", "ksim explain "+f.Rule.String())

@@ -2,6 +2,7 @@ package rulepage
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,7 +47,7 @@ func (b *book) page(rec verify.Record) []byte {
 	var w bytes.Buffer
 	w.WriteString(generated)
 	if rec.Alias != verify.NoRule || rec.ByConstruction != "" {
-		report.Markdown(&w, rec, row, "")
+		report.Markdown(&w, rec, row, rec.Fix)
 		if rec.Alias != verify.NoRule {
 			fmt.Fprintf(&w, "\nNo test breaks this rule under its own number: see [%v](%v.md).\n", rec.Alias,
 				rec.Alias)
@@ -60,7 +61,7 @@ func (b *book) page(rec verify.Record) []byte {
 		return nil
 	}
 	first := trip.found[0]
-	report.Markdown(&w, rec, row, first.Fix)
+	report.Markdown(&w, rec, row, cmp.Or(first.Fix, rec.Fix))
 	trip.breaks(&w, rec.ID.String())
 	fmt.Fprintf(&w, "\n## The report\n\n```\n%s\n```\n", strings.TrimSpace(first.Report))
 	others(&w, trip.found)

@@ -157,12 +157,14 @@ func where(f *results.Finding) string {
 	return fmt.Sprintf("%s:%d: ", f.File, f.Line)
 }
 
-// headline is rule and headline; the headlines of failures begin with the number of the rule.
+// headline is rule and headline; the headlines of failures begin with both, in files
+// of earlier versions with the number alone.
 func headline(f *results.Finding) string {
 	if len(f.Rules) == 0 {
 		return f.Headline
 	}
-	return f.Title() + ": " + strings.TrimPrefix(f.Headline, f.Rules[0]+": ")
+	bare := strings.TrimPrefix(strings.TrimPrefix(f.Headline, f.Title()+": "), f.Rules[0]+": ")
+	return f.Title() + ": " + bare
 }
 
 // count is "1 run" or "2 runs".
