@@ -13,8 +13,8 @@ import (
 
 // What is left when nothing can run any more, and who could have ended it.
 
-// keeping loads a driver that keeps every control request: in a cancel-safe way or not.
-func keeping(m *Machine, cancelable bool) (loaded bool) {
+// loadKeeper loads a driver that keeps every control request: in a cancel-safe way or not.
+func loadKeeper(m *Machine, cancelable bool) (loaded bool) {
 	d := new(talker)
 	_, s := m.LoadStatus("keeper.sys", func(k *irql.K, drv *irp.DRIVER_OBJECT,
 		path string) ntstatus.NTSTATUS {
@@ -54,7 +54,7 @@ var once = ExploreOptions{Runs: 1, Options: Options{Collect: true}}
 // A test's own assertion names the request, its holder and since when; the checks at the end are not lost.
 func TestAtRest_AFailedAssertionNamesTheRequest(t *testing.T) {
 	r := Explore(t, once, func(m *Machine) {
-		if !keeping(m, false) {
+		if !loadKeeper(m, false) {
 			return
 		}
 		done, _ := askOnce(m)
@@ -76,7 +76,7 @@ func TestAtRest_AFailedAssertionNamesTheRequest(t *testing.T) {
 func TestAtRest_ALostRequestIsAHazard(t *testing.T) {
 	for _, cancelable := range []bool{false, true} {
 		r := Explore(t, once, func(m *Machine) {
-			if keeping(m, cancelable) {
+			if loadKeeper(m, cancelable) {
 				askOnce(m)
 				m.Run()
 			}
@@ -94,7 +94,7 @@ func TestAtRest_ALostRequestIsAHazard(t *testing.T) {
 // An unload that does not come to its end blames who holds the request, not only who has a handle.
 func TestAtRest_AnUnloadThatWaitsSaysWhy(t *testing.T) {
 	r := Explore(t, once, func(m *Machine) {
-		if keeping(m, false) {
+		if loadKeeper(m, false) {
 			askOnce(m)
 			m.Run()
 			m.Unload("keeper.sys")
@@ -112,7 +112,7 @@ func TestAtRest_AnUnloadThatWaitsSaysWhy(t *testing.T) {
 func TestAtRest_AKilledProgramThatCannotEnd(t *testing.T) {
 	for _, cancelable := range []bool{false, true} {
 		r := Explore(t, once, func(m *Machine) {
-			if !keeping(m, cancelable) {
+			if !loadKeeper(m, cancelable) {
 				return
 			}
 			_, app := askOnce(m)
@@ -149,7 +149,7 @@ func TestAtRest_AThreadThatWaitsForEver(t *testing.T) {
 // System threads wait for work as long as their driver is loaded; that is no hazard, but it is listed.
 func TestAtRest_AServerThreadIsNoHazard(t *testing.T) {
 	m := New(t, Options{Collect: true})
-	if !keeping(m, true) {
+	if !loadKeeper(m, true) {
 		t.Fatal("not loaded")
 	}
 	var work irql.KEVENT
