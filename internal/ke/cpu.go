@@ -278,6 +278,7 @@ func (m *Machine) borrow(c *cpu, by *K, who Actor, past uint64, fn func(k *K)) {
 	m.cur = k
 	if GoRaces {
 		aside(func() { m.lend(k, fn) })
+		m.races.goesOn(by) // the test may have looked meanwhile, when k gave up its processor
 	} else {
 		m.lend(k, fn)
 	}

@@ -36,7 +36,7 @@ func TestRace_ReportsWhatNothingOrdersAndNothingElse(t *testing.T) {
 	for _, m := range raceVerdict.FindAllStringSubmatch(out, -1) {
 		count[m[2]+" "+m[1]]++
 	}
-	assert.Equal(t, map[string]int{"Racy FAIL": 8, "Ordered PASS": 17}, count, out)
+	assert.Equal(t, map[string]int{"Racy FAIL": 8, "Ordered PASS": 18}, count, out)
 	assert.Contains(t, out, "race detected during execution of test")
 
 	// The report has the two places in the driver, and nothing of the simulator but where contexts begin.

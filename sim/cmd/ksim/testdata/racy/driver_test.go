@@ -234,4 +234,38 @@ func TestOrdered(t *testing.T) {
 			d.count++
 		})
 	})
+	t.Run("test that looks while a DPC interrupts", func(t *testing.T) {
+		explore(t, func(d *driver, m *sim.Machine) {
+			n := 0
+			pause := int64(-2_500)
+			m.Thread("a", func(k *irql.K) { // interrupted by a DPC of which it knows nothing
+				for range 40 {
+					n++
+					irql.Yield(k)
+					if n%4 == 0 {
+						irql.KeDelayExecutionThread(k, irql.KernelMode, false, &pause)
+					}
+				}
+			})
+			m.Thread("b", func(k *irql.K) {
+				irql.KeInitializeDpc(k, &d.dpc, func(k *irql.K, _ *irql.KDPC, _, _, _ any) {
+					for range 10 {
+						irql.KeReadStateTimer(k, &d.timer)
+					}
+				}, nil)
+				for range 8 {
+					irql.KeSetTimer(k, &d.timer, pause, &d.dpc)
+					d.wait(k, &d.timer)
+				}
+				irql.KeFlushQueuedDpcs(k)
+			})
+			m.Thread("c", func(k *irql.K) {
+				for range 40 {
+					irql.Yield(k)
+				}
+			})
+			m.RunUntil(func() bool { return n > 38 })
+			m.Run()
+		})
+	})
 }
