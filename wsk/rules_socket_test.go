@@ -341,6 +341,25 @@ func TestWskCloseSocket_WhileAFunctionRuns(t *testing.T) {
 	missIn(t, accepting(func(*rig, *irql.K, *request) {})) // a pending IRP is no running function
 }
 
+// Near miss: WSK-240
+//
+// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_close_socket.md, Remarks: no calls in other threads.
+func TestWskCloseSocket_InTheCompletionRoutineOfAnInlineBind(t *testing.T) {
+	missBeside(t, verify.WSK_077, func(r *rig, k *irql.K) { // a hazard, of another kind
+		s := r.socket(k, wsk.WSK_FLAG_CONNECTION_SOCKET)
+		q, p := newRequest(k), irp.IoAllocateIrp(k, 1, false)
+		irp.IoSetCompletionRoutine(k, p, func(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP,
+			_ any) ntstatus.NTSTATUS {
+			irp.IoFreeIrp(k, p)
+			basic(s).WskCloseSocket(k, s, q.p)
+			return more
+		}, nil, true, true, true)
+		connected(s).WskBind(k, s, any4, 0, p)
+		r.ok(q.wait(k))
+		q.free(k)
+	}, answers("WskBind", 1))
+}
+
 // Rule: WSK-241
 // Near miss: WSK-241
 func TestSocket_UsedAfterClose(t *testing.T) {

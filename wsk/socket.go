@@ -86,7 +86,7 @@ type socket struct {
 	table    loanedMemory
 
 	pending  []*request
-	calls    int // functions of the socket that are running
+	callers  []*irql.K // whose functions of the socket run, one entry for each
 	touched  bool
 	joined   bool // made by WskSocketConnect
 	dead     int  // receives posted after the end of the stream
@@ -179,8 +179,30 @@ func memoryOf(m *ke.Machine, x any) *irp.Buffer {
 
 // begin notes that a function of the socket runs with a request.
 func (o *socket) begin(k *irql.K, r *request) {
-	o.calls++
+	o.callers = append(o.callers, k)
 	o.pending = append(o.pending, r)
+}
+
+// returned notes that a function which k called returns.
+func (o *socket) returned(k *irql.K) {
+	for i := len(o.callers) - 1; i >= 0; i-- {
+		if o.callers[i] == k {
+			o.callers = list.Cut(o.callers, i)
+			return
+		}
+	}
+}
+
+// inUse reports whether somebody else than k is in a function of the socket. The pages of WskCloseSocket and
+// closing-a-socket speak of calls in other threads, and allow a close to whoever makes all calls in one: so
+// the completion routine of a request that ended inline may close, inside the function it belongs to.
+func (o *socket) inUse(k *irql.K) bool {
+	for _, by := range o.callers {
+		if by != k {
+			return true
+		}
+	}
+	return false
 }
 
 // over forgets a request whose IRP is about to be completed.
@@ -337,9 +359,9 @@ func wskCloseSocket(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
 	if !ok {
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
-	if o.calls > 0 {
+	if o.inUse(k) {
 		ke.Report(k, verify.Finding{Rule: verify.WSK_240, Obj: o.id.String(),
-			Headline: fmt.Sprintf("%v is closed while another function of it is running", o.id),
+			Headline: fmt.Sprintf("%v is closed while a function of it is running elsewhere", o.id),
 			Fix: "count the users of the socket, for instance with rundown protection, and close " +
 				"behind the last one."})
 	}

@@ -202,7 +202,7 @@ func (s *subsystem) submit(k *irql.K, r *request) ntstatus.NTSTATUS {
 	st := irp.IoCallDriver(k, dev, r.p)
 	if r.sock != nil {
 		ke.Adds(k, ke.Use{Obj: r.sock.id, How: ke.W})
-		r.sock.calls--
+		r.sock.returned(k)
 		if !r.arrived {
 			r.sock.over(r) // the IRP was not the client's to send (reported)
 		}
