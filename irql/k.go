@@ -50,6 +50,7 @@ type machine struct {
 	resources []*ERESOURCE
 	exTimers  []*EX_TIMER
 	order     []nesting
+	gates     []trace.ID // scratch of noteOrder
 	watch     watchers
 	system    *KPROCESS
 	deferred  deferred

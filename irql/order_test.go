@@ -85,3 +85,75 @@ func TestDeadlock_CauseBeforeSymptom(t *testing.T) {
 	assert.Equal(t, verify.LOCK_026, f[len(f)-1].Rule)
 	assert.Len(t, f[len(f)-1].Blocked, 2)
 }
+
+// nested takes locks one in the other and gives them back.
+func nested(k *K, locks ...*KSPIN_LOCK) {
+	old := KeRaiseIrqlToDpcLevel(k)
+	for _, l := range locks {
+		KeAcquireSpinLockAtDpcLevel(k, l)
+	}
+	for i := range locks {
+		KeReleaseSpinLockFromDpcLevel(k, locks[len(locks)-1-i])
+	}
+	KeLowerIrql(k, old)
+}
+
+// Rule: LOCK-003
+func TestKeAcquireSpinLock_InTheOtherOrderOutsideOfTheGate(t *testing.T) {
+	trips(t, verify.LOCK_003, func(k *K) {
+		gate, a, b := lock(k), lock(k), lock(k)
+		nested(k, gate, a, b)
+		nested(k, b, a)
+	})
+	trips(t, verify.LOCK_003, func(k *K) { // the step is known behind the gate only, then without it
+		gate, a, b := lock(k), lock(k), lock(k)
+		nested(k, gate, a, b)
+		nested(k, gate, b, a)
+		nested(k, a, b)
+	})
+	trips(t, verify.LOCK_003, func(k *K) { // the gate itself
+		gate, a, b := lock(k), lock(k), lock(k)
+		nested(k, gate, a, b)
+		nested(k, b, gate)
+	})
+}
+
+// A lock of which there is one holder keeps apart what is done under it; what is owned already is not waited
+// for; a wait with a limit ends.
+//
+// Near miss: LOCK-003
+func TestKeAcquireSpinLock_OrdersThatCannotMeet(t *testing.T) {
+	clean(t, func(k *K) {
+		gate, a, b := lock(k), lock(k), lock(k)
+		for range 2 {
+			spawn(k, func(k *K) {
+				nested(k, gate, a, b)
+				nested(k, gate, b, a)
+			})
+		}
+	})
+	clean(t, func(k *K) {
+		x, y := &KMUTEX{}, fast(k)
+		KeInitializeMutex(k, x, 0)
+		wait(k, x)
+		ExAcquireFastMutex(k, y)
+		wait(k, x) // again
+		KeReleaseMutex(k, x, false)
+		ExReleaseFastMutex(k, y)
+		KeReleaseMutex(k, x, false)
+	})
+	clean(t, func(k *K) {
+		x, y := &KMUTEX{}, &KMUTEX{}
+		KeInitializeMutex(k, x, 0)
+		KeInitializeMutex(k, y, 0)
+		for _, m := range [][2]*KMUTEX{{x, y}, {y, x}} {
+			spawn(k, func(k *K) {
+				wait(k, m[0])
+				if KeWaitForSingleObject(k, m[1], Executive, KernelMode, false, rel(ms)) == 0 {
+					KeReleaseMutex(k, m[1], false)
+				}
+				KeReleaseMutex(k, m[0], false)
+			})
+		}
+	})
+}

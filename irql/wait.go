@@ -73,7 +73,7 @@ func KeWaitForSingleObject(k *K, object any, waitReason KWAIT_REASON, waitMode K
 	o := w.Header()
 	checkWaitLevel(k, d, timeout, o.ID)
 	mutex, _ := object.(*KMUTEX)
-	if mutex != nil && !ke.Owns(k, mutex.o.Owner) && (timeout == nil || *timeout != 0) {
+	if mutex != nil && !ke.Owns(k, mutex.o.Owner) && timeout == nil { // else the wait ends by itself
 		noteOrder(k, d, o.ID)
 	}
 	watchWait(k, o, timeout)
