@@ -52,16 +52,19 @@ type MDL struct {
 	pages int       // room for page numbers
 
 	process   *ke.Process // whose memory is locked
-	block     *Buffer     // that holds it, with MmAllocatePagesForMdl
-	havePages bool        // of MmAllocatePagesForMdl
+	own       bool        // of MmInitializeMdl
+	reserved  *reservation
+	block     *Buffer // that holds it, with MmAllocatePagesForMdl
+	havePages bool    // of MmAllocatePagesForMdl
 
-	buf     *Buffer // the memory described; nil before a partial MDL is built
-	count   uint32
-	source  *MDL // of a partial MDL
-	mapped  *Buffer
-	alias   *pool.Alias
-	lent    []lending
-	holding bool // the pool knows that buf is described
+	buf *Buffer // the memory described; nil before a partial MDL is built
+	// what the pool knows to be described: buf, unless MmAdvanceMdl has moved its beginning
+	described *Buffer
+	count     uint32
+	source    *MDL // of a partial MDL
+	mapped    *Buffer
+	alias     *pool.Alias
+	lent      []lending
 
 	root     *MDL   // of a partial MDL: whose pages they are in the end
 	rootLock uint32 // and its locks then
@@ -118,9 +121,13 @@ func (mdl *MDL) MdlFlags() uint16 {
 
 // checkMDL is the first check of every routine that is given an MDL.
 func checkMDL(k *irql.K, mdl *MDL, d ddi.ID) {
-	if mdl == nil {
+	if mdl == nil || mdl.m == nil {
+		what := "NULL"
+		if mdl != nil {
+			what = "memory that is no MDL"
+		}
 		ke.Report(k, verify.Finding{Rule: verify.MDL_016, Obj: d.String(), BugCheck: 0xD5,
-			Headline: fmt.Sprintf("%v is given NULL where an MDL is expected", d)})
+			Headline: fmt.Sprintf("%v is given %s where an MDL is expected", d, what)})
 		panic("internal error: went on with a nil MDL")
 	}
 	mdl.alive(k, d.String())
@@ -191,14 +198,14 @@ func (mdl *MDL) describe(k *irql.K, l pool.Loan) {
 	if mdl.buf != nil {
 		l.Owner, l.Seq = mdl.id, mdl.allocSeq
 		pool.LendAs(k, mdl.buf, l)
-		mdl.holding = true
+		mdl.described = mdl.buf
 	}
 }
 
 func (mdl *MDL) release(k *irql.K) {
-	if mdl.holding {
-		mdl.holding = false
-		pool.Return(k, mdl.buf, mdl.id)
+	if b := mdl.described; b != nil {
+		mdl.described = nil
+		pool.Return(k, b, mdl.id)
 	}
 }
 
@@ -251,6 +258,8 @@ func IoFreeMdl(k *irql.K, mdl *MDL) {
 	checkMDL(k, mdl, ddi.IoFreeMdl)
 	mdl.notLent(k, ddi.IoFreeMdl)
 	switch {
+	case mdl.own:
+		mdl.freedAsOther(k)
 	case mdl.block != nil: // not documented, but it is pool that both routines free (INFERRED)
 		pool.Free(k, ddi.IoFreeMdl, mdl.block, 0)
 		return

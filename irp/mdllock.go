@@ -119,6 +119,7 @@ func MmUnlockPages(k *irql.K, mdl *MDL) {
 				mdl.id), "unlock only after MmProbeAndLockPages has succeeded."))
 		return
 	}
+	mdl.notReserved(k, ddi.MmUnlockPages)
 	mdl.pagesNotLent(k, "MmUnlockPages")
 	mdl.unlock(k)
 	seq := ke.Call(k, ddi.MmUnlockPages, mdl.id)

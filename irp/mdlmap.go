@@ -122,8 +122,13 @@ func (s *mdlState) explain(k *ke.K, value any) (verify.Finding, bool) {
 }
 
 func (mdl *MDL) mapNow(k *irql.K, d ddi.ID, readOnly bool) *Buffer {
+	return mdl.mapAt(k, d, pool.MapAddress(mdl.m, mdl.buf), readOnly)
+}
+
+// mapAt makes the mapping of mdl at an address.
+func (mdl *MDL) mapAt(k *irql.K, d ddi.ID, addr uint64, readOnly bool) *Buffer {
 	off, _ := pool.Offset(mdl.buf)
-	mdl.alias = &pool.Alias{Obj: mdl.id, Addr: pool.MapAddress(mdl.m, mdl.buf), Start: off, Own: true}
+	mdl.alias = &pool.Alias{Obj: mdl.id, Addr: addr, Start: off, Own: true}
 	mdl.mapped = pool.Mapped(mdl.buf, mdl.alias, readOnly)
 	if mdl.flags&MDL_PARTIAL != 0 {
 		mdl.flags |= MDL_PARTIAL_HAS_BEEN_MAPPED
@@ -141,6 +146,9 @@ func (mdl *MDL) endMapping(seq uint64) {
 	}
 	if mdl.flags&MDL_PARTIAL_HAS_BEEN_MAPPED != 0 {
 		mdl.root.forgetPart(mdl)
+	}
+	if r := mdl.reserved; r != nil {
+		r.mdl, mdl.reserved = nil, nil
 	}
 	mdl.alias, mdl.mapped = nil, nil
 	mdl.flags &^= MDL_MAPPED_TO_SYSTEM_VA | MDL_PARTIAL_HAS_BEEN_MAPPED | MDL_PARENT_MAPPED_SYSTEM_VA
@@ -228,6 +236,8 @@ func MmUnmapLockedPages(k *irql.K, baseAddress *Buffer, mdl *MDL) {
 			fmt.Sprintf("MmUnmapLockedPages: %v is not mapped",
 				mdl.id), "MmUnlockPages unmaps as well; do one of both."))
 		return
+	case mdl.reserved != nil:
+		mdl.notReserved(k, ddi.MmUnmapLockedPages)
 	case baseAddress == nil || baseAddress.Address() != mdl.mapped.Address():
 		f := mdl.c4(verify.MDL_009, "0xb9", "a wrong address is unmapped",
 			fmt.Sprintf("MmUnmapLockedPages: the address given is not that of the mapping of %v",

@@ -120,6 +120,8 @@ func (mdl *MDL) Busy() string {
 		return "still has its pages"
 	case mdl.flags&MDL_MAPPED_TO_SYSTEM_VA != 0:
 		return "is still mapped"
+	case mdl.own && mdl.flags&MDL_PAGES_LOCKED != 0:
+		return "has its pages locked"
 	}
 	return ""
 }
@@ -134,6 +136,9 @@ func (mdl *MDL) Gone(_ verify.RuleID, seq uint64) {
 	}
 	mdl.freed, mdl.freeSeq = true, seq
 	mdl.endMapping(seq)
+	if k := mdl.m.Current(); k != nil && mdl.own {
+		mdl.release(k)
+	}
 }
 
 // MmFreePagesFromMdl frees the pages of an MDL of MmAllocatePagesForMdl. The MDL itself goes with ExFreePool.

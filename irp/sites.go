@@ -7,6 +7,7 @@ func Sites() []*ke.Site {
 	return []*ke.Site{
 		&siteLoadDriver,
 		&siteAllocateIrp, &siteMakeAssociated, &siteBuildIoctl, &siteBuildSync, &siteBuildAsync,
+		&siteMappingAddress,
 		&siteCreateDevice, &siteOpen, &siteLookaside, &siteAllocateMdl, &siteProbeLock,
 		&siteGetSystemAddress, &siteMapLockedPages, &siteCreateLink, &siteAllocateIrpEx,
 		&siteAllocatePool2, &siteAllocatePoolWithTag, &siteAllocatePoolZero, &siteAllocateUninit,

@@ -65,6 +65,8 @@ var cannotFail = allowed{
 	"KeGetCurrentThread":                           "there is always one",
 	"KeWaitForMultipleObjects":                     onlyAnswers,
 	"KeWaitForSingleObject":                        onlyAnswers,
+	"MmAdvanceMdl":                                 "only numbers in the MDL change",
+	"MmMapLockedPagesWithReservedMapping":          "made to succeed where memory is short",
 	"MmGetMdlVirtualAddress":                       "a field of the MDL",
 	"ObReferenceObjectByHandle":                    onlyAnswers,
 	"ZwUnloadDriver":                               onlyAnswers,

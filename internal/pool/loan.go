@@ -55,7 +55,7 @@ func LendAs(k *ke.K, v *Buffer, l Loan) {
 		l.Seq = b.h.m.Log().Len()
 	}
 	rec := loan{Loan: l, off: int(v.off), n: v.Len()}
-	if !l.Writable && b.typed() == nil {
+	if !l.Writable && b.c != nil {
 		b.guard |= gLent
 		if !b.h.opt.NoChecksum {
 			rec.sum = checksum(v.data)
@@ -80,7 +80,7 @@ func Return(k *ke.K, v *Buffer, owner trace.ID) {
 		}
 		b.ext.loans = list.Cut(b.ext.loans, i)
 		b.relent()
-		if !l.Writable && b.typed() == nil && !b.h.opt.NoChecksum && checksum(v.data) != l.sum {
+		if !l.Writable && b.c != nil && !b.h.opt.NoChecksum && checksum(v.data) != l.sum {
 			b.changedWhileLent(k, &l, "was changed through a pointer")
 		}
 		return
@@ -97,7 +97,7 @@ func Lent(v *Buffer) bool {
 func (b *block) relent() {
 	b.guard &^= gLent
 	for i := range b.ext.loans {
-		if !b.ext.loans[i].Writable && b.typed() == nil {
+		if !b.ext.loans[i].Writable && b.c != nil {
 			b.guard |= gLent
 		}
 	}

@@ -144,6 +144,14 @@ func (h *heap) address(k Kind, size int, cacheAligned bool) uint64 {
 	return a
 }
 
+// MapRange gives n simulated addresses in the system's own range, from the beginning of a page on.
+func MapRange(m *ke.Machine, n uint64) uint64 {
+	next := &state.On(m).next[regionMapping]
+	a := *next
+	*next = (a + n + PageSize - 1) &^ (PageSize - 1)
+	return a
+}
+
 // MapAddress gives a simulated address in the system's own range for a mapping of the view's bytes: another
 // page, the same place in it.
 func MapAddress(m *ke.Machine, v *Buffer) uint64 {
