@@ -95,6 +95,8 @@ type DEVICE_OBJECT struct {
 	special *SubsystemRules
 	seq     uint64
 	start   startState
+
+	extensionSize uint32 // what IoCreateDevice was asked for
 }
 
 var siteCreateDevice = ke.Site{Name: "fault/IoCreateDevice",
@@ -170,6 +172,7 @@ func IoCreateDevice(k *irql.K, drv *DRIVER_OBJECT, deviceExtensionSize uint32, d
 	}
 	dev := io.newDevice(drv, name)
 	dev.DeviceType, dev.Characteristics = deviceType, deviceCharacteristics
+	dev.extensionSize = deviceExtensionSize
 	if exclusive {
 		dev.Flags |= DO_EXCLUSIVE
 	}
@@ -240,7 +243,7 @@ func IoDeleteDevice(k *irql.K, dev *DEVICE_OBJECT) {
 	ke.Adds(k, ke.Use{Obj: dev.DriverObject.id, How: ke.A})
 	dev.deleted = true
 	ke.Call(k, ddi.IoDeleteDevice, dev.id)
-	io.dropDevice(dev)
+	io.dropDevice(k, dev)
 }
 
 // hold takes a reference for the I/O manager, which has another one while it does so.
@@ -257,14 +260,15 @@ func (io *ioManager) letGo(k *irql.K, d *DEVICE_OBJECT) {
 	}
 	d.Dereference()
 	ke.Adds(k, ke.Use{Obj: d.id, How: how})
-	io.dropDevice(d)
+	io.dropDevice(k, d)
 }
 
 // dropDevice takes a deleted device from the lists once nobody refers to it.
-func (io *ioManager) dropDevice(dev *DEVICE_OBJECT) {
+func (io *ioManager) dropDevice(k *irql.K, dev *DEVICE_OBJECT) {
 	if !dev.deleted || dev.refs > 0 {
 		return
 	}
+	dev.extensionGone(k)
 	for at := &dev.DriverObject.DeviceObject; *at != nil; at = &(*at).NextDevice {
 		if *at == dev {
 			*at = dev.NextDevice

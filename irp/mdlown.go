@@ -35,7 +35,8 @@ func MmSizeOfMdl(base *Buffer, length uint64) uint64 {
 // MmSizeOfMdl bytes of nonpaged pool. It is not built yet.
 //
 // IRQL: <= DISPATCH_LEVEL. Ownership: the caller's, who frees the memory itself once the MDL is neither
-// locked nor mapped. Rules: IRQL-001, MDL-006; later POOL-007 for IoFreeMdl. Reference: wdm/nf-wdm-mminitializemdl.
+// locked nor mapped. Rules: IRQL-001, MDL-006; later POOL-007 for IoFreeMdl. Reference:
+// wdm/nf-wdm-mminitializemdl.
 func MmInitializeMdl(k *irql.K, memoryDescriptorList *MDL, baseVa *Buffer, length uint64) {
 	const d = ddi.MmInitializeMdl
 	ke.Enter(k, d)

@@ -102,7 +102,7 @@ func ObDereferenceObject(k *irql.K, object any) {
 	io.gave(k, object)
 	switch o := object.(type) {
 	case *DEVICE_OBJECT:
-		io.dropDevice(o)
+		io.dropDevice(k, o)
 	case *FILE_OBJECT:
 		if o.refs == 0 {
 			io.lastGone(k, o)

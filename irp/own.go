@@ -39,14 +39,15 @@ func IoAllocateIrpEx(k *irql.K, dev *DEVICE_OBJECT, stackSize int8, chargeQuota 
 }
 
 // IoInitializeIrp makes an IRP of n locations in memory of the driver's own: a member of its device extension
-// or context, or a block that New[IRP] allocated. The driver gives the memory back itself; the IRP may be
+// or context, a block that New[IRP] allocated, or what As[IRP] makes of IoSizeOfIrp bytes of pool or of an
+// entry of a lookaside list. The driver gives the memory back itself; the IRP may be
 // initialised again whenever its creator holds it.
 //
 // IRQL: <= DISPATCH_LEVEL. Ownership: the caller creates it; its memory must be nonpaged and stay until the
-// IRP has come back. Rules: IRP-005, IRP-033, IRP-038, IRP-039, IRQL-001, POOL-018. Not modelled:
-// packetSize; Go makes the locations. Reference: wdm/nf-wdm-ioinitializeirp.
+// IRP has come back. Rules: IRP-005, IRP-018, IRP-033, IRP-038, IRP-039, IRQL-001, IRQL-018, POOL-011,
+// POOL-018, POOL-026. Not modelled: where the locations lie; Go makes them. Reference:
+// wdm/nf-wdm-ioinitializeirp.
 func IoInitializeIrp(k *irql.K, p *IRP, packetSize uint16, stackSize int8) {
-	_ = packetSize
 	const d = ddi.IoInitializeIrp
 	ke.Enter(k, d)
 	if p == nil {
@@ -62,7 +63,8 @@ func IoInitializeIrp(k *irql.K, p *IRP, packetSize uint16, stackSize int8) {
 		checkInitialize(k, p)
 	}
 	if !again {
-		*p = IRP{m: io.m, io: io, id: io.m.NewID(trace.IRP), origin: byInitialize, creator: ke.Acting(k)}
+		*p = IRP{m: io.m, io: io, id: io.m.NewID(trace.IRP), origin: byInitialize, creator: ke.Acting(k),
+			mem: p.mem}
 		io.link(p)
 	}
 	stackSize = max(stackSize, 0) // sending it is IRP-004 as with 0 (INFERRED: nothing checks the number)
@@ -70,6 +72,7 @@ func IoInitializeIrp(k *irql.K, p *IRP, packetSize uint16, stackSize int8) {
 		p.locs = make([]IO_STACK_LOCATION, stackSize)
 	}
 	p.stackCount = stackSize
+	p.checkMemory(k, packetSize, stackSize)
 	p.reinitialise()
 	p.allocSeq = ke.CallArg(k, d, p.id, uint64(stackSize))
 }

@@ -187,6 +187,13 @@ func nameOf(r resident) string {
 	return "a " + reflect.TypeOf(r).Elem().Name()
 }
 
+// Inside calls fn with a pointer to every structure in what v points to, the outermost first.
+func Inside(v any, fn func(obj any)) {
+	if p := reflect.ValueOf(v); p.Kind() == reflect.Pointer && !p.IsNil() {
+		eachInside(p.Type().Elem(), p.UnsafePointer(), fn)
+	}
+}
+
 // eachInside calls fn with a pointer to every structure in *v, the outermost first.
 func eachInside(t reflect.Type, p unsafe.Pointer, fn func(obj any)) {
 	switch t.Kind() {
