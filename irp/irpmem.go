@@ -22,7 +22,7 @@ func (p *IRP) checkMemory(k *irql.K, packetSize uint16, n int8) {
 			Headline: "IoInitializeIrp on memory that may be paged out: it is touched at DISPATCH_LEVEL",
 			Fix:      "use nonpaged pool, a nonpaged lookaside list or the device extension."})
 	}
-	if n < 0 || packetSize < IoSizeOfIrp(n) {
+	if packetSize < IoSizeOfIrp(n) {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_018, Obj: p.id.String(),
 			Headline: fmt.Sprintf("IoInitializeIrp: a packet of %d bytes has no room for %d stack locations",
 				packetSize, n),

@@ -138,12 +138,10 @@ func TestIoInitializeIrp_Sizes(t *testing.T) {
 	tripsEach(t, verify.POOL_011, does(func(k *irql.K) { // the memory is too small for the packet
 		irp.IoInitializeIrp(k, irp.As[irp.IRP](alloc(k, irpBytes(1))), irp.IoSizeOfIrp(2), 2)
 	}))
-	for _, n := range []int8{2, -1} { // the packet is too small for the locations
-		f := tripsEach(t, verify.IRP_018, does(func(k *irql.K) {
-			irp.IoInitializeIrp(k, new(irp.IRP), irp.IoSizeOfIrp(1), n)
-		}))
-		assert.Contains(t, f.Headline, "no room for")
-	}
+	f := tripsEach(t, verify.IRP_018, does(func(k *irql.K) { // the packet is too small for the locations
+		irp.IoInitializeIrp(k, new(irp.IRP), irp.IoSizeOfIrp(1), 2)
+	}))
+	assert.Contains(t, f.Headline, "no room for")
 	passes(t, does(func(k *irql.K) { // more than is needed
 		b := alloc(k, irpBytes(3))
 		irp.IoInitializeIrp(k, irp.As[irp.IRP](b), irp.IoSizeOfIrp(3), 2)
