@@ -149,8 +149,8 @@ func startCaught(fn func()) {
 	fn()
 }
 
-// TestStartIo_NoMistakeIsACrash: whatever a driver does with these routines is a finding or nothing, also in a
-// run that goes on.
+// TestStartIo_NoMistakeIsACrash: whatever a driver does with these routines is a finding or nothing, also in
+// a run that goes on.
 func TestStartIo_NoMistakeIsACrash(t *testing.T) {
 	m := ke.New(ke.Config{})
 	t.Cleanup(m.Close)

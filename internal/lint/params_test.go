@@ -35,9 +35,7 @@ var withoutK = allowed{
 	"irp.RtlUshortByteSwap":                "arithmetic",
 	"irp.RtlUlongByteSwap":                 "arithmetic",
 	"irp.RtlUlonglongByteSwap":             "arithmetic",
-	"ntstatus.RtlNtStatusToDosError": "ntstatus lies below K (style.md 1, rule 2)",
-	"irp.IoSizeOfIrp":                "arithmetic",
-	"irp.MmSizeOfMdl":                "arithmetic",
+	"irp.MmSizeOfMdl":                      "arithmetic",
 }
 
 // otherCount are the DDIs whose parameter count differs from the C function's for a reason.
