@@ -60,7 +60,7 @@ func (d *DEVICE_OBJECT) prepareStart(m *ke.Machine) {
 // CurrentIrp is the IRP that StartIo was called with last, nil after IoStartNextPacket found none. It means
 // something only for drivers with a StartIo routine.
 func (d *DEVICE_OBJECT) CurrentIrp() *IRP {
-	d.DriverObject.io.m.AddsOn(ke.Use{Obj: startOf(d.id), How: ke.R})
+	ke.Accesses(d.DriverObject.io.m.Current(), ke.Use{Obj: startOf(d.id), How: ke.R})
 	return d.start.current
 }
 
