@@ -93,7 +93,7 @@ func (s *realStack) start(r *realRun) {
 	s.runs = append(s.runs, r)
 	s.as(creatorDevice, func(k *irql.K) {
 		irql.KeInitializeSpinLock(k, &r.lock)
-		r.create(&realWorld{s: s, r: r, k: k})
+		r.create(&realWorld{s: s, r: r, k: k, iosb: irp.StackVar[irp.IO_STATUS_BLOCK](k)})
 		r.ended = true
 	})
 }
@@ -196,8 +196,9 @@ func (p *realPacket) signal(e event)            { irql.KeSetEvent(p.k, e.(*irql.
 func (p *realPacket) await(e event)             { waitFor(p.k, e.(*irql.KEVENT)) }
 func (p *realPacket) in(k *irql.K) *realPacket  { return &realPacket{p.s, p.r, k, p.p, p.level} }
 
+// newEvent makes an event for its caller, so it cannot be a local variable of its own.
 func newEvent(k *irql.K) *irql.KEVENT {
-	e := irql.OnStack[irql.KEVENT](k)
+	e := new(irql.KEVENT)
 	irql.KeInitializeEvent(k, e, irql.NotificationEvent, false)
 	return e
 }
@@ -283,7 +284,6 @@ func (w *realWorld) allocate(locations int8) packet {
 }
 
 func (w *realWorld) build(_ int8, e event) packet {
-	w.iosb = irp.StackVar[irp.IO_STATUS_BLOCK](w.k)
 	return w.packet(irp.IoBuildDeviceIoControlRequest(w.k, ioctlTest, w.s.devices[0], nil, 0, nil, 0, false,
 		e.(*irql.KEVENT), w.iosb.Get()))
 }

@@ -60,17 +60,22 @@ func As[T any](b *Buffer) *T {
 	return v
 }
 
-// StackBuffer is a local array of n bytes of the routine that runs now; it is gone when that returns.
+// StackBuffer is a local array of n bytes of the function that calls StackBuffer, a callback or a helper; it
+// is gone when that returns.
 //
-// IRQL: any. Ownership: the routine's. Rules: POOL-026 when it is used or still lent after the return.
+// IRQL: any. Ownership: the function's. Rules: POOL-026 when it is used or still lent after the return.
 // Reference: none; it is not a routine of Windows.
+//
+//go:noinline
 func StackBuffer(k *irql.K, n int) *Buffer { return pool.StackBuffer(k, n) }
 
-// StackVar is a local variable of the routine that runs now, for what is handed to others by address: an
-// event, an IO_STATUS_BLOCK, an address. It is gone when the routine returns.
+// StackVar is a local variable of the function that calls StackVar, a callback or a helper, for what is
+// handed to others by address: an event, an IO_STATUS_BLOCK, an address. It is gone when the function
+// returns.
 //
-// IRQL: any. Ownership: the routine's. Rules: POOL-026 when it is used or still lent after the return;
+// IRQL: any. Ownership: the function's. Rules: POOL-026 when it is used or still lent after the return;
 // OBJ-002. Reference: none; it is not a routine of Windows.
 //
 //go:norace
+//go:noinline
 func StackVar[T any](k *irql.K) *Typed[T] { return pool.StackVar[T](k) }

@@ -80,6 +80,7 @@ func (r *resident) fresh(k *K) bool {
 		return false
 	}
 	ke.Alive(k, r.id)
+	ke.CheckFunctions(k)
 	return r.goneRule == verify.NoRule
 }
 
@@ -146,16 +147,44 @@ func (r *resident) reportUnusable(k *K, d ddi.ID, unborn verify.RuleID) {
 }
 
 func (r *resident) reportGone(k *K, d ddi.ID) {
-	ke.Report(k, verify.Finding{Rule: r.goneRule, Obj: r.id.String(),
+	f := verify.Finding{Rule: r.goneRule, Obj: r.id.String(),
 		Headline: d.String() + " on " + r.id.String() + ", whose memory is gone",
 		Places: []verify.Place{{Label: "initialised", Seq: r.initSeq},
 			{Label: "memory gone", Seq: r.goneSeq}},
-		Fix: "wait for the last user before the routine returns, or allocate the object."})
+		Fix: "wait for the last user before the routine returns, or allocate the object."}
+	if r.goneRule == verify.POOL_026 {
+		f.BugCheck = 0xDC
+	}
+	if r.goneRule == verify.OBJ_002 {
+		f.Headline = d.String() + " on " + r.id.String() +
+			", a local variable of a function that has returned"
+		f.Also, f.BugCheck = []verify.RuleID{verify.POOL_026}, 0x139
+		f.Args[0] = verify.Arg{Value: "3", Meaning: "a list entry was corrupted"}
+		f.Fix = "wait for the last user before the function returns (cancel first, then wait without a " +
+			"time-out), or allocate the object."
+	}
+	ke.Report(k, f)
 }
 
 // Gone tells the object that its memory is no more; later uses are findings of rule. Pool and stack call
 // it.
-func (r *resident) Gone(rule verify.RuleID, seq uint64) { r.goneRule, r.goneSeq = rule, seq }
+func (r *resident) Gone(rule verify.RuleID, seq uint64) {
+	if rule == verify.POOL_026 && r.dispatcher() && r.run.FunctionEnds() {
+		// The routine goes on, and its next functions have their variables where the list of waiters was:
+		// 0x139 rather than 0xDC.
+		rule = verify.OBJ_002
+	}
+	r.goneRule, r.goneSeq = rule, seq
+}
+
+// dispatcher reports whether the object has a list of waiters.
+func (r *resident) dispatcher() bool {
+	switch r.id.Kind() {
+	case trace.KEvent, trace.Mutex, trace.Semaphore, trace.Timer:
+		return true
+	}
+	return false
+}
 
 // stackGone is Gone for an object in the frame of a routine that returns.
 func (r *resident) stackGone(k *K) {
@@ -167,9 +196,11 @@ func (r *resident) stackGone(k *K) {
 }
 
 // OnStack makes an object that lies, as far as the simulator is concerned, on the kernel stack of the
-// routine that runs now: it dies when that routine returns. In C it is a local variable.
+// function that calls OnStack: it dies when that returns, be it a callback or a helper. In C it is a local
+// variable, and a helper that initialises one for its caller is given its address.
 //
 //go:norace
+//go:noinline
 func OnStack[T any, P interface {
 	*T
 	ke.Dier
@@ -177,7 +208,7 @@ func OnStack[T any, P interface {
 }](k *K) *T {
 	p := new(T)
 	P(p).setOnStack()
-	ke.OnStack(k, P(p))
+	ke.OnFunction(k, P(p), 0)
 	return p
 }
 

@@ -125,6 +125,7 @@ func (k *K) takesAPC() bool {
 
 // DeliverAPCs runs the kernel APCs queued to k's thread that can be delivered now, special ones first.
 func DeliverAPCs(k *K) {
+	CheckFunctions(k)
 	for k.takesAPC() {
 		a := k.apcs[0]
 		k.apcs = list.Cut(k.apcs, 0)

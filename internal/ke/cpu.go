@@ -267,6 +267,7 @@ func RunsOf(id trace.ID) trace.ID { return id | 1<<54 }
 // borrow runs fn as a call at DISPATCH_LEVEL on processor c, on the stack that by runs on, with a K of its
 // own.
 func (m *Machine) borrow(c *cpu, by *K, who Actor, past uint64, fn func(k *K)) {
+	CheckFunctions(by)
 	k := &c.dpcK
 	k.actor, k.past, k.next, k.wants = who, past, k.next[:0], nil
 	k.within = k.within[:0]

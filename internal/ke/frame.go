@@ -209,23 +209,20 @@ func (f *Frame) EntryIRQL() uint8 { return f.irql }
 // entered at.
 func (f *Frame) SetEntryIRQL(irql uint8) { f.irql = irql }
 
-type stackObject struct{ obj any }
+type stackObject struct {
+	obj  any
+	call goCall // whose local variable it is; none for what lives until the callback returns
+}
 
 // Dier is a frame-scoped object that wants to know when its routine returns.
 type Dier interface{ StackGone(k *K) }
 
 // OnStack ties obj to the routine that runs now, as if it lay on its kernel stack.
-func OnStack(k *K, obj any) { k.stack = append(k.stack, stackObject{obj}) }
+func OnStack(k *K, obj any) { k.stack = append(k.stack, stackObject{obj: obj}) }
 
 func dieStack(k *K, f *Frame) {
 	for i := len(k.stack) - 1; i >= f.stack; i-- {
-		obj := k.stack[i].obj
-		for _, fn := range k.m.OnStackDeath {
-			fn(k, obj)
-		}
-		if d, ok := obj.(Dier); ok {
-			d.StackGone(k)
-		}
+		k.endObject(k.stack[i].obj, endsCallback)
 		k.stack[i] = stackObject{}
 	}
 	k.stack = k.stack[:f.stack]

@@ -124,6 +124,8 @@ type Machine struct {
 	log     trace.Log
 	stacks  [][]uintptr // by event
 	rest    mark        // what contexts did until they gave the baton back
+	calls   []goFrame   // scratch of goFrames
+	ending  ending      // what on the stack ends is being told
 	races   *races      // nil when nobody looks for races
 	unused  *races      // that of an earlier run
 	counts  [trace.NumKinds]uint64
@@ -199,7 +201,7 @@ func (m *Machine) Reset(cfg Config) {
 	m.cfg = cfg
 	m.log.Reset(events)
 	m.cur, m.dead, m.running, m.last, m.crash, m.in = nil, false, false, nil, nil, nil
-	m.cut = false
+	m.cut, m.ending = false, notEnding
 	m.race = cfg.TimersRace
 	m.resetCPUs(cfg.Processors)
 	m.retired, m.born = list.Add(m.retired, m.born), m.born[:0]

@@ -176,6 +176,7 @@ func (m *Machine) pointSlow(k *K) {
 			" scheduling points): the drivers or " +
 			"programs never come to rest; Options.MaxSteps sets the limit"))
 	}
+	CheckFunctions(k)
 	k.t.active = k
 	a := m.decide(k.t)
 	if a == nil {

@@ -51,6 +51,7 @@ func (m *Machine) yield(k *K) bool {
 	if m.steps >= m.cfg.MaxSteps {
 		m.pointSlow(k)
 	}
+	CheckFunctions(k)
 	if m.idle++; m.idle == idleTurns && m.steps-m.acted > idleTurns {
 		m.livelock(k, idleTurns)
 	}

@@ -153,6 +153,7 @@ func Stall(k *K, d int64) {
 	if d <= 0 {
 		return
 	}
+	CheckFunctions(k)
 	busy := &SpinLock{held: true}
 	m.arm(&timeout{at: m.now + d, fire: func(*Machine) { busy.held = false }})
 	for busy.held {

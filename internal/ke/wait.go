@@ -224,6 +224,7 @@ func (m *Machine) poll(k *K, objs []*Object, all bool) ntstatus.NTSTATUS {
 const wokenForAPC = ntstatus.NTSTATUS(0xFFFFFFFE)
 
 func (m *Machine) block(k *K, end int64, why string) ntstatus.NTSTATUS {
+	CheckFunctions(k)
 	t := k.t
 	for i := range t.blocks {
 		o := t.blocks[i].obj

@@ -22,8 +22,9 @@ const (
 	gReadOnly                    // view, for stores: read-only mapping
 	gRaces                       // the race detector wants to know
 	gUnwritten                   // handed out uninitialised, and not known to be written from end to end
+	gStack                       // a local variable: its function may have returned
 
-	onLoad  = gGone | gPageable | gPoints | gTaken | gAlias | gRaces | gUnwritten
+	onLoad  = gGone | gPageable | gPoints | gTaken | gAlias | gRaces | gUnwritten | gStack
 	onStore = onLoad | gLent | gReadOnly
 )
 
@@ -192,6 +193,9 @@ func (h *heap) enter(k *ke.K, b *block, r *Request) {
 	b.guard = h.points
 	if r.Kind.Pageable() {
 		b.guard |= gPageable
+	}
+	if r.Kind == Stack {
+		b.guard |= gStack
 	}
 	b.id = h.m.NewID(trace.Pool)
 	b.addr = h.address(r.Kind, r.Size, r.CacheAligned)

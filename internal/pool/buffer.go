@@ -202,6 +202,9 @@ func (b *Buffer) checked(off, n int, write, access bool) []byte {
 	if b.blk.guard&(gPoints|gRaces) != 0 {
 		b.announce(k, off, n, write, access)
 	}
+	if b.blk.guard&gStack != 0 {
+		ke.CheckFunctions(k)
+	}
 	g := b.blk.guard | b.guard
 	if g&gGone != 0 {
 		b.touchGone(k, off, write)

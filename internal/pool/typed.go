@@ -45,6 +45,9 @@ func (t *Typed[T]) check() {
 	if t.blk.guard&gPoints != 0 {
 		ke.Accesses(k, ke.Use{Obj: t.blk.id, How: ke.W})
 	}
+	if t.blk.guard&gStack != 0 {
+		ke.CheckFunctions(k)
+	}
 	g := t.blk.guard
 	if g&gGone != 0 {
 		t.blk.root.touchGone(k, 0, false)
@@ -112,19 +115,23 @@ func New[T any](k *ke.K, r *Request) *Typed[T] {
 	return t
 }
 
-// StackBuffer makes n bytes that die with the routine that runs now.
+// StackBuffer makes n bytes that die with the function that calls the routine which calls StackBuffer.
+//
+//go:noinline
 func StackBuffer(k *ke.K, n int) *Buffer {
 	b := Alloc(k, &Request{Kind: Stack, Size: n, Uninitialized: true})
-	ke.OnStack(k, StackMemory{b.blk})
+	ke.OnFunction(k, StackMemory{b.blk}, 1)
 	return b
 }
 
-// StackVar makes a variable that dies with the routine that runs now. It starts as the zero value.
+// StackVar makes a variable that dies with the function that calls the routine which calls StackVar. It
+// starts as the zero value.
 //
 //go:norace
+//go:noinline
 func StackVar[T any](k *ke.K) *Typed[T] {
 	t := New[T](k, &Request{Kind: Stack})
-	ke.OnStack(k, StackMemory{&t.blk})
+	ke.OnFunction(k, StackMemory{&t.blk}, 1)
 	return t
 }
 

@@ -1,0 +1,127 @@
+package ke
+
+import (
+	"math/bits"
+
+	"calloutsim/internal/list"
+)
+
+// A local variable of C ends with its function, which may be a helper of the callback that runs. Nobody tells
+// the simulator that a Go function returns, but its stack does: the frames that lie on it say which calls
+// have not returned yet. So what OnFunction ties to a call is looked for whenever another context, or a
+// callback, might run next, and whenever it is used. Nothing in here depends on where the stack lies, which
+// Go may change: a frame is known by its distance from the stack's bottom and by where it and all its callers
+// return to. What is left undistinguished are two calls by the same statement, with nothing in between that
+// looks: a function called in a loop again and again. A function that was compiled into its caller ends with
+// that.
+
+// goFrame is a call on the stack of a goroutine: where its frame lies, and the address it returns to.
+type goFrame struct{ at, ret uintptr }
+
+// goCall names a call that has not returned, by the depth of its frame and a hash of the addresses that it
+// and its callers return to. The zero goCall is none.
+type goCall struct {
+	depth uintptr
+	hash  uint64
+}
+
+// goFrames are the calls on the stack of the goroutine that runs, the innermost first.
+//
+//go:noinline
+func (m *Machine) goFrames() []goFrame {
+	for {
+		if n := readStack(m.calls); n < len(m.calls) {
+			return m.calls[:n]
+		}
+		m.calls = make([]goFrame, 2*len(m.calls)+64)
+	}
+}
+
+// further takes the address that a call returns to into the hash of its callers. It must be quick above all:
+// two chains of calls that have the same hash are only not told apart.
+func further(h uint64, ret uintptr) uint64 { return bits.RotateLeft64(h, 7) + uint64(ret) }
+
+// callAt names the call that f[at] is.
+func callAt(f []goFrame, at int) goCall {
+	base := f[len(f)-1].at
+	c := goCall{depth: base - f[at].at}
+	for i := len(f) - 1; i >= at; i-- {
+		c.hash = further(c.hash, f[i].ret)
+	}
+	return c
+}
+
+// stands reports whether c has not returned yet.
+func (c goCall) stands(f []goFrame) bool {
+	base, h := f[len(f)-1].at, uint64(0)
+	for i := len(f) - 1; i >= 0; i-- {
+		d := base - f[i].at
+		h = further(h, f[i].ret)
+		if d >= c.depth {
+			return d == c.depth && h == c.hash
+		}
+	}
+	return false
+}
+
+// OnFunction is OnStack for a local variable: it ties obj to the call of the function whose variable it is.
+// That is the caller of OnFunction's caller, or skip calls further out; none of those between may be compiled
+// into its caller.
+//
+//go:noinline
+func OnFunction(k *K, obj any, skip int) {
+	o := stackObject{obj: obj}
+	if f := k.m.goFrames(); len(f) > ownFrames+2+skip {
+		o.call = callAt(f, ownFrames+2+skip)
+	}
+	k.stack = append(k.stack, o)
+}
+
+// CheckFunctions ends the local variables of functions of k that have returned. It is called wherever such a
+// variable is used, or code may run for which it must be gone.
+func CheckFunctions(k *K) {
+	if len(k.stack) > 0 && k.m.ending == notEnding {
+		k.endFunctions()
+	}
+}
+
+//go:noinline
+func (k *K) endFunctions() {
+	f := k.m.goFrames()
+	for i := len(k.stack) - 1; i >= 0; i-- {
+		s := k.stack[i]
+		if s.call == (goCall{}) || s.call.stands(f) {
+			continue
+		}
+		k.stack = list.Cut(k.stack, i)
+		for j := range k.frames {
+			if k.frames[j].stack > i {
+				k.frames[j].stack--
+			}
+		}
+		k.endObject(s.obj, endsFunction)
+	}
+}
+
+// FunctionEnds reports whether what ends now ends with a function of a callback that still runs.
+func (s *Stamp) FunctionEnds() bool { return s.m != nil && s.m.ending == endsFunction }
+
+// ending says with what an object on the stack ends, while it is told so.
+type ending uint8
+
+const (
+	notEnding ending = iota
+	endsCallback
+	endsFunction
+)
+
+func (k *K) endObject(obj any, with ending) {
+	k.m.ending = with
+	defer func() { k.m.ending = notEnding }()
+	for _, fn := range k.m.OnStackDeath {
+		fn(k, obj)
+	}
+	if d, ok := obj.(Dier); ok {
+		d.StackGone(k)
+	}
+}
