@@ -27,6 +27,11 @@ func (p *placed[T]) each(fn func(obj any)) {
 func (p *placed[T]) trash() { trashValue(&p.v) }
 
 //go:norace
+func (p *placed[T]) changed() string {
+	return changedValue(reflect.TypeFor[T](), unsafe.Pointer(&p.v), reflect.TypeFor[T]().String())
+}
+
+//go:norace
 func (p *placed[T]) within(q unsafe.Pointer) bool {
 	return inside(q, unsafe.Pointer(&p.v), unsafe.Sizeof(p.v))
 }
@@ -57,7 +62,7 @@ func As[T any](v *Buffer) (value *T, fresh bool) {
 	case *placed[T]:
 		return &t.v, false
 	case *Typed[T]:
-		return &t.v, false
+		return t.at(), false
 	}
 	panic(ke.Misuse(fmt.Sprintf("As: %v holds a value of another type than %v already", b.id,
 		reflect.TypeFor[T]())))

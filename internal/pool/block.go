@@ -285,6 +285,9 @@ func (h *heap) bury(b *block) {
 	}
 	c := b.c
 	if c == nil {
+		if b.typed() != nil && !h.opt.NoQuarantine {
+			h.detain(b, nil)
+		}
 		return
 	}
 	if c.pages != nil {

@@ -263,13 +263,8 @@ func trash(t reflect.Type, p unsafe.Pointer) {
 	case reflect.Bool:
 		*(*bool)(p) = true
 	case reflect.Struct:
-		if reflect.PointerTo(t).Implements(residentType) {
+		if spared(t) {
 			return
-		}
-		for _, pkg := range kernelPackages {
-			if t.PkgPath() == pkg {
-				return
-			}
 		}
 		for i := range t.NumField() {
 			f := t.Field(i)

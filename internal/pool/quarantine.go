@@ -6,10 +6,18 @@ import (
 	"calloutsim/internal/verify"
 )
 
-// quarantined is the memory of a freed block that must not change any more.
+// quarantined is the memory of a freed block that must not change any more: its bytes, a Go value, or both.
 type quarantined struct {
 	b *block
-	c *chunk
+	c *chunk // nil: a Go value alone
+}
+
+// bytes are how many q keeps from serving again.
+func (q *quarantined) bytes() int {
+	if q.c == nil {
+		return 0
+	}
+	return len(q.c.mem)
 }
 
 // Limits of the quarantine; what no longer fits is looked at and may serve again.
@@ -24,14 +32,16 @@ const foundLate = "found when the quarantine was checked"
 // detain puts freed memory in quarantine.
 func (h *heap) detain(b *block, c *chunk) {
 	h.quarantine = append(h.quarantine, quarantined{b, c})
-	h.held += len(c.mem)
+	h.held += h.quarantine[len(h.quarantine)-1].bytes()
 	for len(h.quarantine)-h.oldest > quarantineBlocks || h.held > quarantineBytes {
 		q := h.quarantine[h.oldest]
 		h.quarantine[h.oldest] = quarantined{}
 		h.oldest++
-		h.held -= len(q.c.mem)
+		h.held -= q.bytes()
 		h.inspect(q)
-		h.putChunk(q.c)
+		if q.c != nil {
+			h.putChunk(q.c)
+		}
 	}
 	if h.oldest >= quarantineBlocks {
 		h.quarantine = list.Add(h.quarantine[:0], h.quarantine[h.oldest:])
@@ -41,6 +51,12 @@ func (h *heap) detain(b *block, c *chunk) {
 
 // inspect looks whether freed memory was written. Who wrote is not known, only whose it was.
 func (h *heap) inspect(q quarantined) {
+	if v := q.b.typed(); v != nil {
+		h.inspectValue(q.b, v)
+	}
+	if q.c == nil {
+		return
+	}
 	at := changedAt(q.c.mem[canarySize : canarySize+int(q.b.size)])
 	if at < 0 {
 		return

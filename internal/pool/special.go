@@ -16,7 +16,7 @@ import (
 // at when the block is freed.
 //
 // Modelled: what Windows does, and stack memory as well. Not modelled: "verify start"; memory of typed
-// allocations, which may hold Go pointers and must stay where the collector sees it.
+// allocations that hold Go pointers and must stay where the collector sees them.
 //
 // Addresses here are those of the host: they differ from run to run and appear in no event and no report.
 

@@ -49,7 +49,11 @@ func (s *special) find(addr uintptr) (*block, int) {
 // faulted words an access to off that the host's memory protection stopped. Whether it was a read or a
 // write is not known.
 func (b *block) faulted(off int) verify.Finding {
-	where := fmt.Sprintf("%v%+#x", b.id, off)
+	where, through := fmt.Sprintf("%v%+#x", b.id, off), "a slice kept from Bytes"
+	fix := "do not keep what Bytes returns beyond the next call of a routine."
+	if b.typed() != nil {
+		through, fix = "a pointer kept from Get", "call Get for every access, and not after the free."
+	}
 	switch {
 	case b.guard&gGone == 0:
 		return verify.Finding{Rule: verify.POOL_011, BugCheck: 0xD6,
@@ -59,17 +63,17 @@ func (b *block) faulted(off int) verify.Finding {
 			Fix: "compute the length before the access."}
 	case b.kind == Stack:
 		return verify.Finding{Rule: verify.POOL_026, BugCheck: 0xDC,
-			Headline: fmt.Sprintf("%s is touched through a slice kept from Bytes, but the routine whose "+
-				"stack it was on has returned", where),
+			Headline: fmt.Sprintf("%s is touched through %s, but the routine whose stack it was on has "+
+				"returned", where, through),
 			Args: [4]verify.Arg{arg(where, "address below the stack pointer")},
 			Fix: "allocate what must outlive the routine, or wait in the routine until nobody uses it any " +
 				"more."}
 	}
 	return verify.Finding{Rule: verify.POOL_013, BugCheck: 0xD5,
-		Headline: fmt.Sprintf("%s is touched after it was freed, through a slice kept from Bytes (%s)", where,
+		Headline: fmt.Sprintf("%s is touched after it was freed, through %s (%s)", where, through,
 			b.describe()),
 		Args: [4]verify.Arg{arg(where, "memory referenced"),
 			arg("?", "0 read, 1 write: a fault does not say"), arg("0x0", "code address"),
 			arg("0x0", "reserved")},
-		Fix: "do not keep what Bytes returns beyond the next call of a routine."}
+		Fix: fix}
 }

@@ -15,6 +15,7 @@ import (
 type Typed[T any] struct {
 	blk block
 	ext extra
+	own *T // where the value is in special pool; else nil
 	v   T
 }
 
@@ -23,15 +24,31 @@ type typedBytes interface {
 	contents() *contents
 	each(fn func(obj any))
 	trash()
+	changed() string // the member written since trash, "" when none was
 	within(p unsafe.Pointer) bool
 }
 
-// Get returns the value, for use at once. Rules: POOL-013, POOL-026, IRQL-008.
+// Get returns the value, for use at once: a pointer that is kept until after the free leads to poison, and
+// what is written through it is found at the end of the run (POOL-013). With special pool every access
+// through it is found at once, if T holds no Go pointers. Rules: POOL-013, POOL-026, IRQL-008.
 //
 //go:norace
 func (t *Typed[T]) Get() *T {
 	if t.blk.guard&onLoad != 0 {
 		t.check()
+	}
+	if t.own != nil {
+		return t.own
+	}
+	return &t.v
+}
+
+// at is the value, whoever asks.
+//
+//go:norace
+func (t *Typed[T]) at() *T {
+	if t.own != nil {
+		return t.own
 	}
 	return &t.v
 }
@@ -81,19 +98,24 @@ func (t *Typed[T]) Handle() *Buffer {
 }
 
 //go:norace
-func (t *Typed[T]) contents() *contents { return contentsOf(&t.v) }
+func (t *Typed[T]) contents() *contents { return contentsOf(t.at()) }
 
 //go:norace
 func (t *Typed[T]) each(fn func(obj any)) {
-	eachInside(reflect.TypeFor[T](), unsafe.Pointer(&t.v), fn)
+	eachInside(reflect.TypeFor[T](), unsafe.Pointer(t.at()), fn)
 }
 
 //go:norace
-func (t *Typed[T]) trash() { trashValue(&t.v) }
+func (t *Typed[T]) trash() { trashValue(t.at()) }
+
+//go:norace
+func (t *Typed[T]) changed() string {
+	return changedValue(reflect.TypeFor[T](), unsafe.Pointer(t.at()), reflect.TypeFor[T]().String())
+}
 
 //go:norace
 func (t *Typed[T]) within(p unsafe.Pointer) bool {
-	return inside(p, unsafe.Pointer(&t.v), unsafe.Sizeof(t.v))
+	return inside(p, unsafe.Pointer(t.at()), unsafe.Sizeof(t.v))
 }
 
 func inside(p, start unsafe.Pointer, n uintptr) bool {
@@ -112,6 +134,7 @@ func New[T any](k *ke.K, r *Request) *Typed[T] {
 	q := *r
 	q.Size = int(unsafe.Sizeof(t.v))
 	h.enter(k, &t.blk, &q)
+	t.own = (*T)(h.ownPages(&t.blk, reflect.TypeFor[T]()))
 	return t
 }
 
