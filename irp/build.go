@@ -63,6 +63,7 @@ func IoBuildDeviceIoControlRequest(k *irql.K, ioControlCode uint32, dev *DEVICE_
 	io := state.Of(k)
 	p := io.newIRP(k, dev.StackSize, byIoctl)
 	p.bind(k, event, ioStatusBlock)
+	p.notePlain(k)
 	l := p.loc(p.stackCount)
 	l.major, l.filled = IRP_MJ_DEVICE_CONTROL, true
 	if internalDeviceIoControl {
@@ -93,6 +94,13 @@ func (p *IRP) bind(k *irql.K, event *irql.KEVENT, iosb *IO_STATUS_BLOCK) {
 			Code: verify.Arg{Value: "0xc", Meaning: "memory given to a build routine is gone before the IRP"},
 			What: "the event or the I/O status block of " + p.id.String(),
 			Fix:  "when IoCallDriver returned STATUS_PENDING, wait for the event before freeing it."})
+	}
+}
+
+// notePlain remembers a status block in plain Go memory: in C it is a local variable, or lies in pool.
+func (p *IRP) notePlain(k *irql.K) {
+	if p.userIosb != nil {
+		ke.NotePlain(k, unsafe.Pointer(p.userIosb), "the I/O status block of its request", 1)
 	}
 }
 
@@ -186,6 +194,7 @@ func IoBuildSynchronousFsdRequest(k *irql.K, majorFunction uint32, dev *DEVICE_O
 		startingOffset)
 	if p != nil {
 		p.bind(k, event, ioStatusBlock)
+		p.notePlain(k)
 	}
 	return p
 }

@@ -2,6 +2,7 @@ package irql
 
 import (
 	"fmt"
+	"unsafe"
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
@@ -13,7 +14,9 @@ import (
 type header struct {
 	resident
 	o       ke.Object
-	setting int // calls that are about to signal the object
+	setting int    // calls that are about to signal the object
+	frame   uint64 // serial of the callback that initialised it
+	noted   bool   // that it lies in plain memory
 }
 
 // Header gives the object as the mechanism sees it, for packages that model parts of the system.
@@ -53,7 +56,22 @@ func (h *header) initialise(k *K, d ddi.ID, id trace.Kind, kind ke.ObjectKind, s
 	}
 	h.born(k, d, id)
 	h.o = ke.Object{Kind: kind, ID: h.id, Signal: signal}
-	h.setting = 0
+	h.setting, h.frame, h.noted = 0, 0, false
+	if f := ke.Top(k); f != nil {
+		h.frame = f.Serial
+	}
+}
+
+// notePlain remembers an event in plain Go memory that one callback initialises and waits for, as C does with
+// a local variable.
+func (e *KEVENT) notePlain(k *K) {
+	if e.onStack || e.noted {
+		return
+	}
+	if f := ke.Top(k); f != nil && f.Serial == e.frame {
+		e.noted = true
+		ke.NotePlain(k, unsafe.Pointer(e), "the event it waits for", 1)
+	}
 }
 
 // EVENT_TYPE says whether a satisfied wait resets an event.

@@ -77,6 +77,9 @@ func KeWaitForSingleObject(k *K, object any, waitReason KWAIT_REASON, waitMode K
 		noteOrder(k, d, o.ID)
 	}
 	watchWait(k, o, timeout)
+	if e, ok := object.(*KEVENT); ok {
+		e.notePlain(k)
+	}
 	if !promised {
 		ke.Point(k, ke.Use{Obj: o.ID, How: ke.Waits})
 	}

@@ -142,6 +142,9 @@ func (m *Machine) afterword() {
 	if s := pool.SpecialNotice(m.ke); s != "" {
 		m.tb.Logf("sim: %s", s)
 	}
+	for _, s := range m.ke.PlainMemory() {
+		m.tb.Logf("sim: %s", s)
+	}
 	for _, p := range m.opt.Pins {
 		if !m.asked(p) {
 			m.tb.Logf("sim: %s had no effect: that choice did not come up in this run", p)

@@ -125,9 +125,10 @@ type Machine struct {
 	stacks  [][]uintptr // by event
 	rest    mark        // what contexts did until they gave the baton back
 	calls   []goFrame   // scratch of goFrames
-	ending  ending      // what on the stack ends is being told
-	races   *races      // nil when nobody looks for races
-	unused  *races      // that of an earlier run
+	plain   []plainPlace
+	ending  ending // what on the stack ends is being told
+	races   *races // nil when nobody looks for races
+	unused  *races // that of an earlier run
 	counts  [trace.NumKinds]uint64
 	ctxs    uint16
 	frameNo uint64
@@ -164,6 +165,9 @@ type Machine struct {
 	Print func(k *K, text string)
 	// Pageable says whether an address of driver memory may be paged out; nil means that none may.
 	Pageable func(p unsafe.Pointer) bool
+	// Known says whether an address of driver memory is one of a block or stack variable; nil means that none
+	// is.
+	Known func(p unsafe.Pointer) bool
 }
 
 // New makes a machine. Close it when done, or its parked contexts stay for ever.
@@ -227,7 +231,7 @@ func (m *Machine) Reset(cfg Config) {
 	m.OnThreadEnd = m.OnThreadEnd[:0]
 	m.OnStackDeath, m.Refine, m.Explain = m.OnStackDeath[:0], m.Refine[:0], m.Explain[:0]
 	m.Describe, m.Takes = nil, nil
-	m.Pageable, m.Print = nil, nil
+	m.Pageable, m.Known, m.Print, m.plain = nil, nil, nil, m.plain[:0]
 	m.chanNo = 0
 	m.serial++
 	m.SetSource(cfg.Source)

@@ -86,6 +86,7 @@ func newHeap(m *ke.Machine) *heap {
 	}
 	h.next = regionBase
 	m.Pageable = h.pageable
+	m.Known = h.known
 	m.AtUnload(h.checkUnload)
 	m.AtEnd(h.checkEnd)
 	return h

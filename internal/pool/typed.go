@@ -196,13 +196,22 @@ func (s StackMemory) StackGone(k *ke.K) {
 // Containing finds the live block that p points into: a typed value, or bytes. Routines that are handed a
 // Go pointer use it to learn whose memory it is.
 func Containing(m *ke.Machine, p unsafe.Pointer) *Buffer {
-	for _, b := range state.On(m).live {
+	if b := state.On(m).containing(p); b != nil {
+		return &b.root
+	}
+	return nil
+}
+
+func (h *heap) containing(p unsafe.Pointer) *block {
+	for _, b := range h.live {
 		if b.contains(p) {
-			return &b.root
+			return b
 		}
 	}
 	return nil
 }
+
+func (h *heap) known(p unsafe.Pointer) bool { return h.containing(p) != nil }
 
 func (b *block) contains(p unsafe.Pointer) bool {
 	switch v := b.typed(); {
