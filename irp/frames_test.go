@@ -85,6 +85,41 @@ func TestFrame_TheHelperGivesUp(t *testing.T) {
 	}))
 }
 
+// A loop tries again: the same statement calls the same function, whose frame lies where the first one lay.
+func TestFrame_TheHelperIsCalledAgain(t *testing.T) {
+	scenario := func(givesUp bool) func(l *lab) {
+		return func(l *lab) {
+			d := l.stack(func(k *irql.K, d *driver, p *irp.IRP) ntstatus.NTSTATUS {
+				return new(after).dispatch(k, d, p)
+			})[0]
+			l.run(func(k *irql.K) {
+				for range 3 {
+					callFor(k, d.dev, givesUp)
+				}
+			})
+		}
+	}
+	tripsEach(t, verify.OBJ_002, scenario(true))
+	passes(t, scenario(false))
+}
+
+// A function that makes several in a loop has them all until it returns.
+func TestFrame_SeveralMadeInALoop(t *testing.T) {
+	passes(t, does(func(k *irql.K) {
+		var events []*irql.KEVENT
+		for range 3 {
+			e := irql.OnStack[irql.KEVENT](k)
+			irql.KeInitializeEvent(k, e, irql.NotificationEvent, false)
+			events = append(events, e)
+			irql.Yield(k)
+		}
+		for _, e := range events {
+			irql.KeSetEvent(k, e, 0, false)
+			waitFor(k, e)
+		}
+	}))
+}
+
 // sends makes a threaded request whose event and status block are local variables of this function.
 //
 //go:noinline

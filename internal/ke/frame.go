@@ -211,7 +211,8 @@ func (f *Frame) SetEntryIRQL(irql uint8) { f.irql = irql }
 
 type stackObject struct {
 	obj  any
-	call goCall // whose local variable it is; none for what lives until the callback returns
+	call goCall  // whose local variable it is; none for what lives until the callback returns
+	pc   uintptr // and where that made it
 }
 
 // Dier is a frame-scoped object that wants to know when its routine returns.

@@ -11,9 +11,9 @@ import (
 // have not returned yet. So what OnFunction ties to a call is looked for whenever another context, or a
 // callback, might run next, and whenever it is used. Nothing in here depends on where the stack lies, which
 // Go may change: a frame is known by its distance from the stack's bottom and by where it and all its callers
-// return to. What is left undistinguished are two calls by the same statement, with nothing in between that
-// looks: a function called in a loop again and again. A function that was compiled into its caller ends with
-// that.
+// return to. Two calls by the same statement, with nothing in between that looks, are the same until the
+// second one makes its variable: that ends the first one's, if the source says that one call makes only one
+// (gosource.go). A function that was compiled into its caller ends with that.
 
 // goFrame is a call on the stack of a goroutine: where its frame lies, and the address it returns to.
 type goFrame struct{ at, ret uintptr }
@@ -72,9 +72,26 @@ func (c goCall) stands(f []goFrame) bool {
 func OnFunction(k *K, obj any, skip int) {
 	o := stackObject{obj: obj}
 	if f := k.m.goFrames(); len(f) > ownFrames+2+skip {
-		o.call = callAt(f, ownFrames+2+skip)
+		o.call, o.pc = callAt(f, ownFrames+2+skip), f[ownFrames+1+skip].ret
 	}
+	k.endOlder(&o)
 	k.stack = append(k.stack, o)
+}
+
+// endOlder ends the variable that an earlier call by the same statement has left, where the call under way
+// can make only one by the statement that makes o. It looks at the last ones only: a function that makes many
+// in a loop must not take for ever.
+func (k *K) endOlder(o *stackObject) {
+	const reach = 8
+	for i := len(k.stack) - 1; i >= max(0, len(k.stack)-reach); i-- {
+		if s := &k.stack[i]; s.pc != o.pc || s.call != o.call || o.call == (goCall{}) {
+			continue
+		}
+		if k.m.ending == notEnding && k.m.makesOnce(o.pc) {
+			k.endFunction(i)
+		}
+		return
+	}
 }
 
 // CheckFunctions ends the local variables of functions of k that have returned. It is called wherever such a
@@ -93,14 +110,20 @@ func (k *K) endFunctions() {
 		if s.call == (goCall{}) || s.call.stands(f) {
 			continue
 		}
-		k.stack = list.Cut(k.stack, i)
-		for j := range k.frames {
-			if k.frames[j].stack > i {
-				k.frames[j].stack--
-			}
-		}
-		k.endObject(s.obj, endsFunction)
+		k.endFunction(i)
 	}
+}
+
+// endFunction ends the i'th object on the stack, whose function has returned.
+func (k *K) endFunction(i int) {
+	obj := k.stack[i].obj
+	k.stack = list.Cut(k.stack, i)
+	for j := range k.frames {
+		if k.frames[j].stack > i {
+			k.frames[j].stack--
+		}
+	}
+	k.endObject(obj, endsFunction)
 }
 
 // FunctionEnds reports whether what ends now ends with a function of a callback that still runs.

@@ -126,9 +126,10 @@ type Machine struct {
 	rest    mark        // what contexts did until they gave the baton back
 	calls   []goFrame   // scratch of goFrames
 	plain   []plainPlace
-	ending  ending // what on the stack ends is being told
-	races   *races // nil when nobody looks for races
-	unused  *races // that of an earlier run
+	makers  []madeAt // statements that made local variables again
+	ending  ending   // what on the stack ends is being told
+	races   *races   // nil when nobody looks for races
+	unused  *races   // that of an earlier run
 	counts  [trace.NumKinds]uint64
 	ctxs    uint16
 	frameNo uint64
