@@ -12,9 +12,9 @@ import (
 	"calloutsim/irql"
 )
 
-// filled is a local array with known contents.
+// filled is memory with known contents.
 func filled(k *irql.K, bytes ...byte) *irp.Buffer {
-	b := irp.StackBuffer(k, len(bytes))
+	b := alloc(k, uint64(len(bytes)))
 	b.CopyFrom(0, bytes)
 	return b
 }
