@@ -22,6 +22,9 @@ func (e *explorer) failed(f Failure) {
 	e.failures[f.signature] = f
 }
 
+// hazardKind tells hazards apart, from each other and from what fails a run by the same rule.
+func hazardKind(f *Finding) string { return f.Severity().String() + "|" + f.Group() }
+
 // like says how many runs failed like this one.
 func (f *Failure) like() string {
 	if f.Runs < 2 {

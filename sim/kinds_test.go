@@ -112,3 +112,20 @@ func TestShrink_KeepsEveryDefectOfTheRun(t *testing.T) {
 	assert.Contains(t, f.Report, "POOL-013")
 	assert.Contains(t, f.Report, "IRP-011")
 }
+
+// A rule may be a hazard in one case and fail the run in another; neither hides the other.
+func TestExplore_HazardAndFailureOfOneRule(t *testing.T) {
+	for _, out := range []string{"", t.TempDir()} {
+		o := ExploreOptions{KeepGoing: true, Runs: 40}
+		o.Out = out
+		mild := func(k *irql.K) { breakOnce(k, true) }
+		r := collected(t, o, waysIn(mild, mild, func(k *irql.K) { breakOnce(k, false) }))
+		assert.Len(t, r.Failures, 1)
+		assert.Len(t, r.Hazards, 1)
+	}
+}
+
+// breakOnce breaks a rule, or comes close.
+func breakOnce(k *irql.K, mild bool) {
+	ke.Report(k, verify.Finding{Rule: verify.IRP_011, Headline: "broken", Warning: mild})
+}

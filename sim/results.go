@@ -175,7 +175,7 @@ func (b *book) note(run uint64, m *Machine, hash uint64, failure *Failure) {
 		en.findings = append(en.findings, asFinding(m, failure))
 	case failure == nil:
 		for _, f := range m.hazards() {
-			if !b.known(f.Group()) {
+			if !b.known(hazardKind(&f)) {
 				en.findings = append(en.findings, asHazard(run, m, f))
 			}
 		}
@@ -242,7 +242,7 @@ func asFinding(m *Machine, f *Failure) results.Finding {
 func asHazard(run uint64, m *Machine, f Finding) results.Finding {
 	token := m.Token().String()
 	return results.Finding{Severity: f.Severity().String(), Rules: []string{f.Name()},
-		Name: ruleName(f.Name()), Signature: f.Group(), Run: run, Token: token, Headline: f.Headline,
+		Name: ruleName(f.Name()), Signature: hazardKind(&f), Run: run, Token: token, Headline: f.Headline,
 		Replay: m.repeat(token)[0]}
 }
 

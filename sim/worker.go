@@ -136,7 +136,7 @@ func (w *worker) judge() {
 	}
 	if hs := m.hazards(); len(hs) > 0 && (!failed || len(m.failures()) == 0) {
 		for _, f := range hs {
-			sig := f.Group()
+			sig := hazardKind(&f)
 			if h, ok := e.hazards[sig]; !ok || w.run < h.run {
 				e.hazards[sig] = hazard{w.run, f}
 			}
