@@ -264,6 +264,9 @@ func KeSetTargetProcessorDpc(k *K, dpc *KDPC, number int8) {
 // Reference: wdk-ddi-src/content/wdm/nf-wdm-keflushqueueddpcs.md
 func KeFlushQueuedDpcs(k *K) {
 	ke.Enter(k, ddi.KeFlushQueuedDpcs)
+	if ke.IRQL(k) >= ke.Dispatch || ke.IsDPC(k) {
+		return // a run that goes on: a DPC would wait for itself
+	}
 	ke.Point(k, ke.Use{Obj: ke.AllDPCs, How: ke.W})
 	ke.FlushDPCs(k)
 	flushThreads(k)

@@ -40,7 +40,7 @@ type callDone struct {
 func KeGenericCallDpc(k *K, routine KDEFERRED_ROUTINE, context any) {
 	const d = ddi.KeGenericCallDpc
 	ke.Enter(k, d)
-	if ke.IRQL(k) >= ke.Dispatch {
+	if ke.IRQL(k) >= ke.Dispatch || ke.IsDPC(k) {
 		return // a run that goes on: nobody could wait for the others here
 	}
 	s := &state.Of(k).deferred

@@ -72,7 +72,8 @@ func KeReleaseMutant(k *K, mutant *KMUTANT, increment KPRIORITY, abandoned, wait
 		ke.PromiseWait(k, d)
 	}
 	if !mutant.o.Mutant && mutant.o.Owner != nil && (abandoned || mutant.o.Signal == 0) {
-		if _, after, _ := ke.Unhold(ke.KOf(mutant.o.Owner), mutant); after > 0 {
+		mine := ke.Owns(k, mutant.o.Owner)
+		if _, after, _ := ke.Unhold(ke.KOf(mutant.o.Owner), mutant); after > 0 && mine {
 			reportMutexOrder(k, d, mutant.id)
 		}
 	}

@@ -140,3 +140,18 @@ func TestKePulseEvent_WaitTrueWithoutWait(t *testing.T) {
 func TestKePulseEvent_NotInitialised(t *testing.T) {
 	trips(t, verify.OBJ_001, func(k *K) { KePulseEvent(k, new(KEVENT), 0, false) })
 }
+
+// What is left of a mutant after a mistake is no trap for the simulator: one that is initialised again while
+// its owner lives and then ends, and a mutex that a stranger abandons.
+func TestKeInitializeMutant_AgainWhileOwned(t *testing.T) {
+	m := play(t, ke.Config{Continue: true}, func(k *K) {
+		m, x := &KMUTANT{}, &KMUTEX{}
+		KeInitializeMutant(k, m, true)
+		KeInitializeMutant(k, m, false)
+		KeInitializeMutex(k, x, 0)
+		wait(k, x)
+		wait(k, spawn(k, func(k *K) { KeReleaseMutant(k, x, 0, true, false) }))
+		dpc(k, KeFlushQueuedDpcs)
+	})
+	assert.Empty(t, m.Threads())
+}

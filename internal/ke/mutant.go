@@ -70,6 +70,10 @@ func (m *Machine) abandoned(o *Object) {
 func (m *Machine) abandon(t *Thread) {
 	for len(t.mutants) > 0 {
 		o := t.mutants[0]
+		t.mutants = list.Cut(t.mutants, 0)
+		if o.Owner != t {
+			continue // initialised again while it was owned
+		}
 		m.AddsOn(Use{o.ID, Rel})
 		if m.races != nil {
 			m.races.release(&t.K, o)
