@@ -255,6 +255,9 @@ const (
 // ImagesMapped tells the notify routines of the images that a process begins with, in its first thread: the
 // program's and ntdll. It is not a routine of Windows.
 func ImagesMapped(k *irql.K, p *ke.Process) {
+	if nobodyWatchesImages(k) {
+		return
+	}
 	mapped(k, imageName(p.Image), p.PID, IMAGE_INFO{ImageAddressingMode: IMAGE_ADDRESSING_MODE_32BIT,
 		ImageBase: programBase, ImageSize: imageSize})
 	mapped(k, *unicode(`\SystemRoot\System32\ntdll.dll`), p.PID,
@@ -264,9 +267,18 @@ func ImagesMapped(k *irql.K, p *ke.Process) {
 
 // driverMapped tells them of a driver, before its DriverEntry runs.
 func driverMapped(k *irql.K, img *ke.Image) {
+	if nobodyWatchesImages(k) {
+		return
+	}
 	mapped(k, *unicode(`\SystemRoot\System32\drivers\` + img.Name), 0,
 		IMAGE_INFO{ImageAddressingMode: IMAGE_ADDRESSING_MODE_32BIT, SystemModeImage: true,
 			ImageBase: driverBase + uint64(img.Num)*imageSize, ImageSize: imageSize})
+}
+
+// nobodyWatchesImages is asked first: without a routine nothing is made for one.
+func nobodyWatchesImages(k *irql.K) bool {
+	ke.Adds(k, ke.Use{Obj: imageNotify.table(), How: ke.R})
+	return len(notifyState.Of(k).slots[imageNotify]) == 0
 }
 
 func mapped(k *irql.K, name UNICODE_STRING, pid uint32, info IMAGE_INFO) {
