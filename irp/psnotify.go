@@ -124,6 +124,8 @@ func PsSetCreateProcessNotifyRoutineEx2(k *irql.K, notifyType PSCREATEPROCESSNOT
 // asCreateNotifyEx takes the routine with its type or as a plain function.
 func asCreateNotifyEx(v any) (PCREATE_PROCESS_NOTIFY_ROUTINE_EX, bool) {
 	switch fn := v.(type) {
+	case nil: // NULL, as with the other routines
+		return nil, true
 	case PCREATE_PROCESS_NOTIFY_ROUTINE_EX:
 		return fn, true
 	case func(*irql.K, *irql.KPROCESS, irql.HANDLE, *PS_CREATE_NOTIFY_INFO):
