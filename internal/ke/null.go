@@ -20,7 +20,8 @@ const NullDereference = "NULL dereference"
 // the simulator. A program's is no matter of the kernel.
 func nullDereferenced(k *K, value any) (verify.Finding, bool) {
 	err, isError := value.(runtime.Error)
-	if !isError || !strings.Contains(err.Error(), "nil pointer dereference") {
+	overrun := isError && strings.Contains(err.Error(), "out of range")
+	if !isError || !overrun && !strings.Contains(err.Error(), "nil pointer dereference") {
 		return verify.Finding{}, false
 	}
 	top := Top(k)
@@ -31,6 +32,10 @@ func nullDereferenced(k *K, value any) (verify.Finding, bool) {
 	st, ours := panicFrames(pcs[:runtime.Callers(3, pcs[:])])
 	missing := ours == len(st) // nobody of a driver is on the stack
 	if missing && (top.Fn != 0 || top.Image == nil) {
+		return verify.Finding{}, false
+	}
+	// The routines of ws2def have no K to report with; all they index is what the driver gave them.
+	if overrun && (ours == 0 || !strings.HasPrefix(st[0].Func, "ws2def.")) {
 		return verify.Finding{}, false
 	}
 	f := verify.Finding{Kind: NullDereference, AllowedIRQL: verify.AnyIRQL,
@@ -59,6 +64,9 @@ func nullDereferenced(k *K, value any) (verify.Finding, bool) {
 			short = "W" + short[1:] // a routine of a dispatch table has the name of its member
 		}
 		f.Headline = short + " is given NULL, or what was never initialised, and dereferences it"
+		if overrun {
+			f.Headline = short + " is given NULL, or less memory than it uses"
+		}
 		if !system {
 			f.Headline = "NULL, or an object that was never initialised, is dereferenced: " + short
 		}
