@@ -34,6 +34,22 @@ func (s *Search) learn(cut bool) {
 	s.last = s.partialOrder()
 	if s.Reduce {
 		s.Trail.Pending(s.pending)
+		s.brokenOff()
+	}
+}
+
+// brokenOff lets everybody who could have gone on in place of the step that a violation ended do so in some
+// run: what they would have touched, once they have begun, is not known.
+func (s *Search) brokenOff() {
+	if s.Trail.Cut < 0 {
+		return
+	}
+	c := s.Trail.Steps[s.Trail.Cut].Choice
+	if c < s.root || c >= len(s.nodes) {
+		return
+	}
+	if nd := &s.nodes[c]; nd.site == nil && !nd.fixed {
+		nd.wanted.fill(nd.n)
 	}
 }
 

@@ -89,7 +89,7 @@ func (m *Machine) anotherCPU() *cpu {
 // target: its DPCs wait for nobody but each other.
 func (m *Machine) cpuFor(k *K, d *DPC) *cpu {
 	switch n := int(d.Target); {
-	case n < 0, n == int(k.cpu.num):
+	case n < 0, n == int(k.cpu.num) && (!m.wide || k.irql >= Dispatch):
 		if m.wide && d.Importance == LowImportance && k.irql < Dispatch {
 			return m.takerFor(nil) // the thread may be elsewhere before the processor looks at its queue
 		}
