@@ -368,9 +368,11 @@ func (p *IRP) ID() trace.ID { return p.id }
 // IoStatus is the status block of the request. The owner writes it before completing the IRP; a completion
 // routine may change it. Rules: IRP-005.
 func (p *IRP) IoStatus() *IO_STATUS_BLOCK {
-	p.uses(ke.W)
-	if k := p.m.Current(); k != nil && !p.actsForOwner(k) {
-		p.touchedBy(k, true)
+	if k := p.m.Current(); k != nil {
+		ke.Accesses(k, ke.Use{Obj: p.id, How: ke.W})
+		if !p.actsForOwner(k) {
+			p.touchedBy(k, true)
+		}
 	}
 	return &p.ioStatus
 }
