@@ -45,6 +45,8 @@ func (m *Machine) end() {
 // close gives the coroutines back. A mechanism that goes on to live does so when it is reset.
 func (m *Machine) close() {
 	if !m.pooled {
+		guard.begin(m) // for deferred calls of what is left
+		defer guard.end(m)
 		m.ke.Close()
 	}
 }

@@ -34,6 +34,7 @@ var flagTable = []struct {
 	{"out", false, "sim.Explore keeps its results in this `directory` and goes on where it was interrupted"},
 	{"fix", false, "pin choices: `SITE=ALTERNATIVE` or doc/*=0; repeat the flag or separate by blanks"},
 	{"coverage", true, "sim.Explore counts which outcomes of the DDIs in use came up"},
+	{"watchdog", false, "end the test binary when a driver keeps the machine for this `time`: 10s; 0: never"},
 	{"keepgoing", true, "sim.Explore goes on after a violation and reports one run per finding signature"},
 }
 
@@ -144,6 +145,9 @@ func boolSetting(name string, into *bool) error {
 
 // fromFlags overrides the options by what was set outside, and reads the token to repeat, if there is one.
 func (o *Options) fromFlags() (*Token, error) {
+	if _, err := patience(); err != nil {
+		return nil, err
+	}
 	if err := numberSetting("seed", &o.Seed); err != nil {
 		return nil, err
 	}

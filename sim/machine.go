@@ -264,6 +264,8 @@ func (m *Machine) drive(until func() bool) (crash any) {
 			panic(v)
 		}
 	}()
+	guard.begin(m)
+	defer guard.end(m)
 	m.ke.Run(until)
 	return nil
 }

@@ -383,9 +383,12 @@ func (m *Machine) kill() {
 
 func (m *Machine) unwind(t *Thread) {
 	for t.coro != nil {
-		if s := t.coro; !unwindStep(s) {
+		s := t.coro
+		m.in = s
+		if !unwindStep(s) {
 			m.drop(s)
 		}
+		m.in = nil
 	}
 }
 

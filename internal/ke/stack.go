@@ -14,6 +14,8 @@ type stack struct {
 	owner *Thread // t, until the hub has noticed that it ended
 	dead  bool
 	exits bool // the body ended its thread and unwinds
+
+	goroutine uint64 // number of the goroutine it is
 }
 
 // killed is what a coroutine panics with at its top when it was unwound because its machine is dead
@@ -44,6 +46,7 @@ func (m *Machine) putStack(s *stack) {
 
 func (s *stack) loop() {
 	debug.SetPanicOnFault(true) // special pool: Explain makes a finding of the panic
+	s.goroutine = thisGoroutine()
 	finished := false
 	defer func() {
 		s.m.rest.release()
