@@ -41,7 +41,7 @@ func operation(fn string) sites {
 }
 
 func answer(fn string) ke.Site {
-	return ke.Site{Name: "env/" + fn + "/answer", Alts: []string{"pended", "inline"}, Spec: "wsk.md 26, 3.7"}
+	return ke.Site{Name: "env/" + fn + "/answer", Alts: []string{"pended", "inline"}, Spec: "wsk.md 26, 3 #7"}
 }
 
 // tables are the provider's function tables of one machine.

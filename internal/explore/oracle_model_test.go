@@ -81,7 +81,7 @@ type memory struct {
 // actor is a context of the model.
 type actor struct {
 	name    string
-	todo    []op
+	rest    []op
 	waits   int // 1 + the event it waits for
 	reg     int32
 	skips   bool
@@ -99,7 +99,7 @@ func (s *state) key() string {
 	fmt.Fprint(&b, s.memory)
 	for i := range s.actors {
 		a := &s.actors[i]
-		fmt.Fprint(&b, a.name, a.todo, a.waits, a.reg, a.skips, a.seen, ";")
+		fmt.Fprint(&b, a.name, a.rest, a.waits, a.reg, a.skips, a.seen, ";")
 	}
 	return b.String()
 }
@@ -108,7 +108,7 @@ func (s *state) key() string {
 func (p *modelled) ends() []string {
 	s := state{memory: memory{refs: 2}}
 	for i, t := range p.threads {
-		s.actors = append(s.actors, actor{name: fmt.Sprint("t", i), todo: t})
+		s.actors = append(s.actors, actor{name: fmt.Sprint("t", i), rest: t})
 	}
 	ends, met := map[string]bool{}, map[string]bool{}
 	p.explore(&s, ends, met)
@@ -150,14 +150,14 @@ func (p *modelled) explore(s *state, ends, met map[string]bool) {
 }
 
 func (s *state) canGo(a *actor) bool {
-	return len(a.todo) > 0 && a.waits == 0 && !(a.todo[0].kind == opLock && !a.skips && s.locked)
+	return len(a.rest) > 0 && a.waits == 0 && !(a.rest[0].kind == opLock && !a.skips && s.locked)
 }
 
 func (s *state) end() string {
 	var all []string
 	for i := range s.actors {
 		a := &s.actors[i]
-		all = append(all, ended(a.name, a.seen, len(a.todo) == 0 && a.waits == 0))
+		all = append(all, ended(a.name, a.seen, len(a.rest) == 0 && a.waits == 0))
 	}
 	sort.Strings(all)
 	return strings.Join(all, " ")
@@ -173,8 +173,8 @@ func ended(name, seen string, whole bool) string {
 // step makes the next operation of actor i; it returns the mistake that ends the run, "" for none.
 func (p *modelled) step(s *state, i int) string {
 	a := &s.actors[i]
-	o := a.todo[0]
-	a.todo = a.todo[1:]
+	o := a.rest[0]
+	a.rest = a.rest[1:]
 	if a.skips {
 		a.skips = false
 		return ""
@@ -238,11 +238,11 @@ func (s *state) handOver(p *modelled, a *actor, o op) {
 	case opCompare:
 		a.reg, s.flag = s.flag, 1
 	case opWork:
-		s.actors = append(s.actors, actor{name: "w", todo: p.work})
+		s.actors = append(s.actors, actor{name: "w", rest: p.work})
 	case opDPC:
-		s.actors = append(s.actors, actor{name: "d", todo: p.dpc})
+		s.actors = append(s.actors, actor{name: "d", rest: p.dpc})
 	case opOwnDPC:
-		a.todo = append(append([]op(nil), p.inner...), a.todo...)
+		a.rest = append(append([]op(nil), p.inner...), a.rest...)
 	}
 }
 
@@ -271,19 +271,19 @@ func (r *real) scene(m *ke.Machine) {
 		}
 		irql.KeInitializeSpinLock(k, &r.lock)
 		irql.KeInitializeDpc(k, &r.dpc[0], func(k *irql.K, _ *irql.KDPC, _, _, _ any) {
-			r.run(k, &actor{name: "d", todo: r.p.dpc})
+			r.run(k, &actor{name: "d", rest: r.p.dpc})
 		}, nil)
 		irql.KeSetTargetProcessorDpc(k, &r.dpc[0], 1)
 		irql.KeInitializeDpc(k, &r.dpc[1], func(k *irql.K, _ *irql.KDPC, _, _, _ any) {
 			r.each(k, r.owner, r.p.inner)
 		}, nil)
 		irp.ExInitializeWorkItem(k, &r.item, func(k *irql.K, _ any) {
-			r.run(k, &actor{name: "w", todo: r.p.work})
+			r.run(k, &actor{name: "w", rest: r.p.work})
 		}, nil)
 		for i, list := range r.p.threads {
 			m.NewThread("t", nil, func(k *irql.K) {
 				ke.Push(k, ke.Frame{Kind: ke.FrameThread, Image: img})
-				r.run(k, &actor{name: fmt.Sprint("t", i), todo: list})
+				r.run(k, &actor{name: fmt.Sprint("t", i), rest: list})
 				ke.Pop(k)
 			})
 		}
@@ -293,9 +293,9 @@ func (r *real) scene(m *ke.Machine) {
 
 func (r *real) run(k *irql.K, a *actor) {
 	r.all = append(r.all, a)
-	list := a.todo
+	list := a.rest
 	r.each(k, a, list)
-	a.todo = nil
+	a.rest = nil
 }
 
 func (r *real) each(k *irql.K, a *actor, list []op) {
@@ -362,7 +362,7 @@ func (r *real) end(t *testing.T, m *ke.Machine) string {
 	}
 	var all []string
 	for _, a := range r.all {
-		all = append(all, ended(a.name, a.seen, a.todo == nil))
+		all = append(all, ended(a.name, a.seen, a.rest == nil))
 	}
 	sort.Strings(all)
 	return strings.Join(all, " ")
