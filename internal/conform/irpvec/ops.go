@@ -2,6 +2,7 @@ package irpvec
 
 import (
 	"fmt"
+	"slices"
 
 	"calloutsim/internal/ke"
 	"calloutsim/irp"
@@ -16,6 +17,9 @@ func (pl *player) exec(k *irql.K, a *activation, ops []op) {
 			return
 		}
 		o := &ops[i]
+		if what := pl.missing(a, o); what != "" {
+			panic(malformed(fmt.Sprintf("routine %s, operation %d: %s: %s", a.fn, i+1, o.name, what)))
+		}
 		if o.name == "if" {
 			branch := o.no
 			if pl.holds(k, a, o) {
@@ -28,6 +32,39 @@ func (pl *player) exec(k *irql.K, a *activation, ops []op) {
 			panic(ke.Misuse("operation " + o.name + " is not played"))
 		}
 	}
+}
+
+// ofIRP are the operations on the current IRP.
+var ofIRP = []string{"own_location", "request", "set_completion", "clear_completion", "copy", "skip", "call",
+	"mark_pending", "set_status", "complete", "snap", "params", "cancel", "set_cancel", "release_cancel_lock"}
+
+// missing says what an operation needs and does not find.
+func (pl *player) missing(a *activation, o *op) string {
+	needs := slices.Contains(ofIRP, o.name)
+	if o.name == "if" {
+		needs = slices.Contains([]string{"cancelled", "pending_returned", "status_success"},
+			o.args[0].(string))
+	}
+	if needs && a.p == nil {
+		return "no IRP is in use here: alloc, use or a build operation comes first"
+	}
+	switch o.name {
+	case "free", "reuse", "use", "copy_status":
+		for i := range o.args {
+			if n, ok := o.args[i].(int64); ok && pl.regs[n].p == nil {
+				return fmt.Sprintf("register %d has no IRP yet", n)
+			}
+		}
+	case "iosb", "wait_event":
+		if pl.regs[o.num(0)].event == nil {
+			return fmt.Sprintf("register %d has no request of a build operation", o.num(0))
+		}
+	case "async":
+		if _, ok := pl.progs["async."+o.str(0)]; !ok {
+			return "there is no routine async." + o.str(0)
+		}
+	}
+	return ""
 }
 
 func (pl *player) holds(k *irql.K, a *activation, o *op) (yes bool) {

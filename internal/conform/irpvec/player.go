@@ -1,6 +1,7 @@
 package irpvec
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -18,14 +19,24 @@ type player struct {
 	main    *irp.DRIVER_OBJECT // of main and D0
 	lower   *irp.DRIVER_OBJECT // of D1..D8
 	devs    [9]*irp.DEVICE_OBJECT
-	regs    [4]register
-	events  [8]*irql.KEVENT
+	regs    [registers]register
+	events  [eventCount]*irql.KEVENT
 	labels  []label
 	async   []*asyncRun
 	entered []entry
 	log     []string
 	fail    string
+	bad     error // the record makes no sense
 }
+
+// The numbers of things a record may use.
+const (
+	registers  = 4
+	eventCount = 8
+)
+
+// malformed is what a routine of the driver panics with at an operation that makes no sense.
+type malformed string
 
 // register is one IRP of the scenario with what belongs to it.
 type register struct {
@@ -88,7 +99,9 @@ func Play(line []byte) (*Result, error) {
 	}
 	pl := &player{m: ke.New(ke.Config{Continue: true, Continues: all, Events: 64}), progs: progs}
 	defer pl.m.Close()
-	pl.play()
+	if pl.play(); pl.bad != nil {
+		return nil, fmt.Errorf("record %s, %w", r.ID, pl.bad)
+	}
 	res.Got, res.Findings, res.Broke = pl.log, pl.m.Findings(), pl.fail
 	return res, nil
 }
@@ -149,6 +162,9 @@ func (pl *player) play() {
 			pl.fail = string(v)
 		case ke.DriverPanic:
 			pl.fail = v.Error()
+			if what, ok := v.Value.(malformed); ok {
+				pl.bad = errors.New(string(what))
+			}
 		default:
 			panic(v)
 		}

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // record is one line of a vector file.
@@ -50,6 +51,10 @@ func parse(line []byte) (*record, map[string]program, error) {
 	}
 	progs := map[string]program{}
 	for _, name := range slices.Sorted(maps.Keys(r.Setup.Programs)) {
+		if !routineName(name) {
+			return nil, nil, fmt.Errorf("record %s: %q names no routine: they are main, dispatch.D0 to "+
+				"dispatch.D8, completion.NAME, cancel.NAME and async.NAME", r.ID, name)
+		}
 		p, err := parseOps(r.Setup.Programs[name])
 		if err != nil {
 			return nil, nil, fmt.Errorf("record %s, routine %s: %v", r.ID, name, err)
@@ -57,6 +62,17 @@ func parse(line []byte) (*record, map[string]program, error) {
 		progs[name] = p
 	}
 	return &r, progs, nil
+}
+
+func routineName(s string) bool {
+	kind, name, _ := strings.Cut(s, ".")
+	switch kind {
+	case "completion", "cancel", "async":
+		return name != ""
+	case "dispatch":
+		return len(name) == 2 && name[0] == 'D' && name[1] >= '0' && name[1] <= '8'
+	}
+	return s == "main"
 }
 
 func parseOps(raw []json.RawMessage) (program, error) {
@@ -71,19 +87,30 @@ func parseOps(raw []json.RawMessage) (program, error) {
 	return out, nil
 }
 
-// signatures gives the argument kinds of each operation: n number, x 32-bit hexadecimal, s string, z string
-// or null, b boolean, l list of strings.
+// signatures gives the argument kinds of each operation: n number that a LONGLONG holds, x 32-bit
+// hexadecimal, s string, z string or null, b boolean, l list of event and internal; and of what a record has
+// only a few: r register, e event, d device, c size of a stack, m major function, k bytes, t how an async
+// program runs, f the one word of params.
 var signatures = [...]struct{ name, args string }{
-	{"alloc", "nn"}, {"free", "n"}, {"reuse", "nx"}, {"use", "n"}, {"own_location", ""}, {"request", "nx"},
-	{"set_completion", "sbbb"}, {"clear_completion", ""}, {"copy", ""}, {"skip", ""}, {"call", "s"},
+	{"alloc", "rc"}, {"free", "r"}, {"reuse", "rx"}, {"use", "r"}, {"own_location", ""}, {"request", "mx"},
+	{"set_completion", "sbbb"}, {"clear_completion", ""}, {"copy", ""}, {"skip", ""}, {"call", "d"},
 	{"mark_pending", ""}, {"set_status", "xn"}, {"complete", ""}, {"cancel", ""}, {"set_cancel", "z"},
-	{"release_cancel_lock", ""}, {"lock_cancel", ""}, {"unlock_cancel", ""}, {"snap", ""}, {"async", "ss"},
+	{"release_cancel_lock", ""}, {"lock_cancel", ""}, {"unlock_cancel", ""}, {"snap", ""}, {"async", "st"},
 	{"join", ""},
-	{"signal", "n"}, {"wait", "n"}, {"return", "x"}, {"return_last", ""}, {"copy_status", "nn"},
-	{"build_ioctl", "nsxnnl"}, {"build_sync_fsd", "nsnnn"}, {"build_async_fsd", "nsnnn"}, {"params", ""},
-	{"params", "s"},
-	{"iosb", "n"}, {"wait_event", "n"}, {"attach", "ss"}, {"detach", "s"}, {"attached_top", "s"},
-	{"stack_size", "s"},
+	{"signal", "e"}, {"wait", "e"}, {"return", "x"}, {"return_last", ""}, {"copy_status", "rr"},
+	{"build_ioctl", "rdxkkl"}, {"build_sync_fsd", "rdmkn"}, {"build_async_fsd", "rdmkn"}, {"params", ""},
+	{"params", "f"},
+	{"iosb", "r"}, {"wait_event", "r"}, {"attach", "dd"}, {"detach", "d"}, {"attached_top", "d"},
+	{"stack_size", "d"},
+}
+
+// ranges are the bounds of numbers.
+var ranges = map[byte]struct {
+	to   int64
+	what string
+}{
+	'r': {registers - 1, "register"}, 'e': {eventCount - 1, "event"}, 'c': {127, "size of a stack"},
+	'm': {255, "major function"}, 'k': {1 << 20, "number of bytes"},
 }
 
 func parseOp(m json.RawMessage) (op, error) {
@@ -133,6 +160,16 @@ func parseArgs(kinds string, raw []json.RawMessage) ([]any, error) {
 }
 
 func parseArg(kind byte, raw json.RawMessage) (any, error) {
+	if kind != 'z' && string(raw) == "null" {
+		return nil, fmt.Errorf("null is no value")
+	}
+	if r, ok := ranges[kind]; ok {
+		var n int64
+		if err := json.Unmarshal(raw, &n); err != nil || n < 0 || n > r.to {
+			return nil, fmt.Errorf("no such %s: %s; it is a number from 0 to %d", r.what, raw, r.to)
+		}
+		return n, nil
+	}
 	switch kind {
 	case 'n':
 		var n int64
@@ -153,6 +190,11 @@ func parseArg(kind byte, raw json.RawMessage) (any, error) {
 		if err := json.Unmarshal(raw, &l); err != nil {
 			return nil, fmt.Errorf("not a list of strings: %s", raw)
 		}
+		for _, w := range l {
+			if w != "event" && w != "internal" {
+				return nil, fmt.Errorf("%q is neither event nor internal", w)
+			}
+		}
 		return l, nil
 	}
 	if kind == 'z' && string(raw) == "null" {
@@ -161,6 +203,14 @@ func parseArg(kind byte, raw json.RawMessage) (any, error) {
 	var s string
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return nil, fmt.Errorf("not a string: %s", raw)
+	}
+	switch {
+	case kind == 'd' && (len(s) != 2 || s[0] != 'D' || s[1] < '0' || s[1] > '8'):
+		return nil, fmt.Errorf("no such device: %q; they are D0 to D8", s)
+	case kind == 'f' && s != "buffers":
+		return nil, fmt.Errorf("%q is not buffers", s)
+	case kind == 't' && s != "thread" && s != "dpc" && s != "workitem":
+		return nil, fmt.Errorf("%q: an async program runs as thread, workitem or dpc", s)
 	}
 	return s, nil
 }
@@ -221,10 +271,11 @@ func parseCondition(raw json.RawMessage) ([]any, error) {
 		}
 		return nil, fmt.Errorf("if: unknown condition %q", name)
 	}
-	var pair []any
-	if err := json.Unmarshal(raw, &pair); err == nil && len(pair) == 2 && pair[0] == "invocation_below" {
-		if n, ok := pair[1].(float64); ok {
-			return []any{"invocation_below", int64(n)}, nil
+	var pair []json.RawMessage
+	if err := json.Unmarshal(raw, &pair); err == nil && len(pair) == 2 {
+		if err := json.Unmarshal(pair[0], &name); err == nil && name == "invocation_below" {
+			n, err := parseArg('n', pair[1])
+			return []any{name, n}, err
 		}
 	}
 	return nil, fmt.Errorf("if: unknown condition %s", raw)

@@ -32,22 +32,41 @@ type record struct {
 // Run plays one record on a machine of its own. mismatch is "" when the events are those recorded, otherwise
 // a line for each difference; err says that the record cannot be played.
 func Run(line []byte) (mismatch string, err error) {
-	var rec record
-	if err := json.Unmarshal(line, &rec); err != nil {
+	rec, err := parse(line)
+	if err != nil {
 		return "", err
 	}
 	m := ke.New(ke.Config{Events: -1, Continues: func(verify.RuleID) bool { return true }})
 	defer m.Close()
-	g := &game{rec: &rec}
+	g := &game{rec: rec}
 	m.NewThread("vector "+rec.ID, nil, g.play)
-	m.Run(nil)
+	if broke := ended(m); broke != "" {
+		return fmt.Sprintf("%s: the run ended early: %s", rec.ID, broke), nil
+	}
 	if g.err != nil {
-		return "", fmt.Errorf("%s: %w", rec.ID, g.err)
+		return "", fmt.Errorf("record %s: %w", rec.ID, g.err)
 	}
 	if f := m.Findings(); len(f) > 0 {
 		return fmt.Sprintf("%s: finding %v %s", rec.ID, f[0].Rule, f[0].Headline), nil
 	}
-	return compare(&rec, g.log)
+	return compare(rec, g.log)
+}
+
+// ended runs m and says why it ended early, "" if it did not.
+func ended(m *ke.Machine) (broke string) {
+	defer func() {
+		switch v := recover().(type) {
+		case nil:
+		case ke.Misuse:
+			broke = string(v)
+		case ke.DriverPanic:
+			broke = v.Error()
+		default:
+			panic(v)
+		}
+	}()
+	m.Run(nil)
+	return ""
 }
 
 func compare(rec *record, got []Event) (string, error) {
@@ -94,7 +113,7 @@ type game struct {
 func (g *game) play(k *irql.K) {
 	for i, op := range g.rec.Setup.Ops {
 		if err := g.step(k, op); err != nil {
-			g.err = fmt.Errorf("operation %d: %w", i, err)
+			g.err = fmt.Errorf("operation %d: %w", i+1, err)
 			return
 		}
 	}

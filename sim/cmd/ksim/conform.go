@@ -20,6 +20,9 @@ func newConform() *cobra.Command {
 	return &cobra.Command{
 		Use:   "conform FILE.jsonl...",
 		Short: "Replay recorded behaviour; print mismatches as diffs",
+		Long: "conform replays records, one a line, and prints mismatches as diffs; - is standard\n" +
+			"input. What is no record is said with its file and line, and the others are played all\n" +
+			"the same.",
 		Example: "  ksim conform irp_vectors.jsonl\n" +
 			"  ksim conform ke_vectors.jsonl",
 		Args: func(c *cobra.Command, args []string) error {
@@ -29,51 +32,123 @@ func newConform() *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			var t tally
+			t := tally{out: c.OutOrStdout(), err: c.ErrOrStderr()}
 			for _, file := range args {
-				if err := t.file(c.OutOrStdout(), file); err != nil {
-					return err
-				}
+				t.file(c.InOrStdin(), file)
 			}
-			fmt.Fprintf(c.OutOrStdout(), "%d passed, %d failed\n", t.passed, t.failed)
-			if t.failed > 0 {
-				return &exit{code: exitFindings}
-			}
-			return nil
+			return t.verdict()
 		},
 	}
 }
 
 // tally counts records.
-type tally struct{ passed, failed int }
+type tally struct {
+	out, err                 io.Writer
+	passed, failed           int
+	malformed, broken, files int // files that cannot be read or have no record
+}
 
-func (t *tally) file(w io.Writer, name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return usagef("conform: %v", err)
+// maxMalformed is how many malformed records of one file are told.
+const maxMalformed = 20
+
+// maxLine is the longest line.
+const maxLine = 64 << 20
+
+// complain prints one line.
+func (t *tally) complain(format string, args ...any) {
+	text := []rune(strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " "))
+	if len(text) > 300 {
+		text = append(text[:300], '…')
 	}
-	defer f.Close()
-	in := bufio.NewScanner(f)
-	in.Buffer(nil, 64<<20)
-	n, records := 0, 0
-	for in.Scan() {
-		n++
-		line := bytes.TrimSpace(in.Bytes())
-		if len(line) == 0 {
-			continue
+	fmt.Fprintf(t.err, "ksim: %s\n", string(text))
+}
+
+// file plays the records of a file; "-" is standard input.
+func (t *tally) file(stdin io.Reader, name string) {
+	in := stdin
+	if name == "-" {
+		name = "standard input"
+	} else {
+		f, err := os.Open(name)
+		if err != nil {
+			t.files++
+			t.complain("conform: %v", err)
+			return
 		}
-		records++
-		if err := t.record(w, line); err != nil {
-			return usagef("%s:%d: %v", name, n, plain(err))
+		defer f.Close()
+		in = f
+	}
+	r := bufio.NewReaderSize(in, 64<<10)
+	bad, records := 0, 0
+	for n := 1; ; n++ {
+		line, err := readLine(r)
+		if line = bytes.TrimSpace(line); len(line) > 0 || errors.Is(err, errTooLong) {
+			records++
+		}
+		switch {
+		case errors.Is(err, errTooLong):
+			bad++
+			t.complain("%s:%d: %v", name, n, err)
+		case err != nil && err != io.EOF:
+			t.files++
+			t.complain("%s:%d: %v", name, n, err)
+			return
+		case len(line) > 0:
+			if fault := t.record(line); fault != nil {
+				bad++
+				t.complain("%s:%d: %v", name, n, plain(fault))
+			}
+		}
+		if err == io.EOF {
+			break
+		}
+		if bad >= maxMalformed {
+			t.complain("%s: %d malformed records; what comes behind them is not read", name, bad)
+			break
 		}
 	}
-	switch err := in.Err(); {
-	case err != nil && n == 0:
-		return usagef("conform: %v", err)
-	case err != nil:
-		return usagef("%s:%d: %v", name, n+1, err)
-	case records == 0:
-		return usagef("conform: %s has no record", name)
+	if t.malformed += bad; records == 0 {
+		t.files++
+		t.complain("conform: %s has no record", name)
+	}
+}
+
+var errTooLong = fmt.Errorf("no record: the line is longer than %d MB", maxLine>>20)
+
+// readLine reads to the end of a line, without keeping what is too long.
+func readLine(r *bufio.Reader) (line []byte, err error) {
+	long := false
+	for {
+		part, err := r.ReadSlice('\n')
+		if long = long || len(line)+len(part) > maxLine; long {
+			line = nil
+		} else {
+			line = append(line, part...)
+		}
+		switch {
+		case err == bufio.ErrBufferFull:
+		case long && (err == nil || err == io.EOF):
+			return nil, errTooLong
+		default:
+			return line, err
+		}
+	}
+}
+
+// verdict prints the numbers and gives the exit code: files that cannot be played count most.
+func (t *tally) verdict() error {
+	fmt.Fprintf(t.out, "%d passed, %d failed", t.passed, t.failed)
+	if t.malformed > 0 {
+		fmt.Fprintf(t.out, ", %d malformed", t.malformed)
+	}
+	fmt.Fprintln(t.out)
+	switch {
+	case t.broken > 0:
+		return &exit{code: exitFault}
+	case t.malformed+t.files > 0:
+		return &exit{code: exitUsage}
+	case t.failed > 0:
+		return &exit{code: exitFindings}
 	}
 	return nil
 }
@@ -100,7 +175,14 @@ type shape struct {
 	} `json:"setup"`
 }
 
-func (t *tally) record(w io.Writer, line []byte) error {
+// record plays one record; an error says what is wrong with it.
+func (t *tally) record(line []byte) (fault error) {
+	defer func() {
+		if v := recover(); v != nil {
+			t.broken++
+			fault = fmt.Errorf("a fault of the simulator itself: %v", v)
+		}
+	}()
 	var s shape
 	if err := json.Unmarshal(line, &s); err != nil {
 		return fmt.Errorf("no record: %w", err)
@@ -125,6 +207,6 @@ func (t *tally) record(w io.Writer, line []byte) error {
 		return nil
 	}
 	t.failed++
-	fmt.Fprintf(w, "--- %s\n%s\n", s.ID, strings.TrimRight(mismatch, "\n"))
+	fmt.Fprintf(t.out, "--- %s\n%s\n", s.ID, strings.TrimRight(mismatch, "\n"))
 	return nil
 }
