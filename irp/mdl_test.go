@@ -218,12 +218,12 @@ func TestMDL004_PartialFreedOrPrepared(t *testing.T) {
 
 // Rule: MDL-005
 func TestMDL005_NotNonPagedPool(t *testing.T) {
-	for _, get := range []func(k *irql.K) *irp.Buffer{
-		pagedBlock,
-		func(k *irql.K) *irp.Buffer { return irp.StackBuffer(k, 8) },
-		func(k *irql.K) *irp.Buffer { return pool.AllocUser(ke.Of(k), 8) },
+	for _, build := range []func(k *irql.K){
+		func(k *irql.K) { built(k, pagedBlock(k)) },
+		func(k *irql.K) { built(k, irp.StackBuffer(k, 8)) },
+		func(k *irql.K) { built(k, pool.AllocUser(ke.Of(k), 8)) },
 	} {
-		trips(t, verify.MDL_005, does(func(k *irql.K) { built(k, get(k)) }))
+		trips(t, verify.MDL_005, does(build))
 	}
 }
 

@@ -191,7 +191,7 @@ func (r *resident) stackGone(k *K) {
 	if r.run.Of(k) {
 		ke.Adds(k, ke.Use{Obj: r.id, How: ke.Free})
 		ke.Of(k).Ends(r.id)
-		r.Gone(verify.POOL_026, ke.Note(k, "stack frame ends", r.id))
+		r.Gone(verify.POOL_026, ke.FrameEnds(k, "stack frame ends", r.id))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 
 	"calloutsim/internal/list"
+	"calloutsim/internal/trace"
 )
 
 // A local variable of C ends with its function, which may be a helper of the callback that runs. Nobody tells
@@ -124,6 +125,16 @@ func (k *K) endFunction(i int) {
 		}
 	}
 	k.endObject(obj, endsFunction)
+}
+
+// FrameEnds records that an object of a frame ends, and returns the number of that event. The end of a helper
+// function is no event: what is compiled into its caller, and what the source says, must not change the
+// record of a run. The number is that of the event before, then.
+func FrameEnds(k *K, text string, obj trace.ID) uint64 {
+	if k.m.ending == endsFunction {
+		return k.m.log.Len()
+	}
+	return Note(k, text, obj)
 }
 
 // FunctionEnds reports whether what ends now ends with a function of a callback that still runs.

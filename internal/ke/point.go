@@ -58,6 +58,9 @@ func (k *K) enters() {
 func Point(k *K, u Use) {
 	m := k.m
 	m.steps++
+	if len(k.stack) > 0 {
+		CheckFunctions(k) // here, so that it does not depend on who else can run
+	}
 	over := k.turn == turnOver
 	k.turn, k.gave = turnNone, handsOver>>u.How&1 != 0 || m.cfg.MemPoints
 	if looks>>u.How&1 != 0 {
@@ -176,7 +179,6 @@ func (m *Machine) pointSlow(k *K) {
 			" scheduling points): the drivers or " +
 			"programs never come to rest; Options.MaxSteps sets the limit"))
 	}
-	CheckFunctions(k)
 	k.t.active = k
 	a := m.decide(k.t)
 	if a == nil {

@@ -186,7 +186,7 @@ func (s StackMemory) StackGone(k *ke.K) {
 	if b.ext != nil && len(b.ext.loans) > 0 {
 		b.goneWhileLent(k, "goes with the routine that returns")
 	}
-	b.freeSeq = ke.Log(k, trace.Event{What: trace.Note, Text: "stack memory gone", Obj: b.id})
+	b.freeSeq = ke.FrameEnds(k, "stack memory gone", b.id)
 	if typed != nil {
 		typed.contents().gone(b.h.m, verify.POOL_026, b.freeSeq)
 	}
