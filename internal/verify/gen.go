@@ -1,6 +1,7 @@
 //go:build ignore
 
-// Gen writes rules_table.go from rules.tsv and rules_wsk_wfp_full.tsv. (extract.go makes the latter.)
+// Gen writes rules_table.go from rules.tsv and rules_wsk_wfp_full.tsv. (extract.go makes the latter
+// from docs/spec.)
 package main
 
 import (

@@ -198,7 +198,7 @@ const (
 	UNLOAD_012 RuleID = 192 // code of an unloaded driver runs
 	WSK_001    RuleID = 193 // WskRegister only at PASSIVE_LEVEL
 	WSK_002    RuleID = 194 // WSK_CLIENT_DISPATCH.Reserved must be 0
-	WSK_003    RuleID = 195 // WskClientEvent must be NULL when not implemented
+	WSK_003    RuleID = 195 // WskClientEvent must be NULL when the client has none
 	WSK_004    RuleID = 196 // One registration block per live registration
 	WSK_005    RuleID = 197 // Each successful WskRegister is matched by exactly one WskDeregister
 	WSK_006    RuleID = 198 // WskDeregister twice, or on a block never successfully registered
@@ -351,7 +351,7 @@ const (
 	WSK_191    RuleID = 345 // Conditional accept without Inspect/Abort callbacks
 	WSK_192    RuleID = 346 // Inspection pended and never completed nor aborted
 	WSK_193    RuleID = 347 // InspectID pointer (not contents) stored
-	WSK_194    RuleID = 348 // WskInspectComplete for an unknown, already completed or aborted ID
+	WSK_194    RuleID = 348 // WskInspectComplete for an unknown or already completed ID
 	WSK_195    RuleID = 349 // WskInspectComplete with Action Pend/other
 	WSK_196    RuleID = 350 // WskInspectComplete on a socket without conditional accept
 	WSK_197    RuleID = 351 // Connection assumed established after Accept decision (abort possible)
@@ -563,7 +563,7 @@ const (
 	WFP_152    RuleID = 557 // NEED_MORE_DATA forbidden with NO_MORE_DATA or BUFFER_LIMIT_REACHED
 	WFP_153    RuleID = 558 // NEED_MORE_DATA needs countBytesRequired > 0 and FWP_ACTION_NONE
 	WFP_154    RuleID = 559 // countBytesEnforced <= indicated length
-	WFP_155    RuleID = 560 // DROP_CONNECTION from a filter that is not CALLOUT_UNKNOWN is ignored
+	WFP_155    RuleID = 560 // DROP_CONNECTION from a CALLOUT_INSPECTION filter is ignored
 	WFP_156    RuleID = 561 // DEFER only inbound; must be resumed
 	WFP_157    RuleID = 562 // FwpsStreamContinue0 streamFlags equal those of the deferred indication
 	WFP_158    RuleID = 563 // stream injection flags: *_DISCONNECT etc. need RECEIVE/SEND

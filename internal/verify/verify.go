@@ -9,6 +9,8 @@
 // embedded tables when it is asked for, so that nothing is built at start and nothing is kept.
 package verify
 
+//go:generate go run extract.go
+//go:generate go run genheadings.go
 //go:generate go run gen.go
 
 import (

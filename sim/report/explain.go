@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"path"
 	"regexp"
 	"strings"
 
@@ -19,7 +20,7 @@ const explainWidth = 100
 func Explain(w io.Writer, rec verify.Record, row verify.Row) {
 	var p page
 	fmt.Fprintf(&p.b, "%s\n\n%s\n\n", heading(rec, row), row.Claim)
-	for _, f := range append(facts(rec, row), fact{"LIKELY_FIX", []string{rec.Fix}}) {
+	for _, f := range append(facts(rec, row), fact{key: "LIKELY_FIX", texts: []string{rec.Fix}}) {
 		for i, t := range f.texts {
 			if i > 0 {
 				f.key = ""
@@ -36,13 +37,31 @@ func Markdown(w io.Writer, rec verify.Record, row verify.Row, fix string) {
 	fmt.Fprintf(w, "# %s\n\n%s\n", heading(rec, row), Escape(row.Claim))
 	list := facts(rec, row)
 	if fix != "" {
-		list = append(list, fact{"LIKELY_FIX", []string{fix}})
+		list = append(list, fact{key: "LIKELY_FIX", texts: []string{fix}})
 	}
 	for _, f := range list {
-		if text := strings.Join(f.texts, "; "); text != "" {
-			fmt.Fprintf(w, "\n**%s:** %s\n", f.key, Escape(text))
+		for _, text := range f.paragraphs() {
+			fmt.Fprintf(w, "\n**%s:** %s\n", f.key, text)
 		}
 	}
+}
+
+// paragraphs are the lines of a page in Markdown: one, or one for each address.
+func (f fact) paragraphs() []string {
+	switch {
+	case f.key == "SOURCE":
+		all := make([]string, len(f.texts))
+		for i, text := range f.texts {
+			all[i] = address.ReplaceAllString(Escape(text), "<$0>")
+		}
+		return all
+	case f.target != "":
+		return []string{fmt.Sprintf("[%s](%s)", Escape(f.texts[0]), f.target)}
+	}
+	if text := strings.Join(f.texts, "; "); text != "" {
+		return []string{Escape(text)}
+	}
+	return nil
 }
 
 // Escape keeps Markdown from reading marks into a text; Plain undoes it.
@@ -52,6 +71,7 @@ func Escape(s string) string { return escaper.Replace(s) }
 func Plain(w io.Writer, markdown string) {
 	var p page
 	code, gap, fact := false, false, false // gap: an empty line is due, unless it is between two facts
+	last := ""                             // the key above
 	for l := range strings.SplitSeq(strings.TrimRight(markdown, "\n"), "\n") {
 		if strings.HasPrefix(l, "```") {
 			code = !code
@@ -70,7 +90,10 @@ func Plain(w io.Writer, markdown string) {
 		switch {
 		case code:
 			p.line("    " + l)
+		case isFact && key == last:
+			p.entry("", unmark(text))
 		case isFact:
+			last = key
 			p.entry(key, unmark(text))
 		case strings.HasPrefix(l, "- "):
 			p.line("- " + strings.Join(wrap(unmark(l[2:]), explainWidth-2), "\n  "))
@@ -83,13 +106,15 @@ func Plain(w io.Writer, markdown string) {
 
 // unmark gives a line of Markdown without escapes, quotes and the targets of links.
 func unmark(s string) string {
-	return unescaper.Replace(link.ReplaceAllString(s, "$1"))
+	return unescaper.Replace(autolink.ReplaceAllString(link.ReplaceAllString(s, "$1"), "$1"))
 }
 
 var (
 	escaper   = strings.NewReplacer(`\`, `\\`, "*", `\*`, "<", `\<`, "`", "\\`", "[", `\[`)
 	unescaper = strings.NewReplacer(`\\`, `\`, `\*`, "*", `\<`, "<", "\\`", "`", `\[`, "[", "`", "")
-	link      = regexp.MustCompile(`\[([^\]]+)\]\(\S+\.md\)`)
+	link      = regexp.MustCompile(`\[([^\]]+)\]\(\S+\.md(?:#\S*)?\)`)
+	address   = regexp.MustCompile(`https://[^\s()]+`)
+	autolink  = regexp.MustCompile(`<(https://[^>]+)>`)
 )
 
 // heading is number, name and severity.
@@ -99,15 +124,16 @@ func heading(rec verify.Record, row verify.Row) string {
 
 // fact is one key of a page with what it says; several texts stand one below the other.
 type fact struct {
-	key   string
-	texts []string
+	key    string
+	texts  []string
+	target string // of a link on a rendered page
 }
 
 // facts are what the record and the catalogue say, in the order of a page. Texts may be empty.
 func facts(rec verify.Record, row verify.Row) []fact {
-	one := func(key, text string) fact { return fact{key, []string{text}} }
+	one := func(key, text string) fact { return fact{key: key, texts: []string{text}} }
 	list := []fact{one("WHY", rec.Why), one("DETECTED", row.Detect),
-		one("ON_WINDOWS", cmp.Or(row.WindowsReport, windows(rec))), {"BUG_CHECKS", codes(row)},
+		one("ON_WINDOWS", cmp.Or(row.WindowsReport, windows(rec))), {key: "BUG_CHECKS", texts: codes(row)},
 		one("STATIC_RULES", strings.Join(append(append([]string(nil), row.SDV...), row.Static...), ", ")),
 		one("BREAKS_IT", row.Bad), one("REPAIRED", row.Good)}
 	if rec.Alias != verify.NoRule {
@@ -117,7 +143,10 @@ func facts(rec verify.Record, row verify.Row) []fact {
 	if rec.Extension {
 		list = append(list, one("EXTENSION", "a check of this simulator; no catalogue of Microsoft has it"))
 	}
-	return append(list, one("SOURCE", row.Source))
+	origin := row.Origin()
+	target := "../spec/" + path.Base(origin.File) + origin.Anchor()
+	return append(list, fact{"SPEC", []string{origin.Spec()}, target},
+		one("BASIS", strings.Join(origin.Basis, ", ")), fact{key: "SOURCE", texts: origin.Pages})
 }
 
 // page collects the page of one rule.

@@ -85,15 +85,19 @@ type explained struct {
 	Repaired       string   `json:"repaired,omitempty"`
 	Alias          string   `json:"alias,omitempty"`
 	ByConstruction string   `json:"by_construction,omitempty"`
+	Spec           string   `json:"spec,omitempty"`
+	Basis          []string `json:"basis,omitempty"`
+	Pages          []string `json:"pages,omitempty"`
 	Scenarios      []string `json:"scenarios,omitempty"`
 	Markdown       string   `json:"markdown,omitempty"`
 }
 
 func newExplained(id verify.RuleID, rec verify.Record, page string) explained {
 	row := verify.Rule(id)
+	origin := row.Origin()
 	return explained{newRuleRow(row, rec), rec.Why, row.Detect, row.WindowsReport, row.BugChecks,
 		slices.Concat(row.SDV, row.Static), row.Bad, row.Good, rec.Alias.String(), rec.ByConstruction,
-		breaking(id), page}
+		origin.Spec(), origin.Basis, origin.Pages, breaking(id), page}
 }
 
 // findRule finds a rule by number, full name, or name alone where only one package has it.
