@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -88,6 +89,67 @@ func setting(name string) (string, bool) {
 	return s, s != ""
 }
 
+// named is how a setting was given: by its flag or its variable.
+func named(name string) string {
+	if f := flag.Lookup("sim." + name); f != nil {
+		v, ok := f.Value.(*flagValue)
+		if ok && v.set || !ok && f.Value.String() != f.DefValue {
+			return "-sim." + name
+		}
+	}
+	return envName(name)
+}
+
+// otherEnv are variables of the simulator that are no twins of flags.
+var otherEnv = []string{"SIM_SHARDS", "SIM_THOROUGH", shrinkEnv}
+
+// unknownSettings refuses a variable that is nearly one of the simulator's, as package flag refuses a flag it
+// does not know: SIM_RUNZ would change nothing, and nobody would notice.
+func unknownSettings() error {
+	for _, v := range os.Environ() {
+		name, value, _ := strings.Cut(v, "=")
+		if !strings.HasPrefix(name, "SIM_") || slices.Contains(otherEnv, name) {
+			continue
+		}
+		near := ""
+		for _, f := range flagTable {
+			known := envName(f.name)
+			if known == name {
+				near = ""
+				break
+			}
+			if strings.EqualFold(known, name) || distance(known, name) <= 1+len(known)/10 {
+				near = known
+			}
+		}
+		if near != "" {
+			return fmt.Errorf("the variable %s=%s is not known: did you mean %s?", name, value, near)
+		}
+	}
+	return nil
+}
+
+// distance is how many letters are put in, left out or changed between a and b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := before
+			if a[i] != b[j] {
+				change++
+			}
+			before = row[j+1]
+			row[j+1] = min(change, row[j]+1, before+1)
+		}
+	}
+	return row[len(b)]
+}
+
 func numberSetting(name string, into *uint64) error {
 	s, ok := setting(name)
 	if !ok {
@@ -95,7 +157,7 @@ func numberSetting(name string, into *uint64) error {
 	}
 	n, err := strconv.ParseUint(s, 10, 64)
 	if err != nil || n == 0 && name != "master" {
-		return fmt.Errorf("-sim.%s=%s is no number from 1 on", name, s)
+		return fmt.Errorf("%s=%s is no number from 1 on", named(name), s)
 	}
 	*into = n
 	return nil
@@ -122,7 +184,7 @@ func boundSetting(name string, into *int) error {
 	}
 	n, err := strconv.ParseInt(s, 10, 32)
 	if err != nil || n < -1 {
-		return fmt.Errorf("-sim.%s=%s is no number from 0 on", name, s)
+		return fmt.Errorf("%s=%s is no number from 0 on", named(name), s)
 	}
 	if *into = int(n); n == 0 {
 		*into = -1
@@ -137,7 +199,7 @@ func boolSetting(name string, into *bool) error {
 	}
 	b, err := strconv.ParseBool(s)
 	if err != nil {
-		return fmt.Errorf("-sim.%s=%s is neither true nor false", name, s)
+		return fmt.Errorf("%s=%s is neither true nor false", named(name), s)
 	}
 	*into = b
 	return nil
@@ -145,6 +207,9 @@ func boolSetting(name string, into *bool) error {
 
 // fromFlags overrides the options by what was set outside, and reads the token to repeat, if there is one.
 func (o *Options) fromFlags() (*Token, error) {
+	if err := unknownSettings(); err != nil {
+		return nil, err
+	}
 	if _, err := patience(); err != nil {
 		return nil, err
 	}
@@ -174,14 +239,14 @@ func (o *Options) fromFlags() (*Token, error) {
 	}
 	if s, ok := setting("failon"); ok {
 		if o.FailOn = s; o.check() != nil {
-			return nil, fmt.Errorf("-sim.failon=%s: it is one of error, warning, note", s)
+			return nil, fmt.Errorf("%s=%s: it is one of error, warning, note", named("failon"), s)
 		}
 	}
 	if s, ok := setting("fix"); ok {
 		for _, f := range pinTexts(s) {
 			p, err := parsePin(f)
 			if err != nil {
-				return nil, fmt.Errorf("-sim.fix: %w", err)
+				return nil, fmt.Errorf("%s: %w", named("fix"), err)
 			}
 			o.Pins = append(o.Pins[:len(o.Pins):len(o.Pins)], p)
 		}
@@ -192,7 +257,7 @@ func (o *Options) fromFlags() (*Token, error) {
 	}
 	t, err := ParseReplay(s)
 	if err != nil {
-		return nil, fmt.Errorf("-sim.replay: %w", err)
+		return nil, fmt.Errorf("%s: %w", named("replay"), err)
 	}
 	return &t, nil
 }

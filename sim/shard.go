@@ -35,14 +35,17 @@ func (c *Cluster) fromFlags() (err error) {
 	if s, ok := setting("budget"); ok {
 		d, err := time.ParseDuration(s)
 		if err != nil || d <= 0 {
-			return fmt.Errorf("-sim.budget=%s is no time such as 90s or 10m", s)
+			return fmt.Errorf("%s=%s is no time such as 90s or 10m", named("budget"), s)
 		}
 		c.Budget = d
 	}
-	if s, ok := setting("shard"); ok {
+	s, given := setting("shard")
+	if given {
 		c.Shard = s
 	}
-	c.shard, c.shards, err = c.Resolve()
+	if c.shard, c.shards, err = c.Resolve(); given && err != nil {
+		err = fmt.Errorf("%s: %w", named("shard"), err)
+	}
 	return err
 }
 
@@ -63,12 +66,20 @@ func indexedJob() (string, error) {
 // Resolve reads Shard, or what the environment says in its place. Without either it is shard 0 of 1.
 func (c *Cluster) Resolve() (shard, shards int, err error) {
 	s := cmp.Or(c.Shard, os.Getenv(envName("shard")))
+	whose := ""
+	if c.Shard == "" {
+		whose = envName("shard") + ": "
+	}
 	if s == "" {
 		if s, err = indexedJob(); s == "" {
 			return 0, 1, err
 		}
+		whose = "JOB_COMPLETION_INDEX of SIM_SHARDS: "
 	}
-	return ParseShard(s)
+	if shard, shards, err = ParseShard(s); err != nil {
+		err = fmt.Errorf("%s%w", whose, err)
+	}
+	return shard, shards, err
 }
 
 // ParseShard reads "i/m".
@@ -90,7 +101,7 @@ func (o *ExploreOptions) runsSetting() error {
 	}
 	first, runs, err := ParseRuns(s)
 	if err != nil {
-		return fmt.Errorf("-sim.runs=%w", err)
+		return fmt.Errorf("%s=%w", named("runs"), err)
 	}
 	if o.Runs = runs; first > 0 {
 		o.Seed0 = first

@@ -32,6 +32,8 @@ const (
 	tokenVersion = "kcs1"
 	maxPlain     = 200 // characters of plain deviations
 	packedMark   = "@"
+	maxIndex     = 1<<39 - 1
+	maxPick      = 1<<16 - 1
 )
 
 // String prints the token.
@@ -77,7 +79,7 @@ func unpack(b []byte) ([]Deviation, error) {
 	next := 0
 	number := func() (uint64, error) {
 		v, n := binary.Uvarint(b)
-		if n <= 0 || v > 1<<40 {
+		if n <= 0 || v > maxIndex<<3|7 {
 			return 0, errors.New("the packed deviations are cut off or damaged")
 		}
 		b = b[n:]
@@ -94,6 +96,9 @@ func unpack(b []byte) ([]Deviation, error) {
 				return nil, err
 			}
 			d.Pick += int(v)
+		}
+		if d.Index > maxIndex || d.Pick > maxPick {
+			return nil, fmt.Errorf("the packed deviation %x.%x is out of range", d.Index, d.Pick)
 		}
 		ds = append(ds, d)
 		next = d.Index + 1
@@ -152,8 +157,9 @@ func parseDeviations(s string) ([]Deviation, error) {
 		return nil, nil
 	}
 	if packed, ok := strings.CutPrefix(s, packedMark); ok {
-		b, err := base64.RawURLEncoding.DecodeString(packed)
-		if err != nil {
+		b, err := base64.RawURLEncoding.Strict().DecodeString(packed)
+		if err != nil || strings.ContainsAny(packed, "\r\n") { // which the decoder skips
+
 			return nil, errors.New("token: the packed deviations are no base64url: was it copied whole?")
 		}
 		ds, err := unpack(b)
@@ -166,8 +172,8 @@ func parseDeviations(s string) ([]Deviation, error) {
 	last := -1
 	for part := range strings.SplitSeq(s, ",") {
 		index, pick, ok := strings.Cut(part, ".")
-		i, err1 := strconv.ParseInt(index, 16, 40)
-		p, err2 := strconv.ParseInt(pick, 16, 17)
+		i, err1 := strconv.ParseUint(index, 16, 39)
+		p, err2 := strconv.ParseUint(pick, 16, 16)
 		if !ok || err1 != nil || err2 != nil || p < 1 {
 			return nil, fmt.Errorf("token: deviation %q is no index.value", part)
 		}

@@ -25,7 +25,7 @@ func patience() (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 {
-		return 0, fmt.Errorf("-sim.watchdog=%s is no time such as 10s or 2m, nor 0", s)
+		return 0, fmt.Errorf("%s=%s is no time such as 10s or 2m, nor 0", named("watchdog"), s)
 	}
 	return d, nil
 }
