@@ -21,7 +21,7 @@ var flagTable = []struct {
 	{"answers", false, "exhaustive strategies: at most `N` answers of Windows that are not boring; 0: none, always"},
 	{"faults", false, "exhaustive strategies: at most `N` failures in one run; 0: none, under any"},
 	{"master", false, "master seed `M`: other runs under the same numbers"},
-	{"replay", false, "repeat the run of a `token` (kcs1:…) or of a .sim file"},
+	{"replay", false, "repeat the run of a `token` (kcs2:…) or of a .sim file"},
 	{"nosave", true, "do not write failing runs to testdata/sim"},
 	{"failon", false, "the mildest `severity` that fails a test: error, warning or note"},
 	{"notes", true, "report notes as well"},

@@ -79,7 +79,7 @@ func runChild(t *testing.T, what string, env []string, flags ...string) (output 
 	return string(out), err == nil
 }
 
-var tokenRE = regexp.MustCompile(`-sim\.replay=(kcs1:\S+)`)
+var tokenRE = regexp.MustCompile(`-sim\.replay=(kcs2:\S+)`)
 
 func TestFlags_PlainRunIsTheBoringOne(t *testing.T) {
 	out, ok := runChild(t, "new", nil)
@@ -131,11 +131,11 @@ func TestFlags_TokenOfTheSecondMachineLeavesTheFirstAlone(t *testing.T) {
 	assert.False(t, ok)
 	assert.Contains(t, out, "did not repeat the recorded one")
 	assert.Contains(t, out, "sim: run 1, 2 processors")
-	assert.Contains(t, out, "sim: repeats kcs1:")
+	assert.Contains(t, out, "sim: repeats kcs2:")
 }
 
 func TestFlags_TokenOfAnotherTestIsRefused(t *testing.T) {
-	out, ok := runChild(t, "new", nil, "-sim.replay=kcs1:00000001:0::0000000000000001")
+	out, ok := runChild(t, "new", nil, "-sim.replay=kcs2:00000001:0::0000000000000001")
 	assert.False(t, ok)
 	assert.Contains(t, out, "the token is of another test or scenario (00000001), not of TestFlagsChild")
 }
@@ -164,7 +164,7 @@ func TestFlags_MistakesAreNamed(t *testing.T) {
 		"-sim.failon=loud": "-sim.failon=loud: it is one of error, warning, note",
 		"-sim.fix=abc":     `"abc" is no SITE=ALTERNATIVE`,
 		"-sim.notes=maybe": "-sim.notes=maybe is neither true nor false",
-		"-sim.replay=17":   "a token begins with kcs1:",
+		"-sim.replay=17":   "a token begins with kcs2:",
 	} {
 		out, ok := runChild(t, "new", nil, flag)
 		assert.False(t, ok)
@@ -227,7 +227,7 @@ func TestNew_FatalInsideSimulatedCode(t *testing.T) {
 		assert.Contains(t, out, "stop here")
 		assert.Contains(t, out, "--- FAIL: TestFlagsChild")
 		assert.Contains(t, out,
-			"to repeat it: go test -run '^TestFlagsChild$' calloutsim/sim -sim.replay=kcs1:")
+			"to repeat it: go test -run '^TestFlagsChild$' calloutsim/sim -sim.replay=kcs2:")
 		assert.NotContains(t, out, "panic:")
 		assert.NotContains(t, out, "goroutine")
 	}
@@ -250,5 +250,5 @@ func TestUnload_ReportHasTheLinesOfTheTest(t *testing.T) {
 	assert.Regexp(t, `(?m)^    flags_test\.go:\d+: \n +driver_test\.go:\d+: UNLOAD-006 `, out)
 	assert.Regexp(t, `TIME: \S+ \(event (\d+)\)`, out)
 	assert.Contains(t, out,
-		"REPLAY:         go test -run '^TestFlagsChild$' calloutsim/sim -sim.replay=kcs1:")
+		"REPLAY:         go test -run '^TestFlagsChild$' calloutsim/sim -sim.replay=kcs2:")
 }

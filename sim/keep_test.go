@@ -109,7 +109,7 @@ func TestKeep_FileTellsTheChoicesInWords(t *testing.T) {
 	assert.Equal(t, "module: calloutsim (devel)", lines[1])
 	assert.Equal(t, []string{"test: TestKeptChild", "run: 5", "options: 2 processors",
 		"failed: counter is 1"}, lines[2:6])
-	assert.Regexp(t, `^made from: kcs1:\S+$`, lines[6])
+	assert.Regexp(t, `^made from: kcs2:\S+$`, lines[6])
 	assert.Contains(t, body, "0 sched/step 0 one: one | two\n")
 	assert.Regexp(t, `(?m)^[0-9a-f]+ sched/step 1 two: one \| two$`, body)
 	assert.Equal(t, 1, strings.Count(body, " sched/step 1 "))
@@ -190,7 +190,7 @@ func TestKeep_ReportOfARuleNamesTheFile(t *testing.T) {
 	dir := t.TempDir()
 	out, ok := keptChild(t, dir, "rule", "")
 	assert.False(t, ok)
-	assert.Regexp(t, `REPLAY: +go test -run '\^TestKeptChild\$' calloutsim/sim -sim\.replay=kcs1:\S+\n +`+
+	assert.Regexp(t, `REPLAY: +go test -run '\^TestKeptChild\$' calloutsim/sim -sim\.replay=kcs2:\S+\n +`+
 		`\(kept in testdata/sim/TestKeptChild/[0-9a-f]{8}\.sim\)\n`, out)
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // Replay repeats one run of a scenario, which is how a schedule that once failed becomes a regression test:
-// the test fails, with the report, if the run still does. run is a token (kcs1:…) from any report about this
+// the test fails, with the report, if the run still does. run is a token (kcs2:…) from any report about this
 // scenario, or the name of a .sim file, seen from the folder of the test's package. What the token does not
 // say, such as Options.Continues, has to be as it was when the run was found.
 func Replay(t testing.TB, scenario func(m *Machine), run string, opts ...Options) {

@@ -80,7 +80,7 @@ func TestRun_ViolationEndsTheTestWithTheReport(t *testing.T) {
 	assert.Contains(t, out.Messages[0], "IRP-001")
 	assert.Contains(t, out.Messages[0], "MULTIPLE_IRP_COMPLETE_REQUESTS (44)")
 	assert.Contains(t, out.Messages[0], "<-- violation")
-	assert.Contains(t, out.Messages[0], "ksim run "+t.Name()+" --replay kcs1:")
+	assert.Contains(t, out.Messages[0], "ksim run "+t.Name()+" --replay kcs2:")
 	assert.NotContains(t, out.Messages[0], "never")
 }
 

@@ -11,7 +11,7 @@ import (
 	"calloutsim/internal/ke"
 )
 
-// Token is a run that can be repeated: kcs1:<scenario hash>:<option bits>:<deviations>:<trace hash>,
+// Token is a run that can be repeated: kcs2:<scenario hash>:<option bits>:<deviations>:<trace hash>,
 // numbers in hexadecimal (scheduling.md 7.3). Deviations are the choices that were not the boring one, as
 // index.value,…; more than 200 characters of them are packed instead, which a leading '@' says.
 type Token struct {
@@ -29,7 +29,7 @@ type Token struct {
 type Deviation struct{ Index, Pick int }
 
 const (
-	tokenVersion = "kcs1"
+	tokenVersion = "kcs2"
 	maxPlain     = 200 // characters of plain deviations
 	packedMark   = "@"
 	maxIndex     = 1<<39 - 1

@@ -12,9 +12,9 @@ import (
 func TestToken_LooksAsDocumented(t *testing.T) {
 	tok := Token{Scenario: 0x9d41c07e, Deviations: []Deviation{{4, 2}, {9, 1}, {31, 17}},
 		Trace: 0x5f1c2a77e0b3d846}
-	assert.Equal(t, "kcs1:9d41c07e:0:4.2,9.1,1f.11:5f1c2a77e0b3d846", tok.String())
+	assert.Equal(t, "kcs2:9d41c07e:0:4.2,9.1,1f.11:5f1c2a77e0b3d846", tok.String())
 	tok = Token{Scenario: 10, Options: 0x201, Trace: 1}
-	assert.Equal(t, "kcs1:0000000a:201::0000000000000001", tok.String())
+	assert.Equal(t, "kcs2:0000000a:201::0000000000000001", tok.String())
 }
 
 func TestToken_ComesBackFromItsText(t *testing.T) {
@@ -49,18 +49,18 @@ func TestToken_LongOnesArePacked(t *testing.T) {
 func TestParseToken_SaysWhatIsWrong(t *testing.T) {
 	good := Token{Scenario: 1, Deviations: []Deviation{{4, 2}}, Trace: 7}.String()
 	for text, want := range map[string]string{
-		"":            "a token begins with kcs1:",
-		"17":          "a token begins with kcs1:",
-		"kcs2:1:0::1": "version kcs2 is not known",
+		"":            "a token begins with kcs2:",
+		"17":          "a token begins with kcs2:",
+		"kcs1:1:0::1": "version kcs1 is not known",
 		strings.TrimSuffix(good, ":0000000000000007"): "has 4 parts, not 5",
-		"kcs1:xyz:0::1":      `scenario hash "xyz"`,
-		"kcs1:1:0:4.2:":      `trace hash ""`,
-		"kcs1:1:80000:4.2:1": "option bits 80000 are not known",
-		"kcs1:1:0:4:1":       `deviation "4" is no index.value`,
-		"kcs1:1:0:4.0:1":     `deviation "4.0" is no index.value`,
-		"kcs1:1:0:4.1,4.2:1": `deviation "4.2" is out of order`,
-		"kcs1:1:0:@!!:1":     "no base64url",
-		"kcs1:1:0:@_w:1":     "cut off or damaged",
+		"kcs2:xyz:0::1":      `scenario hash "xyz"`,
+		"kcs2:1:0:4.2:":      `trace hash ""`,
+		"kcs2:1:80000:4.2:1": "option bits 80000 are not known",
+		"kcs2:1:0:4:1":       `deviation "4" is no index.value`,
+		"kcs2:1:0:4.0:1":     `deviation "4.0" is no index.value`,
+		"kcs2:1:0:4.1,4.2:1": `deviation "4.2" is out of order`,
+		"kcs2:1:0:@!!:1":     "no base64url",
+		"kcs2:1:0:@_w:1":     "cut off or damaged",
 	} {
 		_, err := ParseToken(text)
 		assert.ErrorContains(t, err, want, text)

@@ -48,7 +48,7 @@ func sample() (*verify.Finding, verify.Record, Options) {
 	rec := verify.Record{ID: verify.IRP_001, Name: "DoubleCompletion", Package: "irp", BugCheck: 0x44,
 		Why: "The second completion walks stack locations that belong to nobody any more."}
 	opt := Options{Replay: []string{
-		"go test -run '^TestCancelRace$' -sim.replay=kcs1:9d41c07e:0:4.2,9.1:5f1c2a77e0b3d846",
+		"go test -run '^TestCancelRace$' -sim.replay=kcs2:9d41c07e:0:4.2,9.1:5f1c2a77e0b3d846",
 		"(kept in testdata/sim/TestCancelRace/5f1c2a77.sim)"}}
 	return f, rec, opt
 }

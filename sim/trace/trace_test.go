@@ -128,7 +128,7 @@ func TestTimeline_SaysWhatIsMissing(t *testing.T) {
 func TestWriteJSONL_HeaderThenOneObjectPerEvent(t *testing.T) {
 	log, n := story()
 	var b bytes.Buffer
-	h := Header{Scenario: "story", Seed: 7, Token: "kcs1:1:0::1", Drivers: []string{"top.sys", "net.sys"}}
+	h := Header{Scenario: "story", Seed: 7, Token: "kcs2:1:0::1", Drivers: []string{"top.sys", "net.sys"}}
 	require.NoError(t, WriteJSONL(&b, h, log, n))
 	golden(t, "trace.golden.jsonl", b.String())
 	lines := strings.Split(strings.TrimSpace(b.String()), "\n")

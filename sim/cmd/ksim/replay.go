@@ -25,8 +25,8 @@ func newReplay() *cobra.Command {
 		Short: "Repeat one run of a built-in scenario, or of a test of a package",
 		Long: "replay finds out what the token is of: a built-in scenario, or a test of the package. The\n" +
 			"test of a replay file below testdata is found without naming the package.",
-		Example: "  ksim replay kcs1:…\n" +
-			"  ksim replay kcs1:… ./driver\n" +
+		Example: "  ksim replay kcs2:…\n" +
+			"  ksim replay kcs2:… ./driver\n" +
 			"  ksim replay driver/testdata/sim/TestCancel/5f1c2a77.sim",
 		Args: func(_ *cobra.Command, args []string) error {
 			switch len(args) {

@@ -38,7 +38,7 @@ func newRun() *cobra.Command {
 			"  ksim run hello-dpc\n" +
 			"  ksim run hello-dpc --seed 7\n" +
 			"  ksim run hello-dpc-wait --inspect '!irql' --inspect '!devobj dev#1'\n" +
-			"  ksim run --replay kcs1:…",
+			"  ksim run --replay kcs2:…",
 		Args: atMostOne("scenario"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := f.check(c, args); err != nil {
