@@ -63,25 +63,36 @@ func Point(k *K, u Use) {
 	}
 	over := k.turn == turnOver
 	k.turn, k.gave = turnNone, handsOver>>u.How&1 != 0 || m.cfg.MemPoints
-	if looks>>u.How&1 != 0 {
+	switch {
+	case looks>>u.How&1 != 0:
 		k.idles++
-	} else {
+	case u.How != A:
 		k.acts(m)
 	}
 	if len(m.threads) == 1 && m.queued == 0 && len(m.chans) == 0 && m.steps < m.cfg.MaxSteps && !m.race &&
 		m.races == nil && m.trail == nil {
+		k.changes(u)
 		return
 	}
 	if !over || m.cfg.MemPoints {
 		if m.sched != nil {
 			k.next = append(k.next[:0], u)
 		}
-		if k.idles < spinTurns || u.How == Rel || !m.yield(k) {
+		if !k.spins(u) || !m.yield(k) {
 			m.pointSlow(k)
 		}
 	}
 	if m.races != nil {
 		m.races.point(k, u)
+	}
+	k.changes(u)
+}
+
+// changes notes that k acts, if u is atomic: such an operation may also be the look of a polling loop, which
+// nobody knows before it is made.
+func (k *K) changes(u Use) {
+	if u.How == A {
+		k.acts(k.m)
 	}
 }
 

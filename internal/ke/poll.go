@@ -29,6 +29,12 @@ type acted struct {
 	at   uint64
 }
 
+// spins reports whether k, before it does something to an object, is in a polling loop. It gives back its
+// locks first. An atomic operation may have been the look of the turns before.
+func (k *K) spins(u Use) bool {
+	return k.idles >= spinTurns && u.How != Rel
+}
+
 // Acts says that k does more than look, where no scheduling point tells.
 func Acts(k *K) { k.acts(k.m) }
 
