@@ -121,6 +121,7 @@ func ExReinitializeResourceLite(k *K, resource *ERESOURCE) ntstatus.NTSTATUS {
 	const d = ddi.ExReinitializeResourceLite
 	ke.Enter(k, d)
 	resource.ready(k, d)
+	ke.Point(k, ke.Use{Obj: resource.id, How: ke.W})
 	if resource.lock.Owned() {
 		resource.misuse(k, fmt.Sprintf("%v on %v, which is owned by %s", d, resource.id,
 			resource.lock.Owners()), "0xd0", "release it first.")
@@ -146,6 +147,7 @@ func ExDeleteResourceLite(k *K, resource *ERESOURCE) ntstatus.NTSTATUS {
 		resource.misuse(k, fmt.Sprintf("%v on %v, which is owned by %s", d, resource.id,
 			resource.lock.Owners()), "0x100b", "release it first.")
 	}
+	ke.Of(k).Ends(resource.id)
 	resource.listed = false
 	resource.deleted = ke.Call(k, d, resource.id)
 	return ntstatus.STATUS_SUCCESS

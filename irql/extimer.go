@@ -284,6 +284,7 @@ func (t *EX_TIMER) expire(k *K) {
 
 // gone ends the timer. The delete callback runs now or, where that is free, later.
 func (t *EX_TIMER) gone(k *K, now bool) {
+	ke.Of(k).Ends(t.id)
 	t.deleted = true
 	t.endSeq = ke.Note(k, "timer object deleted", t.id)
 	s := state.Of(k)
@@ -327,6 +328,9 @@ func (t *EX_TIMER) ready(k *K, d ddi.ID) {
 
 // usable also looks whether the timer is deleted.
 func (t *EX_TIMER) usable(k *K, d ddi.ID, unborn verify.RuleID) {
+	if t.run.Of(k) {
+		ke.Alive(k, t.id) // a scheduling point perhaps, so before the look
+	}
 	if t.deleted && t.run.Of(k) {
 		t.misuse(k, fmt.Sprintf("%v on %v, which is deleted", d, t.id), "delete it last, and only once.")
 	}

@@ -201,6 +201,7 @@ func ExReInitializeRundownProtection(k *K, runRef *EX_RUNDOWN_REF) {
 func ReinitializeRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 	ke.Enter(k, d)
 	runRef.usable(k, d, verify.LOCK_007)
+	ke.Point(k, ke.Use{Obj: runRef.id, How: ke.W})
 	if runRef.count > 0 || !runRef.down {
 		runRef.misuse(k, fmt.Sprintf("%v on %v, which has not been waited for", d, runRef.id),
 			"ExWaitForRundownProtectionRelease first.")

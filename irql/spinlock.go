@@ -90,9 +90,7 @@ func KeInitializeSpinLock(k *K, spinLock *KSPIN_LOCK) {
 	if spinLock.fresh(k) {
 		reportLockAgain(k, ddi.KeInitializeSpinLock, &spinLock.resident, spinLock.lock.HeldBy() != nil)
 	}
-	on := spinLock.onStack
-	*spinLock = KSPIN_LOCK{}
-	spinLock.onStack = on
+	*spinLock = KSPIN_LOCK{resident: spinLock.resident}
 	spinLock.born(k, ddi.KeInitializeSpinLock, trace.SpinLock)
 	spinLock.lock.ID = spinLock.id
 }

@@ -136,14 +136,27 @@ func (c *cpu) irqlOf() uint8 {
 // SetIRQL changes the level without any check. Lowering below DISPATCH_LEVEL lets queued DPCs in, lowering
 // below APC_LEVEL delivers special kernel APCs (irp.md 13.3).
 func SetIRQL(k *K, level uint8) {
-	old := k.irql
-	k.irql = level
-	if level < Dispatch && old >= Dispatch && len(k.cpu.dpcs) > 0 && !k.isDPC {
-		k.m.runDPCs(k.cpu, k, k.actor)
+	if level < Dispatch && k.irql >= Dispatch && len(k.cpu.dpcs) > 0 && !k.isDPC {
+		k.m.lets(k, level)
 	}
+	k.irql = level
 	if level < APC && len(k.apcs) > 0 {
 		DeliverAPCs(k)
 	}
+}
+
+// lets is the moment before k lets the DPCs of its processor in: whoever is on another processor may go on
+// while they are in the queue, and find them there.
+//
+//go:noinline
+func (m *Machine) lets(k *K, level uint8) {
+	if !m.dead {
+		turn, gave := k.turn, k.gave
+		Point(k, Here(k))
+		k.turn, k.gave = turn, gave
+	}
+	k.irql = level
+	m.runDPCs(k.cpu, k, k.actor)
 }
 
 // DPC is a deferred procedure call object.
@@ -178,7 +191,9 @@ func QueueDPC(k *K, d *DPC) bool {
 	c := m.cpuFor(k, d)
 	m.enqueueDPC(c, d)
 	if c == k.cpu && k.irql < Dispatch && d.Importance != LowImportance {
-		m.runDPCs(c, k, k.actor)
+		level := k.irql
+		k.irql = Dispatch // nobody else gets this processor before the DPC
+		m.lets(k, level)
 	}
 	return true
 }
