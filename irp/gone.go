@@ -21,6 +21,7 @@ func (o *mortal) dies(rule verify.RuleID, seq uint64) { o.goneRule, o.goneSeq = 
 // there reports a use of the object, which reports call name, after its memory went; false says so to a
 // caller that goes on.
 func (o *mortal) there(k *irql.K, name string) bool {
+	ke.CheckFunctions(k)
 	if o.goneRule == verify.NoRule {
 		return true
 	}

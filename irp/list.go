@@ -210,6 +210,7 @@ func RemoveEntryList(k *irql.K, entry *LIST_ENTRY) bool {
 
 // usable reports a head that was not initialised; false means that the routine has no effect.
 func (e *LIST_ENTRY) usable(k *irql.K, d ddi.ID) bool {
+	ke.CheckFunctions(k)
 	if e.Flink != nil && e.run.Of(k) {
 		return true
 	}
@@ -222,6 +223,7 @@ func (e *LIST_ENTRY) usable(k *irql.K, d ddi.ID) bool {
 
 // alive reports an entry or head whose memory is gone.
 func (e *LIST_ENTRY) alive(k *irql.K) bool {
+	ke.CheckFunctions(k)
 	return e.goneRule == verify.NoRule || e.there(k, e.name())
 }
 

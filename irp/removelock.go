@@ -45,6 +45,7 @@ func (l *IO_REMOVE_LOCK) Gone(rule verify.RuleID, seq uint64) {
 
 // alive reports a lock whose memory is gone.
 func (l *IO_REMOVE_LOCK) alive(k *irql.K) {
+	ke.CheckFunctions(k)
 	if l.goneRule != verify.NoRule {
 		l.there(k, l.id.String())
 	}

@@ -210,9 +210,10 @@ func (f *Frame) EntryIRQL() uint8 { return f.irql }
 func (f *Frame) SetEntryIRQL(irql uint8) { f.irql = irql }
 
 type stackObject struct {
-	obj  any
-	call goCall  // whose local variable it is; none for what lives until the callback returns
-	pc   uintptr // and where that made it
+	obj    any
+	call   goCall  // whose local variable it is; none for what lives until the callback returns
+	pc     uintptr // and where that made it
+	inline bool    // the function that made it was compiled into the one that call names
 }
 
 // Dier is a frame-scoped object that wants to know when its routine returns.

@@ -14,7 +14,8 @@ import (
 // Go may change: a frame is known by its distance from the stack's bottom and by where it and all its callers
 // return to. Two calls by the same statement, with nothing in between that looks, are the same until the
 // second one makes its variable: that ends the first one's, if the source says that one call makes only one
-// (gosource.go). A function that was compiled into its caller ends with that.
+// (gosource.go). A function that was compiled into its caller has no frame; there the line that its caller
+// has come to says whether it still runs (goinline.go).
 
 // goFrame is a call on the stack of a goroutine: where its frame lies, and the address it returns to.
 type goFrame struct{ at, ret uintptr }
@@ -52,28 +53,32 @@ func callAt(f []goFrame, at int) goCall {
 	return c
 }
 
-// stands reports whether c has not returned yet.
-func (c goCall) stands(f []goFrame) bool {
+// stands finds the frame of c, -1 when c has returned.
+func (c goCall) stands(f []goFrame) int {
 	base, h := f[len(f)-1].at, uint64(0)
 	for i := len(f) - 1; i >= 0; i-- {
 		d := base - f[i].at
 		h = further(h, f[i].ret)
 		if d >= c.depth {
-			return d == c.depth && h == c.hash
+			if d == c.depth && h == c.hash {
+				return i
+			}
+			return -1
 		}
 	}
-	return false
+	return -1
 }
 
 // OnFunction is OnStack for a local variable: it ties obj to the call of the function whose variable it is.
 // That is the caller of OnFunction's caller, or skip calls further out; none of those between may be compiled
-// into its caller.
+// into its caller. It itself may be.
 //
 //go:noinline
 func OnFunction(k *K, obj any, skip int) {
 	o := stackObject{obj: obj}
 	if f := k.m.goFrames(); len(f) > ownFrames+2+skip {
 		o.call, o.pc = callAt(f, ownFrames+2+skip), f[ownFrames+1+skip].ret
+		o.inline = k.m.inlined(f, ownFrames+1+skip)
 	}
 	k.endOlder(&o)
 	k.stack = append(k.stack, o)
@@ -105,13 +110,16 @@ func CheckFunctions(k *K) {
 
 //go:noinline
 func (k *K) endFunctions() {
+
 	f := k.m.goFrames()
 	for i := len(k.stack) - 1; i >= 0; i-- {
-		s := k.stack[i]
-		if s.call == (goCall{}) || s.call.stands(f) {
+		s := &k.stack[i]
+		if s.call == (goCall{}) {
 			continue
 		}
-		k.endFunction(i)
+		if at := s.call.stands(f); at < 0 || s.inline && !k.m.sameInline(s.pc, f, at-1) {
+			k.endFunction(i)
+		}
 	}
 }
 

@@ -5,6 +5,9 @@ package ke
 // ownFrames is how many of the frames that readStack finds lie inside of OnFunction: that of goFrames.
 const ownFrames = 1
 
+// framesOnly says that readStack finds nothing of calls that were compiled into their callers.
+const framesOnly = true
+
 // readStack follows the frame pointers of the goroutine that runs, from its caller outwards, as far as there
 // is room. The compiler keeps them on these processors, and Go's own tracer relies on it.
 //

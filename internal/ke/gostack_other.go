@@ -7,6 +7,9 @@ import "runtime"
 // ownFrames is how many of the frames that readStack finds lie inside of OnFunction: readStack and goFrames.
 const ownFrames = 2
 
+// framesOnly says that readStack finds nothing of calls that were compiled into their callers.
+const framesOnly = false
+
 // readStack asks the run-time library, which is a hundred times slower than to follow frame pointers. A call
 // that was compiled into its caller counts as one here.
 func readStack(f []goFrame) int {

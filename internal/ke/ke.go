@@ -125,6 +125,7 @@ type Machine struct {
 	stacks  [][]uintptr // by event
 	rest    mark        // what contexts did until they gave the baton back
 	calls   []goFrame   // scratch of goFrames
+	inlines []inlinePC  // calls that were compiled into their callers, by address
 	plain   []plainPlace
 	makers  []madeAt // statements that made local variables again
 	ending  ending   // what on the stack ends is being told
