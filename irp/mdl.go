@@ -121,14 +121,14 @@ func (mdl *MDL) MdlFlags() uint16 {
 
 // checkMDL is the first check of every routine that is given an MDL.
 func checkMDL(k *irql.K, mdl *MDL, d ddi.ID) {
-	if mdl == nil || mdl.m == nil {
-		what := "NULL"
-		if mdl != nil {
-			what = "memory that is no MDL"
-		}
+	if mdl == nil { // as MdlAddress is of a request of length 0
+		ke.Null(k, d, "NULL where an MDL is expected")
+	}
+	if mdl.m == nil {
 		ke.Report(k, verify.Finding{Rule: verify.MDL_016, Obj: d.String(), BugCheck: 0xD5,
-			Headline: fmt.Sprintf("%v is given %s where an MDL is expected", d, what)})
-		panic("internal error: went on with a nil MDL")
+			Headline: fmt.Sprintf("%v is given memory that is no MDL where an MDL is expected", d),
+			Fix:      "pass what IoAllocateMdl returned, or call MmInitializeMdl first."})
+		panic("internal error: went on with what is no MDL")
 	}
 	mdl.alive(k, d.String())
 }

@@ -28,6 +28,11 @@ func TestNull_IsTheDriversFault(t *testing.T) {
 	}
 	member := func(*ke.K) { (*irp.Buffer)(nil).Load32(0) }
 	routine := func(k *ke.K) { irql.KeSetEvent(k, nil, 0, false) }
+	mdl := func(k *ke.K) { irp.MmGetSystemAddressForMdlSafe(k, nil, irp.NormalPagePriority) }
+	context := func(*ke.K) {
+		var context any
+		irp.Holder(context.(*irp.IRP))
+	}
 	for _, c := range []struct {
 		name  string
 		fn    func(k *ke.K)
@@ -40,6 +45,9 @@ func TestNull_IsTheDriversFault(t *testing.T) {
 		{"a member", member, ke.NullDereference, 0x1E, "Load32"},
 		{"a member, high", raised(member), "IRQL-008", 0xD1, "Load32"},
 		{"in a routine", routine, ke.NullDereference, 0x1E, "KeSetEvent is given NULL"},
+		{"an MDL", mdl, ke.NullDereference, 0x1E, "is given NULL where an MDL is expected"},
+		{"an MDL, high", raised(mdl), "IRQL-008", 0xA, "is given NULL where an MDL is expected"},
+		{"a context", context, ke.NullDereference, 0x1E, "NULL is dereferenced"},
 		{"in a routine, high", raised(routine), "IRQL-008", 0xA, "KeSetEvent is given NULL"},
 	} {
 		for _, goesOn := range []bool{false, true} {

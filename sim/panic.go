@@ -2,7 +2,6 @@ package sim
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -22,7 +21,7 @@ func (m *Machine) writePanic(b *bytes.Buffer) {
 			break
 		}
 	}
-	fmt.Fprintf(b, "%s: %s panicked: %v\n\n", at, who(p), p.Value)
+	fmt.Fprintf(b, "%s: %s panicked: %v\n\n", at, p.Who(), p.Value)
 	if p.Program != "" {
 		b.WriteString("This is a panic of the test's own program, not of the kernel or of a driver: on " +
 			"Windows the\nprocess would end with an unhandled exception.\n\n")
@@ -50,9 +49,6 @@ func (m *Machine) writePanic(b *bytes.Buffer) {
 	}
 	fmt.Fprintf(b, "\n%s%-16s%s\n", m.tellChoices(), "REPLAY:", m.repeatLines()[0])
 }
-
-// who names whose code panicked.
-func who(p *ke.DriverPanic) string { return cmp.Or(p.Program, p.Driver, "the system") }
 
 // writeException is what Windows shows for an exception in the kernel.
 func writeException(b *bytes.Buffer, p *ke.DriverPanic, at string) {

@@ -47,6 +47,23 @@ func TestReport_PanicOfAProgram(t *testing.T) {
 	assert.Contains(t, text, "KMODE_EXCEPTION_NOT_HANDLED (1e)")
 }
 
+// TestExplore_PanicOfADriver: the headline of the failure names the driver, not only the thread it ran in.
+func TestExplore_PanicOfADriver(t *testing.T) {
+	r := Explore(t, once, func(m *Machine) {
+		var none []int
+		loadEcho(m, 0, func(*irql.K, *irp.DEVICE_OBJECT, *irp.IRP) ntstatus.NTSTATUS {
+			return ntstatus.NTSTATUS(none[m.Steps()])
+		})
+		m.Process("app.exe").Go("main", func(u *User) {
+			openEcho(m, u, OpenOptions{}).Read(make([]byte, 8))
+		})
+		m.Run()
+	})
+	if assert.Len(t, r.Failures, 1) {
+		assert.Contains(t, r.Failures[0].Headline, "echo.sys panicked in app.exe main: ")
+	}
+}
+
 // TestThread_TheSameNameIsTheSameDriver: a thread with the name of a loaded driver acts for that driver; with
 // another name it does not, nor when the driver is gone.
 func TestThread_TheSameNameIsTheSameDriver(t *testing.T) {

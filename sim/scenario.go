@@ -189,7 +189,7 @@ func (o *Outcome) Verdict() string {
 	case o.Fault != nil:
 		return "fault of the simulator; " + run
 	case m.panicked != nil:
-		return who(m.panicked) + " panicked; " + run
+		return m.panicked.Who() + " panicked; " + run
 	case n == 1:
 		return "1 finding: " + m.headline() + "; " + run
 	case n > 1:

@@ -21,7 +21,7 @@ const NullDereference = "NULL dereference"
 func nullDereferenced(k *K, value any) (verify.Finding, bool) {
 	err, isError := value.(runtime.Error)
 	overrun := isError && strings.Contains(err.Error(), "out of range")
-	if !isError || !overrun && !strings.Contains(err.Error(), "nil pointer dereference") {
+	if !isError || !overrun && !isNull(err.Error()) {
 		return verify.Finding{}, false
 	}
 	top := Top(k)
@@ -77,6 +77,12 @@ func nullDereferenced(k *K, value any) (verify.Finding, bool) {
 	}
 	nullBugCheck(k, &f, at, system)
 	return f, true
+}
+
+// isNull reports whether a run-time error of Go is an access through NULL. A conversion of a PVOID that is
+// NULL is none in C, but what it is made for is: context.(*T) stands for the first use of the context.
+func isNull(err string) bool {
+	return strings.Contains(err, "nil pointer dereference") || strings.Contains(err, " is nil, not *")
 }
 
 // Null is a finding about a routine that was given NULL, or less memory than it was told of, for what it

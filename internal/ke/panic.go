@@ -1,6 +1,7 @@
 package ke
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"strings"
@@ -25,7 +26,13 @@ type DriverPanic struct {
 	Stack []verify.Frame
 }
 
-func (p DriverPanic) Error() string { return fmt.Sprintf("panic in %s: %v", p.Ctx, p.Value) }
+// Error names whose code panicked; the context that it ran in may be anybody's.
+func (p DriverPanic) Error() string {
+	return fmt.Sprintf("%s panicked in %s: %v", p.Who(), p.Ctx, p.Value)
+}
+
+// Who names whose code panicked.
+func (p *DriverPanic) Who() string { return cmp.Or(p.Program, p.Driver, "the system") }
 
 // driverPanicked turns a panic that left a context into what it is: a fault of ours, of the harness, or of
 // the driver. It is called while the frames that panicked are still on the stack.
