@@ -52,9 +52,11 @@ var (
 
 // FwpsCalloutRegister1 ties code to a callout key. Filters that name the key call it from now on.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: callout may go away after the call; the device must stay until the callout
-// is unregistered. Rules: WFP-002, WFP-010, WFP-011, WFP-022, WFP-023, WFP-024. Not modelled: boot-time
-// start. Reference: fwpsk/nf-fwpsk-fwpscalloutregister1.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: callout may go away after the call; the device must stay until the callout is unregistered.
+// Rules: WFP-002, WFP-010, WFP-011, WFP-022, WFP-023, WFP-024.
+// Not modelled: boot-time start.
+// Reference: fwpsk/nf-fwpsk-fwpscalloutregister1.
 func FwpsCalloutRegister1(k *irql.K, deviceObject *irp.DEVICE_OBJECT, callout *FWPS_CALLOUT1,
 	calloutId *uint32) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpsCalloutRegister1)
@@ -147,8 +149,9 @@ func (e *engine) inOwnCallback(k *ke.K, r *registration, what string) bool {
 // the callout runs or will run. Any other status but STATUS_FWP_CALLOUT_NOT_FOUND means that the callout is
 // still registered.
 //
-// IRQL: PASSIVE_LEVEL. Rules: WFP-002, WFP-014, WFP-015, WFP-016, WFP-020, WFP-024. Reference:
-// fwpsk/nf-fwpsk-fwpscalloutunregisterbyid0.
+// IRQL: PASSIVE_LEVEL.
+// Rules: WFP-002, WFP-014, WFP-015, WFP-016, WFP-020, WFP-024.
+// Reference: fwpsk/nf-fwpsk-fwpscalloutunregisterbyid0.
 func FwpsCalloutUnregisterById0(k *irql.K, calloutId uint32) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpsCalloutUnregisterById0)
 	e := state.Of(k)
@@ -158,8 +161,9 @@ func FwpsCalloutUnregisterById0(k *irql.K, calloutId uint32) ntstatus.NTSTATUS {
 
 // FwpsCalloutUnregisterByKey0 is FwpsCalloutUnregisterById0 for those who remember the key.
 //
-// IRQL: PASSIVE_LEVEL. Rules: as FwpsCalloutUnregisterById0. Reference:
-// fwpsk/nf-fwpsk-fwpscalloutunregisterbykey0.
+// IRQL: PASSIVE_LEVEL.
+// Rules: as FwpsCalloutUnregisterById0.
+// Reference: fwpsk/nf-fwpsk-fwpscalloutunregisterbykey0.
 func FwpsCalloutUnregisterByKey0(k *irql.K, calloutKey *GUID) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpsCalloutUnregisterByKey0)
 	e := state.Of(k)

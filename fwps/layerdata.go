@@ -108,9 +108,10 @@ var (
 // success needs one FwpsApplyModifiedLayerData0. It also sets classifyOut to FWP_ACTION_BLOCK without the
 // right to change it.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the copy is the caller's until it is applied. Rules: WFP-001, WFP-063,
-// WFP-073, WFP-074, WFP-083, WFP-086, WFP-093, WFP-094. Reference:
-// fwpsk/nf-fwpsk-fwpsacquirewritablelayerdatapointer0.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the copy is the caller's until it is applied.
+// Rules: WFP-001, WFP-063, WFP-073, WFP-074, WFP-083, WFP-086, WFP-093, WFP-094.
+// Reference: fwpsk/nf-fwpsk-fwpsacquirewritablelayerdatapointer0.
 func FwpsAcquireWritableLayerDataPointer0(k *irql.K, classifyHandle uint64, filterId uint64, flags uint32,
 	writableLayerData *any, classifyOut *FWPS_CLASSIFY_OUT0) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpsAcquireWritableLayerDataPointer0)
@@ -178,9 +179,11 @@ func (cl *call) mayAcquire(k *ke.K, filterId uint64, flags uint32) ntstatus.NTST
 // FwpsApplyModifiedLayerData0 makes the acquired copy the current version of the request. From here on the
 // redirect context in it is the engine's, and the copy is gone.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: modifiedLayerData and the redirect context go to the engine. Rules:
-// WFP-001, WFP-057, WFP-063, WFP-073, WFP-084 to WFP-087, WFP-089 to WFP-091, WFP-095, WFP-096, WFP-099,
-// WFP-101 to WFP-108, WFP-110 to WFP-114, WFP-119. Reference: fwpsk/nf-fwpsk-fwpsapplymodifiedlayerdata0.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: modifiedLayerData and the redirect context go to the engine.
+// Rules: WFP-001, WFP-057, WFP-063, WFP-073, WFP-084 to WFP-087, WFP-089 to WFP-091, WFP-095, WFP-096,
+// WFP-099, WFP-101 to WFP-108, WFP-110 to WFP-114, WFP-119.
+// Reference: fwpsk/nf-fwpsk-fwpsapplymodifiedlayerdata0.
 func FwpsApplyModifiedLayerData0(k *irql.K, classifyHandle uint64, modifiedLayerData any, flags uint32) {
 	ke.Enter(k, ddi.FwpsApplyModifiedLayerData0)
 	e := state.Of(k)

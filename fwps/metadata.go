@@ -28,7 +28,9 @@ type FWPS_INCOMING_METADATA_VALUES0 struct {
 // FWPS_IS_METADATA_FIELD_PRESENT tells whether the member that a FWPS_METADATA_FIELD_* bit stands for means
 // something.
 //
-// IRQL: any level. Rules: WFP-054. Reference: fwpsk/ns-fwpsk-fwps_incoming_metadata_values0_.
+// IRQL: any level.
+// Rules: WFP-054.
+// Reference: fwpsk/ns-fwpsk-fwps_incoming_metadata_values0_.
 func FWPS_IS_METADATA_FIELD_PRESENT(metadataValues *FWPS_INCOMING_METADATA_VALUES0,
 	metadataField uint32) bool {
 	metadataValues.lent.touch()

@@ -62,8 +62,10 @@ var (
 // FwpsAcquireClassifyHandle0 gives classifyFn a handle by which the classification can be pended, changed and
 // completed. Each acquire needs one release.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller has one reference. Rules: WFP-001, WFP-009, WFP-061,
-// WFP-073, WFP-082. Reference: fwpsk/nf-fwpsk-fwpsacquireclassifyhandle0.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the caller has one reference.
+// Rules: WFP-001, WFP-009, WFP-061, WFP-073, WFP-082.
+// Reference: fwpsk/nf-fwpsk-fwpsacquireclassifyhandle0.
 func FwpsAcquireClassifyHandle0(k *irql.K, classifyContext any, flags uint32,
 	classifyHandle *uint64) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpsAcquireClassifyHandle0)
@@ -172,8 +174,9 @@ func (e *engine) handleFor(k *ke.K, num uint64, what string) *classifyRef {
 // FwpsReleaseClassifyHandle0 gives back one reference that FwpsAcquireClassifyHandle0 gave. A classification
 // that is pended keeps the handle alive until it is completed.
 //
-// IRQL: <= DISPATCH_LEVEL. Rules: WFP-001, WFP-062, WFP-063, WFP-083. Reference:
-// fwpsk/nf-fwpsk-fwpsreleaseclassifyhandle0.
+// IRQL: <= DISPATCH_LEVEL.
+// Rules: WFP-001, WFP-062, WFP-063, WFP-083.
+// Reference: fwpsk/nf-fwpsk-fwpsreleaseclassifyhandle0.
 func FwpsReleaseClassifyHandle0(k *irql.K, classifyHandle uint64) {
 	ke.Enter(k, ddi.FwpsReleaseClassifyHandle0)
 	e := state.Of(k)
@@ -219,9 +222,10 @@ func (e *engine) drop(h *classifyRef, seq uint64) {
 // FwpsPendClassify0 suspends the classification until FwpsCompleteClassify0. classifyFn then returns
 // FWP_ACTION_BLOCK with FWPS_RIGHT_ACTION_WRITE cleared.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the engine takes a reference to the handle until completion. Rules:
-// WFP-001, WFP-009, WFP-041, WFP-063, WFP-064, WFP-066, WFP-067, WFP-073, WFP-074, WFP-075. Reference:
-// fwpsk/nf-fwpsk-fwpspendclassify0.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the engine takes a reference to the handle until completion.
+// Rules: WFP-001, WFP-009, WFP-041, WFP-063, WFP-064, WFP-066, WFP-067, WFP-073, WFP-074, WFP-075.
+// Reference: fwpsk/nf-fwpsk-fwpspendclassify0.
 func FwpsPendClassify0(k *irql.K, classifyHandle uint64, filterId uint64, flags uint32,
 	classifyOut *FWPS_CLASSIFY_OUT0) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpsPendClassify0)
@@ -303,9 +307,11 @@ func (cl *call) loops(k *ke.K) {
 // FwpsCompleteClassify0 ends the pending of a classification: with the final answer of the callout, or with
 // NULL to have everybody asked again. It takes the pend's reference to the handle.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: classifyOut stays the caller's. Filters may be evaluated, and callouts
-// called, before it returns or later. Rules: WFP-001, WFP-040, WFP-052, WFP-063, WFP-068 to WFP-073, WFP-079,
-// WFP-080, WFP-083. Reference: fwpsk/nf-fwpsk-fwpscompleteclassify0.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: classifyOut stays the caller's. Filters may be evaluated, and callouts called, before it returns
+// or later.
+// Rules: WFP-001, WFP-040, WFP-052, WFP-063, WFP-068 to WFP-073, WFP-079, WFP-080, WFP-083.
+// Reference: fwpsk/nf-fwpsk-fwpscompleteclassify0.
 func FwpsCompleteClassify0(k *irql.K, classifyHandle uint64, flags uint32, classifyOut *FWPS_CLASSIFY_OUT0) {
 	ke.Enter(k, ddi.FwpsCompleteClassify0)
 	e := state.Of(k)

@@ -24,7 +24,9 @@ var (
 // FwpsRedirectHandleCreate0 makes the handle by which a driver marks the connections it redirects. A driver
 // makes one, keeps it and destroys it at unload.
 //
-// IRQL: exactly PASSIVE_LEVEL. Ownership: the driver destroys it. Rules: WFP-003, WFP-073, WFP-097, WFP-098.
+// IRQL: exactly PASSIVE_LEVEL.
+// Ownership: the driver destroys it.
+// Rules: WFP-003, WFP-073, WFP-097, WFP-098.
 // Reference: fwpsk/nf-fwpsk-fwpsredirecthandlecreate0.
 func FwpsRedirectHandleCreate0(k *irql.K, providerGuid *GUID, flags uint32,
 	redirectHandleOut *irql.HANDLE) ntstatus.NTSTATUS {
@@ -59,8 +61,9 @@ func FwpsRedirectHandleCreate0(k *irql.K, providerGuid *GUID, flags uint32,
 
 // FwpsRedirectHandleDestroy0 destroys a redirect handle. Records made with it stay.
 //
-// IRQL: exactly PASSIVE_LEVEL. Rules: WFP-003, WFP-099, WFP-100. Reference:
-// fwpsk/nf-fwpsk-fwpsredirecthandledestroy0.
+// IRQL: exactly PASSIVE_LEVEL.
+// Rules: WFP-003, WFP-099, WFP-100.
+// Reference: fwpsk/nf-fwpsk-fwpsredirecthandledestroy0.
 func FwpsRedirectHandleDestroy0(k *irql.K, redirectHandle irql.HANDLE) {
 	ke.Enter(k, ddi.FwpsRedirectHandleDestroy0)
 	e := state.Of(k)
@@ -116,8 +119,10 @@ func (e *engine) redirectHandleOf(k *ke.K, obj string, num irql.HANDLE, what str
 // FwpsQueryConnectionRedirectState0 tells how a connection relates to a redirect handle, and gives the
 // context of the redirection where it was this handle's. The context stays the engine's: it may be read.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: redirectContext is lent. Rules: WFP-001, WFP-054, WFP-099, WFP-101 to
-// WFP-104. Reference: fwpsk/nf-fwpsk-fwpsqueryconnectionredirectstate0.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: redirectContext is lent.
+// Rules: WFP-001, WFP-054, WFP-099, WFP-101 to WFP-104.
+// Reference: fwpsk/nf-fwpsk-fwpsqueryconnectionredirectstate0.
 func FwpsQueryConnectionRedirectState0(k *irql.K, redirectRecords irql.HANDLE, redirectHandle irql.HANDLE,
 	redirectContext **irp.Buffer) FWPS_CONNECTION_REDIRECT_STATE {
 	ke.Enter(k, ddi.FwpsQueryConnectionRedirectState0)
@@ -186,9 +191,11 @@ type sioProbe struct {
 // FwpsQueryConnectionSioFormatRedirectRecords0 copies the redirect records of a connection in the opaque form
 // a local proxy sets on its outbound socket. With a buffer that is too small, or none, it tells the size.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: nothing is kept. Rules: WFP-001, WFP-115, WFP-116, WFP-117. Not
-// modelled: proxies on other machines. Reference:
-// fwpsk/nf-fwpsk-fwpsqueryconnectionsioformatredirectrecords0.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: nothing is kept.
+// Rules: WFP-001, WFP-115, WFP-116, WFP-117.
+// Not modelled: proxies on other machines.
+// Reference: fwpsk/nf-fwpsk-fwpsqueryconnectionsioformatredirectrecords0.
 func FwpsQueryConnectionSioFormatRedirectRecords0(k *irql.K, redirectRecords irql.HANDLE,
 	outputBuffer *irp.Buffer,
 	outputBufferLength uint64, bytesTransferred *uint64) ntstatus.NTSTATUS {

@@ -37,24 +37,28 @@ type FWPS_FILTER1 struct {
 
 // FWPS_CALLOUT_CLASSIFY_FN1 is classifyFn of version 1.
 //
-// IRQL: <= DISPATCH_LEVEL; what is delivered differs between layers and events. Ownership: every argument is
-// the engine's and dies when the routine returns, classifyOut too. Rules: WFP-005, WFP-006, WFP-038 to
-// WFP-058, WFP-066, WFP-083, WFP-094. Reference: fwpsk/nc-fwpsk-fwps_callout_classify_fn1.
+// IRQL: <= DISPATCH_LEVEL; what is delivered differs between layers and events.
+// Ownership: every argument is the engine's and dies when the routine returns, classifyOut too.
+// Rules: WFP-005, WFP-006, WFP-038 to WFP-058, WFP-066, WFP-083, WFP-094.
+// Reference: fwpsk/nc-fwpsk-fwps_callout_classify_fn1.
 type FWPS_CALLOUT_CLASSIFY_FN1 func(k *irql.K, inFixedValues *FWPS_INCOMING_VALUES0,
 	inMetaValues *FWPS_INCOMING_METADATA_VALUES0, layerData, classifyContext any, filter *FWPS_FILTER1,
 	flowContext uint64, classifyOut *FWPS_CLASSIFY_OUT0)
 
 // FWPS_CALLOUT_NOTIFY_FN1 is notifyFn of version 1.
 //
-// IRQL: <= DISPATCH_LEVEL, in practice PASSIVE_LEVEL. Ownership: filter is the engine's. Rules: WFP-006,
-// WFP-025. Reference: fwpsk/nc-fwpsk-fwps_callout_notify_fn1.
+// IRQL: <= DISPATCH_LEVEL, in practice PASSIVE_LEVEL.
+// Ownership: filter is the engine's.
+// Rules: WFP-006, WFP-025.
+// Reference: fwpsk/nc-fwpsk-fwps_callout_notify_fn1.
 type FWPS_CALLOUT_NOTIFY_FN1 func(k *irql.K, notifyType FWPS_CALLOUT_NOTIFY_TYPE, filterKey *GUID,
 	filter *FWPS_FILTER1) ntstatus.NTSTATUS
 
 // FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0 is flowDeleteFn.
 //
-// IRQL: <= DISPATCH_LEVEL. Not modelled: flow contexts, so it is never called. Reference:
-// fwpsk/nc-fwpsk-fwps_callout_flow_delete_notify_fn0.
+// IRQL: <= DISPATCH_LEVEL.
+// Not modelled: flow contexts, so it is never called.
+// Reference: fwpsk/nc-fwpsk-fwps_callout_flow_delete_notify_fn0.
 type FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0 func(k *irql.K, layerId uint16, calloutId uint32, flowContext uint64)
 
 // FWPS_CALLOUT1 describes a callout to FwpsCalloutRegister1.

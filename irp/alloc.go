@@ -68,14 +68,17 @@ func (q *irpQueue) drop() *IRP {
 
 // IoSizeOfIrp gives the size of an IRP with n stack locations.
 //
-// IRQL: any. Reference: wdm/nf-wdm-iosizeofirp.
+// IRQL: any.
+// Reference: wdm/nf-wdm-iosizeofirp.
 func IoSizeOfIrp(stackSize int8) uint16 { return uint16(irpSize + locationSize*int(stackSize)) }
 
 // IoAllocateIrp makes an IRP with n stack locations, none of which is current. NULL when there is no memory.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller creates it and frees it with IoFreeIrp, in its completion
-// routine if it was sent. Rules: IRQL-001; later IRP-030 to IRP-040. Not modelled: quota. Reference:
-// wdm/nf-wdm-ioallocateirp.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the caller creates it and frees it with IoFreeIrp, in its completion routine if it was sent.
+// Rules: IRQL-001; later IRP-030 to IRP-040.
+// Not modelled: quota.
+// Reference: wdm/nf-wdm-ioallocateirp.
 func IoAllocateIrp(k *irql.K, stackSize int8, chargeQuota bool) *IRP {
 	ke.Enter(k, ddi.IoAllocateIrp)
 	if stackSize < 0 || stackSize > maxLocations || ke.Fails(k, &siteAllocateIrp) {
@@ -142,8 +145,8 @@ func (io *ioManager) release(p *IRP) {
 
 // IoFreeIrp frees an IRP of IoAllocateIrp or IoBuildAsynchronousFsdRequest.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller must be the creator and hold the IRP again. MDLs are not
-// freed with it.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the caller must be the creator and hold the IRP again. MDLs are not freed with it.
 // Rules: IRP-018, IRP-030 to IRP-033, IRP-035, IRP-041, IRQL-001, MDL-017, OBJ-014.
 // Reference: wdm/nf-wdm-iofreeirp.
 func IoFreeIrp(k *irql.K, p *IRP) {
@@ -240,8 +243,9 @@ func freedWrongly(k *irql.K, p *IRP, img *ke.Image) {
 
 // IoReuseIrp makes an IRP of IoAllocateIrp as new, with the same number of locations.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller must be the creator and hold the IRP again; MDLs must have
-// been taken off. Rules: IRP-005, IRP-037, IRP-038, IRP-041, IRQL-001, MDL-017.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the caller must be the creator and hold the IRP again; MDLs must have been taken off.
+// Rules: IRP-005, IRP-037, IRP-038, IRP-041, IRQL-001, MDL-017.
 // Reference: wdm/nf-wdm-ioreuseirp.
 func IoReuseIrp(k *irql.K, p *IRP, status ntstatus.NTSTATUS) {
 	ke.Enter(k, ddi.IoReuseIrp)

@@ -15,10 +15,11 @@ var siteMakeAssociated = ke.Site{Name: "fault/IoMakeAssociatedIrp",
 // IoMakeAssociatedIrp makes an IRP for a part of a request. When the last part has climbed past the top, the
 // I/O manager completes the master. NULL when there is no memory.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the I/O manager frees it, unless a routine of the caller stops the
-// climb; the caller holds the master, sets its AssociatedIrp.IrpCount and IoStatus, and marks it pending
-// before it sends the first part. Rules: IRP-005, IRP-018, IRP-074, IRQL-001. Reference:
-// ntddk/nf-ntddk-iomakeassociatedirp.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the I/O manager frees it, unless a routine of the caller stops the climb; the caller holds the
+// master, sets its AssociatedIrp.IrpCount and IoStatus, and marks it pending before it sends the first part.
+// Rules: IRP-005, IRP-018, IRP-074, IRQL-001.
+// Reference: ntddk/nf-ntddk-iomakeassociatedirp.
 func IoMakeAssociatedIrp(k *irql.K, master *IRP, stackSize int8) *IRP {
 	const d = ddi.IoMakeAssociatedIrp
 	ke.Enter(k, d)

@@ -15,8 +15,10 @@ import (
 // was on top: the one to send IRPs to and to detach from. NULL when that one is being initialised or deleted,
 // or its driver unloaded. An IRP may reach source before the caller has stored what is returned.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: nobody holds a reference to what is returned; IoDetachDevice is due
-// before IoDeleteDevice. Rules: IRQL-001, OBJ-004. Reference: wdm/nf-wdm-ioattachdevicetodevicestack.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: nobody holds a reference to what is returned; IoDetachDevice is due before IoDeleteDevice.
+// Rules: IRQL-001, OBJ-004.
+// Reference: wdm/nf-wdm-ioattachdevicetodevicestack.
 func IoAttachDeviceToDeviceStack(k *irql.K, source, target *DEVICE_OBJECT) *DEVICE_OBJECT {
 	const d = ddi.IoAttachDeviceToDeviceStack
 	ke.Enter(k, d)
@@ -28,8 +30,10 @@ func IoAttachDeviceToDeviceStack(k *irql.K, source, target *DEVICE_OBJECT) *DEVI
 // IoAttachDeviceToDeviceStackSafe is IoAttachDeviceToDeviceStack that stores the device to send to before the
 // first IRP can arrive. STATUS_NO_SUCH_DEVICE when target is being deleted.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: attachedToDeviceObject must be where the dispatch routines look. Rules:
-// IRQL-001, OBJ-004. Reference: ntddk/nf-ntddk-ioattachdevicetodevicestacksafe.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: attachedToDeviceObject must be where the dispatch routines look.
+// Rules: IRQL-001, OBJ-004.
+// Reference: ntddk/nf-ntddk-ioattachdevicetodevicestacksafe.
 func IoAttachDeviceToDeviceStackSafe(k *irql.K, source, target *DEVICE_OBJECT,
 	attachedToDeviceObject **DEVICE_OBJECT) ntstatus.NTSTATUS {
 	const d = ddi.IoAttachDeviceToDeviceStackSafe
@@ -85,8 +89,10 @@ func (d *DEVICE_OBJECT) goes() bool {
 // it again: IRP_MJ_CREATE goes to the stack as it was, IRP_MJ_CLEANUP and IRP_MJ_CLOSE already go to source,
 // whose driver must forward them.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: attachedDevice must be where the dispatch routines look. Rules: IRQL-001,
-// OBJ-004. Reference: wdm/nf-wdm-ioattachdevice.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: attachedDevice must be where the dispatch routines look.
+// Rules: IRQL-001, OBJ-004.
+// Reference: wdm/nf-wdm-ioattachdevice.
 func IoAttachDevice(k *irql.K, source *DEVICE_OBJECT, targetDevice string,
 	attachedDevice **DEVICE_OBJECT) ntstatus.NTSTATUS {
 	const d = ddi.IoAttachDevice

@@ -45,8 +45,10 @@ var (
 // manager frees the IRP; it writes the status block and sets the event when the request ends, unless it
 // failed without being pended.
 //
-// IRQL: <= APC_LEVEL. Ownership: buffers, event and status block must stay until the request has ended.
-// Rules: IRP-032, IRP-045, IRP-061, IRQL-001. Reference: wdm/nf-wdm-iobuilddeviceiocontrolrequest.
+// IRQL: <= APC_LEVEL.
+// Ownership: buffers, event and status block must stay until the request has ended.
+// Rules: IRP-032, IRP-045, IRP-061, IRQL-001.
+// Reference: wdm/nf-wdm-iobuilddeviceiocontrolrequest.
 func IoBuildDeviceIoControlRequest(k *irql.K, ioControlCode uint32, dev *DEVICE_OBJECT, inputBuffer *Buffer,
 	inputBufferLength uint32, outputBuffer *Buffer, outputBufferLength uint32, internalDeviceIoControl bool,
 	event *irql.KEVENT, ioStatusBlock *IO_STATUS_BLOCK) *IRP {
@@ -182,8 +184,9 @@ func badBuffer(k *irql.K, dev *DEVICE_OBJECT, sub string, b *Buffer, n uint32) b
 // IoBuildSynchronousFsdRequest makes a read, write, flush, shutdown or PnP request that is bound to the
 // calling thread.
 //
-// IRQL: <= APC_LEVEL. Ownership: as IoBuildDeviceIoControlRequest. Rules: IRP-032, IRP-045, IRP-061,
-// IRQL-001.
+// IRQL: <= APC_LEVEL.
+// Ownership: as IoBuildDeviceIoControlRequest.
+// Rules: IRP-032, IRP-045, IRP-061, IRQL-001.
 // Reference: wdm/nf-wdm-iobuildsynchronousfsdrequest.
 func IoBuildSynchronousFsdRequest(k *irql.K, majorFunction uint32, dev *DEVICE_OBJECT, buffer *Buffer,
 	length uint32,
@@ -201,9 +204,10 @@ func IoBuildSynchronousFsdRequest(k *irql.K, majorFunction uint32, dev *DEVICE_O
 
 // IoBuildAsynchronousFsdRequest makes a request like the synchronous form, but its creator frees it.
 //
-// IRQL: <= APC_LEVEL. Ownership: the creator's completion routine frees buffers, MDLs and the IRP and stops
-// the climb.
-// Rules: IRP-036, IRP-061, IRP-071, IRQL-001. Reference: wdm/nf-wdm-iobuildasynchronousfsdrequest.
+// IRQL: <= APC_LEVEL.
+// Ownership: the creator's completion routine frees buffers, MDLs and the IRP and stops the climb.
+// Rules: IRP-036, IRP-061, IRP-071, IRQL-001.
+// Reference: wdm/nf-wdm-iobuildasynchronousfsdrequest.
 func IoBuildAsynchronousFsdRequest(k *irql.K, majorFunction uint32, dev *DEVICE_OBJECT, buffer *Buffer,
 	length uint32,
 	startingOffset *int64, ioStatusBlock *IO_STATUS_BLOCK) *IRP {

@@ -14,8 +14,10 @@ import (
 
 // CALLBACK_FUNCTION is told what ExNotifyCallback was given.
 //
-// IRQL: <= DISPATCH_LEVEL, that of the notifier. Ownership: none. Rules: IRQL-007, LOCK-008, UNLOAD-008,
-// UNLOAD-012. Reference: wdm/nf-wdm-exregistercallback.
+// IRQL: <= DISPATCH_LEVEL, that of the notifier.
+// Ownership: none.
+// Rules: IRQL-007, LOCK-008, UNLOAD-008, UNLOAD-012.
+// Reference: wdm/nf-wdm-exregistercallback.
 type CALLBACK_FUNCTION func(k *irql.K, callbackContext, argument1, argument2 any)
 
 // OBJECT_ATTRIBUTES says what an object is called and how; InitializeObjectAttributes fills it in.
@@ -80,8 +82,11 @@ func (c *CALLBACK_OBJECT) Dereference() int { c.refs--; return c.refs }
 
 // InitializeObjectAttributes fills in attributes.
 //
-// IRQL: any. Ownership: none. Rules: none. Not modelled: security descriptors. Reference:
-// ntdef/nf-ntdef-initializeobjectattributes.
+// IRQL: any.
+// Ownership: none.
+// Rules: none.
+// Not modelled: security descriptors.
+// Reference: ntdef/nf-ntdef-initializeobjectattributes.
 func InitializeObjectAttributes(k *irql.K, p *OBJECT_ATTRIBUTES, objectName string, attributes uint32,
 	rootDirectory irql.HANDLE, securityDescriptor any) {
 	ke.Enter(k, ddi.None)
@@ -91,8 +96,11 @@ func InitializeObjectAttributes(k *irql.K, p *OBJECT_ATTRIBUTES, objectName stri
 // ExCreateCallback opens the callback object of a name or, with create, makes it; create and
 // allowMultipleCallbacks have no effect on one that is there. STATUS_OBJECT_NAME_NOT_FOUND: there is none.
 //
-// IRQL: <= APC_LEVEL. Ownership: ObDereferenceObject. Rules: IRQL-001, OBJ-003. Not modelled: security
-// descriptors; objects of the system's own. Reference: wdm/nf-wdm-excreatecallback.
+// IRQL: <= APC_LEVEL.
+// Ownership: ObDereferenceObject.
+// Rules: IRQL-001, OBJ-003.
+// Not modelled: security descriptors; objects of the system's own.
+// Reference: wdm/nf-wdm-excreatecallback.
 func ExCreateCallback(k *irql.K, callbackObject **CALLBACK_OBJECT, objectAttributes *OBJECT_ATTRIBUTES,
 	create, allowMultipleCallbacks bool) ntstatus.NTSTATUS {
 	const d = ddi.ExCreateCallback
@@ -140,8 +148,10 @@ func (s *callbacks) find(name string) *CALLBACK_OBJECT {
 // ExRegisterCallback adds a routine to a callback object and returns a handle for ExUnregisterCallback; nil:
 // there is a routine already and the object takes one, or there is no memory.
 //
-// IRQL: <= APC_LEVEL. Ownership: ExUnregisterCallback before the driver is unloaded. Rules: IRQL-001,
-// UNLOAD-008. Reference: wdm/nf-wdm-exregistercallback.
+// IRQL: <= APC_LEVEL.
+// Ownership: ExUnregisterCallback before the driver is unloaded.
+// Rules: IRQL-001, UNLOAD-008.
+// Reference: wdm/nf-wdm-exregistercallback.
 func ExRegisterCallback(k *irql.K, callbackObject *CALLBACK_OBJECT, callbackFunction CALLBACK_FUNCTION,
 	callbackContext any) any {
 	const d = ddi.ExRegisterCallback
@@ -169,7 +179,9 @@ func ExRegisterCallback(k *irql.K, callbackObject *CALLBACK_OBJECT, callbackFunc
 
 // ExUnregisterCallback takes a routine out and waits until no call of it is under way.
 //
-// IRQL: <= APC_LEVEL. Ownership: the handle is gone. Rules: IRQL-001, LOCK-026, OBJ-003.
+// IRQL: <= APC_LEVEL.
+// Ownership: the handle is gone.
+// Rules: IRQL-001, LOCK-026, OBJ-003.
 // Reference: wdm/nf-wdm-exunregistercallback.
 func ExUnregisterCallback(k *irql.K, callbackRegistration any) {
 	const d = ddi.ExUnregisterCallback
@@ -211,7 +223,10 @@ func without(regs []*callbackReg, r *callbackReg) []*callbackReg {
 // ExNotifyCallback calls the routines of a callback object, in the order of their registration, at the
 // caller's level.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: none. Rules: IRQL-001. Not modelled: none.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001.
+// Not modelled: none.
 // Reference: wdm/nf-wdm-exnotifycallback.
 func ExNotifyCallback(k *irql.K, callbackObject *CALLBACK_OBJECT, argument1, argument2 any) {
 	const d = ddi.ExNotifyCallback

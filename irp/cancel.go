@@ -14,7 +14,8 @@ const cancelLockKind = 100 // of ke.Held, distinct from the kinds of package irq
 
 // IoAcquireCancelSpinLock takes the system-wide cancel spin lock.
 //
-// IRQL: <= DISPATCH_LEVEL; raises to DISPATCH_LEVEL. Rules: IRP-078, IRQL-001, LOCK-020.
+// IRQL: <= DISPATCH_LEVEL; raises to DISPATCH_LEVEL.
+// Rules: IRP-078, IRQL-001, LOCK-020.
 // Reference: wdm/nf-wdm-ioacquirecancelspinlock.
 func IoAcquireCancelSpinLock(k *irql.K, irqlOut *irql.KIRQL) {
 	ke.Enter(k, ddi.IoAcquireCancelSpinLock)
@@ -42,7 +43,8 @@ func (io *ioManager) lockCancel(k *irql.K) (old uint8) {
 // IoReleaseCancelSpinLock gives the cancel spin lock back and restores the IRQL; a cancel routine passes
 // CancelIrql.
 //
-// IRQL: DISPATCH_LEVEL. Rules: IRP-025, IRQL-002, LOCK-002, LOCK-010.
+// IRQL: DISPATCH_LEVEL.
+// Rules: IRP-025, IRQL-002, LOCK-002, LOCK-010.
 // Reference: wdm/nf-wdm-ioreleasecancelspinlock.
 func IoReleaseCancelSpinLock(k *irql.K, level irql.KIRQL) {
 	ke.Enter(k, ddi.IoReleaseCancelSpinLock)
@@ -84,8 +86,9 @@ func (io *ioManager) wrongCancelIrql(k *irql.K, level irql.KIRQL, h *ke.Held) {
 // IoSetCancelRoutine exchanges the cancel routine of an IRP atomically. NULL as result means that none was
 // set, or that cancellation has taken it already.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller must hold the IRP to set a routine. Rules: IRP-005, IRP-022,
-// IRP-026, IRQL-001.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the caller must hold the IRP to set a routine.
+// Rules: IRP-005, IRP-022, IRP-026, IRQL-001.
 // Reference: wdm/nf-wdm-iosetcancelroutine.
 func IoSetCancelRoutine(k *irql.K, p *IRP, routine DRIVER_CANCEL) DRIVER_CANCEL {
 	ke.Enter(k, ddi.IoSetCancelRoutine)
@@ -122,8 +125,10 @@ func IoSetCancelRoutine(k *irql.K, p *IRP, routine DRIVER_CANCEL) DRIVER_CANCEL 
 // called at DISPATCH_LEVEL with the cancel spin lock held. TRUE means that a routine was called, not that the
 // IRP has completed.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller, its creator, must keep the IRP alive across the call.
-// Rules: IRP-023, IRP-024, IRP-025, IRP-028, IRQL-001. Reference: wdm/nf-wdm-iocancelirp.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the caller, its creator, must keep the IRP alive across the call.
+// Rules: IRP-023, IRP-024, IRP-025, IRP-028, IRQL-001.
+// Reference: wdm/nf-wdm-iocancelirp.
 func IoCancelIrp(k *irql.K, p *IRP) bool {
 	ke.Enter(k, ddi.IoCancelIrp)
 	if !isIRP(p) {

@@ -14,9 +14,11 @@ import (
 // IoCompleteRequest ends the caller's work on an IRP: the completion routines above are called one after the
 // other, then the I/O manager finishes the request.
 //
-// IRQL: <= DISPATCH_LEVEL, no spin lock held. Ownership: the caller may not touch the IRP again. Rules:
-// IRP-001, IRP-002, IRP-010, IRP-017, IRP-018, IRP-020, IRP-027, IRP-053, IRP-054, IRP-059, IRP-065, and
-// during the climb IRP-011, IRP-036, IRP-047, IRP-050 to IRP-052. Not modelled: the priority boost.
+// IRQL: <= DISPATCH_LEVEL, no spin lock held.
+// Ownership: the caller may not touch the IRP again.
+// Rules: IRP-001, IRP-002, IRP-010, IRP-017, IRP-018, IRP-020, IRP-027, IRP-053, IRP-054, IRP-059, IRP-065,
+// and during the climb IRP-011, IRP-036, IRP-047, IRP-050 to IRP-052.
+// Not modelled: the priority boost.
 // Reference: wdm/nf-wdm-iofcompleterequest.
 func IoCompleteRequest(k *irql.K, p *IRP, priorityBoost int8) {
 	_ = priorityBoost

@@ -12,33 +12,51 @@ import (
 // The callbacks of a cancel-safe queue. The library calls all but CompleteCanceledIrp while it holds the lock
 // of AcquireLock.
 type (
-	// IO_CSQ_INSERT_IRP puts an IRP into the driver's queue. IRQL: that of AcquireLock.
+	// IO_CSQ_INSERT_IRP puts an IRP into the driver's queue.
+	//
+	// IRQL: that of AcquireLock.
 	// Reference: wdm/nc-wdm-io_csq_insert_irp.
 	IO_CSQ_INSERT_IRP func(k *irql.K, csq *IO_CSQ, p *IRP)
 
 	// IO_CSQ_INSERT_IRP_EX is the form that may refuse; then the IRP stays with the caller of
-	// IoCsqInsertIrpEx. IRQL: that of AcquireLock. Reference: wdm/nc-wdm-io_csq_insert_irp_ex.
+	// IoCsqInsertIrpEx.
+	//
+	// IRQL: that of AcquireLock.
+	// Reference: wdm/nc-wdm-io_csq_insert_irp_ex.
 	IO_CSQ_INSERT_IRP_EX func(k *irql.K, csq *IO_CSQ, p *IRP, insertContext any) ntstatus.NTSTATUS
 
-	// IO_CSQ_REMOVE_IRP takes an IRP out of the driver's queue. IRQL: that of AcquireLock.
+	// IO_CSQ_REMOVE_IRP takes an IRP out of the driver's queue.
+	//
+	// IRQL: that of AcquireLock.
 	// Reference: wdm/nc-wdm-io_csq_remove_irp.
 	IO_CSQ_REMOVE_IRP func(k *irql.K, csq *IO_CSQ, p *IRP)
 
 	// IO_CSQ_PEEK_NEXT_IRP gives the first IRP behind p that fits peekContext, the first of all when p is
-	// nil, and nil at the end; it removes nothing. IRQL: that of AcquireLock. Rules: OBJ-013. Reference:
-	// wdm/nc-wdm-io_csq_peek_next_irp.
+	// nil, and nil at the end; it removes nothing.
+	//
+	// IRQL: that of AcquireLock.
+	// Rules: OBJ-013.
+	// Reference: wdm/nc-wdm-io_csq_peek_next_irp.
 	IO_CSQ_PEEK_NEXT_IRP func(k *irql.K, csq *IO_CSQ, p *IRP, peekContext any) *IRP
 
-	// IO_CSQ_ACQUIRE_LOCK takes the lock of the queue. IRQL: <= DISPATCH_LEVEL. Rules: OBJ-013.
+	// IO_CSQ_ACQUIRE_LOCK takes the lock of the queue.
+	//
+	// IRQL: <= DISPATCH_LEVEL.
+	// Rules: OBJ-013.
 	// Reference: wdm/nc-wdm-io_csq_acquire_lock.
 	IO_CSQ_ACQUIRE_LOCK func(k *irql.K, csq *IO_CSQ, oldIrql *irql.KIRQL)
 
-	// IO_CSQ_RELEASE_LOCK gives back what AcquireLock took. IRQL: that of AcquireLock. Rules: OBJ-013.
+	// IO_CSQ_RELEASE_LOCK gives back what AcquireLock took.
+	//
+	// IRQL: that of AcquireLock.
+	// Rules: OBJ-013.
 	// Reference: wdm/nc-wdm-io_csq_release_lock.
 	IO_CSQ_RELEASE_LOCK func(k *irql.K, csq *IO_CSQ, oldIrql irql.KIRQL)
 
 	// IO_CSQ_COMPLETE_CANCELED_IRP completes an IRP that was cancelled in the queue; the lock is not held.
-	// IRQL: <= DISPATCH_LEVEL. Reference: wdm/nc-wdm-io_csq_complete_canceled_irp.
+	//
+	// IRQL: <= DISPATCH_LEVEL.
+	// Reference: wdm/nc-wdm-io_csq_complete_canceled_irp.
 	IO_CSQ_COMPLETE_CANCELED_IRP func(k *irql.K, csq *IO_CSQ, p *IRP)
 )
 
@@ -120,7 +138,9 @@ func (c *IO_CSQ_IRP_CONTEXT) Gone(rule verify.RuleID, seq uint64) {
 
 // IoCsqInitialize makes a cancel-safe queue of a driver's callbacks.
 //
-// IRQL: any. Ownership: the queue's memory must stay while IRPs are in it. Rules: OBJ-013.
+// IRQL: any.
+// Ownership: the queue's memory must stay while IRPs are in it.
+// Rules: OBJ-013.
 // Reference: wdm/nf-wdm-iocsqinitialize.
 func IoCsqInitialize(k *irql.K, csq *IO_CSQ, insertIrp IO_CSQ_INSERT_IRP, removeIrp IO_CSQ_REMOVE_IRP,
 	peekNextIrp IO_CSQ_PEEK_NEXT_IRP, acquireLock IO_CSQ_ACQUIRE_LOCK, releaseLock IO_CSQ_RELEASE_LOCK,
@@ -131,7 +151,9 @@ func IoCsqInitialize(k *irql.K, csq *IO_CSQ, insertIrp IO_CSQ_INSERT_IRP, remove
 
 // IoCsqInitializeEx is IoCsqInitialize with an insertion callback that may refuse.
 //
-// IRQL: any. Ownership: the queue's memory must stay while IRPs are in it. Rules: OBJ-013.
+// IRQL: any.
+// Ownership: the queue's memory must stay while IRPs are in it.
+// Rules: OBJ-013.
 // Reference: wdm/nf-wdm-iocsqinitializeex.
 func IoCsqInitializeEx(k *irql.K, csq *IO_CSQ, insertIrp IO_CSQ_INSERT_IRP_EX, removeIrp IO_CSQ_REMOVE_IRP,
 	peekNextIrp IO_CSQ_PEEK_NEXT_IRP, acquireLock IO_CSQ_ACQUIRE_LOCK, releaseLock IO_CSQ_RELEASE_LOCK,
@@ -157,9 +179,11 @@ func (q *IO_CSQ) initialise(k *irql.K, d ddi.ID, as IO_CSQ) ntstatus.NTSTATUS {
 // IoCsqInsertIrp marks an IRP pending and puts it into the queue. If it has been cancelled,
 // CompleteCanceledIrp is called for it at once.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the IRP is the queue's; the caller returns STATUS_PENDING and does not
-// touch it again. Context must stay as long as the IRP is in the queue. Rules: IRP-005, IRP-013, IRP-018,
-// IRP-075, IRP-076, IRQL-001, OBJ-013. Reference: wdm/nf-wdm-iocsqinsertirp.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the IRP is the queue's; the caller returns STATUS_PENDING and does not touch it again. Context
+// must stay as long as the IRP is in the queue.
+// Rules: IRP-005, IRP-013, IRP-018, IRP-075, IRP-076, IRQL-001, OBJ-013.
+// Reference: wdm/nf-wdm-iocsqinsertirp.
 func IoCsqInsertIrp(k *irql.K, csq *IO_CSQ, p *IRP, context *IO_CSQ_IRP_CONTEXT) {
 	csq.put(k, ddi.IoCsqInsertIrp, p, context, nil)
 }
@@ -167,8 +191,10 @@ func IoCsqInsertIrp(k *irql.K, csq *IO_CSQ, p *IRP, context *IO_CSQ_IRP_CONTEXT)
 // IoCsqInsertIrpEx is IoCsqInsertIrp that hands insertContext to the insertion callback and returns its
 // status. When that is no success the IRP is not in the queue, and not marked.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: after success as IoCsqInsertIrp, else the caller's. Rules: IRP-005,
-// IRP-013, IRP-018, IRP-075, IRP-076, IRQL-001, OBJ-013. Reference: wdm/nf-wdm-iocsqinsertirpex.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: after success as IoCsqInsertIrp, else the caller's.
+// Rules: IRP-005, IRP-013, IRP-018, IRP-075, IRP-076, IRQL-001, OBJ-013.
+// Reference: wdm/nf-wdm-iocsqinsertirpex.
 func IoCsqInsertIrpEx(k *irql.K, csq *IO_CSQ, p *IRP, context *IO_CSQ_IRP_CONTEXT,
 	insertContext any) ntstatus.NTSTATUS {
 	return csq.put(k, ddi.IoCsqInsertIrpEx, p, context, insertContext)
@@ -227,8 +253,10 @@ func (p *IRP) takeCancelRoutine() DRIVER_CANCEL {
 // IoCsqRemoveNextIrp takes the next IRP that fits peekContext out of the queue, nil when there is none. IRPs
 // that are being cancelled are passed over.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the IRP is the caller's and has no cancel routine. Rules: IRP-075,
-// IRQL-001, OBJ-013. Reference: wdm/nf-wdm-iocsqremovenextirp.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the IRP is the caller's and has no cancel routine.
+// Rules: IRP-075, IRQL-001, OBJ-013.
+// Reference: wdm/nf-wdm-iocsqremovenextirp.
 func IoCsqRemoveNextIrp(k *irql.K, csq *IO_CSQ, peekContext any) *IRP {
 	const d = ddi.IoCsqRemoveNextIrp
 	ke.Enter(k, d)
@@ -252,8 +280,10 @@ func IoCsqRemoveNextIrp(k *irql.K, csq *IO_CSQ, peekContext any) *IRP {
 
 // IoCsqRemoveIrp takes one IRP out of the queue; nil when it has left the queue or is being cancelled.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the IRP is the caller's and has no cancel routine. Rules: IRP-075,
-// IRQL-001, OBJ-013. Reference: wdm/nf-wdm-iocsqremoveirp.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the IRP is the caller's and has no cancel routine.
+// Rules: IRP-075, IRQL-001, OBJ-013.
+// Reference: wdm/nf-wdm-iocsqremoveirp.
 func IoCsqRemoveIrp(k *irql.K, csq *IO_CSQ, context *IO_CSQ_IRP_CONTEXT) *IRP {
 	const d = ddi.IoCsqRemoveIrp
 	ke.Enter(k, d)

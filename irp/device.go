@@ -69,7 +69,8 @@ type DRIVER_EXTENSION struct{ AddDevice DRIVER_ADD_DEVICE }
 // DRIVER_ADD_DEVICE is called by the PnP manager for a new device. Plug and play is not modelled: it is never
 // called, but a driver that has one is loaded as long as its devices are there.
 //
-// IRQL: PASSIVE_LEVEL. Reference: wdm/nc-wdm-driver_add_device.
+// IRQL: PASSIVE_LEVEL.
+// Reference: wdm/nc-wdm-driver_add_device.
 type DRIVER_ADD_DEVICE func(k *irql.K, drv *DRIVER_OBJECT, pdo *DEVICE_OBJECT) ntstatus.NTSTATUS
 
 // DEVICE_OBJECT is a device of a driver. DeviceExtension is any Go value: what C reserves bytes for.
@@ -148,8 +149,10 @@ func (io *ioManager) newDevice(drv *DRIVER_OBJECT, name string) *DEVICE_OBJECT {
 // IoCreateDevice makes a device object. DO_DEVICE_INITIALIZING is set; the I/O manager clears it for devices
 // made inside DriverEntry.
 //
-// IRQL: <= APC_LEVEL. Ownership: the driver deletes it. Rules: IRQL-001, OBJ-005, OBJ-006,
-// UNLOAD-006. Not modelled: the size of the extension (any Go value serves), security.
+// IRQL: <= APC_LEVEL.
+// Ownership: the driver deletes it.
+// Rules: IRQL-001, OBJ-005, OBJ-006, UNLOAD-006.
+// Not modelled: the size of the extension (any Go value serves), security.
 // Reference: wdm/nf-wdm-iocreatedevice.
 func IoCreateDevice(k *irql.K, drv *DRIVER_OBJECT, deviceExtensionSize uint32, deviceName string,
 	deviceType uint32,
@@ -209,7 +212,9 @@ func (io *ioManager) findDevice(name string) *DEVICE_OBJECT {
 // IoDeleteDevice deletes a device that is detached and has nothing attached. The memory goes when the last
 // reference does.
 //
-// IRQL: <= APC_LEVEL. Rules: OBJ-004, IRQL-001. Reference: wdm/nf-wdm-iodeletedevice.
+// IRQL: <= APC_LEVEL.
+// Rules: OBJ-004, IRQL-001.
+// Reference: wdm/nf-wdm-iodeletedevice.
 func IoDeleteDevice(k *irql.K, dev *DEVICE_OBJECT) {
 	ke.Enter(k, ddi.IoDeleteDevice)
 	dev.exists(k, ddi.IoDeleteDevice)
@@ -303,7 +308,9 @@ func (d *DEVICE_OBJECT) top() *DEVICE_OBJECT {
 
 // IoDetachDevice takes away the device attached to target. StackSize stays as it is.
 //
-// IRQL: PASSIVE_LEVEL. Rules: IRQL-001, OBJ-004. Reference: wdm/nf-wdm-iodetachdevice.
+// IRQL: PASSIVE_LEVEL.
+// Rules: IRQL-001, OBJ-004.
+// Reference: wdm/nf-wdm-iodetachdevice.
 func IoDetachDevice(k *irql.K, target *DEVICE_OBJECT) {
 	ke.Enter(k, ddi.IoDetachDevice)
 	target.exists(k, ddi.IoDetachDevice)
@@ -325,7 +332,9 @@ func IoDetachDevice(k *irql.K, target *DEVICE_OBJECT) {
 
 // IoGetAttachedDeviceReference returns the top of dev's stack with a reference for the caller to give back.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: ObDereferenceObject. Rules: IRQL-001.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: ObDereferenceObject.
+// Rules: IRQL-001.
 // Reference: wdm/nf-wdm-iogetattacheddevicereference.
 func IoGetAttachedDeviceReference(k *irql.K, dev *DEVICE_OBJECT) *DEVICE_OBJECT {
 	ke.Enter(k, ddi.IoGetAttachedDeviceReference)

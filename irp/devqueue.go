@@ -174,7 +174,9 @@ func (q *KDEVICE_QUEUE) uses(k *irql.K, how ke.Access) { ke.Adds(k, ke.Use{Obj: 
 // KeInitializeDeviceQueue makes a device queue empty and not busy. That of a device object is initialised by
 // IoCreateDevice.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: nonpaged memory of the caller. Rules: IRQL-001, IRQL-018, OBJ-014.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: nonpaged memory of the caller.
+// Rules: IRQL-001, IRQL-018, OBJ-014.
 // Reference: wdm/nf-wdm-keinitializedevicequeue.
 func KeInitializeDeviceQueue(k *irql.K, deviceQueue *KDEVICE_QUEUE) {
 	const d = ddi.KeInitializeDeviceQueue
@@ -217,9 +219,10 @@ func queuePageable(k *irql.K, q *KDEVICE_QUEUE) {
 // KeInsertDeviceQueue puts an entry at the end of a queue that is busy. FALSE means that it was not busy: it
 // is now, and the caller begins with the request.
 //
-// IRQL: DISPATCH_LEVEL. Ownership: an IRP must be marked pending before; whoever removes it is the next to
-// work on it. Rules: IRP-005, IRP-067, IRP-076, IRQL-001, IRQL-002, OBJ-014. Reference:
-// wdm/nf-wdm-keinsertdevicequeue.
+// IRQL: DISPATCH_LEVEL.
+// Ownership: an IRP must be marked pending before; whoever removes it is the next to work on it.
+// Rules: IRP-005, IRP-067, IRP-076, IRQL-001, IRQL-002, OBJ-014.
+// Reference: wdm/nf-wdm-keinsertdevicequeue.
 func KeInsertDeviceQueue(k *irql.K, deviceQueue *KDEVICE_QUEUE, deviceQueueEntry *KDEVICE_QUEUE_ENTRY) bool {
 	const d = ddi.KeInsertDeviceQueue
 	ke.Enter(k, d)
@@ -230,8 +233,10 @@ func KeInsertDeviceQueue(k *irql.K, deviceQueue *KDEVICE_QUEUE, deviceQueueEntry
 // KeInsertByKeyDeviceQueue puts an entry behind those whose keys are not larger, into a queue that is busy.
 // FALSE means that it was not busy: it is now, and the caller begins with the request.
 //
-// IRQL: DISPATCH_LEVEL. Ownership: as KeInsertDeviceQueue. Rules: as KeInsertDeviceQueue. Reference:
-// wdm/nf-wdm-keinsertbykeydevicequeue.
+// IRQL: DISPATCH_LEVEL.
+// Ownership: as KeInsertDeviceQueue.
+// Rules: as KeInsertDeviceQueue.
+// Reference: wdm/nf-wdm-keinsertbykeydevicequeue.
 func KeInsertByKeyDeviceQueue(k *irql.K, deviceQueue *KDEVICE_QUEUE, deviceQueueEntry *KDEVICE_QUEUE_ENTRY,
 	sortKey uint32) bool {
 	const d = ddi.KeInsertByKeyDeviceQueue
@@ -282,8 +287,10 @@ func (q *KDEVICE_QUEUE) insert(k *irql.K, d ddi.ID, e *KDEVICE_QUEUE_ENTRY, key 
 // KeRemoveDeviceQueue takes the first entry out of a queue that is busy; without one the queue is not busy
 // any more, and NULL comes back.
 //
-// IRQL: DISPATCH_LEVEL. Ownership: the request is the caller's to work on. Rules: IRQL-001, IRQL-002,
-// OBJ-014. Reference: wdm/nf-wdm-keremovedevicequeue.
+// IRQL: DISPATCH_LEVEL.
+// Ownership: the request is the caller's to work on.
+// Rules: IRQL-001, IRQL-002, OBJ-014.
+// Reference: wdm/nf-wdm-keremovedevicequeue.
 func KeRemoveDeviceQueue(k *irql.K, deviceQueue *KDEVICE_QUEUE) *KDEVICE_QUEUE_ENTRY {
 	const d = ddi.KeRemoveDeviceQueue
 	ke.Enter(k, d)
@@ -296,7 +303,9 @@ func KeRemoveDeviceQueue(k *irql.K, deviceQueue *KDEVICE_QUEUE) *KDEVICE_QUEUE_E
 // first of all when there is none such; without any entry the queue is not busy any more, and NULL comes
 // back.
 //
-// IRQL: DISPATCH_LEVEL. Ownership: the request is the caller's to work on. Rules: as KeRemoveDeviceQueue.
+// IRQL: DISPATCH_LEVEL.
+// Ownership: the request is the caller's to work on.
+// Rules: as KeRemoveDeviceQueue.
 // Reference: wdm/nf-wdm-keremovebykeydevicequeue.
 func KeRemoveByKeyDeviceQueue(k *irql.K, deviceQueue *KDEVICE_QUEUE, sortKey uint32) *KDEVICE_QUEUE_ENTRY {
 	const d = ddi.KeRemoveByKeyDeviceQueue
@@ -365,8 +374,10 @@ func (q *KDEVICE_QUEUE) unlink(k *irql.K, d ddi.ID, at **KDEVICE_QUEUE_ENTRY) {
 // KeRemoveEntryDeviceQueue takes an entry out of the queue it is in. FALSE means that it was in none: it is
 // being worked on, or somebody else has taken it.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: TRUE means that the request is the caller's to end. Rules: IRP-005,
-// IRQL-001, OBJ-014. Reference: wdm/nf-wdm-keremoveentrydevicequeue.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: TRUE means that the request is the caller's to end.
+// Rules: IRP-005, IRQL-001, OBJ-014.
+// Reference: wdm/nf-wdm-keremoveentrydevicequeue.
 func KeRemoveEntryDeviceQueue(k *irql.K, deviceQueue *KDEVICE_QUEUE,
 	deviceQueueEntry *KDEVICE_QUEUE_ENTRY) bool {
 	const d = ddi.KeRemoveEntryDeviceQueue

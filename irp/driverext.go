@@ -28,9 +28,10 @@ func extensionsOf(drv *DRIVER_OBJECT) trace.ID { return drv.id | 1<<54 }
 // name: nonpaged memory that is zero and goes with the driver object. STATUS_OBJECT_NAME_COLLISION when there
 // is one of that name. As gives it the type of a structure.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the I/O manager frees the memory; driverObjectExtension is the caller's
-// variable. Rules: IRQL-001; later POOL-007 when the driver frees it. Reference:
-// wdm/nf-wdm-ioallocatedriverobjectextension.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the I/O manager frees the memory; driverObjectExtension is the caller's variable.
+// Rules: IRQL-001; later POOL-007 when the driver frees it.
+// Reference: wdm/nf-wdm-ioallocatedriverobjectextension.
 func IoAllocateDriverObjectExtension(k *irql.K, drv *DRIVER_OBJECT, clientIdentificationAddress any,
 	driverObjectExtensionSize uint32, driverObjectExtension **Buffer) ntstatus.NTSTATUS {
 	const d = ddi.IoAllocateDriverObjectExtension
@@ -61,8 +62,10 @@ func IoAllocateDriverObjectExtension(k *irql.K, drv *DRIVER_OBJECT, clientIdenti
 
 // IoGetDriverObjectExtension returns the context area of that name; NULL when there is none.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the I/O manager's, for the driver's use. Rules: IRQL-001. Reference:
-// wdm/nf-wdm-iogetdriverobjectextension.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the I/O manager's, for the driver's use.
+// Rules: IRQL-001.
+// Reference: wdm/nf-wdm-iogetdriverobjectextension.
 func IoGetDriverObjectExtension(k *irql.K, drv *DRIVER_OBJECT, clientIdentificationAddress any) *Buffer {
 	const d = ddi.IoGetDriverObjectExtension
 	ke.Enter(k, d)

@@ -254,8 +254,11 @@ func (p *IRP) told(k *irql.K, io *ioManager) {
 // one reference for the caller to give back. The handle is closed again at once, so the driver sees
 // IRP_MJ_CREATE and IRP_MJ_CLEANUP now and IRP_MJ_CLOSE with the last reference.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: ObDereferenceObject on the file object, not on the device. Rules: IRQL-001,
-// OBJ-003, OBJ-012. Not modelled: access checks. Reference: wdm/nf-wdm-iogetdeviceobjectpointer.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: ObDereferenceObject on the file object, not on the device.
+// Rules: IRQL-001, OBJ-003, OBJ-012.
+// Not modelled: access checks.
+// Reference: wdm/nf-wdm-iogetdeviceobjectpointer.
 func IoGetDeviceObjectPointer(k *irql.K, objectName string, desiredAccess uint32, fileObject **FILE_OBJECT,
 	deviceObject **DEVICE_OBJECT) ntstatus.NTSTATUS {
 	_ = desiredAccess

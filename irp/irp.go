@@ -89,38 +89,47 @@ const STATUS_CONTINUE_COMPLETION = ntstatus.STATUS_SUCCESS
 // DRIVER_DISPATCH is a dispatch routine. It completes the IRP, passes it on, or marks it pending and keeps
 // it.
 //
-// IRQL: PASSIVE_LEVEL from the I/O manager, else that of the caller of IoCallDriver. Ownership: the IRP is
-// the driver's until it gives it away. Rules: IRP-006 to IRP-010, IRP-057, IRP-058. Reference:
-// wdm/nc-wdm-driver_dispatch.
+// IRQL: PASSIVE_LEVEL from the I/O manager, else that of the caller of IoCallDriver.
+// Ownership: the IRP is the driver's until it gives it away.
+// Rules: IRP-006 to IRP-010, IRP-057, IRP-058.
+// Reference: wdm/nc-wdm-driver_dispatch.
 type DRIVER_DISPATCH func(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS
 
 // IO_COMPLETION_ROUTINE is called when an IRP comes back from below. STATUS_MORE_PROCESSING_REQUIRED stops
 // the climb.
 //
-// IRQL: that of IoCompleteRequest's caller, <= DISPATCH_LEVEL. Ownership: the IRP is the routine's driver's
-// while it runs.
-// Rules: IRP-011, IRP-013, IRP-050 to IRP-052. Reference: wdm/nc-wdm-io_completion_routine.
+// IRQL: that of IoCompleteRequest's caller, <= DISPATCH_LEVEL.
+// Ownership: the IRP is the routine's driver's while it runs.
+// Rules: IRP-011, IRP-013, IRP-050 to IRP-052.
+// Reference: wdm/nc-wdm-io_completion_routine.
 type IO_COMPLETION_ROUTINE func(k *irql.K, dev *DEVICE_OBJECT, p *IRP, context any) ntstatus.NTSTATUS
 
 // DRIVER_CANCEL is a cancel routine. It releases the cancel spin lock first.
 //
-// IRQL: DISPATCH_LEVEL at entry, Irp.CancelIrql at return. Ownership: the IRP is the routine's to complete.
-// Rules: IRP-024, IRP-025. Reference: wdm/nc-wdm-driver_cancel.
+// IRQL: DISPATCH_LEVEL at entry, Irp.CancelIrql at return.
+// Ownership: the IRP is the routine's to complete.
+// Rules: IRP-024, IRP-025.
+// Reference: wdm/nc-wdm-driver_cancel.
 type DRIVER_CANCEL func(k *irql.K, dev *DEVICE_OBJECT, p *IRP)
 
 // DRIVER_INITIALIZE is DriverEntry: it fills the dispatch table and DriverUnload.
 //
-// IRQL: PASSIVE_LEVEL. Reference: wdm/nc-wdm-driver_initialize.
+// IRQL: PASSIVE_LEVEL.
+// Reference: wdm/nc-wdm-driver_initialize.
 type DRIVER_INITIALIZE func(k *irql.K, drv *DRIVER_OBJECT, registryPath string) ntstatus.NTSTATUS
 
 // DRIVER_UNLOAD is the unload routine: when it returns, the image goes.
 //
-// IRQL: PASSIVE_LEVEL. Rules: UNLOAD-001 to UNLOAD-007. Reference: wdm/nc-wdm-driver_unload.
+// IRQL: PASSIVE_LEVEL.
+// Rules: UNLOAD-001 to UNLOAD-007.
+// Reference: wdm/nc-wdm-driver_unload.
 type DRIVER_UNLOAD func(k *irql.K, drv *DRIVER_OBJECT)
 
 // IO_WORKITEM_ROUTINE is the routine of a work item. It may free the item or queue it again.
 //
-// IRQL: PASSIVE_LEVEL. Rules: IRQL-007. Reference: wdm/nc-wdm-io_workitem_routine.
+// IRQL: PASSIVE_LEVEL.
+// Rules: IRQL-007.
+// Reference: wdm/nc-wdm-io_workitem_routine.
 type IO_WORKITEM_ROUTINE func(k *irql.K, dev *DEVICE_OBJECT, context any)
 
 // origin says which routine made an IRP.

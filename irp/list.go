@@ -118,7 +118,9 @@ func (e *LIST_ENTRY) broken(k *irql.K, d ddi.ID, what, fix string) {
 
 // InitializeListHead makes a list empty, or an entry point to itself so that a RemoveEntryList does no harm.
 //
-// IRQL: any. Ownership: the caller's lock guards the list. Rules: OBJ-014, IRP-076, POOL-013.
+// IRQL: any.
+// Ownership: the caller's lock guards the list.
+// Rules: OBJ-014, IRP-076, POOL-013.
 // Reference: wdm/nf-wdm-initializelisthead.
 func InitializeListHead(k *irql.K, listHead *LIST_ENTRY) {
 	const d = ddi.InitializeListHead
@@ -142,7 +144,9 @@ func InitializeListHead(k *irql.K, listHead *LIST_ENTRY) {
 
 // IsListEmpty reports whether a list has no entries.
 //
-// IRQL: any. Ownership: the caller's lock guards the list. Rules: OBJ-014, POOL-013.
+// IRQL: any.
+// Ownership: the caller's lock guards the list.
+// Rules: OBJ-014, POOL-013.
 // Reference: wdm/nf-wdm-islistempty.
 func IsListEmpty(k *irql.K, listHead *LIST_ENTRY) bool {
 	ke.Enter(k, ddi.IsListEmpty)
@@ -152,8 +156,10 @@ func IsListEmpty(k *irql.K, listHead *LIST_ENTRY) bool {
 
 // InsertHeadList puts an entry in front of a list.
 //
-// IRQL: any. Ownership: the caller's lock guards the list; an IRP must be marked pending before. Rules:
-// IRP-067, IRP-076, OBJ-014, POOL-013. Reference: wdm/nf-wdm-insertheadlist.
+// IRQL: any.
+// Ownership: the caller's lock guards the list; an IRP must be marked pending before.
+// Rules: IRP-067, IRP-076, OBJ-014, POOL-013.
+// Reference: wdm/nf-wdm-insertheadlist.
 func InsertHeadList(k *irql.K, listHead, entry *LIST_ENTRY) {
 	ke.Enter(k, ddi.InsertHeadList)
 	listHead.insert(k, ddi.InsertHeadList, listPlain, entry, true)
@@ -161,8 +167,10 @@ func InsertHeadList(k *irql.K, listHead, entry *LIST_ENTRY) {
 
 // InsertTailList puts an entry at the end of a list.
 //
-// IRQL: any. Ownership: the caller's lock guards the list; an IRP must be marked pending before. Rules:
-// IRP-067, IRP-076, OBJ-014, POOL-013. Reference: wdm/nf-wdm-inserttaillist.
+// IRQL: any.
+// Ownership: the caller's lock guards the list; an IRP must be marked pending before.
+// Rules: IRP-067, IRP-076, OBJ-014, POOL-013.
+// Reference: wdm/nf-wdm-inserttaillist.
 func InsertTailList(k *irql.K, listHead, entry *LIST_ENTRY) {
 	ke.Enter(k, ddi.InsertTailList)
 	listHead.insert(k, ddi.InsertTailList, listPlain, entry, false)
@@ -171,7 +179,9 @@ func InsertTailList(k *irql.K, listHead, entry *LIST_ENTRY) {
 // RemoveHeadList takes the first entry out of a list. An empty list gives its head back, so ask IsListEmpty
 // first.
 //
-// IRQL: any. Ownership: the caller's lock guards the list. Rules: IRP-076, OBJ-014, POOL-013.
+// IRQL: any.
+// Ownership: the caller's lock guards the list.
+// Rules: IRP-076, OBJ-014, POOL-013.
 // Reference: wdm/nf-wdm-removeheadlist.
 func RemoveHeadList(k *irql.K, listHead *LIST_ENTRY) *LIST_ENTRY {
 	ke.Enter(k, ddi.RemoveHeadList)
@@ -180,7 +190,9 @@ func RemoveHeadList(k *irql.K, listHead *LIST_ENTRY) *LIST_ENTRY {
 
 // RemoveTailList takes the last entry out of a list. An empty list gives its head back.
 //
-// IRQL: any. Ownership: the caller's lock guards the list. Rules: IRP-076, OBJ-014, POOL-013.
+// IRQL: any.
+// Ownership: the caller's lock guards the list.
+// Rules: IRP-076, OBJ-014, POOL-013.
 // Reference: wdm/nf-wdm-removetaillist.
 func RemoveTailList(k *irql.K, listHead *LIST_ENTRY) *LIST_ENTRY {
 	ke.Enter(k, ddi.RemoveTailList)
@@ -190,7 +202,9 @@ func RemoveTailList(k *irql.K, listHead *LIST_ENTRY) *LIST_ENTRY {
 // RemoveEntryList takes an entry out of the list it is in and reports whether the list is empty now. An entry
 // that points to itself stays as it is.
 //
-// IRQL: any. Ownership: the caller's lock guards the list. Rules: IRP-076, OBJ-014, POOL-013.
+// IRQL: any.
+// Ownership: the caller's lock guards the list.
+// Rules: IRP-076, OBJ-014, POOL-013.
 // Reference: wdm/nf-wdm-removeentrylist.
 func RemoveEntryList(k *irql.K, entry *LIST_ENTRY) bool {
 	const d = ddi.RemoveEntryList

@@ -9,8 +9,9 @@ import (
 // ExInterlockedInsertHeadList puts an entry in front of a list and returns the entry that was first before,
 // nil for an empty list.
 //
-// IRQL: any; the lock here allows <= DISPATCH_LEVEL. Ownership: the lock guards this list and nothing else,
-// and is never held by the caller. Rules: IRP-067, IRP-076, LOCK-001, LOCK-007, OBJ-014.
+// IRQL: any; the lock here allows <= DISPATCH_LEVEL.
+// Ownership: the lock guards this list and nothing else, and is never held by the caller.
+// Rules: IRP-067, IRP-076, LOCK-001, LOCK-007, OBJ-014.
 // Reference: wdm/nf-wdm-exinterlockedinsertheadlist.
 func ExInterlockedInsertHeadList(k *irql.K, listHead, listEntry *LIST_ENTRY,
 	lock *irql.KSPIN_LOCK) *LIST_ENTRY {
@@ -20,8 +21,10 @@ func ExInterlockedInsertHeadList(k *irql.K, listHead, listEntry *LIST_ENTRY,
 // ExInterlockedInsertTailList puts an entry at the end of a list and returns the entry that was last before,
 // nil for an empty list.
 //
-// IRQL: any; the lock here allows <= DISPATCH_LEVEL. Ownership: as ExInterlockedInsertHeadList. Rules:
-// IRP-067, IRP-076, LOCK-001, LOCK-007, OBJ-014. Reference: wdm/nf-wdm-exinterlockedinserttaillist.
+// IRQL: any; the lock here allows <= DISPATCH_LEVEL.
+// Ownership: as ExInterlockedInsertHeadList.
+// Rules: IRP-067, IRP-076, LOCK-001, LOCK-007, OBJ-014.
+// Reference: wdm/nf-wdm-exinterlockedinserttaillist.
 func ExInterlockedInsertTailList(k *irql.K, listHead, listEntry *LIST_ENTRY,
 	lock *irql.KSPIN_LOCK) *LIST_ENTRY {
 	return listHead.insertLocked(k, ddi.ExInterlockedInsertTailList, listEntry, lock, false)
@@ -29,8 +32,10 @@ func ExInterlockedInsertTailList(k *irql.K, listHead, listEntry *LIST_ENTRY,
 
 // ExInterlockedRemoveHeadList takes the first entry out of a list; nil when the list is empty.
 //
-// IRQL: any; the lock here allows <= DISPATCH_LEVEL. Ownership: as ExInterlockedInsertHeadList. Rules:
-// IRP-076, LOCK-001, LOCK-007, OBJ-014. Reference: wdm/nf-wdm-exinterlockedremoveheadlist.
+// IRQL: any; the lock here allows <= DISPATCH_LEVEL.
+// Ownership: as ExInterlockedInsertHeadList.
+// Rules: IRP-076, LOCK-001, LOCK-007, OBJ-014.
+// Reference: wdm/nf-wdm-exinterlockedremoveheadlist.
 func ExInterlockedRemoveHeadList(k *irql.K, listHead *LIST_ENTRY, lock *irql.KSPIN_LOCK) *LIST_ENTRY {
 	const d = ddi.ExInterlockedRemoveHeadList
 	ke.Enter(k, d)

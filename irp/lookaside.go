@@ -15,13 +15,15 @@ import (
 
 // ALLOCATE_FUNCTION_EX makes an entry for a lookaside list that brings its own memory; nil when it has none.
 //
-// IRQL: that of ExAllocateFromLookasideListEx. Reference: wdm/nc-wdm-allocate_function_ex.
+// IRQL: that of ExAllocateFromLookasideListEx.
+// Reference: wdm/nc-wdm-allocate_function_ex.
 type ALLOCATE_FUNCTION_EX func(k *irql.K, poolType POOL_TYPE, numberOfBytes uint64, tag uint32,
 	list *LOOKASIDE_LIST_EX) *Buffer
 
 // FREE_FUNCTION_EX takes back an entry of a lookaside list that brings its own memory.
 //
-// IRQL: that of ExFreeToLookasideListEx. Reference: wdm/nc-wdm-free_function_ex.
+// IRQL: that of ExFreeToLookasideListEx.
+// Reference: wdm/nc-wdm-free_function_ex.
 type FREE_FUNCTION_EX func(k *irql.K, entry *Buffer, list *LOOKASIDE_LIST_EX)
 
 // LOOKASIDE_LIST_EX is a list of blocks of one size that are kept for reuse. It lies in nonpaged driver
@@ -117,9 +119,11 @@ func checkLookaside(t POOL_TYPE, flags uint32) ntstatus.NTSTATUS {
 
 // ExInitializeLookasideListEx initialises a list of entries of one size; nil callbacks mean pool memory.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the list's memory must stay until ExDeleteLookasideListEx. Rules:
-// POOL-010, POOL-021, IRQL-001. Not modelled: depth, quotas. Reference:
-// wdm/nf-wdm-exinitializelookasidelistex.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the list's memory must stay until ExDeleteLookasideListEx.
+// Rules: POOL-010, POOL-021, IRQL-001.
+// Not modelled: depth, quotas.
+// Reference: wdm/nf-wdm-exinitializelookasidelistex.
 func ExInitializeLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX, allocate ALLOCATE_FUNCTION_EX,
 	free FREE_FUNCTION_EX,
 	poolType POOL_TYPE, flags uint32, size uint64, tag uint32, depth uint16) ntstatus.NTSTATUS {
@@ -165,8 +169,10 @@ func (l *LOOKASIDE_LIST_EX) begin(k *irql.K, d ddi.ID, as LOOKASIDE_LIST_EX) {
 // ExAllocateFromLookasideListEx takes an entry from the list; nil when there is no memory. Its contents are
 // undefined.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller's until it gives the entry back to the same list. Rules:
-// POOL-002, POOL-021, IRQL-001. Reference: wdm/nf-wdm-exallocatefromlookasidelistex.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the caller's until it gives the entry back to the same list.
+// Rules: POOL-002, POOL-021, IRQL-001.
+// Reference: wdm/nf-wdm-exallocatefromlookasidelistex.
 func ExAllocateFromLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX) *Buffer {
 	ke.Enter(k, ddi.ExAllocateFromLookasideListEx)
 	return lookaside.take(k, ddi.ExAllocateFromLookasideListEx, &siteLookaside)
@@ -209,7 +215,9 @@ func (l *LOOKASIDE_LIST_EX) get(k *irql.K, r *pool.Request, site *ke.Site) *Buff
 
 // ExFreeToLookasideListEx gives an entry back to the list it came from.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: gone. Rules: POOL-004, POOL-006, POOL-021, POOL-025, IRQL-001.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: gone.
+// Rules: POOL-004, POOL-006, POOL-021, POOL-025, IRQL-001.
 // Reference: wdm/nf-wdm-exfreetolookasidelistex.
 func ExFreeToLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX, entry *Buffer) {
 	ke.Enter(k, ddi.ExFreeToLookasideListEx)
@@ -253,7 +261,9 @@ func (l *LOOKASIDE_LIST_EX) takeBack(entry *Buffer) bool {
 
 // ExDeleteLookasideListEx ends a list. Entries that were not given back are lost.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the list's memory may go. Rules: POOL-021, IRQL-001.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the list's memory may go.
+// Rules: POOL-021, IRQL-001.
 // Reference: wdm/nf-wdm-exdeletelookasidelistex.
 func ExDeleteLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX) {
 	ke.Enter(k, ddi.ExDeleteLookasideListEx)

@@ -13,12 +13,14 @@ import (
 // ALLOCATE_FUNCTION makes an entry for an older lookaside list that brings its own memory; nil when it has
 // none.
 //
-// IRQL: that of the routine that takes the entry. Reference: wdm/nc-wdm-allocate_function.
+// IRQL: that of the routine that takes the entry.
+// Reference: wdm/nc-wdm-allocate_function.
 type ALLOCATE_FUNCTION func(k *irql.K, poolType POOL_TYPE, numberOfBytes uint64, tag uint32) *Buffer
 
 // FREE_FUNCTION takes back an entry of an older lookaside list that brings its own memory.
 //
-// IRQL: that of the routine that gives the entry back. Reference: wdm/nc-wdm-free_function.
+// IRQL: that of the routine that gives the entry back.
+// Reference: wdm/nc-wdm-free_function.
 type FREE_FUNCTION func(k *irql.K, buffer *Buffer)
 
 // NPAGED_LOOKASIDE_LIST is a list of nonpaged blocks of one size that are kept for reuse. It lies in nonpaged
@@ -63,9 +65,11 @@ func older(allocate ALLOCATE_FUNCTION, free FREE_FUNCTION, t POOL_TYPE, flags ui
 // ExInitializeNPagedLookasideList initialises a list of nonpaged entries of one size; nil callbacks mean pool
 // memory, executable unless POOL_NX_ALLOCATION is given.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the list's memory must stay until ExDeleteNPagedLookasideList. Rules:
-// POOL-010, POOL-019, POOL-021, IRQL-001. Not modelled: depth, which is reserved. Reference:
-// wdm/nf-wdm-exinitializenpagedlookasidelist.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the list's memory must stay until ExDeleteNPagedLookasideList.
+// Rules: POOL-010, POOL-019, POOL-021, IRQL-001.
+// Not modelled: depth, which is reserved.
+// Reference: wdm/nf-wdm-exinitializenpagedlookasidelist.
 func ExInitializeNPagedLookasideList(k *irql.K, lookaside *NPAGED_LOOKASIDE_LIST, allocate ALLOCATE_FUNCTION,
 	free FREE_FUNCTION, flags uint32, size uint64, tag uint32, depth uint16) {
 	const d = ddi.ExInitializeNPagedLookasideList
@@ -83,8 +87,10 @@ func ExInitializeNPagedLookasideList(k *irql.K, lookaside *NPAGED_LOOKASIDE_LIST
 // ExAllocateFromNPagedLookasideList takes an entry from the list; nil when there is no memory, unless the
 // list was told to raise. Its contents are undefined.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller's until it gives the entry back to the same list. Rules:
-// POOL-021, IRQL-001. Reference: wdm/nf-wdm-exallocatefromnpagedlookasidelist.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the caller's until it gives the entry back to the same list.
+// Rules: POOL-021, IRQL-001.
+// Reference: wdm/nf-wdm-exallocatefromnpagedlookasidelist.
 func ExAllocateFromNPagedLookasideList(k *irql.K, lookaside *NPAGED_LOOKASIDE_LIST) *Buffer {
 	ke.Enter(k, ddi.ExAllocateFromNPagedLookasideList)
 	return lookaside.list.take(k, ddi.ExAllocateFromNPagedLookasideList, &siteNPagedLookaside)
@@ -92,7 +98,9 @@ func ExAllocateFromNPagedLookasideList(k *irql.K, lookaside *NPAGED_LOOKASIDE_LI
 
 // ExFreeToNPagedLookasideList gives an entry back to the list it came from.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: gone. Rules: POOL-006, POOL-007, POOL-021, POOL-025, IRQL-001.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: gone.
+// Rules: POOL-006, POOL-007, POOL-021, POOL-025, IRQL-001.
 // Reference: wdm/nf-wdm-exfreetonpagedlookasidelist.
 func ExFreeToNPagedLookasideList(k *irql.K, lookaside *NPAGED_LOOKASIDE_LIST, entry *Buffer) {
 	ke.Enter(k, ddi.ExFreeToNPagedLookasideList)
@@ -101,7 +109,9 @@ func ExFreeToNPagedLookasideList(k *irql.K, lookaside *NPAGED_LOOKASIDE_LIST, en
 
 // ExDeleteNPagedLookasideList ends a list. Entries that were not given back are lost.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the list's memory may go. Rules: POOL-021, IRQL-001.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the list's memory may go.
+// Rules: POOL-021, IRQL-001.
 // Reference: wdm/nf-wdm-exdeletenpagedlookasidelist.
 func ExDeleteNPagedLookasideList(k *irql.K, lookaside *NPAGED_LOOKASIDE_LIST) {
 	ke.Enter(k, ddi.ExDeleteNPagedLookasideList)
@@ -111,9 +121,11 @@ func ExDeleteNPagedLookasideList(k *irql.K, lookaside *NPAGED_LOOKASIDE_LIST) {
 // ExInitializePagedLookasideList initialises a list of entries of one size in paged pool; nil callbacks mean
 // pool memory.
 //
-// IRQL: <= APC_LEVEL. Ownership: the list's memory must stay until ExDeletePagedLookasideList. Rules:
-// POOL-010, POOL-021, IRQL-001. Not modelled: depth, which is reserved. Reference:
-// wdm/nf-wdm-exinitializepagedlookasidelist.
+// IRQL: <= APC_LEVEL.
+// Ownership: the list's memory must stay until ExDeletePagedLookasideList.
+// Rules: POOL-010, POOL-021, IRQL-001.
+// Not modelled: depth, which is reserved.
+// Reference: wdm/nf-wdm-exinitializepagedlookasidelist.
 func ExInitializePagedLookasideList(k *irql.K, lookaside *PAGED_LOOKASIDE_LIST, allocate ALLOCATE_FUNCTION,
 	free FREE_FUNCTION, flags uint32, size uint64, tag uint32, depth uint16) {
 	const d = ddi.ExInitializePagedLookasideList
@@ -125,8 +137,10 @@ func ExInitializePagedLookasideList(k *irql.K, lookaside *PAGED_LOOKASIDE_LIST, 
 // ExAllocateFromPagedLookasideList takes an entry from the list; nil when there is no memory, unless the list
 // was told to raise. Its contents are undefined.
 //
-// IRQL: <= APC_LEVEL. Ownership: the caller's until it gives the entry back to the same list. Rules:
-// POOL-021, IRQL-001; later IRQL-008. Reference: wdm/nf-wdm-exallocatefrompagedlookasidelist.
+// IRQL: <= APC_LEVEL.
+// Ownership: the caller's until it gives the entry back to the same list.
+// Rules: POOL-021, IRQL-001; later IRQL-008.
+// Reference: wdm/nf-wdm-exallocatefrompagedlookasidelist.
 func ExAllocateFromPagedLookasideList(k *irql.K, lookaside *PAGED_LOOKASIDE_LIST) *Buffer {
 	ke.Enter(k, ddi.ExAllocateFromPagedLookasideList)
 	return lookaside.list.take(k, ddi.ExAllocateFromPagedLookasideList, &sitePagedLookaside)
@@ -134,7 +148,9 @@ func ExAllocateFromPagedLookasideList(k *irql.K, lookaside *PAGED_LOOKASIDE_LIST
 
 // ExFreeToPagedLookasideList gives an entry back to the list it came from.
 //
-// IRQL: <= APC_LEVEL. Ownership: gone. Rules: POOL-006, POOL-007, POOL-021, POOL-025, IRQL-001.
+// IRQL: <= APC_LEVEL.
+// Ownership: gone.
+// Rules: POOL-006, POOL-007, POOL-021, POOL-025, IRQL-001.
 // Reference: wdm/nf-wdm-exfreetopagedlookasidelist.
 func ExFreeToPagedLookasideList(k *irql.K, lookaside *PAGED_LOOKASIDE_LIST, entry *Buffer) {
 	ke.Enter(k, ddi.ExFreeToPagedLookasideList)
@@ -143,7 +159,9 @@ func ExFreeToPagedLookasideList(k *irql.K, lookaside *PAGED_LOOKASIDE_LIST, entr
 
 // ExDeletePagedLookasideList ends a list. Entries that were not given back are lost.
 //
-// IRQL: <= APC_LEVEL. Ownership: the list's memory may go. Rules: POOL-021, IRQL-001.
+// IRQL: <= APC_LEVEL.
+// Ownership: the list's memory may go.
+// Rules: POOL-021, IRQL-001.
 // Reference: wdm/nf-wdm-exdeletepagedlookasidelist.
 func ExDeletePagedLookasideList(k *irql.K, lookaside *PAGED_LOOKASIDE_LIST) {
 	ke.Enter(k, ddi.ExDeletePagedLookasideList)

@@ -216,8 +216,11 @@ var describes = pool.Loan{Rule: verify.MDL_018, What: "an MDL describes it", Wri
 // IoAllocateMdl makes an MDL for length bytes of a buffer; it is not built yet. With p it becomes the IRP's
 // MdlAddress, or with secondaryBuffer the last one of its chain. It returns nil when memory is short.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller's, who frees it before the memory it describes.
-// Rules: POOL-011, POOL-013, IRP-005, IRQL-001. Not modelled: quotas. Reference: wdm/nf-wdm-ioallocatemdl.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the caller's, who frees it before the memory it describes.
+// Rules: POOL-011, POOL-013, IRP-005, IRQL-001.
+// Not modelled: quotas.
+// Reference: wdm/nf-wdm-ioallocatemdl.
 func IoAllocateMdl(k *irql.K, virtualAddress *Buffer, length uint32, secondaryBuffer, chargeQuota bool,
 	p *IRP) *MDL {
 	ke.Enter(k, ddi.IoAllocateMdl)
@@ -248,8 +251,10 @@ func IoAllocateMdl(k *irql.K, virtualAddress *Buffer, length uint32, secondaryBu
 
 // IoFreeMdl frees an MDL; the mapping of a partial one ends with it.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: gone; the memory it described stays. Rules: MDL-006, MDL-016,
-// POOL-025, IRQL-001. Reference: wdm/nf-wdm-iofreemdl.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: gone; the memory it described stays.
+// Rules: MDL-006, MDL-016, POOL-025, IRQL-001.
+// Reference: wdm/nf-wdm-iofreemdl.
 func IoFreeMdl(k *irql.K, mdl *MDL) {
 	ke.Enter(k, ddi.IoFreeMdl)
 	if mdl != nil {
@@ -290,7 +295,9 @@ func (mdl *MDL) end(k *irql.K, seq uint64) {
 // MmBuildMdlForNonPagedPool fills in the pages of an MDL over nonpaged pool. There is nothing to unlock or
 // unmap later.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: unchanged. Rules: MDL-005, MDL-016, IRQL-001.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: unchanged.
+// Rules: MDL-005, MDL-016, IRQL-001.
 // Reference: wdm/nf-wdm-mmbuildmdlfornonpagedpool.
 func MmBuildMdlForNonPagedPool(k *irql.K, mdl *MDL) {
 	ke.Enter(k, ddi.MmBuildMdlForNonPagedPool)
@@ -311,7 +318,10 @@ func MmBuildMdlForNonPagedPool(k *irql.K, mdl *MDL) {
 
 // MmGetMdlByteCount returns the number of bytes an MDL describes.
 //
-// IRQL: any. Ownership: unchanged. Rules: MDL-016. Reference: wdm/nf-wdm-mmgetmdlbytecount.
+// IRQL: any.
+// Ownership: unchanged.
+// Rules: MDL-016.
+// Reference: wdm/nf-wdm-mmgetmdlbytecount.
 func MmGetMdlByteCount(k *irql.K, mdl *MDL) uint32 {
 	ke.Enter(k, ddi.MmGetMdlByteCount)
 	checkMDL(k, mdl, ddi.MmGetMdlByteCount)
@@ -320,7 +330,10 @@ func MmGetMdlByteCount(k *irql.K, mdl *MDL) uint32 {
 
 // MmGetMdlByteOffset returns where in its first page the memory of an MDL begins.
 //
-// IRQL: any. Ownership: unchanged. Rules: MDL-016. Reference: wdm/nf-wdm-mmgetmdlbyteoffset.
+// IRQL: any.
+// Ownership: unchanged.
+// Rules: MDL-016.
+// Reference: wdm/nf-wdm-mmgetmdlbyteoffset.
 func MmGetMdlByteOffset(k *irql.K, mdl *MDL) uint32 {
 	ke.Enter(k, ddi.MmGetMdlByteOffset)
 	checkMDL(k, mdl, ddi.MmGetMdlByteOffset)
@@ -336,7 +349,10 @@ func MmGetMdlByteOffset(k *irql.K, mdl *MDL) uint32 {
 // Pages of MmAllocatePagesForMdl have no address: NULL, mapped or not (observed: reactos, kmtests MmMdl), and
 // a part of them its distance from NULL.
 //
-// IRQL: any. Ownership: unchanged. Rules: MDL-016. Reference: wdm/nf-wdm-mmgetmdlvirtualaddress.
+// IRQL: any.
+// Ownership: unchanged.
+// Rules: MDL-016.
+// Reference: wdm/nf-wdm-mmgetmdlvirtualaddress.
 func MmGetMdlVirtualAddress(k *irql.K, mdl *MDL) *Buffer {
 	ke.Enter(k, ddi.MmGetMdlVirtualAddress)
 	checkMDL(k, mdl, ddi.MmGetMdlVirtualAddress)

@@ -35,9 +35,11 @@ func mdlLevel(k *irql.K, mdl *MDL, d ddi.ID, pageable bool, why string) {
 // MmProbeAndLockPages makes the pages of an MDL resident and keeps them so. It raises an exception when
 // that fails.
 //
-// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for pageable addresses. Ownership: the caller unlocks. Rules:
-// MDL-001, MDL-011, MDL-016. Not modelled: access rights of pages. Reference:
-// wdm/nf-wdm-mmprobeandlockpages.
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for pageable addresses.
+// Ownership: the caller unlocks.
+// Rules: MDL-001, MDL-011, MDL-016.
+// Not modelled: access rights of pages.
+// Reference: wdm/nf-wdm-mmprobeandlockpages.
 func MmProbeAndLockPages(k *irql.K, mdl *MDL, accessMode irql.KPROCESSOR_MODE, operation LOCK_OPERATION) {
 	ke.EnterAnyLevel(k, ddi.MmProbeAndLockPages)
 	checkMDL(k, mdl, ddi.MmProbeAndLockPages)
@@ -94,8 +96,10 @@ func flagWords(f uint16) string {
 
 // MmUnlockPages lets the pages go; the system mapping made for them ends too.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the MDL stays the caller's. Rules: MDL-002, MDL-003, MDL-004,
-// MDL-011, MDL-016. Reference: wdm/nf-wdm-mmunlockpages.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the MDL stays the caller's.
+// Rules: MDL-002, MDL-003, MDL-004, MDL-011, MDL-016.
+// Reference: wdm/nf-wdm-mmunlockpages.
 func MmUnlockPages(k *irql.K, mdl *MDL) {
 	ke.EnterAnyLevel(k, ddi.MmUnlockPages)
 	checkMDL(k, mdl, ddi.MmUnlockPages)

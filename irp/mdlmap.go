@@ -42,9 +42,10 @@ var (
 // MmGetSystemAddressForMdlSafe returns an address at which the memory of an MDL may be touched at any level
 // and in any context, nil when it cannot be mapped. The same address comes back until the MDL is unlocked.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the address ends with MmUnlockPages, for a partial MDL with IoFreeMdl
-// or MmPrepareMdlForReuse. Rules: MDL-008, MDL-013, MDL-016, MDL-019, MDL-020, IRQL-001. Reference:
-// wdm/nf-wdm-mmgetsystemaddressformdlsafe.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the address ends with MmUnlockPages, for a partial MDL with IoFreeMdl or MmPrepareMdlForReuse.
+// Rules: MDL-008, MDL-013, MDL-016, MDL-019, MDL-020, IRQL-001.
+// Reference: wdm/nf-wdm-mmgetsystemaddressformdlsafe.
 func MmGetSystemAddressForMdlSafe(k *irql.K, mdl *MDL, priority uint32) *Buffer {
 	ke.Enter(k, ddi.MmGetSystemAddressForMdlSafe)
 	checkMDL(k, mdl, ddi.MmGetSystemAddressForMdlSafe)
@@ -172,9 +173,11 @@ func (mdl *MDL) mapsForUser(k *irql.K, d ddi.ID) {
 // MmMapLockedPagesSpecifyCache maps an MDL that is locked and not mapped; nil when that fails. UserMode is
 // refused.
 //
-// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL when accessMode is UserMode. Ownership: the caller unmaps with
-// MmUnmapLockedPages. Rules: MDL-008, MDL-011, MDL-012, MDL-016. Not modelled: mappings in user space,
-// cache types, requested addresses. Reference: wdm/nf-wdm-mmmaplockedpagesspecifycache.
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL when accessMode is UserMode.
+// Ownership: the caller unmaps with MmUnmapLockedPages.
+// Rules: MDL-008, MDL-011, MDL-012, MDL-016.
+// Not modelled: mappings in user space, cache types, requested addresses.
+// Reference: wdm/nf-wdm-mmmaplockedpagesspecifycache.
 func MmMapLockedPagesSpecifyCache(k *irql.K, mdl *MDL, accessMode irql.KPROCESSOR_MODE,
 	cacheType MEMORY_CACHING_TYPE,
 	requestedAddress any, bugCheckOnFailure, priority uint32) *Buffer {
@@ -217,8 +220,11 @@ func MmMapLockedPagesSpecifyCache(k *irql.K, mdl *MDL, accessMode irql.KPROCESSO
 
 // MmUnmapLockedPages ends a mapping.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the address is gone. Rules: MDL-004, MDL-009, MDL-011, MDL-016.
-// Not modelled: mappings in user space. Reference: wdm/nf-wdm-mmunmaplockedpages.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the address is gone.
+// Rules: MDL-004, MDL-009, MDL-011, MDL-016.
+// Not modelled: mappings in user space.
+// Reference: wdm/nf-wdm-mmunmaplockedpages.
 func MmUnmapLockedPages(k *irql.K, baseAddress *Buffer, mdl *MDL) {
 	ke.EnterAnyLevel(k, ddi.MmUnmapLockedPages)
 	checkMDL(k, mdl, ddi.MmUnmapLockedPages)

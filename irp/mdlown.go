@@ -22,7 +22,8 @@ const (
 
 // MmSizeOfMdl gives the size of the memory for an MDL that describes length bytes from base on.
 //
-// IRQL: any. Reference: wdm/nf-wdm-mmsizeofmdl.
+// IRQL: any.
+// Reference: wdm/nf-wdm-mmsizeofmdl.
 func MmSizeOfMdl(base *Buffer, length uint64) uint64 {
 	in := uint64(0)
 	if base != nil {
@@ -34,9 +35,10 @@ func MmSizeOfMdl(base *Buffer, length uint64) uint64 {
 // MmInitializeMdl makes an MDL of memory of the driver's own: a member of its structures, or what As makes of
 // MmSizeOfMdl bytes of nonpaged pool. It is not built yet.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller's, who frees the memory itself once the MDL is neither
-// locked nor mapped. Rules: IRQL-001, MDL-006; later POOL-007 for IoFreeMdl. Reference:
-// wdm/nf-wdm-mminitializemdl.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the caller's, who frees the memory itself once the MDL is neither locked nor mapped.
+// Rules: IRQL-001, MDL-006; later POOL-007 for IoFreeMdl.
+// Reference: wdm/nf-wdm-mminitializemdl.
 func MmInitializeMdl(k *irql.K, memoryDescriptorList *MDL, baseVa *Buffer, length uint64) {
 	const d = ddi.MmInitializeMdl
 	ke.Enter(k, d)
@@ -69,9 +71,11 @@ func (mdl *MDL) freedAsOther(k *irql.K) {
 // the address in the system and the one it was made for move on. STATUS_INVALID_PARAMETER_2 when it has fewer
 // bytes.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: unchanged; MmUnlockPages for the pages that are left. Rules: IRQL-001,
-// MDL-002, MDL-016, POOL-025. Not modelled: that the mapping of pages passed is gone at once. Reference:
-// wdm/nf-wdm-mmadvancemdl.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: unchanged; MmUnlockPages for the pages that are left.
+// Rules: IRQL-001, MDL-002, MDL-016, POOL-025.
+// Not modelled: that the mapping of pages passed is gone at once.
+// Reference: wdm/nf-wdm-mmadvancemdl.
 func MmAdvanceMdl(k *irql.K, mdl *MDL, numberOfBytes uint32) ntstatus.NTSTATUS {
 	const d = ddi.MmAdvanceMdl
 	ke.Enter(k, d)

@@ -37,9 +37,11 @@ var tagMdl = Tag("Mdl ")
 // MmAllocatePagesForMdl allocates pages without an address and an MDL that describes them. They may be fewer
 // than asked for: MmGetMdlByteCount says how many. NULL when there are none.
 //
-// IRQL: <= APC_LEVEL. Ownership: MmFreePagesFromMdl for the pages, then ExFreePool for the MDL's Block.
-// Rules: MDL-011, UNLOAD-001; later MDL-002, MDL-006. Not modelled: physical addresses. Reference:
-// wdm/nf-wdm-mmallocatepagesformdl.
+// IRQL: <= APC_LEVEL.
+// Ownership: MmFreePagesFromMdl for the pages, then ExFreePool for the MDL's Block.
+// Rules: MDL-011, UNLOAD-001; later MDL-002, MDL-006.
+// Not modelled: physical addresses.
+// Reference: wdm/nf-wdm-mmallocatepagesformdl.
 func MmAllocatePagesForMdl(k *irql.K, lowAddress, highAddress, skipBytes int64, totalBytes uint64) *MDL {
 	_, _, _ = lowAddress, highAddress, skipBytes
 	return pagesForMdl(k, &pagesRequest{d: ddi.MmAllocatePagesForMdl, total: totalBytes,
@@ -48,8 +50,11 @@ func MmAllocatePagesForMdl(k *irql.K, lowAddress, highAddress, skipBytes int64, 
 
 // MmAllocatePagesForMdlEx is MmAllocatePagesForMdl with a type of caching and flags.
 //
-// IRQL: <= APC_LEVEL. Ownership: as MmAllocatePagesForMdl. Rules: as MmAllocatePagesForMdl. Not modelled:
-// physical addresses, nodes, caching. Reference: wdm/nf-wdm-mmallocatepagesformdlex.
+// IRQL: <= APC_LEVEL.
+// Ownership: as MmAllocatePagesForMdl.
+// Rules: as MmAllocatePagesForMdl.
+// Not modelled: physical addresses, nodes, caching.
+// Reference: wdm/nf-wdm-mmallocatepagesformdlex.
 func MmAllocatePagesForMdlEx(k *irql.K, lowAddress, highAddress, skipBytes int64, totalBytes uint64,
 	cacheType MEMORY_CACHING_TYPE, flags uint32) *MDL {
 	_, _, _, _ = lowAddress, highAddress, skipBytes, cacheType
@@ -143,8 +148,10 @@ func (mdl *MDL) Gone(_ verify.RuleID, seq uint64) {
 
 // MmFreePagesFromMdl frees the pages of an MDL of MmAllocatePagesForMdl. The MDL itself goes with ExFreePool.
 //
-// IRQL: <= APC_LEVEL. Ownership: nobody may touch the pages any more. Rules: MDL-002, MDL-006, MDL-011,
-// MDL-016, POOL-025; POOL-013 when they are touched later. Reference: wdm/nf-wdm-mmfreepagesfrommdl.
+// IRQL: <= APC_LEVEL.
+// Ownership: nobody may touch the pages any more.
+// Rules: MDL-002, MDL-006, MDL-011, MDL-016, POOL-025; POOL-013 when they are touched later.
+// Reference: wdm/nf-wdm-mmfreepagesfrommdl.
 func MmFreePagesFromMdl(k *irql.K, mdl *MDL) {
 	const d = ddi.MmFreePagesFromMdl
 	ke.EnterAnyLevel(k, d)

@@ -88,8 +88,10 @@ func (mdl *MDL) inUse(k *irql.K, l *pool.Loan, headline string) {
 
 // MmPrepareMdlForReuse ends the mapping that a partial MDL got of its own, so that it can be built again.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: unchanged. Rules: MDL-016, POOL-025, IRQL-001. Reference:
-// wdm/nf-wdm-mmpreparemdlforreuse.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: unchanged.
+// Rules: MDL-016, POOL-025, IRQL-001.
+// Reference: wdm/nf-wdm-mmpreparemdlforreuse.
 func MmPrepareMdlForReuse(k *irql.K, mdl *MDL) {
 	ke.Enter(k, ddi.MmPrepareMdlForReuse)
 	checkMDL(k, mdl, ddi.MmPrepareMdlForReuse)
@@ -105,8 +107,10 @@ func MmPrepareMdlForReuse(k *irql.K, mdl *MDL) {
 // IoBuildPartialMdl makes targetMdl describe length bytes of what sourceMdl describes, from virtualAddress
 // on; length 0 means up to its end. The pages stay the source's.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the source must stay locked while the target is in use. Rules:
-// MDL-008, MDL-010, MDL-016, POOL-025, IRQL-001. Reference: wdm/nf-wdm-iobuildpartialmdl.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the source must stay locked while the target is in use.
+// Rules: MDL-008, MDL-010, MDL-016, POOL-025, IRQL-001.
+// Reference: wdm/nf-wdm-iobuildpartialmdl.
 func IoBuildPartialMdl(k *irql.K, sourceMdl, targetMdl *MDL, virtualAddress *Buffer, length uint32) {
 	ke.Enter(k, ddi.IoBuildPartialMdl)
 	checkMDL(k, sourceMdl, ddi.IoBuildPartialMdl)

@@ -87,7 +87,9 @@ func reserved(k *irql.K, rule verify.RuleID, d ddi.ID, address any, tag uint32,
 // MmAllocateMappingAddress reserves addresses of the system for mappings; NULL when there are none. Nothing
 // is mapped there yet.
 //
-// IRQL: <= APC_LEVEL. Ownership: MmFreeMappingAddress. Rules: IRQL-001, MDL-008, POOL-010, UNLOAD-001.
+// IRQL: <= APC_LEVEL.
+// Ownership: MmFreeMappingAddress.
+// Rules: IRQL-001, MDL-008, POOL-010, UNLOAD-001.
 // Reference: wdm/nf-wdm-mmallocatemappingaddress.
 func MmAllocateMappingAddress(k *irql.K, numberOfBytes uint64, poolTag uint32) any {
 	const d = ddi.MmAllocateMappingAddress
@@ -114,8 +116,10 @@ func MmAllocateMappingAddress(k *irql.K, numberOfBytes uint64, poolTag uint32) a
 
 // MmFreeMappingAddress gives addresses back at which nothing is mapped.
 //
-// IRQL: <= APC_LEVEL. Ownership: gone. Rules: IRQL-001, MDL-006, MDL-009. Reference:
-// wdm/nf-wdm-mmfreemappingaddress.
+// IRQL: <= APC_LEVEL.
+// Ownership: gone.
+// Rules: IRQL-001, MDL-006, MDL-009.
+// Reference: wdm/nf-wdm-mmfreemappingaddress.
 func MmFreeMappingAddress(k *irql.K, baseAddress any, poolTag uint32) {
 	const d = ddi.MmFreeMappingAddress
 	ke.Enter(k, d)
@@ -142,9 +146,11 @@ func MmFreeMappingAddress(k *irql.K, baseAddress any, poolTag uint32) {
 // MmMapLockedPagesWithReservedMapping maps an MDL that is locked and not mapped at reserved addresses. NULL
 // comes back only when it spans more pages than they do.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller unmaps with MmUnmapReservedMapping, before the pages are
-// unlocked. Rules: IRQL-001, MDL-008, MDL-016. Not modelled: cache types. Reference:
-// wdm/nf-wdm-mmmaplockedpageswithreservedmapping.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the caller unmaps with MmUnmapReservedMapping, before the pages are unlocked.
+// Rules: IRQL-001, MDL-008, MDL-016.
+// Not modelled: cache types.
+// Reference: wdm/nf-wdm-mmmaplockedpageswithreservedmapping.
 func MmMapLockedPagesWithReservedMapping(k *irql.K, mappingAddress any, poolTag uint32,
 	memoryDescriptorList *MDL, cacheType MEMORY_CACHING_TYPE) *Buffer {
 	const d = ddi.MmMapLockedPagesWithReservedMapping
@@ -195,8 +201,10 @@ func (mdl *MDL) mappable(k *irql.K, d ddi.ID) bool {
 
 // MmUnmapReservedMapping ends a mapping at reserved addresses, which may be used again.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the address of the mapping is gone. Rules: IRQL-001, MDL-009, MDL-016,
-// POOL-025. Reference: wdm/nf-wdm-mmunmapreservedmapping.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the address of the mapping is gone.
+// Rules: IRQL-001, MDL-009, MDL-016, POOL-025.
+// Reference: wdm/nf-wdm-mmunmapreservedmapping.
 func MmUnmapReservedMapping(k *irql.K, baseAddress any, poolTag uint32, memoryDescriptorList *MDL) {
 	const d = ddi.MmUnmapReservedMapping
 	ke.Enter(k, d)

@@ -37,8 +37,11 @@ var namedEventTable = trace.MakeID(trace.KEvent, 1<<53)
 // is signalled. It returns the event, and a handle that keeps it; nil when there is no memory. An empty name
 // is that of no other event.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: ZwClose the handle; the event must not be used afterwards. Rules: IRQL-001,
-// OBJ-003, OBJ-011. Not modelled: access rights. Reference: wdm/nf-wdm-iocreatenotificationevent.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: ZwClose the handle; the event must not be used afterwards.
+// Rules: IRQL-001, OBJ-003, OBJ-011.
+// Not modelled: access rights.
+// Reference: wdm/nf-wdm-iocreatenotificationevent.
 func IoCreateNotificationEvent(k *irql.K, eventName string, eventHandle *irql.HANDLE) *irql.KEVENT {
 	return openEvent(k, ddi.IoCreateNotificationEvent, &siteNotificationEvent, irql.NotificationEvent,
 		eventName, eventHandle)
@@ -46,8 +49,11 @@ func IoCreateNotificationEvent(k *irql.K, eventName string, eventHandle *irql.HA
 
 // IoCreateSynchronizationEvent is IoCreateNotificationEvent for a synchronization event.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: ZwClose the handle; the event must not be used afterwards. Rules: IRQL-001,
-// OBJ-003, OBJ-011. Not modelled: access rights. Reference: wdm/nf-wdm-iocreatesynchronizationevent.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: ZwClose the handle; the event must not be used afterwards.
+// Rules: IRQL-001, OBJ-003, OBJ-011.
+// Not modelled: access rights.
+// Reference: wdm/nf-wdm-iocreatesynchronizationevent.
 func IoCreateSynchronizationEvent(k *irql.K, eventName string, eventHandle *irql.HANDLE) *irql.KEVENT {
 	return openEvent(k, ddi.IoCreateSynchronizationEvent, &siteSynchronizationEvent,
 		irql.SynchronizationEvent, eventName, eventHandle)

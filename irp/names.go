@@ -161,8 +161,11 @@ func (io *ioManager) findLink(name string) *symlink {
 // IoCreateSymbolicLink gives a device a second name, `\DosDevices\NAME` as a rule, under which programs open
 // it as `\\.\NAME`.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: the driver deletes it, at the latest in DriverUnload. Rules: IRQL-001,
-// UNLOAD-006. Not modelled: directories per session, security. Reference: wdm/nf-wdm-iocreatesymboliclink.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: the driver deletes it, at the latest in DriverUnload.
+// Rules: IRQL-001, UNLOAD-006.
+// Not modelled: directories per session, security.
+// Reference: wdm/nf-wdm-iocreatesymboliclink.
 func IoCreateSymbolicLink(k *irql.K, symbolicLinkName, deviceName string) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.IoCreateSymbolicLink)
 	io := state.Of(k)
@@ -188,7 +191,9 @@ func (io *ioManager) idOf(name string) trace.ID {
 
 // IoDeleteSymbolicLink takes a name away that IoCreateSymbolicLink gave.
 //
-// IRQL: PASSIVE_LEVEL. Rules: IRQL-001. Reference: wdm/nf-wdm-iodeletesymboliclink.
+// IRQL: PASSIVE_LEVEL.
+// Rules: IRQL-001.
+// Reference: wdm/nf-wdm-iodeletesymboliclink.
 func IoDeleteSymbolicLink(k *irql.K, symbolicLinkName string) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.IoDeleteSymbolicLink)
 	io := state.Of(k)

@@ -37,8 +37,11 @@ func (d *DEVICE_OBJECT) Dereference() int {
 
 // ObReferenceObjectByHandle returns the object a handle names, with a reference for the caller to give back.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: ObDereferenceObject. Rules: IRQL-001, OBJ-003, OBJ-010. Not modelled:
-// access rights; types other than threads. Reference: wdm/nf-wdm-obreferenceobjectbyhandle.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: ObDereferenceObject.
+// Rules: IRQL-001, OBJ-003, OBJ-010.
+// Not modelled: access rights; types other than threads.
+// Reference: wdm/nf-wdm-obreferenceobjectbyhandle.
 func ObReferenceObjectByHandle(k *irql.K, handle irql.HANDLE, desiredAccess uint32, objectType OBJECT_TYPE,
 	accessMode irql.KPROCESSOR_MODE, object *any, handleInformation any) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.ObReferenceObjectByHandle)
@@ -66,7 +69,9 @@ func ObReferenceObjectByHandle(k *irql.K, handle irql.HANDLE, desiredAccess uint
 
 // ObReferenceObject counts a reference to a device, file, thread or process object.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: ObDereferenceObject. Rules: IRQL-001, OBJ-003.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: ObDereferenceObject.
+// Rules: IRQL-001, OBJ-003.
 // Reference: wdm/nf-wdm-obreferenceobject.
 func ObReferenceObject(k *irql.K, object any) {
 	ke.Enter(k, ddi.ObReferenceObject)
@@ -83,7 +88,9 @@ func ObReferenceObject(k *irql.K, object any) {
 
 // ObDereferenceObject gives a reference back.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the object may be gone afterwards. Rules: IRQL-001, OBJ-003.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the object may be gone afterwards.
+// Rules: IRQL-001, OBJ-003.
 // Reference: wdm/nf-wdm-obdereferenceobject.
 func ObDereferenceObject(k *irql.K, object any) {
 	ke.Enter(k, ddi.ObDereferenceObject)
@@ -132,7 +139,9 @@ func asReferenced(k *irql.K, d ddi.ID, object any) (referenced, trace.ID) {
 
 // ZwClose closes a handle.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: the handle names nothing afterwards. Rules: IRQL-015, OBJ-010, OBJ-011.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: the handle names nothing afterwards.
+// Rules: IRQL-015, OBJ-010, OBJ-011.
 // Reference: ntifs/nf-ntifs-ntclose.
 func ZwClose(k *irql.K, handle irql.HANDLE) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.ZwClose)

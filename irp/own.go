@@ -19,8 +19,11 @@ const allocQuota = 0x01
 
 // IoAllocateIrpEx is IoAllocateIrp with room for what the stack of dev wants to keep with the IRP.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: as IoAllocateIrp. Rules: IRQL-001; later IRP-030 to IRP-040. Not
-// modelled: the extension space. Reference: wdm/nf-wdm-ioallocateirpex.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: as IoAllocateIrp.
+// Rules: IRQL-001; later IRP-030 to IRP-040.
+// Not modelled: the extension space.
+// Reference: wdm/nf-wdm-ioallocateirpex.
 func IoAllocateIrpEx(k *irql.K, dev *DEVICE_OBJECT, stackSize int8, chargeQuota bool) *IRP {
 	const d = ddi.IoAllocateIrpEx
 	ke.Enter(k, d)
@@ -43,10 +46,11 @@ func IoAllocateIrpEx(k *irql.K, dev *DEVICE_OBJECT, stackSize int8, chargeQuota 
 // entry of a lookaside list. The driver gives the memory back itself; the IRP may be
 // initialised again whenever its creator holds it.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller creates it; its memory must be nonpaged and stay until the
-// IRP has come back. Rules: IRP-005, IRP-018, IRP-033, IRP-038, IRP-039, IRQL-001, IRQL-018, POOL-011,
-// POOL-018, POOL-026. Not modelled: where the locations lie; Go makes them. Reference:
-// wdm/nf-wdm-ioinitializeirp.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the caller creates it; its memory must be nonpaged and stay until the IRP has come back.
+// Rules: IRP-005, IRP-018, IRP-033, IRP-038, IRP-039, IRQL-001, IRQL-018, POOL-011, POOL-018, POOL-026.
+// Not modelled: where the locations lie; Go makes them.
+// Reference: wdm/nf-wdm-ioinitializeirp.
 func IoInitializeIrp(k *irql.K, p *IRP, packetSize uint16, stackSize int8) {
 	const d = ddi.IoInitializeIrp
 	ke.Enter(k, d)
@@ -142,8 +146,10 @@ func (p *IRP) Gone(_ verify.RuleID, seq uint64) {
 // IoForwardIrpSynchronously passes an IRP to the next lower driver and waits until it comes back; the caller
 // holds it again then. FALSE when there is no location for that driver.
 //
-// IRQL: <= APC_LEVEL. Ownership: the caller's before and after; it must not be marked pending. Rules:
-// IRP-005, IRP-018, IRQL-001, and those of IoCallDriver. Reference: wdm/nf-wdm-ioforwardirpsynchronously.
+// IRQL: <= APC_LEVEL.
+// Ownership: the caller's before and after; it must not be marked pending.
+// Rules: IRP-005, IRP-018, IRQL-001, and those of IoCallDriver.
+// Reference: wdm/nf-wdm-ioforwardirpsynchronously.
 func IoForwardIrpSynchronously(k *irql.K, dev *DEVICE_OBJECT, p *IRP) bool {
 	const d = ddi.IoForwardIrpSynchronously
 	ke.Enter(k, d)

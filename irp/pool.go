@@ -88,9 +88,11 @@ var (
 // ExAllocatePool2 allocates pool memory, filled with zeros unless POOL_FLAG_UNINITIALIZED is given. It
 // returns nil when there is none, or raises with POOL_FLAG_RAISE_ON_FAILURE.
 //
-// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for POOL_FLAG_PAGED. Ownership: the caller's until it frees the
-// block. Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-019, POOL-020, POOL-022. Not modelled: session
-// pool, the effect of quotas. Reference: wdm/nf-wdm-exallocatepool2.
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for POOL_FLAG_PAGED.
+// Ownership: the caller's until it frees the block.
+// Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-019, POOL-020, POOL-022.
+// Not modelled: session pool, the effect of quotas.
+// Reference: wdm/nf-wdm-exallocatepool2.
 func ExAllocatePool2(k *irql.K, flags, numberOfBytes uint64, tag uint32) *Buffer {
 	ke.EnterAnyLevel(k, ddi.ExAllocatePool2)
 	r := pool.Request{DDI: ddi.ExAllocatePool2, Size: blockSize(numberOfBytes), Tag: tag}
@@ -156,9 +158,11 @@ func noPool(k *irql.K, r *pool.Request, raises bool) *Buffer {
 
 // ExAllocatePoolWithTag allocates pool memory without initialising it.
 //
-// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for paged pool types. Ownership: the caller's until it frees the
-// block. Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-015, POOL-019, POOL-022. Not modelled:
-// must-succeed and session pool. Reference: wdm/nf-wdm-exallocatepoolwithtag.
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for paged pool types.
+// Ownership: the caller's until it frees the block.
+// Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-015, POOL-019, POOL-022.
+// Not modelled: must-succeed and session pool.
+// Reference: wdm/nf-wdm-exallocatepoolwithtag.
 func ExAllocatePoolWithTag(k *irql.K, poolType POOL_TYPE, numberOfBytes uint64, tag uint32) *Buffer {
 	ke.EnterAnyLevel(k, ddi.ExAllocatePoolWithTag)
 	deprecated(k, ddi.ExAllocatePoolWithTag)
@@ -168,9 +172,11 @@ func ExAllocatePoolWithTag(k *irql.K, poolType POOL_TYPE, numberOfBytes uint64, 
 
 // ExAllocatePoolZero allocates pool memory filled with zeros, on every version of Windows.
 //
-// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for paged pool types. Ownership: the caller's until it frees the
-// block. Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-019, POOL-022. Not modelled: must-succeed and
-// session pool. Reference: wdm/nf-wdm-exallocatepoolzero.
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for paged pool types.
+// Ownership: the caller's until it frees the block.
+// Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-019, POOL-022.
+// Not modelled: must-succeed and session pool.
+// Reference: wdm/nf-wdm-exallocatepoolzero.
 func ExAllocatePoolZero(k *irql.K, poolType POOL_TYPE, numberOfBytes uint64, tag uint32) *Buffer {
 	ke.EnterAnyLevel(k, ddi.ExAllocatePoolZero)
 	return olderPool(k, ddi.ExAllocatePoolZero, &siteAllocatePoolZero, poolType, numberOfBytes, tag, false)
@@ -178,9 +184,11 @@ func ExAllocatePoolZero(k *irql.K, poolType POOL_TYPE, numberOfBytes uint64, tag
 
 // ExAllocatePoolUninitialized allocates pool memory and says by its name that nothing is in it.
 //
-// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for paged pool types. Ownership: the caller's until it frees the
-// block. Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-019, POOL-022. Not modelled: must-succeed and
-// session pool. Reference: wdm/nf-wdm-exallocatepooluninitialized.
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for paged pool types.
+// Ownership: the caller's until it frees the block.
+// Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-019, POOL-022.
+// Not modelled: must-succeed and session pool.
+// Reference: wdm/nf-wdm-exallocatepooluninitialized.
 func ExAllocatePoolUninitialized(k *irql.K, poolType POOL_TYPE, numberOfBytes uint64, tag uint32) *Buffer {
 	ke.EnterAnyLevel(k, ddi.ExAllocatePoolUninitialized)
 	return olderPool(k, ddi.ExAllocatePoolUninitialized, &siteAllocateUninit, poolType, numberOfBytes, tag,
@@ -217,7 +225,8 @@ func (t POOL_TYPE) cacheAligned() bool { return t&NonPagedPoolCacheAligned != 0 
 
 // ExFreePoolWithTag frees pool memory. A tag other than 0 must be that of the allocation.
 //
-// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL when the block is paged pool. Ownership: gone.
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL when the block is paged pool.
+// Ownership: gone.
 // Rules: POOL-004 to POOL-009, POOL-011, POOL-012, POOL-018, POOL-025, MDL-018.
 // Reference: wdm/nf-wdm-exfreepoolwithtag.
 func ExFreePoolWithTag(k *irql.K, p *Buffer, tag uint32) {
@@ -227,8 +236,10 @@ func ExFreePoolWithTag(k *irql.K, p *Buffer, tag uint32) {
 
 // ExFreePool frees pool memory whatever its tag.
 //
-// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL when the block is paged pool. Ownership: gone. Rules: POOL-004 to
-// POOL-008, POOL-011, POOL-012, POOL-018, POOL-025, MDL-018. Reference: wdm/nf-wdm-exfreepool.
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL when the block is paged pool.
+// Ownership: gone.
+// Rules: POOL-004 to POOL-008, POOL-011, POOL-012, POOL-018, POOL-025, MDL-018.
+// Reference: wdm/nf-wdm-exfreepool.
 func ExFreePool(k *irql.K, p *Buffer) {
 	ke.EnterAnyLevel(k, ddi.ExFreePool)
 	pool.Free(k, ddi.ExFreePool, p, 0)
@@ -236,8 +247,11 @@ func ExFreePool(k *irql.K, p *Buffer) {
 
 // ExFreePool2 frees pool memory like ExFreePoolWithTag.
 //
-// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL when the block is paged pool. Ownership: gone.
-// Rules: as ExFreePoolWithTag. Not modelled: extended parameters. Reference: wdm/nf-wdm-exfreepool2.
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL when the block is paged pool.
+// Ownership: gone.
+// Rules: as ExFreePoolWithTag.
+// Not modelled: extended parameters.
+// Reference: wdm/nf-wdm-exfreepool2.
 func ExFreePool2(k *irql.K, p *Buffer, tag uint32, extendedParameters any, extendedParametersCount uint32) {
 	ke.EnterAnyLevel(k, ddi.ExFreePool2)
 	pool.Free(k, ddi.ExFreePool2, p, tag)

@@ -28,9 +28,11 @@ var (
 // an exception when there is none or the process may have no more, unless POOL_QUOTA_FAIL_INSTEAD_OF_RAISE is
 // or-ed to the type.
 //
-// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for paged pool types. Ownership: the caller's until it frees the
-// block. Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-015, POOL-019, POOL-020, POOL-022. Not modelled:
-// how much a process has left. Reference: wdm/nf-wdm-exallocatepoolwithquotatag.
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for paged pool types.
+// Ownership: the caller's until it frees the block.
+// Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-015, POOL-019, POOL-020, POOL-022.
+// Not modelled: how much a process has left.
+// Reference: wdm/nf-wdm-exallocatepoolwithquotatag.
 func ExAllocatePoolWithQuotaTag(k *irql.K, poolType POOL_TYPE, numberOfBytes uint64, tag uint32) *Buffer {
 	const d = ddi.ExAllocatePoolWithQuotaTag
 	ke.EnterAnyLevel(k, d)
@@ -40,8 +42,10 @@ func ExAllocatePoolWithQuotaTag(k *irql.K, poolType POOL_TYPE, numberOfBytes uin
 
 // ExAllocatePoolWithQuota is ExAllocatePoolWithQuotaTag with the default tag.
 //
-// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for paged pool types. Ownership: the caller's until it frees the
-// block. Rules: as ExAllocatePoolWithQuotaTag. Reference: wdm/nf-wdm-exallocatepoolwithquota.
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for paged pool types.
+// Ownership: the caller's until it frees the block.
+// Rules: as ExAllocatePoolWithQuotaTag.
+// Reference: wdm/nf-wdm-exallocatepoolwithquota.
 func ExAllocatePoolWithQuota(k *irql.K, poolType POOL_TYPE, numberOfBytes uint64) *Buffer {
 	const d = ddi.ExAllocatePoolWithQuota
 	ke.EnterAnyLevel(k, d)
@@ -51,9 +55,11 @@ func ExAllocatePoolWithQuota(k *irql.K, poolType POOL_TYPE, numberOfBytes uint64
 
 // ExAllocatePoolQuotaZero is ExAllocatePoolWithQuotaTag that fills the memory with zeros.
 //
-// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for paged pool types. Ownership: the caller's until it frees the
-// block. Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-019, POOL-020, POOL-022. Not modelled: how much
-// a process has left. Reference: wdm/nf-wdm-exallocatepoolquotazero.
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for paged pool types.
+// Ownership: the caller's until it frees the block.
+// Rules: POOL-001, POOL-002, POOL-003, POOL-010, POOL-019, POOL-020, POOL-022.
+// Not modelled: how much a process has left.
+// Reference: wdm/nf-wdm-exallocatepoolquotazero.
 func ExAllocatePoolQuotaZero(k *irql.K, poolType POOL_TYPE, numberOfBytes uint64, tag uint32) *Buffer {
 	const d = ddi.ExAllocatePoolQuotaZero
 	ke.EnterAnyLevel(k, d)
@@ -63,8 +69,10 @@ func ExAllocatePoolQuotaZero(k *irql.K, poolType POOL_TYPE, numberOfBytes uint64
 // ExAllocatePoolQuotaUninitialized is ExAllocatePoolWithQuotaTag that says by its name that nothing is in the
 // memory.
 //
-// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for paged pool types. Ownership: the caller's until it frees the
-// block. Rules: as ExAllocatePoolQuotaZero. Reference: wdm/nf-wdm-exallocatepoolquotauninitialized.
+// IRQL: <= DISPATCH_LEVEL; <= APC_LEVEL for paged pool types.
+// Ownership: the caller's until it frees the block.
+// Rules: as ExAllocatePoolQuotaZero.
+// Reference: wdm/nf-wdm-exallocatepoolquotauninitialized.
 func ExAllocatePoolQuotaUninitialized(k *irql.K, poolType POOL_TYPE, numberOfBytes uint64,
 	tag uint32) *Buffer {
 	const d = ddi.ExAllocatePoolQuotaUninitialized

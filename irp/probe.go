@@ -18,9 +18,11 @@ var siteProbeWrite = ke.Site{Name: "fault/ProbeForWrite",
 // STATUS_ACCESS_VIOLATION, or STATUS_DATATYPE_MISALIGNMENT for an address that is no multiple of alignment.
 // It does not touch the memory; every access later may raise, too. With length 0 it does nothing.
 //
-// IRQL: <= APC_LEVEL. Ownership: the program's, which may change or free the memory at any time. Rules:
-// IRQL-001. Not modelled: that the address means something else in another process. Reference:
-// wdm/nf-wdm-probeforread.
+// IRQL: <= APC_LEVEL.
+// Ownership: the program's, which may change or free the memory at any time.
+// Rules: IRQL-001.
+// Not modelled: that the address means something else in another process.
+// Reference: wdm/nf-wdm-probeforread.
 func ProbeForRead(k *irql.K, address *Buffer, length uint64, alignment uint32) {
 	ke.Enter(k, ddi.ProbeForRead)
 	probe(k, ddi.ProbeForRead, address, length, alignment)
@@ -28,9 +30,11 @@ func ProbeForRead(k *irql.K, address *Buffer, length uint64, alignment uint32) {
 
 // ProbeForWrite is ProbeForRead that also makes sure that the memory can be written, at this moment.
 //
-// IRQL: <= APC_LEVEL. Ownership: the program's, which may change or free the memory at any time. Rules:
-// IRQL-001. Not modelled: that the address means something else in another process. Reference:
-// wdm/nf-wdm-probeforwrite.
+// IRQL: <= APC_LEVEL.
+// Ownership: the program's, which may change or free the memory at any time.
+// Rules: IRQL-001.
+// Not modelled: that the address means something else in another process.
+// Reference: wdm/nf-wdm-probeforwrite.
 func ProbeForWrite(k *irql.K, address *Buffer, length uint64, alignment uint32) {
 	ke.Enter(k, ddi.ProbeForWrite)
 	if length == 0 {

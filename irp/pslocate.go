@@ -15,8 +15,10 @@ var siteLocateName = ke.Site{Name: "fault/SeLocateProcessImageName", Alts: fault
 // SeLocateProcessImageName gives the path of a process's image in a block of pool: what C frees with
 // ExFreePool(name) is freed with ExFreePool(k, name.Handle()).
 //
-// IRQL: PASSIVE_LEVEL. Ownership: the caller frees the block. Rules: IRQL-001, UNLOAD-001. Reference:
-// ntifs/nf-ntifs-selocateprocessimagename.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: the caller frees the block.
+// Rules: IRQL-001, UNLOAD-001.
+// Reference: ntifs/nf-ntifs-selocateprocessimagename.
 func SeLocateProcessImageName(k *irql.K, process *irql.KPROCESS,
 	pImageFileName **Typed[UNICODE_STRING]) ntstatus.NTSTATUS {
 	const d = ddi.SeLocateProcessImageName

@@ -10,15 +10,19 @@ import (
 // PCREATE_PROCESS_NOTIFY_ROUTINE is told that a process begins, in the thread that creates it, or ends, in
 // its last thread. It runs inside a critical region.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: none. Rules: IRQL-007, LOCK-008, LOCK-019, UNLOAD-008, UNLOAD-012.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: none.
+// Rules: IRQL-007, LOCK-008, LOCK-019, UNLOAD-008, UNLOAD-012.
 // Reference: ntddk/nc-ntddk-pcreate_process_notify_routine.
 type PCREATE_PROCESS_NOTIFY_ROUTINE func(k *irql.K, parentId, processId irql.HANDLE, create bool)
 
 // PCREATE_PROCESS_NOTIFY_ROUTINE_EX is told the same with more about a process that begins; createInfo is nil
 // when it ends.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: createInfo is lent until the return. Rules: IRQL-007, LOCK-008, LOCK-019,
-// UNLOAD-008, UNLOAD-012. Reference: ntddk/nc-ntddk-pcreate_process_notify_routine_ex.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: createInfo is lent until the return.
+// Rules: IRQL-007, LOCK-008, LOCK-019, UNLOAD-008, UNLOAD-012.
+// Reference: ntddk/nc-ntddk-pcreate_process_notify_routine_ex.
 type PCREATE_PROCESS_NOTIFY_ROUTINE_EX func(k *irql.K, process *irql.KPROCESS, processId irql.HANDLE,
 	createInfo *PS_CREATE_NOTIFY_INFO)
 
@@ -45,8 +49,10 @@ const PsCreateProcessNotifySubsystems PSCREATEPROCESSNOTIFYTYPE = 0
 // PLOAD_IMAGE_NOTIFY_ROUTINE is told that an image is mapped: one of a process, in the process, or a driver,
 // with the process id 0. It runs inside a critical region, before code of the image does.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: the arguments are lent until the return. Rules: IRQL-007, LOCK-008,
-// LOCK-019, UNLOAD-008, UNLOAD-012. Reference: ntddk/nc-ntddk-pload_image_notify_routine.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: the arguments are lent until the return.
+// Rules: IRQL-007, LOCK-008, LOCK-019, UNLOAD-008, UNLOAD-012.
+// Reference: ntddk/nc-ntddk-pload_image_notify_routine.
 type PLOAD_IMAGE_NOTIFY_ROUTINE func(k *irql.K, fullImageName *UNICODE_STRING, processId irql.HANDLE,
 	imageInfo *IMAGE_INFO)
 
@@ -84,8 +90,10 @@ const psSpec = "irp.md 19.2"
 // PsSetCreateProcessNotifyRoutine adds a routine that is told of processes that begin and end, or removes it;
 // then it waits until no call of the routine is under way.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: the routine must be removed before the driver is unloaded, and not by
-// itself. Rules: IRQL-001, LOCK-026, UNLOAD-008. Reference: ntddk/nf-ntddk-pssetcreateprocessnotifyroutine.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: the routine must be removed before the driver is unloaded, and not by itself.
+// Rules: IRQL-001, LOCK-026, UNLOAD-008.
+// Reference: ntddk/nf-ntddk-pssetcreateprocessnotifyroutine.
 func PsSetCreateProcessNotifyRoutine(k *irql.K, notifyRoutine PCREATE_PROCESS_NOTIFY_ROUTINE,
 	remove bool) ntstatus.NTSTATUS {
 	n := &notifier{fn: codeOf(notifyRoutine), create: notifyRoutine}
@@ -95,9 +103,11 @@ func PsSetCreateProcessNotifyRoutine(k *irql.K, notifyRoutine PCREATE_PROCESS_NO
 // PsSetCreateProcessNotifyRoutineEx is PsSetCreateProcessNotifyRoutine for a routine that is told more and
 // may forbid the process.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: as PsSetCreateProcessNotifyRoutine. Rules: IRQL-001, LOCK-026, UNLOAD-008.
-// Not modelled: STATUS_ACCESS_DENIED for images that are not signed as they must be. Reference:
-// ntddk/nf-ntddk-pssetcreateprocessnotifyroutineex.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: as PsSetCreateProcessNotifyRoutine.
+// Rules: IRQL-001, LOCK-026, UNLOAD-008.
+// Not modelled: STATUS_ACCESS_DENIED for images that are not signed as they must be.
+// Reference: ntddk/nf-ntddk-pssetcreateprocessnotifyroutineex.
 func PsSetCreateProcessNotifyRoutineEx(k *irql.K, notifyRoutine PCREATE_PROCESS_NOTIFY_ROUTINE_EX,
 	remove bool) ntstatus.NTSTATUS {
 	n := &notifier{fn: codeOf(notifyRoutine), createEx: notifyRoutine}
@@ -107,8 +117,11 @@ func PsSetCreateProcessNotifyRoutineEx(k *irql.K, notifyRoutine PCREATE_PROCESS_
 // PsSetCreateProcessNotifyRoutineEx2 is PsSetCreateProcessNotifyRoutineEx for the processes of all
 // subsystems; notifyInformation is a PCREATE_PROCESS_NOTIFY_ROUTINE_EX.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: as PsSetCreateProcessNotifyRoutine. Rules: IRQL-001, LOCK-026, UNLOAD-008.
-// Not modelled: processes of other subsystems. Reference: ntddk/nf-ntddk-pssetcreateprocessnotifyroutineex2.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: as PsSetCreateProcessNotifyRoutine.
+// Rules: IRQL-001, LOCK-026, UNLOAD-008.
+// Not modelled: processes of other subsystems.
+// Reference: ntddk/nf-ntddk-pssetcreateprocessnotifyroutineex2.
 func PsSetCreateProcessNotifyRoutineEx2(k *irql.K, notifyType PSCREATEPROCESSNOTIFYTYPE,
 	notifyInformation any, remove bool) ntstatus.NTSTATUS {
 	const d = ddi.PsSetCreateProcessNotifyRoutineEx2
@@ -136,8 +149,10 @@ func asCreateNotifyEx(v any) (PCREATE_PROCESS_NOTIFY_ROUTINE_EX, bool) {
 
 // PsSetLoadImageNotifyRoutine adds a routine that is told of images that are mapped.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: the routine must be removed before the driver is unloaded. Rules: IRQL-001,
-// UNLOAD-008. Reference: ntddk/nf-ntddk-pssetloadimagenotifyroutine.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: the routine must be removed before the driver is unloaded.
+// Rules: IRQL-001, UNLOAD-008.
+// Reference: ntddk/nf-ntddk-pssetloadimagenotifyroutine.
 func PsSetLoadImageNotifyRoutine(k *irql.K, notifyRoutine PLOAD_IMAGE_NOTIFY_ROUTINE) ntstatus.NTSTATUS {
 	n := &notifier{fn: codeOf(notifyRoutine), load: notifyRoutine}
 	return setNotify(k, ddi.PsSetLoadImageNotifyRoutine, &siteImageNotify, imageNotify, n, false)
@@ -145,8 +160,11 @@ func PsSetLoadImageNotifyRoutine(k *irql.K, notifyRoutine PLOAD_IMAGE_NOTIFY_ROU
 
 // PsSetLoadImageNotifyRoutineEx is PsSetLoadImageNotifyRoutine with flags.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: as PsSetLoadImageNotifyRoutine. Rules: IRQL-001, UNLOAD-008. Not modelled:
-// images of other architectures. Reference: ntddk/nf-ntddk-pssetloadimagenotifyroutineex.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: as PsSetLoadImageNotifyRoutine.
+// Rules: IRQL-001, UNLOAD-008.
+// Not modelled: images of other architectures.
+// Reference: ntddk/nf-ntddk-pssetloadimagenotifyroutineex.
 func PsSetLoadImageNotifyRoutineEx(k *irql.K, notifyRoutine PLOAD_IMAGE_NOTIFY_ROUTINE,
 	flags uint64) ntstatus.NTSTATUS {
 	const d = ddi.PsSetLoadImageNotifyRoutineEx
@@ -161,7 +179,9 @@ func PsSetLoadImageNotifyRoutineEx(k *irql.K, notifyRoutine PLOAD_IMAGE_NOTIFY_R
 
 // PsRemoveLoadImageNotifyRoutine removes a routine and waits until no call of it is under way.
 //
-// IRQL: <= APC_LEVEL. Ownership: the routine is not called any more. Rules: IRQL-001, LOCK-026.
+// IRQL: <= APC_LEVEL.
+// Ownership: the routine is not called any more.
+// Rules: IRQL-001, LOCK-026.
 // Reference: ntddk/nf-ntddk-psremoveloadimagenotifyroutine.
 func PsRemoveLoadImageNotifyRoutine(k *irql.K, notifyRoutine PLOAD_IMAGE_NOTIFY_ROUTINE) ntstatus.NTSTATUS {
 	n := &notifier{fn: codeOf(notifyRoutine), load: notifyRoutine}

@@ -53,9 +53,11 @@ func (l *IO_REMOVE_LOCK) alive(k *irql.K) {
 
 // IoInitializeRemoveLock prepares a lock before its device can be reached.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: the memory must stay as long as the device. Rules: IRQL-001, LOCK-021,
-// POOL-013. Not modelled: the time and high-water limits of checked builds. Reference:
-// wdm/nf-wdm-ioinitializeremovelock.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: the memory must stay as long as the device.
+// Rules: IRQL-001, LOCK-021, POOL-013.
+// Not modelled: the time and high-water limits of checked builds.
+// Reference: wdm/nf-wdm-ioinitializeremovelock.
 func IoInitializeRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, allocateTag uint32, maxLockedMinutes,
 	highWatermark uint32) {
 	_, _, _ = allocateTag, maxLockedMinutes, highWatermark
@@ -91,8 +93,10 @@ func (l *IO_REMOVE_LOCK) usable(k *irql.K) {
 // IoAcquireRemoveLock counts a user. STATUS_DELETE_PENDING means that the device is going: do nothing but
 // complete the IRP.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: IoReleaseRemoveLock with the same tag. Rules: IRQL-001, LOCK-021,
-// POOL-013. Reference: wdm/nf-wdm-ioacquireremovelock.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: IoReleaseRemoveLock with the same tag.
+// Rules: IRQL-001, LOCK-021, POOL-013.
+// Reference: wdm/nf-wdm-ioacquireremovelock.
 func IoAcquireRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, tag any) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.IoAcquireRemoveLock)
 	lock.usable(k)
@@ -109,7 +113,9 @@ func IoAcquireRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, tag any) ntstatus.NTST
 
 // IoReleaseRemoveLock ends what IoAcquireRemoveLock with the same tag began.
 //
-// IRQL: <= DISPATCH_LEVEL. Rules: IRQL-001, LOCK-021, POOL-013. Reference: wdm/nf-wdm-ioreleaseremovelock.
+// IRQL: <= DISPATCH_LEVEL.
+// Rules: IRQL-001, LOCK-021, POOL-013.
+// Reference: wdm/nf-wdm-ioreleaseremovelock.
 func IoReleaseRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, tag any) {
 	ke.Enter(k, ddi.IoReleaseRemoveLock)
 	lock.usable(k)
@@ -143,8 +149,9 @@ func (l *IO_REMOVE_LOCK) release(k *irql.K) {
 // IoReleaseRemoveLockAndWait marks the device as removed, gives up the caller's acquisition and the initial
 // count, and waits until nobody uses the device.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: once, by the remover, which holds an acquisition. Rules: IRQL-001,
-// LOCK-021.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: once, by the remover, which holds an acquisition.
+// Rules: IRQL-001, LOCK-021.
 // Reference: wdm/nf-wdm-ioreleaseremovelockandwait.
 func IoReleaseRemoveLockAndWait(k *irql.K, lock *IO_REMOVE_LOCK, tag any) {
 	ke.Enter(k, ddi.IoReleaseRemoveLockAndWait)

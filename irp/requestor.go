@@ -26,8 +26,10 @@ func (p *IRP) OriginalFileObject() *FILE_OBJECT {
 // IoGetRequestorProcessId gives the id of the process whose thread asked for the request, 0 when no thread is
 // known.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: none. Rules: IRP-005, IRP-018, IRQL-001. Reference:
-// ntifs/nf-ntifs-iogetrequestorprocessid.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: none.
+// Rules: IRP-005, IRP-018, IRQL-001.
+// Reference: ntifs/nf-ntifs-iogetrequestorprocessid.
 func IoGetRequestorProcessId(k *irql.K, p *IRP) uint32 {
 	ke.Enter(k, ddi.IoGetRequestorProcessId)
 	p.check(k)
@@ -39,7 +41,9 @@ func IoGetRequestorProcessId(k *irql.K, p *IRP) uint32 {
 
 // IoGetRequestorProcess gives the process whose thread asked for the request, NULL when no thread is known.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the process is not referenced. Rules: IRP-005, IRP-018, IRQL-001.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the process is not referenced.
+// Rules: IRP-005, IRP-018, IRQL-001.
 // Reference: ntifs/nf-ntifs-iogetrequestorprocess.
 func IoGetRequestorProcess(k *irql.K, p *IRP) *irql.KPROCESS {
 	ke.Enter(k, ddi.IoGetRequestorProcess)
@@ -52,8 +56,10 @@ func IoGetRequestorProcess(k *irql.K, p *IRP) *irql.KPROCESS {
 
 // IoThreadToProcess gives the process that a thread belongs to.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the process is not referenced. Rules: IRQL-001. Reference:
-// ntifs/nf-ntifs-iothreadtoprocess.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the process is not referenced.
+// Rules: IRQL-001.
+// Reference: ntifs/nf-ntifs-iothreadtoprocess.
 func IoThreadToProcess(k *irql.K, thread *irql.KTHREAD) *irql.KPROCESS {
 	ke.Enter(k, ddi.IoThreadToProcess)
 	return irql.ProcessObject(k, thread.Thread().Process)
@@ -62,8 +68,10 @@ func IoThreadToProcess(k *irql.K, thread *irql.KTHREAD) *irql.KPROCESS {
 // IoGetCurrentProcess gives the process that the caller's thread belongs to; in a DPC that is the one of the
 // thread it interrupted.
 //
-// IRQL: any. Ownership: the process is not referenced. Rules: none. Reference:
-// wdm/nf-wdm-iogetcurrentprocess.
+// IRQL: any.
+// Ownership: the process is not referenced.
+// Rules: none.
+// Reference: wdm/nf-wdm-iogetcurrentprocess.
 func IoGetCurrentProcess(k *irql.K) *irql.KPROCESS {
 	ke.Enter(k, ddi.IoGetCurrentProcess)
 	return irql.ProcessObject(k, ke.ThreadOf(k).Process)

@@ -17,7 +17,9 @@ const OverlappingCopy = "overlapping copy"
 // RtlCopyMemory copies length bytes between buffers that do not overlap. Bytes that nobody has written are
 // copied as such.
 //
-// IRQL: any; <= APC_LEVEL for pageable memory. Ownership: none. Rules: IRQL-008, POOL-011, POOL-013.
+// IRQL: any; <= APC_LEVEL for pageable memory.
+// Ownership: none.
+// Rules: IRQL-008, POOL-011, POOL-013.
 // Reference: wdm/nf-wdm-rtlcopymemory.
 func RtlCopyMemory(k *irql.K, destination, source *Buffer, length uint64) {
 	ke.Enter(k, ddi.RtlCopyMemory)
@@ -37,7 +39,9 @@ func RtlCopyMemory(k *irql.K, destination, source *Buffer, length uint64) {
 
 // RtlMoveMemory copies length bytes between buffers that may overlap.
 //
-// IRQL: any; <= APC_LEVEL for pageable memory. Ownership: none. Rules: IRQL-008, POOL-011, POOL-013.
+// IRQL: any; <= APC_LEVEL for pageable memory.
+// Ownership: none.
+// Rules: IRQL-008, POOL-011, POOL-013.
 // Reference: wdm/nf-wdm-rtlmovememory.
 func RtlMoveMemory(k *irql.K, destination, source *Buffer, length uint64) {
 	ke.Enter(k, ddi.RtlMoveMemory)
@@ -48,7 +52,9 @@ func RtlMoveMemory(k *irql.K, destination, source *Buffer, length uint64) {
 
 // RtlZeroMemory fills length bytes with zeros.
 //
-// IRQL: any; <= APC_LEVEL for pageable memory. Ownership: none. Rules: IRQL-008, POOL-011, POOL-013.
+// IRQL: any; <= APC_LEVEL for pageable memory.
+// Ownership: none.
+// Rules: IRQL-008, POOL-011, POOL-013.
 // Reference: wdm/nf-wdm-rtlzeromemory.
 func RtlZeroMemory(k *irql.K, destination *Buffer, length uint64) {
 	ke.Enter(k, ddi.RtlZeroMemory)
@@ -57,7 +63,9 @@ func RtlZeroMemory(k *irql.K, destination *Buffer, length uint64) {
 
 // RtlSecureZeroMemory is RtlZeroMemory that no compiler leaves out; it returns the buffer.
 //
-// IRQL: any; <= APC_LEVEL for pageable memory. Ownership: none. Rules: IRQL-008, POOL-011, POOL-013.
+// IRQL: any; <= APC_LEVEL for pageable memory.
+// Ownership: none.
+// Rules: IRQL-008, POOL-011, POOL-013.
 // Reference: wdm/nf-wdm-rtlsecurezeromemory.
 func RtlSecureZeroMemory(k *irql.K, ptr *Buffer, cnt uint64) *Buffer {
 	ke.Enter(k, ddi.RtlSecureZeroMemory)
@@ -67,7 +75,9 @@ func RtlSecureZeroMemory(k *irql.K, ptr *Buffer, cnt uint64) *Buffer {
 
 // RtlFillMemory fills length bytes with one value.
 //
-// IRQL: any; <= APC_LEVEL for pageable memory. Ownership: none. Rules: IRQL-008, POOL-011, POOL-013.
+// IRQL: any; <= APC_LEVEL for pageable memory.
+// Ownership: none.
+// Rules: IRQL-008, POOL-011, POOL-013.
 // Reference: wdm/nf-wdm-rtlfillmemory.
 func RtlFillMemory(k *irql.K, destination *Buffer, length uint64, fill uint8) {
 	ke.Enter(k, ddi.RtlFillMemory)
@@ -82,8 +92,10 @@ func fillBuffer(b *Buffer, length uint64, v uint8) {
 
 // RtlEqualMemory says whether length bytes of two buffers are the same.
 //
-// IRQL: any; <= APC_LEVEL for pageable memory. Ownership: none. Rules: IRQL-008, POOL-011, POOL-013,
-// POOL-014. Reference: wdm/nf-wdm-rtlequalmemory.
+// IRQL: any; <= APC_LEVEL for pageable memory.
+// Ownership: none.
+// Rules: IRQL-008, POOL-011, POOL-013, POOL-014.
+// Reference: wdm/nf-wdm-rtlequalmemory.
 func RtlEqualMemory(k *irql.K, destination, source *Buffer, length uint64) bool {
 	ke.Enter(k, ddi.RtlEqualMemory)
 	return sameBytes(destination, source, length) == length
@@ -91,8 +103,10 @@ func RtlEqualMemory(k *irql.K, destination, source *Buffer, length uint64) bool 
 
 // RtlCompareMemory counts the bytes that are the same in two buffers, up to the first that differ.
 //
-// IRQL: any; <= APC_LEVEL for pageable memory. Ownership: none. Rules: IRQL-008, POOL-011, POOL-013,
-// POOL-014. Reference: wdm/nf-wdm-rtlcomparememory.
+// IRQL: any; <= APC_LEVEL for pageable memory.
+// Ownership: none.
+// Rules: IRQL-008, POOL-011, POOL-013, POOL-014.
+// Reference: wdm/nf-wdm-rtlcomparememory.
 func RtlCompareMemory(k *irql.K, source1, source2 *Buffer, length uint64) uint64 {
 	ke.Enter(k, ddi.RtlCompareMemory)
 	return sameBytes(source1, source2, length)
@@ -114,19 +128,28 @@ func sameBytes(a, b *Buffer, length uint64) uint64 {
 
 // RtlUshortByteSwap reverses the order of the bytes.
 //
-// IRQL: any. Ownership: none. Rules: none. Reference: wdm/nf-wdm-rtlushortbyteswap.
+// IRQL: any.
+// Ownership: none.
+// Rules: none.
+// Reference: wdm/nf-wdm-rtlushortbyteswap.
 func RtlUshortByteSwap(source uint16) uint16 { return source<<8 | source>>8 }
 
 // RtlUlongByteSwap reverses the order of the bytes.
 //
-// IRQL: any. Ownership: none. Rules: none. Reference: wdm/nf-wdm-rtlulongbyteswap.
+// IRQL: any.
+// Ownership: none.
+// Rules: none.
+// Reference: wdm/nf-wdm-rtlulongbyteswap.
 func RtlUlongByteSwap(source uint32) uint32 {
 	return uint32(RtlUshortByteSwap(uint16(source)))<<16 | uint32(RtlUshortByteSwap(uint16(source>>16)))
 }
 
 // RtlUlonglongByteSwap reverses the order of the bytes.
 //
-// IRQL: any. Ownership: none. Rules: none. Reference: wdm/nf-wdm-rtlulonglongbyteswap.
+// IRQL: any.
+// Ownership: none.
+// Rules: none.
+// Reference: wdm/nf-wdm-rtlulonglongbyteswap.
 func RtlUlonglongByteSwap(source uint64) uint64 {
 	return uint64(RtlUlongByteSwap(uint32(source)))<<32 | uint64(RtlUlongByteSwap(uint32(source>>32)))
 }

@@ -24,8 +24,10 @@ type exRoutine struct {
 // run. After success the IRP must be sent, or memory and reference are lost; after
 // STATUS_INSUFFICIENT_RESOURCES no routine is set and the IRP must be completed, or freed by its creator.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: dev is a device of the calling driver. Rules: IRP-004, IRP-005,
-// IRP-014, IRP-018, IRP-041 to IRP-043, IRP-070, IRQL-001. Reference: wdm/nf-wdm-iosetcompletionroutineex.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: dev is a device of the calling driver.
+// Rules: IRP-004, IRP-005, IRP-014, IRP-018, IRP-041 to IRP-043, IRP-070, IRQL-001.
+// Reference: wdm/nf-wdm-iosetcompletionroutineex.
 func IoSetCompletionRoutineEx(k *irql.K, dev *DEVICE_OBJECT, p *IRP, routine IO_COMPLETION_ROUTINE,
 	context any, invokeOnSuccess, invokeOnError, invokeOnCancel bool) ntstatus.NTSTATUS {
 	const d = ddi.IoSetCompletionRoutineEx

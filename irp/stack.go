@@ -93,8 +93,9 @@ func (l *IO_STACK_LOCATION) Context() any {
 
 // IoGetCurrentIrpStackLocation returns the caller's own stack location.
 //
-// IRQL: any. Ownership: the caller must hold the IRP; the result is for use at once. Rules: IRP-005, IRP-017,
-// IRP-062.
+// IRQL: any.
+// Ownership: the caller must hold the IRP; the result is for use at once.
+// Rules: IRP-005, IRP-017, IRP-062.
 // Reference: wdm/nf-wdm-iogetcurrentirpstacklocation.
 func IoGetCurrentIrpStackLocation(k *irql.K, p *IRP) *IO_STACK_LOCATION {
 	ke.Enter(k, ddi.IoGetCurrentIrpStackLocation)
@@ -114,7 +115,9 @@ func IoGetCurrentIrpStackLocation(k *irql.K, p *IRP) *IO_STACK_LOCATION {
 // IoGetNextIrpStackLocation returns the location of the next lower driver, to be prepared before
 // IoCallDriver.
 //
-// IRQL: any. Ownership: the caller must hold the IRP. Rules: IRP-004, IRP-005.
+// IRQL: any.
+// Ownership: the caller must hold the IRP.
+// Rules: IRP-004, IRP-005.
 // Reference: wdm/nf-wdm-iogetnextirpstacklocation.
 func IoGetNextIrpStackLocation(k *irql.K, p *IRP) *IO_STACK_LOCATION {
 	ke.Enter(k, ddi.IoGetNextIrpStackLocation)
@@ -143,7 +146,9 @@ func noLocation(k *irql.K, p *IRP, who string) {
 // IoSetNextIrpStackLocation makes the next lower location the current one: a creator takes a location of its
 // own.
 //
-// IRQL: any. Ownership: the caller must hold the IRP. Rules: IRP-004, IRP-005.
+// IRQL: any.
+// Ownership: the caller must hold the IRP.
+// Rules: IRP-004, IRP-005.
 // Reference: wdm/nf-wdm-iosetnextirpstacklocation.
 func IoSetNextIrpStackLocation(k *irql.K, p *IRP) {
 	ke.Enter(k, ddi.IoSetNextIrpStackLocation)
@@ -160,7 +165,9 @@ func IoSetNextIrpStackLocation(k *irql.K, p *IRP) {
 
 // IoSkipCurrentIrpStackLocation gives the caller's own location to the next lower driver.
 //
-// IRQL: any. Ownership: nothing but IoCallDriver may follow. Rules: IRP-005, IRP-015, IRP-017.
+// IRQL: any.
+// Ownership: nothing but IoCallDriver may follow.
+// Rules: IRP-005, IRP-015, IRP-017.
 // Reference: wdm/nf-wdm-ioskipcurrentirpstacklocation.
 func IoSkipCurrentIrpStackLocation(k *irql.K, p *IRP) {
 	ke.Enter(k, ddi.IoSkipCurrentIrpStackLocation)
@@ -187,8 +194,9 @@ func IoSkipCurrentIrpStackLocation(k *irql.K, p *IRP) {
 // IoCopyCurrentIrpStackLocationToNext copies the caller's parameters to the next lower location, without the
 // completion routine, and clears the Control byte there.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the caller must hold the IRP. Rules: IRP-004, IRP-005, IRP-017,
-// IRP-062, IRP-070, IRQL-001.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the caller must hold the IRP.
+// Rules: IRP-004, IRP-005, IRP-017, IRP-062, IRP-070, IRQL-001.
 // Reference: wdm/nf-wdm-iocopycurrentirpstacklocationtonext.
 func IoCopyCurrentIrpStackLocationToNext(k *irql.K, p *IRP) {
 	ke.Enter(k, ddi.IoCopyCurrentIrpStackLocationToNext)
@@ -229,9 +237,10 @@ func IoCopyCurrentIrpStackLocationToNext(k *irql.K, p *IRP) {
 // IoSetCompletionRoutine registers a routine in the next lower location, to be called when the IRP comes
 // back.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: routine and context must stay valid until the routine has run. The
-// routine may be nil only if no flag is set. Rules: IRP-004, IRP-005, IRP-014, IRP-041, IRP-070, IRQL-001;
-// later IRP-044.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: routine and context must stay valid until the routine has run. The routine may be nil only if no
+// flag is set.
+// Rules: IRP-004, IRP-005, IRP-014, IRP-041, IRP-070, IRQL-001; later IRP-044.
 // Reference: wdm/nf-wdm-iosetcompletionroutine.
 func IoSetCompletionRoutine(k *irql.K, p *IRP, routine IO_COMPLETION_ROUTINE, context any,
 	invokeOnSuccess, invokeOnError, invokeOnCancel bool) {
@@ -270,8 +279,9 @@ func skipLeft(k *irql.K, p *IRP, what string) {
 // IoMarkIrpPending marks the caller's own location: its dispatch routine will return STATUS_PENDING. Call it
 // before anybody else can get at the IRP.
 //
-// IRQL: any. Ownership: the caller must hold the IRP and have a location. Rules: IRP-005, IRP-006,
-// IRP-012, IRP-013, IRP-017, IRP-067.
+// IRQL: any.
+// Ownership: the caller must hold the IRP and have a location.
+// Rules: IRP-005, IRP-006, IRP-012, IRP-013, IRP-017, IRP-067.
 // Reference: wdm/nf-wdm-iomarkirppending.
 func IoMarkIrpPending(k *irql.K, p *IRP) {
 	ke.Enter(k, ddi.IoMarkIrpPending)

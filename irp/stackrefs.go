@@ -9,7 +9,9 @@ import (
 // IoGetLowerDeviceObject returns the device below dev with a reference for the caller to give back, NULL when
 // dev is the lowest one or the driver below goes.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: ObDereferenceObject. Rules: IRQL-001, OBJ-012.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: ObDereferenceObject.
+// Rules: IRQL-001, OBJ-012.
 // Reference: ntifs/nf-ntifs-iogetlowerdeviceobject.
 func IoGetLowerDeviceObject(k *irql.K, dev *DEVICE_OBJECT) *DEVICE_OBJECT {
 	const d = ddi.IoGetLowerDeviceObject
@@ -32,7 +34,9 @@ func IoGetLowerDeviceObject(k *irql.K, dev *DEVICE_OBJECT) *DEVICE_OBJECT {
 // IoGetDeviceAttachmentBaseRef returns the lowest device of dev's stack with a reference for the caller to
 // give back.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: ObDereferenceObject. Rules: IRQL-001, OBJ-012.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: ObDereferenceObject.
+// Rules: IRQL-001, OBJ-012.
 // Reference: ntifs/nf-ntifs-iogetdeviceattachmentbaseref.
 func IoGetDeviceAttachmentBaseRef(k *irql.K, dev *DEVICE_OBJECT) *DEVICE_OBJECT {
 	const d = ddi.IoGetDeviceAttachmentBaseRef

@@ -27,8 +27,10 @@ import (
 
 // DRIVER_STARTIO begins the work on an IRP of the device queue. It does not wait for its end.
 //
-// IRQL: DISPATCH_LEVEL. Ownership: the IRP is the driver's. Rules: IRQL-007, LOCK-008. Reference:
-// wdm/nc-wdm-driver_startio.
+// IRQL: DISPATCH_LEVEL.
+// Ownership: the IRP is the driver's.
+// Rules: IRQL-007, LOCK-008.
+// Reference: wdm/nc-wdm-driver_startio.
 type DRIVER_STARTIO func(k *irql.K, dev *DEVICE_OBJECT, p *IRP)
 
 // startState is what the I/O manager keeps for StartIo in a device object.
@@ -81,9 +83,10 @@ func (d *DEVICE_OBJECT) hasStartIo(k *irql.K, by ddi.ID) bool {
 // nil, becomes the IRP's cancel routine, and is called at once for an IRP that is queued and has been
 // cancelled.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the IRP must be marked pending before; it may be ended already when the
-// routine returns. Rules: IRP-005, IRP-067, IRP-070, IRP-076, IRP-078, IRQL-001, OBJ-014. Reference:
-// wdm/nf-wdm-iostartpacket.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the IRP must be marked pending before; it may be ended already when the routine returns.
+// Rules: IRP-005, IRP-067, IRP-070, IRP-076, IRP-078, IRQL-001, OBJ-014.
+// Reference: wdm/nf-wdm-iostartpacket.
 func IoStartPacket(k *irql.K, dev *DEVICE_OBJECT, p *IRP, key *uint32, cancelFunction DRIVER_CANCEL) {
 	const d = ddi.IoStartPacket
 	ke.Enter(k, d)
@@ -162,9 +165,11 @@ func (d *DEVICE_OBJECT) callStartIo(k *irql.K, p *IRP) {
 // it. Without one CurrentIrp is NULL and the device not busy. cancelable must be TRUE if IoStartPacket was
 // given a cancel routine.
 //
-// IRQL: DISPATCH_LEVEL. Ownership: the IRP that was current is not touched; it may be completed before or
-// after. Rules: IRP-070, IRP-078, IRQL-001, IRQL-002, LOCK-013, OBJ-014; a StartIo routine that calls it
-// without DeferredStartIo is told so (SDV StartIoRecursion). Reference: ntifs/nf-ntifs-iostartnextpacket.
+// IRQL: DISPATCH_LEVEL.
+// Ownership: the IRP that was current is not touched; it may be completed before or after.
+// Rules: IRP-070, IRP-078, IRQL-001, IRQL-002, LOCK-013, OBJ-014; a StartIo routine that calls it without
+// DeferredStartIo is told so (SDV StartIoRecursion).
+// Reference: ntifs/nf-ntifs-iostartnextpacket.
 func IoStartNextPacket(k *irql.K, dev *DEVICE_OBJECT, cancelable bool) {
 	const d = ddi.IoStartNextPacket
 	ke.Enter(k, d)
@@ -173,8 +178,10 @@ func IoStartNextPacket(k *irql.K, dev *DEVICE_OBJECT, cancelable bool) {
 
 // IoStartNextPacketByKey is IoStartNextPacket for the first IRP whose key is not smaller, or else the first.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: as IoStartNextPacket. Rules: as IoStartNextPacket. Reference:
-// wdm/nf-wdm-iostartnextpacketbykey.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: as IoStartNextPacket.
+// Rules: as IoStartNextPacket.
+// Reference: wdm/nf-wdm-iostartnextpacketbykey.
 func IoStartNextPacketByKey(k *irql.K, dev *DEVICE_OBJECT, cancelable bool, key uint32) {
 	const d = ddi.IoStartNextPacketByKey
 	ke.Enter(k, d)
@@ -253,7 +260,9 @@ func startsItself(k *irql.K, d *DEVICE_OBJECT, by ddi.ID) {
 // IoSetStartIoAttributes says how StartIo is called for a device: with deferredStartIo not again before it
 // has returned, with nonCancelable for IRPs whose cancel routine was taken away.
 //
-// IRQL: any. Rules: none. Reference: wdm/nf-wdm-iosetstartioattributes.
+// IRQL: any.
+// Rules: none.
+// Reference: wdm/nf-wdm-iosetstartioattributes.
 func IoSetStartIoAttributes(k *irql.K, dev *DEVICE_OBJECT, deferredStartIo, nonCancelable bool) {
 	const d = ddi.IoSetStartIoAttributes
 	ke.Enter(k, d)

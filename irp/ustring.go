@@ -77,8 +77,11 @@ func (s *UNICODE_STRING) set(text string) {
 
 // RtlInitUnicodeString makes a string refer to a text that ends with a zero.
 //
-// IRQL: any, for text that is not pageable. Ownership: the text must stay as long as the string is used.
-// Rules: none. Not modelled: pageable text; NULL. Reference: wdm/nf-wdm-rtlinitunicodestring.
+// IRQL: any, for text that is not pageable.
+// Ownership: the text must stay as long as the string is used.
+// Rules: none.
+// Not modelled: pageable text; NULL.
+// Reference: wdm/nf-wdm-rtlinitunicodestring.
 func RtlInitUnicodeString(k *irql.K, destinationString *UNICODE_STRING, sourceString string) {
 	ke.Enter(k, ddi.RtlInitUnicodeString)
 	if sourceString == "" {
@@ -90,8 +93,10 @@ func RtlInitUnicodeString(k *irql.K, destinationString *UNICODE_STRING, sourceSt
 
 // RtlInitEmptyUnicodeString gives a string without text a buffer of bufferSize bytes.
 //
-// IRQL: any. Ownership: the buffer must stay as long as the string is used. Rules: none. Reference:
-// wdm/nf-wdm-rtlinitemptyunicodestring.
+// IRQL: any.
+// Ownership: the buffer must stay as long as the string is used.
+// Rules: none.
+// Reference: wdm/nf-wdm-rtlinitemptyunicodestring.
 func RtlInitEmptyUnicodeString(k *irql.K, unicodeString *UNICODE_STRING, buffer []uint16,
 	bufferSize uint16) {
 	ke.Enter(k, ddi.RtlInitEmptyUnicodeString)
@@ -101,7 +106,10 @@ func RtlInitEmptyUnicodeString(k *irql.K, unicodeString *UNICODE_STRING, buffer 
 // RtlCopyUnicodeString copies as much of a text as there is room for, and a zero behind it if that fits, too.
 // A nil source is an empty text.
 //
-// IRQL: any, for text that is not pageable. Ownership: none. Rules: POOL-011. Not modelled: pageable text.
+// IRQL: any, for text that is not pageable.
+// Ownership: none.
+// Rules: POOL-011.
+// Not modelled: pageable text.
 // Reference: wdm/nf-wdm-rtlcopyunicodestring.
 func RtlCopyUnicodeString(k *irql.K, destinationString, sourceString *UNICODE_STRING) {
 	ke.Enter(k, ddi.RtlCopyUnicodeString)
@@ -133,8 +141,11 @@ func (s *UNICODE_STRING) appends(k *irql.K, d ddi.ID, u []uint16) ntstatus.NTSTA
 // RtlAppendUnicodeToString appends a text that ends with a zero. STATUS_BUFFER_TOO_SMALL: there is no room,
 // and nothing was appended.
 //
-// IRQL: not stated; PASSIVE_LEVEL for pageable text. Ownership: none. Rules: POOL-011. Not modelled: pageable
-// text; NULL. Reference: wdm/nf-wdm-rtlappendunicodetostring.
+// IRQL: not stated; PASSIVE_LEVEL for pageable text.
+// Ownership: none.
+// Rules: POOL-011.
+// Not modelled: pageable text; NULL.
+// Reference: wdm/nf-wdm-rtlappendunicodetostring.
 func RtlAppendUnicodeToString(k *irql.K, destination *UNICODE_STRING, source string) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.RtlAppendUnicodeToString)
 	return destination.appends(k, ddi.RtlAppendUnicodeToString, utf16.Encode([]rune(source)))
@@ -143,8 +154,11 @@ func RtlAppendUnicodeToString(k *irql.K, destination *UNICODE_STRING, source str
 // RtlAppendUnicodeStringToString appends a string to another one. STATUS_BUFFER_TOO_SMALL: there is no room,
 // and nothing was appended.
 //
-// IRQL: not stated; PASSIVE_LEVEL for pageable text. Ownership: none. Rules: POOL-011. Not modelled: pageable
-// text. Reference: wdm/nf-wdm-rtlappendunicodestringtostring.
+// IRQL: not stated; PASSIVE_LEVEL for pageable text.
+// Ownership: none.
+// Rules: POOL-011.
+// Not modelled: pageable text.
+// Reference: wdm/nf-wdm-rtlappendunicodestringtostring.
 func RtlAppendUnicodeStringToString(k *irql.K, destination, source *UNICODE_STRING) ntstatus.NTSTATUS {
 	const d = ddi.RtlAppendUnicodeStringToString
 	ke.Enter(k, d)
@@ -154,8 +168,11 @@ func RtlAppendUnicodeStringToString(k *irql.K, destination, source *UNICODE_STRI
 // RtlCompareUnicodeString compares two strings: negative, 0 or positive as the first one is less, equal or
 // greater.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: none. Rules: IRQL-001, POOL-011. Not modelled: the tables of the system's
-// language. Reference: wdm/nf-wdm-rtlcompareunicodestring.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001, POOL-011.
+// Not modelled: the tables of the system's language.
+// Reference: wdm/nf-wdm-rtlcompareunicodestring.
 func RtlCompareUnicodeString(k *irql.K, string1, string2 *UNICODE_STRING, caseInSensitive bool) int32 {
 	const d = ddi.RtlCompareUnicodeString
 	ke.Enter(k, d)
@@ -170,8 +187,11 @@ func RtlCompareUnicodeString(k *irql.K, string1, string2 *UNICODE_STRING, caseIn
 
 // RtlEqualUnicodeString says whether two strings are equal.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: none. Rules: IRQL-001, POOL-011. Not modelled: the tables of the system's
-// language. Reference: wdm/nf-wdm-rtlequalunicodestring.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001, POOL-011.
+// Not modelled: the tables of the system's language.
+// Reference: wdm/nf-wdm-rtlequalunicodestring.
 func RtlEqualUnicodeString(k *irql.K, string1, string2 *UNICODE_STRING, caseInSensitive bool) bool {
 	const d = ddi.RtlEqualUnicodeString
 	ke.Enter(k, d)
@@ -181,8 +201,11 @@ func RtlEqualUnicodeString(k *irql.K, string1, string2 *UNICODE_STRING, caseInSe
 
 // RtlPrefixUnicodeString says whether the second string begins with the first one.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: none. Rules: IRQL-001, POOL-011. Not modelled: the tables of the system's
-// language. Reference: ntddk/nf-ntddk-rtlprefixunicodestring.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001, POOL-011.
+// Not modelled: the tables of the system's language.
+// Reference: ntddk/nf-ntddk-rtlprefixunicodestring.
 func RtlPrefixUnicodeString(k *irql.K, string1, string2 *UNICODE_STRING, caseInSensitive bool) bool {
 	const d = ddi.RtlPrefixUnicodeString
 	ke.Enter(k, d)

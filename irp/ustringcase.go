@@ -38,7 +38,10 @@ func mapped16(c uint16, to func(rune) rune) uint16 {
 
 // RtlUpcaseUnicodeChar gives the upper case of a character.
 //
-// IRQL: <= APC_LEVEL. Ownership: none. Rules: IRQL-001. Not modelled: the tables of the system's language.
+// IRQL: <= APC_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001.
+// Not modelled: the tables of the system's language.
 // Reference: wdm/nf-wdm-rtlupcaseunicodechar.
 func RtlUpcaseUnicodeChar(k *irql.K, sourceCharacter uint16) uint16 {
 	ke.Enter(k, ddi.RtlUpcaseUnicodeChar)
@@ -47,7 +50,10 @@ func RtlUpcaseUnicodeChar(k *irql.K, sourceCharacter uint16) uint16 {
 
 // RtlDowncaseUnicodeChar gives the lower case of a character.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: none. Rules: IRQL-001. Not modelled: the tables of the system's language.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001.
+// Not modelled: the tables of the system's language.
 // Reference: wdm/nf-wdm-rtldowncaseunicodechar.
 func RtlDowncaseUnicodeChar(k *irql.K, sourceCharacter uint16) uint16 {
 	ke.Enter(k, ddi.RtlDowncaseUnicodeChar)
@@ -57,9 +63,11 @@ func RtlDowncaseUnicodeChar(k *irql.K, sourceCharacter uint16) uint16 {
 // RtlUpcaseUnicodeString copies a text in upper case into a string, with a buffer from paged pool if asked
 // for. STATUS_BUFFER_OVERFLOW: there is no room; STATUS_NO_MEMORY: there is no pool.
 //
-// IRQL: <= APC_LEVEL. Ownership: with allocateDestinationString, RtlFreeUnicodeString. Rules: IRQL-001,
-// UNLOAD-001. Not modelled: the tables of the system's language. Reference:
-// ntddk/nf-ntddk-rtlupcaseunicodestring.
+// IRQL: <= APC_LEVEL.
+// Ownership: with allocateDestinationString, RtlFreeUnicodeString.
+// Rules: IRQL-001, UNLOAD-001.
+// Not modelled: the tables of the system's language.
+// Reference: ntddk/nf-ntddk-rtlupcaseunicodestring.
 func RtlUpcaseUnicodeString(k *irql.K, destinationString, sourceString *UNICODE_STRING,
 	allocateDestinationString bool) ntstatus.NTSTATUS {
 	const d = ddi.RtlUpcaseUnicodeString
@@ -97,8 +105,11 @@ func (s *UNICODE_STRING) allocate(k *irql.K, d ddi.ID, site *ke.Site, n int) boo
 
 // RtlFreeUnicodeString frees the buffer that an Rtl routine has allocated, and makes the string empty.
 //
-// IRQL: <= APC_LEVEL. Ownership: the buffer is gone. Rules: IRQL-001, and those of ExFreePool. Not modelled:
-// a later use of a copy of the string. Reference: wdm/nf-wdm-rtlfreeunicodestring.
+// IRQL: <= APC_LEVEL.
+// Ownership: the buffer is gone.
+// Rules: IRQL-001, and those of ExFreePool.
+// Not modelled: a later use of a copy of the string.
+// Reference: wdm/nf-wdm-rtlfreeunicodestring.
 func RtlFreeUnicodeString(k *irql.K, unicodeString *UNICODE_STRING) {
 	const d = ddi.RtlFreeUnicodeString
 	ke.Enter(k, d)
@@ -116,7 +127,10 @@ func RtlFreeUnicodeString(k *irql.K, unicodeString *UNICODE_STRING) {
 // RtlIntegerToUnicodeString writes a number with a base of 2, 8, 10 or 16; 0 is 10.
 // STATUS_INVALID_PARAMETER: another base; STATUS_BUFFER_OVERFLOW: there is no room.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: none. Rules: IRQL-001. Reference: wdm/nf-wdm-rtlintegertounicodestring.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001.
+// Reference: wdm/nf-wdm-rtlintegertounicodestring.
 func RtlIntegerToUnicodeString(k *irql.K, value, base uint32, s *UNICODE_STRING) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.RtlIntegerToUnicodeString)
 	switch base {
@@ -138,7 +152,10 @@ func RtlIntegerToUnicodeString(k *irql.K, value, base uint32, s *UNICODE_STRING)
 // RtlUnicodeStringToInteger reads a number: blanks, a sign, with base 0 one of 0x, 0o and 0b, and as many
 // digits as follow. STATUS_INVALID_PARAMETER: another base than 0, 2, 8, 10 and 16.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: none. Rules: IRQL-001. Reference: wdm/nf-wdm-rtlunicodestringtointeger.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001.
+// Reference: wdm/nf-wdm-rtlunicodestringtointeger.
 func RtlUnicodeStringToInteger(k *irql.K, s *UNICODE_STRING, base uint32, value *uint32) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.RtlUnicodeStringToInteger)
 	s.source(k, ddi.RtlUnicodeStringToInteger)

@@ -41,8 +41,9 @@ var siteAllocateWorkItem = ke.Site{Name: "fault/IoAllocateWorkItem",
 
 // IoAllocateWorkItem makes a work item for a device. NULL when there is no memory.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the driver frees it with IoFreeWorkItem. Rules: IRQL-001, OBJ-009,
-// UNLOAD-001.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the driver frees it with IoFreeWorkItem.
+// Rules: IRQL-001, OBJ-009, UNLOAD-001.
 // Reference: wdm/nf-wdm-ioallocateworkitem.
 func IoAllocateWorkItem(k *irql.K, dev *DEVICE_OBJECT) *IO_WORKITEM {
 	ke.Enter(k, ddi.IoAllocateWorkItem)
@@ -68,7 +69,9 @@ func IoAllocateWorkItem(k *irql.K, dev *DEVICE_OBJECT) *IO_WORKITEM {
 // before the routine is called, which may therefore free it or queue it again; the device stays referenced
 // until it has returned.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the item is the system's while it is queued. Rules: IRQL-001, OBJ-009.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the item is the system's while it is queued.
+// Rules: IRQL-001, OBJ-009.
 // Reference: wdm/nf-wdm-ioqueueworkitem.
 func IoQueueWorkItem(k *irql.K, w *IO_WORKITEM, routine IO_WORKITEM_ROUTINE, queueType WORK_QUEUE_TYPE,
 	context any) {
@@ -166,7 +169,9 @@ func workItemMisused(k *irql.K, d ddi.ID, w *IO_WORKITEM, noRoutine bool) {
 
 // IoFreeWorkItem frees a work item that is not queued; its routine may do it.
 //
-// IRQL: <= DISPATCH_LEVEL. Rules: IRQL-001, OBJ-009. Reference: wdm/nf-wdm-iofreeworkitem.
+// IRQL: <= DISPATCH_LEVEL.
+// Rules: IRQL-001, OBJ-009.
+// Reference: wdm/nf-wdm-iofreeworkitem.
 func IoFreeWorkItem(k *irql.K, w *IO_WORKITEM) {
 	ke.Enter(k, ddi.IoFreeWorkItem)
 	if w == nil {

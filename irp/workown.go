@@ -17,18 +17,24 @@ import (
 // IO_WORKITEM_ROUTINE_EX is the routine of IoQueueWorkItemEx; ioObject is the device or driver object the
 // item was made for. It may free the item or queue it again.
 //
-// IRQL: PASSIVE_LEVEL. Rules: IRQL-007. Reference: wdm/nc-wdm-io_workitem_routine_ex.
+// IRQL: PASSIVE_LEVEL.
+// Rules: IRQL-007.
+// Reference: wdm/nc-wdm-io_workitem_routine_ex.
 type IO_WORKITEM_ROUTINE_EX func(k *irql.K, ioObject, context any, w *IO_WORKITEM)
 
 // WORKER_THREAD_ROUTINE is the routine of an ExQueueWorkItem item. It may free the item or queue it again.
 //
-// IRQL: PASSIVE_LEVEL. Rules: IRQL-007, UNLOAD-012. Reference: wdm/nc-wdm-worker_thread_routine.
+// IRQL: PASSIVE_LEVEL.
+// Rules: IRQL-007, UNLOAD-012.
+// Reference: wdm/nc-wdm-worker_thread_routine.
 type WORKER_THREAD_ROUTINE func(k *irql.K, parameter any)
 
 // IoInitializeWorkItem makes a work item of memory of the driver's own, for a device or driver object.
 //
-// IRQL: any. Ownership: IoUninitializeWorkItem before the memory goes. Rules: IRQL-018, OBJ-009. Reference:
-// wdm/nf-wdm-ioinitializeworkitem.
+// IRQL: any.
+// Ownership: IoUninitializeWorkItem before the memory goes.
+// Rules: IRQL-018, OBJ-009.
+// Reference: wdm/nf-wdm-ioinitializeworkitem.
 func IoInitializeWorkItem(k *irql.K, ioObject any, w *IO_WORKITEM) {
 	const d = ddi.IoInitializeWorkItem
 	ke.Enter(k, d)
@@ -79,7 +85,10 @@ func itemPageable(k *irql.K, d ddi.ID, at unsafe.Pointer, id trace.ID) {
 
 // IoUninitializeWorkItem ends the life of an item of IoInitializeWorkItem that is not queued.
 //
-// IRQL: any. Ownership: the memory may go. Rules: OBJ-009. Reference: wdm/nf-wdm-iouninitializeworkitem.
+// IRQL: any.
+// Ownership: the memory may go.
+// Rules: OBJ-009.
+// Reference: wdm/nf-wdm-iouninitializeworkitem.
 func IoUninitializeWorkItem(k *irql.K, w *IO_WORKITEM) {
 	ke.Enter(k, ddi.IoUninitializeWorkItem)
 	if w == nil || !w.made() || w.freed {
@@ -128,7 +137,9 @@ func (w *IO_WORKITEM) ID() trace.ID { return w.id }
 
 // IoQueueWorkItemEx is IoQueueWorkItem for a routine that is given the item, and for items of driver objects.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the item is the system's while it is queued. Rules: IRQL-001, OBJ-009.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the item is the system's while it is queued.
+// Rules: IRQL-001, OBJ-009.
 // Reference: wdm/nf-wdm-ioqueueworkitemex.
 func IoQueueWorkItemEx(k *irql.K, w *IO_WORKITEM, routine IO_WORKITEM_ROUTINE_EX, queueType WORK_QUEUE_TYPE,
 	context any) {
@@ -185,8 +196,10 @@ func (w *WORK_QUEUE_ITEM) name() string {
 
 // ExInitializeWorkItem prepares a work item that no device or driver object goes with.
 //
-// IRQL: any. Ownership: nonpaged memory of the caller, which stays until the routine is called. Rules:
-// IRQL-018, OBJ-009. Reference: wdm/nf-wdm-exinitializeworkitem.
+// IRQL: any.
+// Ownership: nonpaged memory of the caller, which stays until the routine is called.
+// Rules: IRQL-018, OBJ-009.
+// Reference: wdm/nf-wdm-exinitializeworkitem.
 func ExInitializeWorkItem(k *irql.K, item *WORK_QUEUE_ITEM, routine WORKER_THREAD_ROUTINE, context any) {
 	const d = ddi.ExInitializeWorkItem
 	ke.Enter(k, d)
@@ -216,8 +229,10 @@ func (w *WORK_QUEUE_ITEM) misused(k *irql.K, sub, what string) {
 // ExQueueWorkItem has the routine of the item called in a system worker thread at PASSIVE_LEVEL. Neither a
 // device nor the driver is held until then: what IoQueueWorkItem does in addition.
 //
-// IRQL: <= DISPATCH_LEVEL. Ownership: the item is the system's until its routine is called. Rules: IRQL-001,
-// OBJ-009, UNLOAD-012. Reference: wdm/nf-wdm-exqueueworkitem.
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the item is the system's until its routine is called.
+// Rules: IRQL-001, OBJ-009, UNLOAD-012.
+// Reference: wdm/nf-wdm-exqueueworkitem.
 func ExQueueWorkItem(k *irql.K, item *WORK_QUEUE_ITEM, queueType WORK_QUEUE_TYPE) {
 	_ = queueType
 	const d = ddi.ExQueueWorkItem

@@ -60,8 +60,11 @@ func (io *ioManager) serviceOf(key string) (*service, *DRIVER_OBJECT) {
 // ZwLoadDriver loads a driver by the name of its key in the registry and returns what its DriverEntry did.
 // STATUS_IMAGE_ALREADY_LOADED for one that is loaded, or whose unloading has not come to its end.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: the driver stays until ZwUnloadDriver. Rules: IRQL-001. Not modelled: the
-// values of the key, dependencies, signatures. Reference: wdm/nf-wdm-zwloaddriver.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: the driver stays until ZwUnloadDriver.
+// Rules: IRQL-001.
+// Not modelled: the values of the key, dependencies, signatures.
+// Reference: wdm/nf-wdm-zwloaddriver.
 func ZwLoadDriver(k *irql.K, driverServiceName string) ntstatus.NTSTATUS {
 	const d = ddi.ZwLoadDriver
 	ke.Enter(k, d)
@@ -94,8 +97,10 @@ func ZwLoadDriver(k *irql.K, driverServiceName string) ntstatus.NTSTATUS {
 // is open, or another one attached to it, STATUS_SUCCESS says only that it will be called. A driver without
 // such a routine, and one that is being unloaded, answer STATUS_INVALID_DEVICE_REQUEST.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: the driver's devices are not to be used any more. Rules: IRQL-001; those of
-// the UNLOAD family when the routine has returned. Reference: wdm/nf-wdm-zwunloaddriver.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: the driver's devices are not to be used any more.
+// Rules: IRQL-001; those of the UNLOAD family when the routine has returned.
+// Reference: wdm/nf-wdm-zwunloaddriver.
 func ZwUnloadDriver(k *irql.K, driverServiceName string) ntstatus.NTSTATUS {
 	const d = ddi.ZwUnloadDriver
 	ke.Enter(k, d)

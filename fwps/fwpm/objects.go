@@ -19,8 +19,11 @@ func refused(k *ke.K, rule verify.RuleID, obj, headline string, s ntstatus.NTSTA
 
 // FwpmSubLayerAdd0 adds a sublayer.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: the structure stays the caller's. Rules: WFP-004, WFP-036. Not modelled:
-// sd. Reference: win32 fwpmu/nf-fwpmu-fwpmsublayeradd0.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: the structure stays the caller's.
+// Rules: WFP-004, WFP-036.
+// Not modelled: sd.
+// Reference: win32 fwpmu/nf-fwpmu-fwpmsublayeradd0.
 func FwpmSubLayerAdd0(k *irql.K, engineHandle irql.HANDLE, subLayer *FWPM_SUBLAYER0,
 	sd any) ntstatus.NTSTATUS {
 	const name = "FwpmSubLayerAdd0"
@@ -54,8 +57,9 @@ func FwpmSubLayerAdd0(k *irql.K, engineHandle irql.HANDLE, subLayer *FWPM_SUBLAY
 
 // FwpmSubLayerDeleteByKey0 deletes a sublayer that no filter is in.
 //
-// IRQL: PASSIVE_LEVEL. Rules: WFP-004, WFP-035, WFP-036. Reference: win32
-// fwpmu/nf-fwpmu-fwpmsublayerdeletebykey0.
+// IRQL: PASSIVE_LEVEL.
+// Rules: WFP-004, WFP-035, WFP-036.
+// Reference: win32 fwpmu/nf-fwpmu-fwpmsublayerdeletebykey0.
 func FwpmSubLayerDeleteByKey0(k *irql.K, engineHandle irql.HANDLE, key *fwps.GUID) ntstatus.NTSTATUS {
 	const name = "FwpmSubLayerDeleteByKey0"
 	enter(k, name)
@@ -87,8 +91,11 @@ func FwpmSubLayerDeleteByKey0(k *irql.K, engineHandle irql.HANDLE, key *fwps.GUI
 // FwpmCalloutAdd0 adds the object by which filters name a callout. The code may be registered before or
 // after.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: the structure stays the caller's. Rules: WFP-004, WFP-036. Not modelled:
-// sd. Reference: fwpmk/nf-fwpmk-fwpmcalloutadd0.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: the structure stays the caller's.
+// Rules: WFP-004, WFP-036.
+// Not modelled: sd.
+// Reference: fwpmk/nf-fwpmk-fwpmcalloutadd0.
 func FwpmCalloutAdd0(k *irql.K, engineHandle irql.HANDLE, callout *FWPM_CALLOUT0, sd any,
 	id *uint32) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpmCalloutAdd0)
@@ -133,7 +140,9 @@ func (s *session) addCallout(k *ke.K, t *transaction, c *FWPM_CALLOUT0, id *uint
 
 // FwpmCalloutDeleteById0 deletes a callout object that no filter names.
 //
-// IRQL: PASSIVE_LEVEL. Rules: WFP-004, WFP-035, WFP-036. Reference: fwpmk/nf-fwpmk-fwpmcalloutdeletebyid0.
+// IRQL: PASSIVE_LEVEL.
+// Rules: WFP-004, WFP-035, WFP-036.
+// Reference: fwpmk/nf-fwpmk-fwpmcalloutdeletebyid0.
 func FwpmCalloutDeleteById0(k *irql.K, engineHandle irql.HANDLE, id uint32) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpmCalloutDeleteById0)
 	return deleteCallout(k, ddi.FwpmCalloutDeleteById0, engineHandle,
@@ -142,7 +151,9 @@ func FwpmCalloutDeleteById0(k *irql.K, engineHandle irql.HANDLE, id uint32) ntst
 
 // FwpmCalloutDeleteByKey0 deletes a callout object that no filter names.
 //
-// IRQL: PASSIVE_LEVEL. Rules: WFP-004, WFP-035, WFP-036. Reference: fwpmk/nf-fwpmk-fwpmcalloutdeletebykey0.
+// IRQL: PASSIVE_LEVEL.
+// Rules: WFP-004, WFP-035, WFP-036.
+// Reference: fwpmk/nf-fwpmk-fwpmcalloutdeletebykey0.
 func FwpmCalloutDeleteByKey0(k *irql.K, engineHandle irql.HANDLE, key *fwps.GUID) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpmCalloutDeleteByKey0)
 	if key == nil {
@@ -178,9 +189,11 @@ func deleteCallout(k *irql.K, d ddi.ID, engineHandle irql.HANDLE,
 
 // FwpmFilterAdd0 adds a filter. The callout it names is asked through notifyFn, if its code is registered.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: the structure stays the caller's. Rules: WFP-004, WFP-030, WFP-032,
-// WFP-035, WFP-036. Not modelled: sd, provider contexts, disabled filters. Reference: win32
-// fwpmu/nf-fwpmu-fwpmfilteradd0.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: the structure stays the caller's.
+// Rules: WFP-004, WFP-030, WFP-032, WFP-035, WFP-036.
+// Not modelled: sd, provider contexts, disabled filters.
+// Reference: win32 fwpmu/nf-fwpmu-fwpmfilteradd0.
 func FwpmFilterAdd0(k *irql.K, engineHandle irql.HANDLE, filter *FWPM_FILTER0, sd any,
 	id *uint64) ntstatus.NTSTATUS {
 	const name = "FwpmFilterAdd0"
@@ -216,8 +229,9 @@ func FwpmFilterAdd0(k *irql.K, engineHandle irql.HANDLE, filter *FWPM_FILTER0, s
 
 // FwpmFilterDeleteById0 deletes a filter.
 //
-// IRQL: PASSIVE_LEVEL. Rules: WFP-004, WFP-036, WFP-081. Reference: win32
-// fwpmu/nf-fwpmu-fwpmfilterdeletebyid0.
+// IRQL: PASSIVE_LEVEL.
+// Rules: WFP-004, WFP-036, WFP-081.
+// Reference: win32 fwpmu/nf-fwpmu-fwpmfilterdeletebyid0.
 func FwpmFilterDeleteById0(k *irql.K, engineHandle irql.HANDLE, id uint64) ntstatus.NTSTATUS {
 	return deleteFilter(k, "FwpmFilterDeleteById0", engineHandle,
 		func(p *wfp.Policy) *wfp.Filter { return p.Filter(id) })
@@ -225,8 +239,9 @@ func FwpmFilterDeleteById0(k *irql.K, engineHandle irql.HANDLE, id uint64) ntsta
 
 // FwpmFilterDeleteByKey0 deletes a filter.
 //
-// IRQL: PASSIVE_LEVEL. Rules: WFP-004, WFP-036, WFP-081. Reference: win32
-// fwpmu/nf-fwpmu-fwpmfilterdeletebykey0.
+// IRQL: PASSIVE_LEVEL.
+// Rules: WFP-004, WFP-036, WFP-081.
+// Reference: win32 fwpmu/nf-fwpmu-fwpmfilterdeletebykey0.
 func FwpmFilterDeleteByKey0(k *irql.K, engineHandle irql.HANDLE, key *fwps.GUID) ntstatus.NTSTATUS {
 	return deleteFilter(k, "FwpmFilterDeleteByKey0", engineHandle, func(p *wfp.Policy) *wfp.Filter {
 		if key == nil {

@@ -85,8 +85,11 @@ func (g *manager) newKey() fwps.GUID {
 
 // FwpmEngineOpen0 opens a session to the filter engine of this machine.
 //
-// IRQL: PASSIVE_LEVEL. Ownership: the driver closes the session. Rules: WFP-004, WFP-037. Not modelled: other
-// machines, a BFE that is not running. Reference: fwpmk/nf-fwpmk-fwpmengineopen0.
+// IRQL: PASSIVE_LEVEL.
+// Ownership: the driver closes the session.
+// Rules: WFP-004, WFP-037.
+// Not modelled: other machines, a BFE that is not running.
+// Reference: fwpmk/nf-fwpmk-fwpmengineopen0.
 func FwpmEngineOpen0(k *irql.K, serverName string, authnService uint32, authIdentity any,
 	fwpmSession *FWPM_SESSION0,
 	engineHandle *irql.HANDLE) ntstatus.NTSTATUS {
@@ -118,7 +121,9 @@ func FwpmEngineOpen0(k *irql.K, serverName string, authnService uint32, authIden
 
 // FwpmEngineClose0 closes a session. An open transaction is aborted; what a dynamic session added vanishes.
 //
-// IRQL: PASSIVE_LEVEL. Rules: WFP-004. Reference: fwpmk/nf-fwpmk-fwpmengineclose0.
+// IRQL: PASSIVE_LEVEL.
+// Rules: WFP-004.
+// Reference: fwpmk/nf-fwpmk-fwpmengineclose0.
 func FwpmEngineClose0(k *irql.K, engineHandle irql.HANDLE) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpmEngineClose0)
 	s := sessionOf(k, engineHandle)
@@ -223,7 +228,9 @@ func (s *session) misuse(k *ke.K, headline string, st ntstatus.NTSTATUS) ntstatu
 
 // FwpmTransactionBegin0 begins an explicit transaction. It waits for those of other sessions.
 //
-// IRQL: PASSIVE_LEVEL. Rules: WFP-004, WFP-036. Reference: win32 fwpmu/nf-fwpmu-fwpmtransactionbegin0.
+// IRQL: PASSIVE_LEVEL.
+// Rules: WFP-004, WFP-036.
+// Reference: win32 fwpmu/nf-fwpmu-fwpmtransactionbegin0.
 func FwpmTransactionBegin0(k *irql.K, engineHandle irql.HANDLE, flags uint32) ntstatus.NTSTATUS {
 	const name = "FwpmTransactionBegin0"
 	enter(k, name)
@@ -249,7 +256,9 @@ func FwpmTransactionBegin0(k *irql.K, engineHandle irql.HANDLE, flags uint32) nt
 
 // FwpmTransactionCommit0 puts the changes of the transaction in force.
 //
-// IRQL: PASSIVE_LEVEL. Rules: WFP-004, WFP-036. Reference: win32 fwpmu/nf-fwpmu-fwpmtransactioncommit0.
+// IRQL: PASSIVE_LEVEL.
+// Rules: WFP-004, WFP-036.
+// Reference: win32 fwpmu/nf-fwpmu-fwpmtransactioncommit0.
 func FwpmTransactionCommit0(k *irql.K, engineHandle irql.HANDLE) ntstatus.NTSTATUS {
 	const name = "FwpmTransactionCommit0"
 	enter(k, name)
@@ -267,7 +276,9 @@ func FwpmTransactionCommit0(k *irql.K, engineHandle irql.HANDLE) ntstatus.NTSTAT
 
 // FwpmTransactionAbort0 forgets the changes of the transaction.
 //
-// IRQL: PASSIVE_LEVEL. Rules: WFP-004, WFP-036. Reference: win32 fwpmu/nf-fwpmu-fwpmtransactionabort0.
+// IRQL: PASSIVE_LEVEL.
+// Rules: WFP-004, WFP-036.
+// Reference: win32 fwpmu/nf-fwpmu-fwpmtransactionabort0.
 func FwpmTransactionAbort0(k *irql.K, engineHandle irql.HANDLE) ntstatus.NTSTATUS {
 	const name = "FwpmTransactionAbort0"
 	enter(k, name)

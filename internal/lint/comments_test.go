@@ -13,6 +13,9 @@ import (
 // there when there is something to say (style.md 5).
 var template = []string{"IRQL:", "Reference:"}
 
+// inLine is a part of the template that does not begin a line.
+var inLine = regexp.MustCompile(`(?m)^.*\S +(IRQL|Ownership|Rules|Not modelled|Reference):`)
+
 // seeOther is how the comment of a function type names the function that has the comment.
 var seeOther = regexp.MustCompile(`\bSee (?:\w+\.)?(\w+)\.`)
 
@@ -37,6 +40,10 @@ func checkComments(tr *tree) []problem {
 			}
 			if missing := missingParts(doc); missing != "" {
 				problems = append(problems, tr.at(e.pos, "%s.%s has no %s", s.dir(), e.name, missing))
+			}
+			if m := inLine.FindStringSubmatch(doc); m != nil {
+				problems = append(problems, tr.at(e.pos, "%s.%s: %s does not begin a line", s.dir(), e.name,
+					m[1]))
 			}
 		}
 	}
@@ -166,9 +173,9 @@ func TestMentions_BadExample(t *testing.T) {
 
 func TestDDIComments(t *testing.T) {
 	expectNone(t, "The comment of a DDI says at which IRQL it may be called and where the documentation "+
-		"stands (style.md 5): one sentence in our words; IRQL: ...; Ownership: ...; Rules: ...; Not "+
-		"modelled: ...; Reference: ... A function type may say \"See wskSend.\" instead, when the comment "+
-		"stands there.", checkComments(thisModule(t)))
+		"stands (style.md 5): one sentence in our words; then, each on a line of its own, IRQL: ...; "+
+		"Ownership: ...; Rules: ...; Not modelled: ...; Reference: ... A function type may say "+
+		"\"See wskSend.\" instead, when the comment stands there.", checkComments(thisModule(t)))
 }
 
 func TestEverythingExportedIsDocumented(t *testing.T) {
@@ -180,7 +187,10 @@ func TestComments_BadExamples(t *testing.T) {
 	tr := newTree(map[string]string{
 		"irp/a.go": `// Package irp has a comment.
 			package irp
-			// IoFreeIrp frees. IRQL: any. Reference: there.
+			// IoFreeIrp frees.
+			//
+			// IRQL: any.
+			// Reference: there.
 			func IoFreeIrp() {}
 			// IoCallDriver calls. IRQL: any.
 			func IoCallDriver() {}
@@ -198,12 +208,16 @@ func TestComments_BadExamples(t *testing.T) {
 				// PFN_WSK_LISTEN listens. See nothing.
 				PFN_WSK_LISTEN func()
 			)
-			// wskSend sends. IRQL: any. Reference: there.
+			// wskSend sends.
+			//
+			// IRQL: any.
+			// Reference: there.
 			func wskSend() {}
 			// wskBind binds.
 			func (p *provider) wskBind() {}`,
 	})
 	expectSome(t, checkComments(tr), "irp.IoCallDriver has no Reference:", "irp.IoReuseIrp has no comment",
-		"wsk.PFN_WSK_BIND has no IRQL: and no Reference:", "PFN_WSK_LISTEN refers to nothing")
+		"wsk.PFN_WSK_BIND has no IRQL: and no Reference:", "PFN_WSK_LISTEN refers to nothing",
+		"irp.IoCallDriver: IRQL does not begin a line")
 	expectSome(t, checkDocumented(tr), "IoReuseIrp has no comment", "wsk: the package has no comment")
 }
