@@ -58,7 +58,7 @@ func assertion(k *K, d ddi.ID, msg string, exp bool) {
 // Ownership: none.
 // Rules: none.
 // Not modelled: a debugger.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-dbgbreakpoint.md
+// Reference: wdm/nf-wdm-dbgbreakpoint.
 func DbgBreakPoint(k *K) {
 	ke.Enter(k, ddi.DbgBreakPoint)
 	breakPoint(k, ddi.DbgBreakPoint)
@@ -70,7 +70,7 @@ func DbgBreakPoint(k *K) {
 // Ownership: none.
 // Rules: none.
 // Not modelled: a debugger.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-dbgbreakpointwithstatus.md
+// Reference: wdm/nf-wdm-dbgbreakpointwithstatus.
 func DbgBreakPointWithStatus(k *K, status uint32) {
 	ke.Enter(k, ddi.DbgBreakPointWithStatus)
 	breakPoint(k, ddi.DbgBreakPointWithStatus)
@@ -95,7 +95,7 @@ func KdBreakPoint(k *K) {
 // Ownership: none.
 // Rules: none.
 // Not modelled: a debugger.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kdbreakpointwithstatus.md
+// Reference: wdm/nf-wdm-kdbreakpointwithstatus.
 func KdBreakPointWithStatus(k *K, status uint32) {
 	if checkedBuild(k, ddi.KdBreakPointWithStatus) {
 		breakPoint(k, ddi.KdBreakPointWithStatus)
@@ -116,7 +116,7 @@ func breakPoint(k *K, d ddi.ID) {
 // Ownership: it does not return.
 // Rules: none.
 // Not modelled: bug check callbacks.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-kebugcheck.md
+// Reference: ntddk/nf-ntddk-kebugcheck.
 func KeBugCheck(k *K, bugCheckCode uint32) {
 	ke.Enter(k, ddi.KeBugCheck)
 	bugCheck(k, ddi.KeBugCheck, bugCheckCode, [4]uint64{})
@@ -129,7 +129,7 @@ func KeBugCheck(k *K, bugCheckCode uint32) {
 // Ownership: it does not return.
 // Rules: none.
 // Not modelled: bug check callbacks.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kebugcheckex.md
+// Reference: wdm/nf-wdm-kebugcheckex.
 func KeBugCheckEx(k *K, bugCheckCode uint32, bugCheckParameter1, bugCheckParameter2, bugCheckParameter3,
 	bugCheckParameter4 uint64) {
 	ke.Enter(k, ddi.KeBugCheckEx)
@@ -157,7 +157,7 @@ func bugCheck(k *K, d ddi.ID, code uint32, params [4]uint64) {
 // Ownership: it does not return.
 // Rules: IRQL-001.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exraisestatus.md
+// Reference: wdm/nf-wdm-exraisestatus.
 func ExRaiseStatus(k *K, status ntstatus.NTSTATUS) { raiseException(k, ddi.ExRaiseStatus, status) }
 
 // ExRaiseAccessViolation is ExRaiseStatus with STATUS_ACCESS_VIOLATION.
@@ -166,7 +166,7 @@ func ExRaiseStatus(k *K, status ntstatus.NTSTATUS) { raiseException(k, ddi.ExRai
 // Ownership: it does not return.
 // Rules: IRQL-001.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-exraiseaccessviolation.md
+// Reference: ntddk/nf-ntddk-exraiseaccessviolation.
 func ExRaiseAccessViolation(k *K) {
 	raiseException(k, ddi.ExRaiseAccessViolation, ntstatus.STATUS_ACCESS_VIOLATION)
 }
@@ -177,7 +177,7 @@ func ExRaiseAccessViolation(k *K) {
 // Ownership: it does not return.
 // Rules: IRQL-001.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-exraisedatatypemisalignment.md
+// Reference: ntddk/nf-ntddk-exraisedatatypemisalignment.
 func ExRaiseDatatypeMisalignment(k *K) {
 	raiseException(k, ddi.ExRaiseDatatypeMisalignment, ntstatus.STATUS_DATATYPE_MISALIGNMENT)
 }
@@ -195,7 +195,7 @@ func raiseException(k *K, d ddi.ID, status ntstatus.NTSTATUS) {
 // Ownership: none.
 // Rules: IRQL-001.
 // Not modelled: Zw routines, which set KernelMode while they run in the thread of a program.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exgetpreviousmode.md
+// Reference: wdm/nf-wdm-exgetpreviousmode.
 func ExGetPreviousMode(k *K) KPROCESSOR_MODE {
 	ke.Enter(k, ddi.ExGetPreviousMode)
 	if ke.ThreadOf(k).Process == nil {
@@ -223,7 +223,7 @@ func YieldProcessor(k *K) {
 // Ownership: none.
 // Rules: none.
 // Not modelled: weak memory orders.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kememorybarrier.md
+// Reference: wdm/nf-wdm-kememorybarrier.
 func KeMemoryBarrier(k *K) {
 	ke.Enter(k, ddi.KeMemoryBarrier)
 	ke.Call(k, ddi.KeMemoryBarrier, 0)

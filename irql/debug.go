@@ -33,7 +33,7 @@ const (
 // Ownership: none.
 // Rules: IRQL-001.
 // Not modelled: filters; the length limit of 512 bytes.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-dbgprint.md
+// Reference: wdm/nf-wdm-dbgprint.
 func DbgPrint(k *K, format string, arguments ...any) uint32 {
 	return print(k, ddi.DbgPrint, format, arguments)
 }
@@ -44,7 +44,7 @@ func DbgPrint(k *K, format string, arguments ...any) uint32 {
 // Ownership: none.
 // Rules: IRQL-001.
 // Not modelled: filters: componentId and level select nothing; the length limit of 512 bytes.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-dbgprintex.md
+// Reference: wdm/nf-wdm-dbgprintex.
 func DbgPrintEx(k *K, componentId, level uint32, format string, arguments ...any) uint32 {
 	return print(k, ddi.DbgPrintEx, format, arguments)
 }
@@ -56,7 +56,7 @@ func DbgPrintEx(k *K, componentId, level uint32, format string, arguments ...any
 // Ownership: none.
 // Rules: IRQL-001.
 // Not modelled: filters.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kdprint.md
+// Reference: wdm/nf-wdm-kdprint.
 func KdPrint(k *K, format string, arguments ...any) {
 	if checkedBuild(k, ddi.KdPrint) {
 		print(k, ddi.DbgPrint, format, arguments)
@@ -69,7 +69,7 @@ func KdPrint(k *K, format string, arguments ...any) {
 // Ownership: none.
 // Rules: IRQL-001.
 // Not modelled: filters.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kdprintex.md
+// Reference: wdm/nf-wdm-kdprintex.
 func KdPrintEx(k *K, componentId, level uint32, format string, arguments ...any) {
 	if checkedBuild(k, ddi.KdPrintEx) {
 		print(k, ddi.DbgPrintEx, format, arguments)

@@ -16,7 +16,7 @@ import (
 // Ownership: the DPC is out of its queue and may be queued again.
 // Rules: IRQL-006, IRQL-007, IRQL-011, LOCK-008.
 // Not modelled: the watchdog.
-// Reference: wdk-ddi-src/content/wdm/nc-wdm-kdeferred_routine.md
+// Reference: wdm/nc-wdm-kdeferred_routine.
 type KDEFERRED_ROUTINE func(k *K, dpc *KDPC, deferredContext, systemArgument1, systemArgument2 any)
 
 // KDPC_IMPORTANCE says where in its queue a DPC is put, and whether queueing starts the queue.
@@ -87,7 +87,7 @@ func (p *KDPC) misuse(k *K, headline string, sub uint32, fix string) {
 // Ownership: the DPC is the driver's; its memory must be nonpaged and outlive every run of the routine.
 // Rules: OBJ-008, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keinitializedpc.md
+// Reference: wdm/nf-wdm-keinitializedpc.
 func KeInitializeDpc(k *K, dpc *KDPC, deferredRoutine KDEFERRED_ROUTINE, deferredContext any) {
 	dpc.initialise(k, ddi.KeInitializeDpc, deferredRoutine, deferredContext)
 }
@@ -145,7 +145,7 @@ func (p *KDPC) start(k *K) {
 // Ownership: the DPC must stay until the routine has run.
 // Rules: OBJ-007, OBJ-008, POOL-026.
 // Not modelled: interrupt requests to other processors; when they drain their queue is a choice.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keinsertqueuedpc.md
+// Reference: wdm/nf-wdm-keinsertqueuedpc.
 func KeInsertQueueDpc(k *K, dpc *KDPC, systemArgument1, systemArgument2 any) bool {
 	ke.Enter(k, ddi.KeInsertQueueDpc)
 	dpc.usable(k, ddi.KeInsertQueueDpc, verify.OBJ_008)
@@ -218,7 +218,7 @@ func (p *KDPC) runs() bool { return p.d.Run != nil && p.routine != nil }
 // Ownership: none.
 // Rules: OBJ-008, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keremovequeuedpc.md
+// Reference: wdm/nf-wdm-keremovequeuedpc.
 func KeRemoveQueueDpc(k *K, dpc *KDPC) bool {
 	ke.Enter(k, ddi.KeRemoveQueueDpc)
 	dpc.usable(k, ddi.KeRemoveQueueDpc, verify.OBJ_008)
@@ -233,7 +233,7 @@ func KeRemoveQueueDpc(k *K, dpc *KDPC) bool {
 // Ownership: none.
 // Rules: OBJ-008, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-kesetimportancedpc.md
+// Reference: ntddk/nf-ntddk-kesetimportancedpc.
 func KeSetImportanceDpc(k *K, dpc *KDPC, importance KDPC_IMPORTANCE) {
 	ke.Enter(k, ddi.KeSetImportanceDpc)
 	dpc.usable(k, ddi.KeSetImportanceDpc, verify.OBJ_008)
@@ -247,7 +247,7 @@ func KeSetImportanceDpc(k *K, dpc *KDPC, importance KDPC_IMPORTANCE) {
 // Ownership: none.
 // Rules: OBJ-008, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-kesettargetprocessordpc.md
+// Reference: ntddk/nf-ntddk-kesettargetprocessordpc.
 func KeSetTargetProcessorDpc(k *K, dpc *KDPC, number int8) {
 	ke.Enter(k, ddi.KeSetTargetProcessorDpc)
 	dpc.usable(k, ddi.KeSetTargetProcessorDpc, verify.OBJ_008)
@@ -261,7 +261,7 @@ func KeSetTargetProcessorDpc(k *K, dpc *KDPC, number int8) {
 // Ownership: none.
 // Rules: IRQL-001.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keflushqueueddpcs.md
+// Reference: wdm/nf-wdm-keflushqueueddpcs.
 func KeFlushQueuedDpcs(k *K) {
 	ke.Enter(k, ddi.KeFlushQueuedDpcs)
 	if ke.IRQL(k) >= ke.Dispatch || ke.IsDPC(k) {

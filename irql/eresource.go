@@ -91,7 +91,7 @@ func (r *ERESOURCE) checkAPCs(k *K, d ddi.ID, sub string) {
 // Ownership: the resource is the driver's; ExDeleteResourceLite before its memory goes.
 // Rules: IRQL-001, LOCK-018, POOL-018, POOL-026, UNLOAD-005.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exinitializeresourcelite.md
+// Reference: wdm/nf-wdm-exinitializeresourcelite.
 func ExInitializeResourceLite(k *K, resource *ERESOURCE) ntstatus.NTSTATUS {
 	const d = ddi.ExInitializeResourceLite
 	ke.Enter(k, d)
@@ -116,7 +116,7 @@ func ExInitializeResourceLite(k *K, resource *ERESOURCE) ntstatus.NTSTATUS {
 // Ownership: nobody may use the resource meanwhile.
 // Rules: IRQL-001, LOCK-018.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreinitializeresourcelite.md
+// Reference: wdm/nf-wdm-exreinitializeresourcelite.
 func ExReinitializeResourceLite(k *K, resource *ERESOURCE) ntstatus.NTSTATUS {
 	const d = ddi.ExReinitializeResourceLite
 	ke.Enter(k, d)
@@ -137,7 +137,7 @@ func ExReinitializeResourceLite(k *K, resource *ERESOURCE) ntstatus.NTSTATUS {
 // Ownership: afterwards the memory may go, or be initialised again.
 // Rules: IRQL-001, LOCK-018.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exdeleteresourcelite.md
+// Reference: wdm/nf-wdm-exdeleteresourcelite.
 func ExDeleteResourceLite(k *K, resource *ERESOURCE) ntstatus.NTSTATUS {
 	const d = ddi.ExDeleteResourceLite
 	ke.Enter(k, d)
@@ -160,7 +160,7 @@ func ExDeleteResourceLite(k *K, resource *ERESOURCE) ntstatus.NTSTATUS {
 // Ownership: none.
 // Rules: IRQL-001, LOCK-003, LOCK-018.
 // Not modelled: priority boosts of owners.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquireresourceexclusivelite.md
+// Reference: wdm/nf-wdm-exacquireresourceexclusivelite.
 func ExAcquireResourceExclusiveLite(k *K, resource *ERESOURCE, wait bool) bool {
 	return resource.acquire(k, ddi.ExAcquireResourceExclusiveLite, ke.WantExclusive, wait)
 }
@@ -173,7 +173,7 @@ func ExAcquireResourceExclusiveLite(k *K, resource *ERESOURCE, wait bool) bool {
 // Ownership: none.
 // Rules: IRQL-001, LOCK-003, LOCK-018.
 // Not modelled: priority boosts of owners.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquireresourcesharedlite.md
+// Reference: wdm/nf-wdm-exacquireresourcesharedlite.
 func ExAcquireResourceSharedLite(k *K, resource *ERESOURCE, wait bool) bool {
 	return resource.acquire(k, ddi.ExAcquireResourceSharedLite, ke.WantShared, wait)
 }
@@ -184,7 +184,7 @@ func ExAcquireResourceSharedLite(k *K, resource *ERESOURCE, wait bool) bool {
 // Ownership: none.
 // Rules: IRQL-001, LOCK-003, LOCK-018.
 // Not modelled: priority boosts of owners.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquiresharedstarveexclusive.md
+// Reference: wdm/nf-wdm-exacquiresharedstarveexclusive.
 func ExAcquireSharedStarveExclusive(k *K, resource *ERESOURCE, wait bool) bool {
 	return resource.acquire(k, ddi.ExAcquireSharedStarveExclusive, ke.WantSharedPast, wait)
 }
@@ -196,7 +196,7 @@ func ExAcquireSharedStarveExclusive(k *K, resource *ERESOURCE, wait bool) bool {
 // Ownership: none.
 // Rules: IRQL-001, LOCK-003, LOCK-018, LOCK-026.
 // Not modelled: priority boosts of owners.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquiresharedwaitforexclusive.md
+// Reference: wdm/nf-wdm-exacquiresharedwaitforexclusive.
 func ExAcquireSharedWaitForExclusive(k *K, resource *ERESOURCE, wait bool) bool {
 	return resource.acquire(k, ddi.ExAcquireSharedWaitForExclusive, ke.WantSharedBehind, wait)
 }
@@ -208,7 +208,7 @@ func ExAcquireSharedWaitForExclusive(k *K, resource *ERESOURCE, wait bool) bool 
 // Ownership: none.
 // Rules: IRQL-001, LOCK-003, LOCK-018, LOCK-019.
 // Not modelled: the result, which drivers ignore.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exentercriticalregionandacquireresourceexclusive.md
+// Reference: wdm/nf-wdm-exentercriticalregionandacquireresourceexclusive.
 func ExEnterCriticalRegionAndAcquireResourceExclusive(k *K, resource *ERESOURCE) {
 	const d = ddi.ExEnterCriticalRegionAndAcquireResourceExclusive
 	enterRegion(k, d, false)
@@ -249,7 +249,7 @@ func ExEnterCriticalRegionAndAcquireSharedWaitForExclusive(k *K, resource *ERESO
 // Ownership: the thread must own the resource.
 // Rules: IRQL-001, LOCK-005, LOCK-018, LOCK-019.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreleaseresourceandleavecriticalregion.md
+// Reference: wdm/nf-wdm-exreleaseresourceandleavecriticalregion.
 func ExReleaseResourceAndLeaveCriticalRegion(k *K, resource *ERESOURCE) {
 	const d = ddi.ExReleaseResourceAndLeaveCriticalRegion
 	resource.release(k, d)
@@ -263,7 +263,7 @@ func ExReleaseResourceAndLeaveCriticalRegion(k *K, resource *ERESOURCE) {
 // Ownership: the thread must own the resource.
 // Rules: IRQL-001, LOCK-005, LOCK-018.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreleaseresourcelite.md
+// Reference: wdm/nf-wdm-exreleaseresourcelite.
 func ExReleaseResourceLite(k *K, resource *ERESOURCE) {
 	resource.release(k, ddi.ExReleaseResourceLite)
 }
@@ -275,7 +275,7 @@ func ExReleaseResourceLite(k *K, resource *ERESOURCE) {
 // Ownership: the thread must own the resource exclusively.
 // Rules: IRQL-001, LOCK-018.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exconvertexclusivetosharedlite.md
+// Reference: wdm/nf-wdm-exconvertexclusivetosharedlite.
 func ExConvertExclusiveToSharedLite(k *K, resource *ERESOURCE) {
 	const d = ddi.ExConvertExclusiveToSharedLite
 	ke.Enter(k, d)
@@ -368,7 +368,7 @@ func (r *ERESOURCE) notOwned(k *K, d ddi.ID, how string) {
 // Ownership: none.
 // Rules: IRQL-001, LOCK-018.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exisresourceacquiredexclusivelite.md
+// Reference: wdm/nf-wdm-exisresourceacquiredexclusivelite.
 func ExIsResourceAcquiredExclusiveLite(k *K, resource *ERESOURCE) bool {
 	ke.Enter(k, ddi.ExIsResourceAcquiredExclusiveLite)
 	resource.ready(k, ddi.ExIsResourceAcquiredExclusiveLite)
@@ -382,7 +382,7 @@ func ExIsResourceAcquiredExclusiveLite(k *K, resource *ERESOURCE) bool {
 // Ownership: none.
 // Rules: IRQL-001, LOCK-018.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exisresourceacquiredsharedlite.md
+// Reference: wdm/nf-wdm-exisresourceacquiredsharedlite.
 func ExIsResourceAcquiredSharedLite(k *K, resource *ERESOURCE) uint32 {
 	ke.Enter(k, ddi.ExIsResourceAcquiredSharedLite)
 	resource.ready(k, ddi.ExIsResourceAcquiredSharedLite)
@@ -396,7 +396,7 @@ func ExIsResourceAcquiredSharedLite(k *K, resource *ERESOURCE) uint32 {
 // Ownership: none.
 // Rules: IRQL-001, LOCK-018.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exgetexclusivewaitercount.md
+// Reference: wdm/nf-wdm-exgetexclusivewaitercount.
 func ExGetExclusiveWaiterCount(k *K, resource *ERESOURCE) uint32 {
 	n, _ := resource.waiting(k, ddi.ExGetExclusiveWaiterCount)
 	return n
@@ -408,7 +408,7 @@ func ExGetExclusiveWaiterCount(k *K, resource *ERESOURCE) uint32 {
 // Ownership: none.
 // Rules: IRQL-001, LOCK-018.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exgetsharedwaitercount.md
+// Reference: wdm/nf-wdm-exgetsharedwaitercount.
 func ExGetSharedWaiterCount(k *K, resource *ERESOURCE) uint32 {
 	_, n := resource.waiting(k, ddi.ExGetSharedWaiterCount)
 	return n

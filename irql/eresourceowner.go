@@ -39,7 +39,7 @@ func ExGetCurrentResourceThread(k *K) ERESOURCE_THREAD {
 // Ownership: the resource is no longer the thread's.
 // Rules: IRQL-001, LOCK-018.
 // Not modelled: the memory behind ownerPointer.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exsetresourceownerpointer.md
+// Reference: wdm/nf-wdm-exsetresourceownerpointer.
 func ExSetResourceOwnerPointer(k *K, resource *ERESOURCE, ownerPointer ERESOURCE_THREAD) {
 	resource.setOwner(k, ddi.ExSetResourceOwnerPointer, ownerPointer)
 }
@@ -51,7 +51,7 @@ func ExSetResourceOwnerPointer(k *K, resource *ERESOURCE, ownerPointer ERESOURCE
 // Ownership: the resource is no longer the thread's.
 // Rules: IRQL-001, LOCK-018.
 // Not modelled: the memory behind ownerPointer; priority boosts of a thread that becomes the owner.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exsetresourceownerpointerex.md
+// Reference: wdm/nf-wdm-exsetresourceownerpointerex.
 func ExSetResourceOwnerPointerEx(k *K, resource *ERESOURCE, ownerPointer ERESOURCE_THREAD, flags uint32) {
 	resource.setOwner(k, ddi.ExSetResourceOwnerPointerEx, ownerPointer)
 }
@@ -87,7 +87,7 @@ func (r *ERESOURCE) setOwner(k *K, d ddi.ID, to ERESOURCE_THREAD) {
 // Ownership: resourceThreadId must name an owner of the resource.
 // Rules: IRQL-001, LOCK-018.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreleaseresourceforthreadlite.md
+// Reference: wdm/nf-wdm-exreleaseresourceforthreadlite.
 func ExReleaseResourceForThreadLite(k *K, resource *ERESOURCE, resourceThreadId ERESOURCE_THREAD) {
 	const d = ddi.ExReleaseResourceForThreadLite
 	if !ke.IsDPC(k) && resourceThreadId == ERESOURCE_THREAD(resourceThread(ke.ThreadOf(k))) {

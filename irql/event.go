@@ -100,7 +100,7 @@ func (e *KEVENT) LastSet() uint64 { return e.lastSet }
 // KeSetEvent.
 // Rules: OBJ-001, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keinitializeevent.md
+// Reference: wdm/nf-wdm-keinitializeevent.
 func KeInitializeEvent(k *K, event *KEVENT, eventType EVENT_TYPE, initial bool) {
 	ke.Enter(k, ddi.KeInitializeEvent)
 	kind, signal := ke.NotificationEvent, int32(0)
@@ -121,7 +121,7 @@ func KeInitializeEvent(k *K, event *KEVENT, eventType EVENT_TYPE, initial bool) 
 // Ownership: once a waiter runs it may free the event.
 // Rules: IRQL-012, IRQL-013, OBJ-001, OBJ-002, POOL-026.
 // Not modelled: increment; the raised IRQL that wait = TRUE returns at.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kesetevent.md
+// Reference: wdm/nf-wdm-kesetevent.
 func KeSetEvent(k *K, event *KEVENT, increment KPRIORITY, wait bool) int32 {
 	ke.EnterAnyLevel(k, ddi.KeSetEvent)
 	checkSetLevel(k, event, wait)
@@ -145,7 +145,7 @@ func KeSetEvent(k *K, event *KEVENT, increment KPRIORITY, wait bool) int32 {
 // Ownership: once a waiter runs it may free the event.
 // Rules: IRQL-001, IRQL-013, OBJ-001, OBJ-002, POOL-026.
 // Not modelled: increment; the raised IRQL that wait = TRUE returns at.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-kepulseevent.md
+// Reference: ntddk/nf-ntddk-kepulseevent.
 func KePulseEvent(k *K, event *KEVENT, increment KPRIORITY, wait bool) int32 {
 	const d = ddi.KePulseEvent
 	ke.Enter(k, d)
@@ -189,7 +189,7 @@ func checkSetLevel(k *K, event *KEVENT, wait bool) {
 // Ownership: none.
 // Rules: OBJ-001, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keclearevent.md
+// Reference: wdm/nf-wdm-keclearevent.
 func KeClearEvent(k *K, event *KEVENT) { clearEvent(k, event, ddi.KeClearEvent) }
 
 // KeResetEvent sets an event to not signalled and returns the state before.
@@ -198,7 +198,7 @@ func KeClearEvent(k *K, event *KEVENT) { clearEvent(k, event, ddi.KeClearEvent) 
 // Ownership: none.
 // Rules: OBJ-001, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keresetevent.md
+// Reference: wdm/nf-wdm-keresetevent.
 func KeResetEvent(k *K, event *KEVENT) int32 { return clearEvent(k, event, ddi.KeResetEvent) }
 
 func clearEvent(k *K, event *KEVENT, d ddi.ID) int32 {
@@ -215,7 +215,7 @@ func clearEvent(k *K, event *KEVENT, d ddi.ID) int32 {
 // Ownership: none.
 // Rules: OBJ-001, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereadstateevent.md
+// Reference: wdm/nf-wdm-kereadstateevent.
 func KeReadStateEvent(k *K, event *KEVENT) int32 {
 	return readState(k, &event.header, ddi.KeReadStateEvent, verify.OBJ_001)
 }

@@ -51,7 +51,7 @@ func (l *EX_SPIN_LOCK) ready(k *K, d ddi.ID) {
 // Ownership: none.
 // Rules: IRQL-018, LOCK-003, LOCK-012, LOCK-025.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquirespinlockshared.md
+// Reference: wdm/nf-wdm-exacquirespinlockshared.
 func ExAcquireSpinLockShared(k *K, spinLock *EX_SPIN_LOCK) KIRQL {
 	return spinLock.raise(k, ddi.ExAcquireSpinLockShared, exShared)
 }
@@ -62,7 +62,7 @@ func ExAcquireSpinLockShared(k *K, spinLock *EX_SPIN_LOCK) KIRQL {
 // Ownership: none.
 // Rules: IRQL-018, LOCK-003, LOCK-012, LOCK-025.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquirespinlockexclusive.md
+// Reference: wdm/nf-wdm-exacquirespinlockexclusive.
 func ExAcquireSpinLockExclusive(k *K, spinLock *EX_SPIN_LOCK) KIRQL {
 	return spinLock.raise(k, ddi.ExAcquireSpinLockExclusive, exExclusive)
 }
@@ -73,7 +73,7 @@ func ExAcquireSpinLockExclusive(k *K, spinLock *EX_SPIN_LOCK) KIRQL {
 // Ownership: none.
 // Rules: IRQL-002, IRQL-018, LOCK-003, LOCK-025.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquirespinlocksharedatdpclevel.md
+// Reference: wdm/nf-wdm-exacquirespinlocksharedatdpclevel.
 func ExAcquireSpinLockSharedAtDpcLevel(k *K, spinLock *EX_SPIN_LOCK) {
 	ke.Enter(k, ddi.ExAcquireSpinLockSharedAtDpcLevel)
 	spinLock.acquire(k, ddi.ExAcquireSpinLockSharedAtDpcLevel, exSharedAtDpc)
@@ -85,7 +85,7 @@ func ExAcquireSpinLockSharedAtDpcLevel(k *K, spinLock *EX_SPIN_LOCK) {
 // Ownership: none.
 // Rules: IRQL-002, IRQL-018, LOCK-003, LOCK-025.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquirespinlockexclusiveatdpclevel.md
+// Reference: wdm/nf-wdm-exacquirespinlockexclusiveatdpclevel.
 func ExAcquireSpinLockExclusiveAtDpcLevel(k *K, spinLock *EX_SPIN_LOCK) {
 	ke.Enter(k, ddi.ExAcquireSpinLockExclusiveAtDpcLevel)
 	spinLock.acquire(k, ddi.ExAcquireSpinLockExclusiveAtDpcLevel, exExclusiveAtDpc)
@@ -97,7 +97,7 @@ func ExAcquireSpinLockExclusiveAtDpcLevel(k *K, spinLock *EX_SPIN_LOCK) {
 // Ownership: none.
 // Rules: IRQL-002, IRQL-006, IRQL-016, LOCK-002, LOCK-005, LOCK-010, LOCK-025, LOCK-027.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreleasespinlockshared.md
+// Reference: wdm/nf-wdm-exreleasespinlockshared.
 func ExReleaseSpinLockShared(k *K, spinLock *EX_SPIN_LOCK, oldIrql KIRQL) {
 	spinLock.release(k, ddi.ExReleaseSpinLockShared, exShared, oldIrql)
 }
@@ -108,7 +108,7 @@ func ExReleaseSpinLockShared(k *K, spinLock *EX_SPIN_LOCK, oldIrql KIRQL) {
 // Ownership: none.
 // Rules: IRQL-002, IRQL-006, IRQL-016, LOCK-002, LOCK-005, LOCK-010, LOCK-025, LOCK-027.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreleasespinlockexclusive.md
+// Reference: wdm/nf-wdm-exreleasespinlockexclusive.
 func ExReleaseSpinLockExclusive(k *K, spinLock *EX_SPIN_LOCK, oldIrql KIRQL) {
 	spinLock.release(k, ddi.ExReleaseSpinLockExclusive, exExclusive, oldIrql)
 }
@@ -119,7 +119,7 @@ func ExReleaseSpinLockExclusive(k *K, spinLock *EX_SPIN_LOCK, oldIrql KIRQL) {
 // Ownership: none.
 // Rules: IRQL-002, LOCK-002, LOCK-005, LOCK-025, LOCK-027.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreleasespinlocksharedfromdpclevel.md
+// Reference: wdm/nf-wdm-exreleasespinlocksharedfromdpclevel.
 func ExReleaseSpinLockSharedFromDpcLevel(k *K, spinLock *EX_SPIN_LOCK) {
 	spinLock.release(k, ddi.ExReleaseSpinLockSharedFromDpcLevel, exSharedAtDpc, 0)
 }
@@ -130,7 +130,7 @@ func ExReleaseSpinLockSharedFromDpcLevel(k *K, spinLock *EX_SPIN_LOCK) {
 // Ownership: none.
 // Rules: IRQL-002, LOCK-002, LOCK-005, LOCK-025, LOCK-027.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreleasespinlockexclusivefromdpclevel.md
+// Reference: wdm/nf-wdm-exreleasespinlockexclusivefromdpclevel.
 func ExReleaseSpinLockExclusiveFromDpcLevel(k *K, spinLock *EX_SPIN_LOCK) {
 	spinLock.release(k, ddi.ExReleaseSpinLockExclusiveFromDpcLevel, exExclusiveAtDpc, 0)
 }
@@ -142,7 +142,7 @@ func ExReleaseSpinLockExclusiveFromDpcLevel(k *K, spinLock *EX_SPIN_LOCK) {
 // Ownership: none.
 // Rules: IRQL-001, IRQL-002, LOCK-002, LOCK-025.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-extryconvertsharedspinlockexclusive.md
+// Reference: wdm/nf-wdm-extryconvertsharedspinlockexclusive.
 func ExTryConvertSharedSpinLockExclusive(k *K, spinLock *EX_SPIN_LOCK) bool {
 	const d = ddi.ExTryConvertSharedSpinLockExclusive
 	ke.Enter(k, d)

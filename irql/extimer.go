@@ -16,7 +16,7 @@ import (
 // Ownership: timer is valid until the routine returns, even when it was deleted meanwhile.
 // Rules: IRQL-006, IRQL-007, IRQL-011, LOCK-008.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nc-wdm-ext_callback.md
+// Reference: wdm/nc-wdm-ext_callback.
 type EXT_CALLBACK func(k *K, timer *EX_TIMER, context any)
 
 // EXT_DELETE_CALLBACK is called when a system-allocated timer is gone.
@@ -25,7 +25,7 @@ type EXT_CALLBACK func(k *K, timer *EX_TIMER, context any)
 // Ownership: what context stands for is the routine's to free.
 // Rules: IRQL-006, IRQL-007, IRQL-011, LOCK-008.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nc-wdm-ext_delete_callback.md
+// Reference: wdm/nc-wdm-ext_delete_callback.
 type EXT_DELETE_CALLBACK func(k *K, context any)
 
 // Attributes of ExAllocateTimer, and a value for EXT_SET_PARAMETERS.
@@ -93,7 +93,7 @@ var (
 // Ownership: the caller deletes the timer with ExDeleteTimer.
 // Rules: IRQL-001, OBJ-007.
 // Not modelled: resolution and power states.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exallocatetimer.md
+// Reference: wdm/nf-wdm-exallocatetimer.
 func ExAllocateTimer(k *K, callback EXT_CALLBACK, callbackContext any, attributes uint32) *EX_TIMER {
 	const d = ddi.ExAllocateTimer
 	ke.Enter(k, d)
@@ -138,7 +138,7 @@ func timerRefused(k *K, attributes uint32) bool {
 // Ownership: parameters is written before return.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exinitializesettimerparameters.md
+// Reference: wdm/nf-wdm-exinitializesettimerparameters.
 func ExInitializeSetTimerParameters(k *K, parameters *EXT_SET_PARAMETERS) {
 	ke.Enter(k, ddi.ExInitializeSetTimerParameters)
 	*parameters = EXT_SET_PARAMETERS{}
@@ -150,7 +150,7 @@ func ExInitializeSetTimerParameters(k *K, parameters *EXT_SET_PARAMETERS) {
 // Ownership: parameters is written before return.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exinitializedeletetimerparameters.md
+// Reference: wdm/nf-wdm-exinitializedeletetimerparameters.
 func ExInitializeDeleteTimerParameters(k *K, parameters *EXT_DELETE_PARAMETERS) {
 	ke.Enter(k, ddi.ExInitializeDeleteTimerParameters)
 	*parameters = EXT_DELETE_PARAMETERS{}
@@ -164,7 +164,7 @@ func ExInitializeDeleteTimerParameters(k *K, parameters *EXT_DELETE_PARAMETERS) 
 // Ownership: the timer must not be deleted yet.
 // Rules: IRQL-001, OBJ-007.
 // Not modelled: NoWakeTolerance: the machine never sleeps.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exsettimer.md
+// Reference: wdm/nf-wdm-exsettimer.
 func ExSetTimer(k *K, timer *EX_TIMER, dueTime, period int64, parameters *EXT_SET_PARAMETERS) bool {
 	const d = ddi.ExSetTimer
 	ke.Enter(k, d)
@@ -198,7 +198,7 @@ func ExSetTimer(k *K, timer *EX_TIMER, dueTime, period int64, parameters *EXT_SE
 // Ownership: the timer must not be deleted yet.
 // Rules: IRQL-001, OBJ-007.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-excanceltimer.md
+// Reference: wdm/nf-wdm-excanceltimer.
 func ExCancelTimer(k *K, timer *EX_TIMER, parameters *EXT_CANCEL_PARAMETERS) bool {
 	const d = ddi.ExCancelTimer
 	ke.Enter(k, d)
@@ -218,7 +218,7 @@ func ExCancelTimer(k *K, timer *EX_TIMER, parameters *EXT_CANCEL_PARAMETERS) boo
 // Ownership: the timer is the system's.
 // Rules: IRQL-001, OBJ-007.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exdeletetimer.md
+// Reference: wdm/nf-wdm-exdeletetimer.
 func ExDeleteTimer(k *K, timer *EX_TIMER, cancel, wait bool, parameters *EXT_DELETE_PARAMETERS) bool {
 	const d = ddi.ExDeleteTimer
 	ke.Enter(k, d)

@@ -23,7 +23,7 @@ type KGUARDED_MUTEX struct{ ownedMutex }
 // Ownership: the mutex is the driver's; its memory must be nonpaged and outlive every waiter.
 // Rules: LOCK-007, OBJ-001, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exinitializefastmutex.md
+// Reference: wdm/nf-wdm-exinitializefastmutex.
 func ExInitializeFastMutex(k *K, mutex *FAST_MUTEX) {
 	mutex.initialiseLock(k, ddi.ExInitializeFastMutex, trace.FastMutex)
 }
@@ -34,7 +34,7 @@ func ExInitializeFastMutex(k *K, mutex *FAST_MUTEX) {
 // Ownership: none.
 // Rules: LOCK-003, LOCK-007, LOCK-016.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquirefastmutex.md
+// Reference: wdm/nf-wdm-exacquirefastmutex.
 func ExAcquireFastMutex(k *K, mutex *FAST_MUTEX) {
 	mutex.acquire(k, ddi.ExAcquireFastMutex, fastMutex, false)
 }
@@ -46,7 +46,7 @@ func ExAcquireFastMutex(k *K, mutex *FAST_MUTEX) {
 // Ownership: none.
 // Rules: LOCK-003, LOCK-007, LOCK-016.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-extrytoacquirefastmutex.md
+// Reference: wdm/nf-wdm-extrytoacquirefastmutex.
 func ExTryToAcquireFastMutex(k *K, mutex *FAST_MUTEX) bool {
 	return mutex.acquire(k, ddi.ExTryToAcquireFastMutex, fastMutex, true)
 }
@@ -57,7 +57,7 @@ func ExTryToAcquireFastMutex(k *K, mutex *FAST_MUTEX) bool {
 // Ownership: only the owner may release.
 // Rules: LOCK-004, LOCK-005, LOCK-006, LOCK-007, LOCK-016.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreleasefastmutex.md
+// Reference: wdm/nf-wdm-exreleasefastmutex.
 func ExReleaseFastMutex(k *K, mutex *FAST_MUTEX) {
 	mutex.release(k, ddi.ExReleaseFastMutex, fastMutex)
 }
@@ -69,7 +69,7 @@ func ExReleaseFastMutex(k *K, mutex *FAST_MUTEX) {
 // Ownership: none.
 // Rules: LOCK-003, LOCK-007, LOCK-016.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquirefastmutexunsafe.md
+// Reference: wdm/nf-wdm-exacquirefastmutexunsafe.
 func ExAcquireFastMutexUnsafe(k *K, mutex *FAST_MUTEX) {
 	mutex.acquire(k, ddi.ExAcquireFastMutexUnsafe, fastMutexUnsafe, false)
 }
@@ -80,7 +80,7 @@ func ExAcquireFastMutexUnsafe(k *K, mutex *FAST_MUTEX) {
 // Ownership: only the owner may release.
 // Rules: LOCK-004, LOCK-005, LOCK-006, LOCK-007, LOCK-016.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreleasefastmutexunsafe.md
+// Reference: wdm/nf-wdm-exreleasefastmutexunsafe.
 func ExReleaseFastMutexUnsafe(k *K, mutex *FAST_MUTEX) {
 	mutex.release(k, ddi.ExReleaseFastMutexUnsafe, fastMutexUnsafe)
 }
@@ -91,7 +91,7 @@ func ExReleaseFastMutexUnsafe(k *K, mutex *FAST_MUTEX) {
 // Ownership: the mutex is the driver's; its memory must be nonpaged and outlive every waiter.
 // Rules: LOCK-007, OBJ-001, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keinitializeguardedmutex.md
+// Reference: wdm/nf-wdm-keinitializeguardedmutex.
 func KeInitializeGuardedMutex(k *K, mutex *KGUARDED_MUTEX) {
 	mutex.initialiseLock(k, ddi.KeInitializeGuardedMutex, trace.GuardedMutex)
 }
@@ -102,7 +102,7 @@ func KeInitializeGuardedMutex(k *K, mutex *KGUARDED_MUTEX) {
 // Ownership: none.
 // Rules: LOCK-003, LOCK-007, LOCK-016.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquireguardedmutex.md
+// Reference: wdm/nf-wdm-keacquireguardedmutex.
 func KeAcquireGuardedMutex(k *K, mutex *KGUARDED_MUTEX) {
 	mutex.acquire(k, ddi.KeAcquireGuardedMutex, guardedMutex, false)
 }
@@ -114,7 +114,7 @@ func KeAcquireGuardedMutex(k *K, mutex *KGUARDED_MUTEX) {
 // Ownership: none.
 // Rules: LOCK-003, LOCK-007, LOCK-016.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-ketrytoacquireguardedmutex.md
+// Reference: wdm/nf-wdm-ketrytoacquireguardedmutex.
 func KeTryToAcquireGuardedMutex(k *K, mutex *KGUARDED_MUTEX) bool {
 	return mutex.acquire(k, ddi.KeTryToAcquireGuardedMutex, guardedMutex, true)
 }
@@ -125,7 +125,7 @@ func KeTryToAcquireGuardedMutex(k *K, mutex *KGUARDED_MUTEX) bool {
 // Ownership: only the owner may release.
 // Rules: LOCK-004, LOCK-005, LOCK-006, LOCK-007, LOCK-016.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleaseguardedmutex.md
+// Reference: wdm/nf-wdm-kereleaseguardedmutex.
 func KeReleaseGuardedMutex(k *K, mutex *KGUARDED_MUTEX) {
 	mutex.release(k, ddi.KeReleaseGuardedMutex, guardedMutex)
 }
@@ -136,7 +136,7 @@ func KeReleaseGuardedMutex(k *K, mutex *KGUARDED_MUTEX) {
 // Ownership: none.
 // Rules: LOCK-003, LOCK-007, LOCK-016.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquireguardedmutexunsafe.md
+// Reference: wdm/nf-wdm-keacquireguardedmutexunsafe.
 func KeAcquireGuardedMutexUnsafe(k *K, fastMutex *KGUARDED_MUTEX) {
 	fastMutex.acquire(k, ddi.KeAcquireGuardedMutexUnsafe, guardedMutexUnsafe, false)
 }
@@ -147,7 +147,7 @@ func KeAcquireGuardedMutexUnsafe(k *K, fastMutex *KGUARDED_MUTEX) {
 // Ownership: only the owner may release.
 // Rules: LOCK-004, LOCK-005, LOCK-006, LOCK-007, LOCK-016.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleaseguardedmutexunsafe.md
+// Reference: wdm/nf-wdm-kereleaseguardedmutexunsafe.
 func KeReleaseGuardedMutexUnsafe(k *K, fastMutex *KGUARDED_MUTEX) {
 	fastMutex.release(k, ddi.KeReleaseGuardedMutexUnsafe, guardedMutexUnsafe)
 }

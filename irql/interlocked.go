@@ -115,7 +115,7 @@ func interlocked[T int32 | int64](k *K, d ddi.ID, p any, step func(T) T) (before
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-interlockedincrement.md
+// Reference: wdm/nf-wdm-interlockedincrement.
 func InterlockedIncrement[P Interlocked32](k *K, addend P) int32 {
 	_, n := interlocked(k, ddi.InterlockedIncrement, addend, func(x int32) int32 { return x + 1 })
 	return n
@@ -127,7 +127,7 @@ func InterlockedIncrement[P Interlocked32](k *K, addend P) int32 {
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-interlockeddecrement.md
+// Reference: wdm/nf-wdm-interlockeddecrement.
 func InterlockedDecrement[P Interlocked32](k *K, addend P) int32 {
 	_, n := interlocked(k, ddi.InterlockedDecrement, addend, func(x int32) int32 { return x - 1 })
 	return n
@@ -139,7 +139,7 @@ func InterlockedDecrement[P Interlocked32](k *K, addend P) int32 {
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-interlockedexchange.md
+// Reference: wdm/nf-wdm-interlockedexchange.
 func InterlockedExchange[P Interlocked32](k *K, target P, value int32) int32 {
 	old, _ := interlocked(k, ddi.InterlockedExchange, target, func(int32) int32 { return value })
 	return old
@@ -151,7 +151,7 @@ func InterlockedExchange[P Interlocked32](k *K, target P, value int32) int32 {
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-interlockedexchangeadd.md
+// Reference: wdm/nf-wdm-interlockedexchangeadd.
 func InterlockedExchangeAdd[P Interlocked32](k *K, addend P, value int32) int32 {
 	old, _ := interlocked(k, ddi.InterlockedExchangeAdd, addend, func(x int32) int32 { return x + value })
 	return old
@@ -164,7 +164,7 @@ func InterlockedExchangeAdd[P Interlocked32](k *K, addend P, value int32) int32 
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-interlockedcompareexchange.md
+// Reference: wdm/nf-wdm-interlockedcompareexchange.
 func InterlockedCompareExchange[P Interlocked32](k *K, destination P, exchange, comperand int32) int32 {
 	old, _ := interlocked(k, ddi.InterlockedCompareExchange, destination, func(x int32) int32 {
 		if x == comperand {
@@ -181,7 +181,7 @@ func InterlockedCompareExchange[P Interlocked32](k *K, destination P, exchange, 
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-interlockedand.md
+// Reference: wdm/nf-wdm-interlockedand.
 func InterlockedAnd[P Interlocked32](k *K, destination P, value int32) int32 {
 	old, _ := interlocked(k, ddi.InterlockedAnd, destination, func(x int32) int32 { return x & value })
 	return old
@@ -193,7 +193,7 @@ func InterlockedAnd[P Interlocked32](k *K, destination P, value int32) int32 {
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-interlockedor.md
+// Reference: wdm/nf-wdm-interlockedor.
 func InterlockedOr[P Interlocked32](k *K, destination P, value int32) int32 {
 	old, _ := interlocked(k, ddi.InterlockedOr, destination, func(x int32) int32 { return x | value })
 	return old
@@ -205,7 +205,7 @@ func InterlockedOr[P Interlocked32](k *K, destination P, value int32) int32 {
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-interlockedxor.md
+// Reference: wdm/nf-wdm-interlockedxor.
 func InterlockedXor[P Interlocked32](k *K, destination P, value int32) int32 {
 	old, _ := interlocked(k, ddi.InterlockedXor, destination, func(x int32) int32 { return x ^ value })
 	return old
@@ -283,7 +283,7 @@ func InterlockedCompareExchange64[P Interlocked64](k *K, destination P, exchange
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-interlockedexchangepointer.md
+// Reference: wdm/nf-wdm-interlockedexchangepointer.
 func InterlockedExchangePointer[T any](k *K, target **T, value *T) *T {
 	return exchangePointer(k, target, value)
 }
@@ -309,7 +309,7 @@ func exchangePointer[T any](k *K, target **T, value *T) *T {
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-interlockedcompareexchangepointer.md
+// Reference: wdm/nf-wdm-interlockedcompareexchangepointer.
 func InterlockedCompareExchangePointer[T any](k *K, destination **T, exchange, comperand *T) *T {
 	return compareExchangePointer(k, destination, exchange, comperand)
 }

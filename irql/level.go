@@ -41,7 +41,7 @@ func (l KIRQL) String() string { return ke.LevelName(uint8(l)) }
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kegetcurrentirql.md
+// Reference: wdm/nf-wdm-kegetcurrentirql.
 func KeGetCurrentIrql(k *K) KIRQL {
 	ke.Enter(k, ddi.KeGetCurrentIrql)
 	return KIRQL(ke.IRQL(k))
@@ -53,7 +53,7 @@ func KeGetCurrentIrql(k *K) KIRQL {
 // Ownership: oldIrql is written before return.
 // Rules: IRQL-003.
 // Not modelled: interrupts, so levels above DISPATCH_LEVEL mask nothing more.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keraiseirql.md
+// Reference: wdm/nf-wdm-keraiseirql.
 func KeRaiseIrql(k *K, newIrql KIRQL, oldIrql *KIRQL) {
 	*oldIrql = raiseTo(k, ddi.KeRaiseIrql, newIrql)
 }
@@ -64,7 +64,7 @@ func KeRaiseIrql(k *K, newIrql KIRQL, oldIrql *KIRQL) {
 // Ownership: none.
 // Rules: IRQL-003.
 // Not modelled: interrupts, so levels above DISPATCH_LEVEL mask nothing more.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keraiseirql.md; declared in wdm.h
+// Reference: wdm/nf-wdm-keraiseirql; declared in wdm.h
 func KfRaiseIrql(k *K, newIrql KIRQL) KIRQL { return raiseTo(k, ddi.KfRaiseIrql, newIrql) }
 
 func raiseTo(k *K, d ddi.ID, level KIRQL) KIRQL {
@@ -86,7 +86,7 @@ func raiseTo(k *K, d ddi.ID, level KIRQL) KIRQL {
 // Ownership: none.
 // Rules: IRQL-001.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-keraiseirqltodpclevel.md
+// Reference: ntddk/nf-ntddk-keraiseirqltodpclevel.
 func KeRaiseIrqlToDpcLevel(k *K) KIRQL {
 	ke.Enter(k, ddi.KeRaiseIrqlToDpcLevel)
 	old := KIRQL(ke.IRQL(k))
@@ -123,7 +123,7 @@ func raise(k *K, d ddi.ID, level KIRQL) {
 // Ownership: none.
 // Rules: IRQL-004, IRQL-005, IRQL-006, IRQL-016.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kelowerirql.md
+// Reference: wdm/nf-wdm-kelowerirql.
 func KeLowerIrql(k *K, newIrql KIRQL) { lowerTo(k, ddi.KeLowerIrql, newIrql) }
 
 // KfLowerIrql is KeLowerIrql, which is a macro for it on some processors.
@@ -132,7 +132,7 @@ func KeLowerIrql(k *K, newIrql KIRQL) { lowerTo(k, ddi.KeLowerIrql, newIrql) }
 // Ownership: none.
 // Rules: IRQL-004, IRQL-005, IRQL-006, IRQL-016.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kelowerirql.md; declared in wdm.h
+// Reference: wdm/nf-wdm-kelowerirql; declared in wdm.h
 func KfLowerIrql(k *K, newIrql KIRQL) { lowerTo(k, ddi.KfLowerIrql, newIrql) }
 
 func lowerTo(k *K, d ddi.ID, level KIRQL) {
@@ -216,7 +216,7 @@ func levelArgs(sub string, now uint8, level KIRQL) [4]verify.Arg {
 // Ownership: none.
 // Rules: none.
 // Not modelled: processor groups.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-kegetcurrentprocessornumber.md
+// Reference: ntddk/nf-ntddk-kegetcurrentprocessornumber.
 func KeGetCurrentProcessorNumber(k *K) uint32 {
 	ke.Enter(k, ddi.KeGetCurrentProcessorNumber)
 	return uint32(ke.Processor(k))
@@ -229,7 +229,7 @@ func KeGetCurrentProcessorNumber(k *K) uint32 {
 // Ownership: none.
 // Rules: none.
 // Not modelled: processor groups.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-kequeryactiveprocessorcount.md
+// Reference: ntddk/nf-ntddk-kequeryactiveprocessorcount.
 func KeQueryActiveProcessorCount(k *K, activeProcessors *uint64) uint32 {
 	ke.Enter(k, ddi.KeQueryActiveProcessorCount)
 	n := ke.Of(k).Config().Processors
@@ -245,7 +245,7 @@ func KeQueryActiveProcessorCount(k *K, activeProcessors *uint64) uint32 {
 // Ownership: none.
 // Rules: IRQL-002.
 // Not modelled: the DPC watchdog, so the answer is always FALSE.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keshouldyieldprocessor.md
+// Reference: wdm/nf-wdm-keshouldyieldprocessor.
 func KeShouldYieldProcessor(k *K) bool {
 	ke.Enter(k, ddi.KeShouldYieldProcessor)
 	return false
@@ -258,7 +258,7 @@ func KeShouldYieldProcessor(k *K) bool {
 // Ownership: none.
 // Rules: IRQL-009, IRQL-010.
 // Not modelled: none.
-// Reference: windows-driver-docs-pr/devtest/wdm-pagedcode.md
+// Reference: devtest/wdm-pagedcode.
 func PAGED_CODE(k *K) {
 	ke.EnterAnyLevel(k, ddi.None)
 	if pagedRoutine(k) {

@@ -21,7 +21,7 @@ type KMUTANT = KMUTEX
 // Ownership: the mutant is the driver's; its memory must be nonpaged and outlive every waiter.
 // Rules: LOCK-007, OBJ-001, POOL-026.
 // Not modelled: that a callback returns while its thread owns a mutant is no finding.
-// Reference: wdk-ddi-src/content/ntifs/nf-ntifs-keinitializemutant.md
+// Reference: ntifs/nf-ntifs-keinitializemutant.
 func KeInitializeMutant(k *K, mutant *KMUTANT, initialOwner bool) {
 	const d = ddi.KeInitializeMutant
 	ke.Enter(k, d)
@@ -41,7 +41,7 @@ func KeInitializeMutant(k *K, mutant *KMUTANT, initialOwner bool) {
 // Ownership: none.
 // Rules: LOCK-007, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntifs/nf-ntifs-kereadstatemutant.md
+// Reference: ntifs/nf-ntifs-kereadstatemutant.
 func KeReadStateMutant(k *K, mutant *KMUTANT) int32 {
 	return readState(k, &mutant.header, ddi.KeReadStateMutant, verify.LOCK_007)
 }
@@ -55,7 +55,7 @@ func KeReadStateMutant(k *K, mutant *KMUTANT) int32 {
 // Ownership: only the owner may release.
 // Rules: IRQL-013, LOCK-005, LOCK-007, LOCK-017, POOL-026.
 // Not modelled: increment; the raised IRQL that wait = TRUE returns at.
-// Reference: wdk-ddi-src/content/ntifs/nf-ntifs-kereleasemutant.md
+// Reference: ntifs/nf-ntifs-kereleasemutant.
 func KeReleaseMutant(k *K, mutant *KMUTANT, increment KPRIORITY, abandoned, wait bool) int32 {
 	const d = ddi.KeReleaseMutant
 	ke.Enter(k, d)

@@ -37,7 +37,7 @@ func (m *KMUTEX) StackGone(k *K) {
 // Ownership: the mutex is the driver's; its memory must be nonpaged and outlive every waiter.
 // Rules: LOCK-007, OBJ-001, POOL-026.
 // Not modelled: level.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keinitializemutex.md
+// Reference: wdm/nf-wdm-keinitializemutex.
 func KeInitializeMutex(k *K, mutex *KMUTEX, level uint32) {
 	ke.Enter(k, ddi.KeInitializeMutex)
 	if mutex.fresh(k) && mutex.o.Waiters() == 0 {
@@ -54,7 +54,7 @@ func KeInitializeMutex(k *K, mutex *KMUTEX, level uint32) {
 // Ownership: only the owner may release.
 // Rules: IRQL-013, LOCK-005, LOCK-007, LOCK-017, POOL-026.
 // Not modelled: boosts; the raised IRQL that wait = TRUE returns at.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleasemutex.md
+// Reference: wdm/nf-wdm-kereleasemutex.
 func KeReleaseMutex(k *K, mutex *KMUTEX, wait bool) int32 {
 	ke.Enter(k, ddi.KeReleaseMutex)
 	if wait && ke.IRQL(k) > ke.APC {
@@ -94,7 +94,7 @@ func reportMutexOrder(k *K, d ddi.ID, id trace.ID) {
 // Ownership: none.
 // Rules: LOCK-007, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereadstatemutex.md
+// Reference: wdm/nf-wdm-kereadstatemutex.
 func KeReadStateMutex(k *K, mutex *KMUTEX) int32 {
 	return readState(k, &mutex.header, ddi.KeReadStateMutex, verify.LOCK_007)
 }

@@ -56,7 +56,7 @@ func (s *machine) systemProcess(m *ke.Machine) *KPROCESS {
 // Ownership: ObDereferenceObject.
 // Rules: IRQL-001.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntifs/nf-ntifs-pslookupprocessbyprocessid.md
+// Reference: ntifs/nf-ntifs-pslookupprocessbyprocessid.
 func PsLookupProcessByProcessId(k *K, processId HANDLE, process **KPROCESS) ntstatus.NTSTATUS {
 	const d = ddi.PsLookupProcessByProcessId
 	ke.Enter(k, d)
@@ -94,7 +94,7 @@ func findProcess(k *K, id HANDLE) *KPROCESS {
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-psgetprocessid.md
+// Reference: ntddk/nf-ntddk-psgetprocessid.
 func PsGetProcessId(k *K, process *KPROCESS) HANDLE {
 	ke.Enter(k, ddi.PsGetProcessId)
 	return HANDLE(process.p.PID)
@@ -107,7 +107,7 @@ func PsGetProcessId(k *K, process *KPROCESS) HANDLE {
 // Ownership: ObDereferenceObject.
 // Rules: IRQL-001.
 // Not modelled: threads that have ended and are still referred to.
-// Reference: wdk-ddi-src/content/ntifs/nf-ntifs-pslookupthreadbythreadid.md
+// Reference: ntifs/nf-ntifs-pslookupthreadbythreadid.
 func PsLookupThreadByThreadId(k *K, threadId HANDLE, thread **KTHREAD) ntstatus.NTSTATUS {
 	const d = ddi.PsLookupThreadByThreadId
 	ke.Enter(k, d)
@@ -131,7 +131,7 @@ func PsLookupThreadByThreadId(k *K, threadId HANDLE, thread **KTHREAD) ntstatus.
 // Ownership: none.
 // Rules: IRQL-001.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-psgetthreadid.md
+// Reference: ntddk/nf-ntddk-psgetthreadid.
 func PsGetThreadId(k *K, thread *KTHREAD) HANDLE {
 	ke.Enter(k, ddi.PsGetThreadId)
 	return HANDLE(thread.t.TID)
@@ -143,7 +143,7 @@ func PsGetThreadId(k *K, thread *KTHREAD) HANDLE {
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-psgetthreadprocessid.md
+// Reference: ntddk/nf-ntddk-psgetthreadprocessid.
 func PsGetThreadProcessId(k *K, thread *KTHREAD) HANDLE {
 	ke.Enter(k, ddi.PsGetThreadProcessId)
 	return HANDLE(ke.PIDOf(thread.t.Process))
@@ -155,7 +155,7 @@ func PsGetThreadProcessId(k *K, thread *KTHREAD) HANDLE {
 // Ownership: none.
 // Rules: IRQL-001.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntifs/nf-ntifs-psissystemthread.md
+// Reference: ntifs/nf-ntifs-psissystemthread.
 func PsIsSystemThread(k *K, thread *KTHREAD) bool {
 	ke.Enter(k, ddi.PsIsSystemThread)
 	return thread.t.Process == nil
@@ -167,7 +167,7 @@ func PsIsSystemThread(k *K, thread *KTHREAD) bool {
 // Ownership: none.
 // Rules: IRQL-001.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntifs/nf-ntifs-psisthreadterminating.md
+// Reference: ntifs/nf-ntifs-psisthreadterminating.
 func PsIsThreadTerminating(k *K, thread *KTHREAD) bool {
 	ke.Enter(k, ddi.PsIsThreadTerminating)
 	ke.Point(k, ke.Use{Obj: thread.t.ID, How: ke.R})

@@ -36,7 +36,7 @@ func (l *EX_PUSH_LOCK) StackGone(k *K) {
 // Ownership: the lock is the driver's; its memory must outlive every holder.
 // Rules: LOCK-007, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exinitializepushlock.md
+// Reference: wdm/nf-wdm-exinitializepushlock.
 func ExInitializePushLock(k *K, pushLock *EX_PUSH_LOCK) {
 	const d = ddi.ExInitializePushLock
 	ke.Enter(k, d)
@@ -54,7 +54,7 @@ func ExInitializePushLock(k *K, pushLock *EX_PUSH_LOCK) {
 // Ownership: none.
 // Rules: LOCK-003, LOCK-007, LOCK-023.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquirepushlockexclusive.md
+// Reference: wdm/nf-wdm-exacquirepushlockexclusive.
 func ExAcquirePushLockExclusive(k *K, lock *EX_PUSH_LOCK) {
 	lock.acquire(k, ddi.ExAcquirePushLockExclusive, ke.WantExclusive, pushExclusive)
 }
@@ -66,7 +66,7 @@ func ExAcquirePushLockExclusive(k *K, lock *EX_PUSH_LOCK) {
 // Ownership: none.
 // Rules: LOCK-003, LOCK-007, LOCK-023.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquirepushlockshared.md
+// Reference: wdm/nf-wdm-exacquirepushlockshared.
 func ExAcquirePushLockShared(k *K, lock *EX_PUSH_LOCK) {
 	// INFERRED from resources, to which the documentation likens push locks.
 	lock.acquire(k, ddi.ExAcquirePushLockShared, ke.WantShared, pushShared)
@@ -78,7 +78,7 @@ func ExAcquirePushLockShared(k *K, lock *EX_PUSH_LOCK) {
 // Ownership: the thread must hold the lock.
 // Rules: LOCK-005, LOCK-006, LOCK-007, LOCK-023.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreleasepushlockexclusive.md
+// Reference: wdm/nf-wdm-exreleasepushlockexclusive.
 func ExReleasePushLockExclusive(k *K, lock *EX_PUSH_LOCK) {
 	lock.release(k, ddi.ExReleasePushLockExclusive, pushExclusive)
 }
@@ -89,7 +89,7 @@ func ExReleasePushLockExclusive(k *K, lock *EX_PUSH_LOCK) {
 // Ownership: the thread must hold the lock.
 // Rules: LOCK-005, LOCK-006, LOCK-007, LOCK-023.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreleasepushlockshared.md
+// Reference: wdm/nf-wdm-exreleasepushlockshared.
 func ExReleasePushLockShared(k *K, lock *EX_PUSH_LOCK) {
 	lock.release(k, ddi.ExReleasePushLockShared, pushShared)
 }

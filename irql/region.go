@@ -15,7 +15,7 @@ import (
 // Ownership: none.
 // Rules: IRQL-014, IRQL-020, LOCK-019.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-keentercriticalregion.md
+// Reference: ntddk/nf-ntddk-keentercriticalregion.
 func KeEnterCriticalRegion(k *K) { enterRegion(k, ddi.KeEnterCriticalRegion, false) }
 
 // KeLeaveCriticalRegion leaves the innermost critical region.
@@ -24,7 +24,7 @@ func KeEnterCriticalRegion(k *K) { enterRegion(k, ddi.KeEnterCriticalRegion, fal
 // Ownership: none.
 // Rules: IRQL-014, LOCK-019.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-keleavecriticalregion.md
+// Reference: ntddk/nf-ntddk-keleavecriticalregion.
 func KeLeaveCriticalRegion(k *K) { leaveRegion(k, ddi.KeLeaveCriticalRegion, false) }
 
 // KeEnterGuardedRegion keeps all APCs from the calling thread, those that end its IRPs as well. Regions
@@ -34,7 +34,7 @@ func KeLeaveCriticalRegion(k *K) { leaveRegion(k, ddi.KeLeaveCriticalRegion, fal
 // Ownership: none.
 // Rules: IRQL-014, IRQL-020, LOCK-019.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-keenterguardedregion.md
+// Reference: ntddk/nf-ntddk-keenterguardedregion.
 func KeEnterGuardedRegion(k *K) { enterRegion(k, ddi.KeEnterGuardedRegion, true) }
 
 // KeLeaveGuardedRegion leaves the innermost guarded region; APCs that wait are delivered.
@@ -43,7 +43,7 @@ func KeEnterGuardedRegion(k *K) { enterRegion(k, ddi.KeEnterGuardedRegion, true)
 // Ownership: none.
 // Rules: IRQL-014, LOCK-019.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-keleaveguardedregion.md
+// Reference: ntddk/nf-ntddk-keleaveguardedregion.
 func KeLeaveGuardedRegion(k *K) { leaveRegion(k, ddi.KeLeaveGuardedRegion, true) }
 
 func enterRegion(k *K, d ddi.ID, guarded bool) {
@@ -104,7 +104,7 @@ func checkRegionLevel(k *K, d ddi.ID, guarded bool) {
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-keareapcsdisabled.md
+// Reference: ntddk/nf-ntddk-keareapcsdisabled.
 func KeAreApcsDisabled(k *K) bool {
 	ke.Enter(k, ddi.KeAreApcsDisabled)
 	kernel, special := ke.APCState(k)
@@ -118,7 +118,7 @@ func KeAreApcsDisabled(k *K) bool {
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keareallapcsdisabled.md
+// Reference: wdm/nf-wdm-keareallapcsdisabled.
 func KeAreAllApcsDisabled(k *K) bool {
 	ke.Enter(k, ddi.KeAreAllApcsDisabled)
 	_, special := ke.APCState(k)

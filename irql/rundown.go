@@ -53,7 +53,7 @@ func (r *EX_RUNDOWN_REF) misuse(k *K, headline, fix string) {
 // Ownership: the object is the driver's; it must outlive every user and the wait.
 // Rules: LOCK-007, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exinitializerundownprotection.md
+// Reference: wdm/nf-wdm-exinitializerundownprotection.
 func ExInitializeRundownProtection(k *K, runRef *EX_RUNDOWN_REF) {
 	InitializeRundown(k, ddi.ExInitializeRundownProtection, runRef)
 }
@@ -75,7 +75,7 @@ func InitializeRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 // Ownership: after FALSE the protected object must not be touched.
 // Rules: LOCK-007, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquirerundownprotection.md
+// Reference: wdm/nf-wdm-exacquirerundownprotection.
 func ExAcquireRundownProtection(k *K, runRef *EX_RUNDOWN_REF) bool {
 	return AcquireRundown(k, ddi.ExAcquireRundownProtection, runRef, 1)
 }
@@ -87,7 +87,7 @@ func ExAcquireRundownProtection(k *K, runRef *EX_RUNDOWN_REF) bool {
 // Ownership: after FALSE the protected object must not be touched.
 // Rules: LOCK-007, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exacquirerundownprotectionex.md
+// Reference: wdm/nf-wdm-exacquirerundownprotectionex.
 func ExAcquireRundownProtectionEx(k *K, runRef *EX_RUNDOWN_REF, count uint32) bool {
 	return AcquireRundown(k, ddi.ExAcquireRundownProtectionEx, runRef, count)
 }
@@ -112,7 +112,7 @@ func AcquireRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF, count uint32) bool {
 // Ownership: the caller may not touch the protected object any more.
 // Rules: LOCK-007, LOCK-022, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreleaserundownprotection.md
+// Reference: wdm/nf-wdm-exreleaserundownprotection.
 func ExReleaseRundownProtection(k *K, runRef *EX_RUNDOWN_REF) {
 	ReleaseRundown(k, ddi.ExReleaseRundownProtection, runRef, 1)
 }
@@ -123,7 +123,7 @@ func ExReleaseRundownProtection(k *K, runRef *EX_RUNDOWN_REF) {
 // Ownership: the caller may not touch the protected object any more.
 // Rules: LOCK-007, LOCK-022, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreleaserundownprotectionex.md
+// Reference: wdm/nf-wdm-exreleaserundownprotectionex.
 func ExReleaseRundownProtectionEx(k *K, runRef *EX_RUNDOWN_REF, count uint32) {
 	ReleaseRundown(k, ddi.ExReleaseRundownProtectionEx, runRef, count)
 }
@@ -157,7 +157,7 @@ func ReleaseRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF, count uint32) {
 // Ownership: afterwards the protected object is the caller's alone.
 // Rules: LOCK-007, LOCK-022, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exwaitforrundownprotectionrelease.md
+// Reference: wdm/nf-wdm-exwaitforrundownprotectionrelease.
 func ExWaitForRundownProtectionRelease(k *K, runRef *EX_RUNDOWN_REF) {
 	WaitForRundown(k, ddi.ExWaitForRundownProtectionRelease, runRef)
 }
@@ -192,7 +192,7 @@ func WaitForRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 // Ownership: nobody may use the object meanwhile.
 // Rules: LOCK-007, LOCK-022, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exreinitializerundownprotection.md
+// Reference: wdm/nf-wdm-exreinitializerundownprotection.
 func ExReInitializeRundownProtection(k *K, runRef *EX_RUNDOWN_REF) {
 	ReinitializeRundown(k, ddi.ExReInitializeRundownProtection, runRef)
 }
@@ -216,7 +216,7 @@ func ReinitializeRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 // Ownership: afterwards the protected object is the caller's alone.
 // Rules: LOCK-007, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-exrundowncompleted.md
+// Reference: wdm/nf-wdm-exrundowncompleted.
 func ExRundownCompleted(k *K, runRef *EX_RUNDOWN_REF) {
 	CompleteRundown(k, ddi.ExRundownCompleted, runRef)
 }

@@ -19,7 +19,7 @@ type KSEMAPHORE struct{ header }
 // Ownership: the semaphore is the driver's; its memory must be nonpaged and outlive every waiter.
 // Rules: IRQL-001, OBJ-001, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keinitializesemaphore.md
+// Reference: wdm/nf-wdm-keinitializesemaphore.
 func KeInitializeSemaphore(k *K, semaphore *KSEMAPHORE, count, limit int32) {
 	ke.Enter(k, ddi.KeInitializeSemaphore)
 	semaphore.initialise(k, ddi.KeInitializeSemaphore, trace.Semaphore, ke.SemaphoreObject, count)
@@ -34,7 +34,7 @@ func KeInitializeSemaphore(k *K, semaphore *KSEMAPHORE, count, limit int32) {
 // Ownership: none.
 // Rules: LOCK-024, IRQL-001, IRQL-013, OBJ-001, POOL-026.
 // Not modelled: increment; the raised IRQL that wait = TRUE returns at.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleasesemaphore.md
+// Reference: wdm/nf-wdm-kereleasesemaphore.
 func KeReleaseSemaphore(k *K, semaphore *KSEMAPHORE, increment KPRIORITY, adjustment int32, wait bool) int32 {
 	ke.Enter(k, ddi.KeReleaseSemaphore)
 	if wait && ke.IRQL(k) > ke.Passive {
@@ -75,7 +75,7 @@ func reportWaitFlag(k *K, d ddi.ID, limit uint8) {
 // Ownership: none.
 // Rules: OBJ-001, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereadstatesemaphore.md
+// Reference: wdm/nf-wdm-kereadstatesemaphore.
 func KeReadStateSemaphore(k *K, semaphore *KSEMAPHORE) int32 {
 	return readState(k, &semaphore.header, ddi.KeReadStateSemaphore, verify.OBJ_001)
 }

@@ -21,7 +21,7 @@ func KeAcquireSpinLockRaiseToSynch(k *K, spinLock *KSPIN_LOCK) KIRQL {
 // Ownership: none.
 // Rules: LOCK-001, LOCK-003, LOCK-007, LOCK-012.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquirespinlockfordpc.md
+// Reference: wdm/nf-wdm-keacquirespinlockfordpc.
 func KeAcquireSpinLockForDpc(k *K, spinLock *KSPIN_LOCK) KIRQL {
 	return acquireRaising(k, spinLock, ddi.KeAcquireSpinLockForDpc, spinForDpc)
 }
@@ -32,7 +32,7 @@ func KeAcquireSpinLockForDpc(k *K, spinLock *KSPIN_LOCK) KIRQL {
 // Ownership: none.
 // Rules: LOCK-002, LOCK-005, LOCK-006, LOCK-009, LOCK-010, LOCK-027, IRQL-006, IRQL-016.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleasespinlockfordpc.md
+// Reference: wdm/nf-wdm-kereleasespinlockfordpc.
 func KeReleaseSpinLockForDpc(k *K, spinLock *KSPIN_LOCK, oldIrql KIRQL) {
 	releaseSpin(k, spinLock, ddi.KeReleaseSpinLockForDpc, spinForDpc, oldIrql, nil)
 }
@@ -44,7 +44,7 @@ func KeReleaseSpinLockForDpc(k *K, spinLock *KSPIN_LOCK, oldIrql KIRQL) {
 // Ownership: lockHandle belongs to this acquisition until the release.
 // Rules: LOCK-001, LOCK-003, LOCK-007, LOCK-012, LOCK-028.
 // Not modelled: the queue: who of several waiters comes first is a choice.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquireinstackqueuedspinlockfordpc.md
+// Reference: wdm/nf-wdm-keacquireinstackqueuedspinlockfordpc.
 func KeAcquireInStackQueuedSpinLockForDpc(k *K, spinLock *KSPIN_LOCK, lockHandle *KLOCK_QUEUE_HANDLE) {
 	acquireQueued(k, spinLock, ddi.KeAcquireInStackQueuedSpinLockForDpc, spinQueuedForDpc, lockHandle)
 }
@@ -55,7 +55,7 @@ func KeAcquireInStackQueuedSpinLockForDpc(k *K, spinLock *KSPIN_LOCK, lockHandle
 // Ownership: lockHandle is free again.
 // Rules: LOCK-002, LOCK-005, LOCK-006, LOCK-009, LOCK-027, IRQL-006.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleaseinstackqueuedspinlockfordpc.md
+// Reference: wdm/nf-wdm-kereleaseinstackqueuedspinlockfordpc.
 func KeReleaseInStackQueuedSpinLockForDpc(k *K, lockHandle *KLOCK_QUEUE_HANDLE) {
 	const d = ddi.KeReleaseInStackQueuedSpinLockForDpc
 	releaseSpin(k, lockHandle.lock, d, spinQueuedForDpc, lockHandle.old, lockHandle)

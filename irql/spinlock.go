@@ -84,7 +84,7 @@ type KLOCK_QUEUE_HANDLE struct {
 // Ownership: the lock is the driver's; its memory must be nonpaged and outlive every holder.
 // Rules: LOCK-007.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keinitializespinlock.md
+// Reference: wdm/nf-wdm-keinitializespinlock.
 func KeInitializeSpinLock(k *K, spinLock *KSPIN_LOCK) {
 	ke.Enter(k, ddi.KeInitializeSpinLock)
 	if spinLock.fresh(k) {
@@ -115,7 +115,7 @@ func reportLockAgain(k *K, d ddi.ID, r *resident, held bool) {
 // Ownership: oldIrql is written once the lock is taken.
 // Rules: LOCK-001, LOCK-003, LOCK-007, LOCK-012.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquirespinlock.md
+// Reference: wdm/nf-wdm-keacquirespinlock.
 func KeAcquireSpinLock(k *K, spinLock *KSPIN_LOCK, oldIrql *KIRQL) {
 	*oldIrql = acquireRaising(k, spinLock, ddi.KeAcquireSpinLock, spinRaise)
 }
@@ -126,7 +126,7 @@ func KeAcquireSpinLock(k *K, spinLock *KSPIN_LOCK, oldIrql *KIRQL) {
 // Ownership: none.
 // Rules: LOCK-001, LOCK-003, LOCK-007, LOCK-012.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquirespinlockraisetodpc.md
+// Reference: wdm/nf-wdm-keacquirespinlockraisetodpc.
 func KeAcquireSpinLockRaiseToDpc(k *K, spinLock *KSPIN_LOCK) KIRQL {
 	return acquireRaising(k, spinLock, ddi.KeAcquireSpinLockRaiseToDpc, spinRaise)
 }
@@ -137,7 +137,7 @@ func KeAcquireSpinLockRaiseToDpc(k *K, spinLock *KSPIN_LOCK) KIRQL {
 // Ownership: none.
 // Rules: LOCK-002, LOCK-005, LOCK-006, LOCK-009, LOCK-010, LOCK-027, IRQL-006, IRQL-016.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleasespinlock.md
+// Reference: wdm/nf-wdm-kereleasespinlock.
 func KeReleaseSpinLock(k *K, spinLock *KSPIN_LOCK, newIrql KIRQL) {
 	releaseSpin(k, spinLock, ddi.KeReleaseSpinLock, spinRaise, newIrql, nil)
 }
@@ -148,7 +148,7 @@ func KeReleaseSpinLock(k *K, spinLock *KSPIN_LOCK, newIrql KIRQL) {
 // Ownership: none.
 // Rules: LOCK-001, LOCK-003, LOCK-007, LOCK-011.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquirespinlockatdpclevel.md
+// Reference: wdm/nf-wdm-keacquirespinlockatdpclevel.
 func KeAcquireSpinLockAtDpcLevel(k *K, spinLock *KSPIN_LOCK) {
 	acquireAtDpc(k, spinLock, ddi.KeAcquireSpinLockAtDpcLevel, spinAtDpc)
 }
@@ -159,7 +159,7 @@ func KeAcquireSpinLockAtDpcLevel(k *K, spinLock *KSPIN_LOCK) {
 // Ownership: none.
 // Rules: LOCK-002, LOCK-005, LOCK-006, LOCK-011, LOCK-027.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleasespinlockfromdpclevel.md
+// Reference: wdm/nf-wdm-kereleasespinlockfromdpclevel.
 func KeReleaseSpinLockFromDpcLevel(k *K, spinLock *KSPIN_LOCK) {
 	releaseSpin(k, spinLock, ddi.KeReleaseSpinLockFromDpcLevel, spinAtDpc, 0, nil)
 }
@@ -171,7 +171,7 @@ func KeReleaseSpinLockFromDpcLevel(k *K, spinLock *KSPIN_LOCK) {
 // Ownership: none.
 // Rules: LOCK-007, LOCK-011.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-ketrytoacquirespinlockatdpclevel.md
+// Reference: wdm/nf-wdm-ketrytoacquirespinlockatdpclevel.
 func KeTryToAcquireSpinLockAtDpcLevel(k *K, spinLock *KSPIN_LOCK) bool {
 	const d = ddi.KeTryToAcquireSpinLockAtDpcLevel
 	ke.EnterAnyLevel(k, d)
@@ -191,7 +191,7 @@ func KeTryToAcquireSpinLockAtDpcLevel(k *K, spinLock *KSPIN_LOCK) bool {
 // Ownership: none.
 // Rules: LOCK-007.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-ketestspinlock.md
+// Reference: wdm/nf-wdm-ketestspinlock.
 func KeTestSpinLock(k *K, spinLock *KSPIN_LOCK) bool {
 	ke.Enter(k, ddi.KeTestSpinLock)
 	spinLock.usable(k, ddi.KeTestSpinLock, verify.LOCK_007)
@@ -205,7 +205,7 @@ func KeTestSpinLock(k *K, spinLock *KSPIN_LOCK) bool {
 // Ownership: lockHandle belongs to this acquisition until the release.
 // Rules: LOCK-001, LOCK-003, LOCK-007, LOCK-012, LOCK-028.
 // Not modelled: the queue: who of several waiters comes first is a choice.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquireinstackqueuedspinlock.md
+// Reference: wdm/nf-wdm-keacquireinstackqueuedspinlock.
 func KeAcquireInStackQueuedSpinLock(k *K, spinLock *KSPIN_LOCK, lockHandle *KLOCK_QUEUE_HANDLE) {
 	const d = ddi.KeAcquireInStackQueuedSpinLock
 	acquireQueued(k, spinLock, d, spinQueued, lockHandle)
@@ -217,7 +217,7 @@ func KeAcquireInStackQueuedSpinLock(k *K, spinLock *KSPIN_LOCK, lockHandle *KLOC
 // Ownership: lockHandle is free again.
 // Rules: LOCK-002, LOCK-005, LOCK-006, LOCK-009, LOCK-027, IRQL-006.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleaseinstackqueuedspinlock.md
+// Reference: wdm/nf-wdm-kereleaseinstackqueuedspinlock.
 func KeReleaseInStackQueuedSpinLock(k *K, lockHandle *KLOCK_QUEUE_HANDLE) {
 	releaseSpin(k, lockHandle.lock, ddi.KeReleaseInStackQueuedSpinLock, spinQueued, lockHandle.old,
 		lockHandle)
@@ -230,7 +230,7 @@ func KeReleaseInStackQueuedSpinLock(k *K, lockHandle *KLOCK_QUEUE_HANDLE) {
 // Ownership: lockHandle belongs to this acquisition until the release.
 // Rules: LOCK-001, LOCK-003, LOCK-007, LOCK-011, LOCK-028.
 // Not modelled: the queue: who of several waiters comes first is a choice.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel.md
+// Reference: wdm/nf-wdm-keacquireinstackqueuedspinlockatdpclevel.
 func KeAcquireInStackQueuedSpinLockAtDpcLevel(k *K, spinLock *KSPIN_LOCK, lockHandle *KLOCK_QUEUE_HANDLE) {
 	const d = ddi.KeAcquireInStackQueuedSpinLockAtDpcLevel
 	ke.EnterAnyLevel(k, d)
@@ -245,7 +245,7 @@ func KeAcquireInStackQueuedSpinLockAtDpcLevel(k *K, spinLock *KSPIN_LOCK, lockHa
 // Ownership: lockHandle is free again.
 // Rules: LOCK-002, LOCK-005, LOCK-006, LOCK-011, LOCK-027.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereleaseinstackqueuedspinlockfromdpclevel.md
+// Reference: wdm/nf-wdm-kereleaseinstackqueuedspinlockfromdpclevel.
 func KeReleaseInStackQueuedSpinLockFromDpcLevel(k *K, lockHandle *KLOCK_QUEUE_HANDLE) {
 	const d = ddi.KeReleaseInStackQueuedSpinLockFromDpcLevel
 	releaseSpin(k, lockHandle.lock, d, spinQueuedAtDpc, 0, lockHandle)

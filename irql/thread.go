@@ -16,7 +16,7 @@ import (
 // Ownership: the thread object stays until the last reference to it is gone.
 // Rules: IRQL-007, IRQL-020, LOCK-008, LOCK-015.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nc-wdm-kstart_routine.md
+// Reference: wdm/nc-wdm-kstart_routine.
 type KSTART_ROUTINE func(k *K, startContext any)
 
 // CLIENT_ID names a thread and its process.
@@ -82,7 +82,7 @@ var siteThread = ke.Site{Name: "fault/PsCreateSystemThread", Alts: []string{"suc
 // Ownership: the caller closes the handle; the routine must have ended before the driver is unloaded.
 // Rules: IRQL-001, LOCK-008, LOCK-015, IRQL-007, IRQL-020.
 // Not modelled: threads of other processes, objectAttributes.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-pscreatesystemthread.md
+// Reference: wdm/nf-wdm-pscreatesystemthread.
 func PsCreateSystemThread(k *K, threadHandle *HANDLE, desiredAccess uint32, objectAttributes any,
 	processHandle HANDLE, clientId *CLIENT_ID, startRoutine KSTART_ROUTINE,
 	startContext any) ntstatus.NTSTATUS {
@@ -125,7 +125,7 @@ func PsCreateSystemThread(k *K, threadHandle *HANDLE, desiredAccess uint32, obje
 // Ownership: none.
 // Rules: IRQL-001, IRQL-020, LOCK-008, LOCK-015, OBJ-010.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-psterminatesystemthread.md
+// Reference: wdm/nf-wdm-psterminatesystemthread.
 func PsTerminateSystemThread(k *K, exitStatus ntstatus.NTSTATUS) ntstatus.NTSTATUS {
 	const d = ddi.PsTerminateSystemThread
 	ke.Enter(k, d)
@@ -156,7 +156,7 @@ func PsTerminateSystemThread(k *K, exitStatus ntstatus.NTSTATUS) ntstatus.NTSTAT
 // Ownership: the object is not referenced.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kegetcurrentthread.md
+// Reference: wdm/nf-wdm-kegetcurrentthread.
 func KeGetCurrentThread(k *K) *KTHREAD {
 	ke.Enter(k, ddi.KeGetCurrentThread)
 	return threadOf(k)
@@ -168,7 +168,7 @@ func KeGetCurrentThread(k *K) *KTHREAD {
 // Ownership: the object is not referenced.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-psgetcurrentthread.md
+// Reference: ntddk/nf-ntddk-psgetcurrentthread.
 func PsGetCurrentThread(k *K) *KTHREAD {
 	ke.Enter(k, ddi.PsGetCurrentThread)
 	return threadOf(k)
@@ -180,7 +180,7 @@ func PsGetCurrentThread(k *K) *KTHREAD {
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-psgetcurrentthreadid.md
+// Reference: ntddk/nf-ntddk-psgetcurrentthreadid.
 func PsGetCurrentThreadId(k *K) HANDLE {
 	ke.Enter(k, ddi.PsGetCurrentThreadId)
 	return HANDLE(ke.ThreadOf(k).TID)
@@ -192,7 +192,7 @@ func PsGetCurrentThreadId(k *K) HANDLE {
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-psgetcurrentprocessid.md
+// Reference: ntddk/nf-ntddk-psgetcurrentprocessid.
 func PsGetCurrentProcessId(k *K) HANDLE {
 	ke.Enter(k, ddi.PsGetCurrentProcessId)
 	return HANDLE(ke.PIDOf(ke.ThreadOf(k).Process))
@@ -204,7 +204,7 @@ func PsGetCurrentProcessId(k *K) HANDLE {
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-psgetthreadexitstatus.md
+// Reference: ntddk/nf-ntddk-psgetthreadexitstatus.
 func PsGetThreadExitStatus(k *K, thread *KTHREAD) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.PsGetThreadExitStatus)
 	ke.Point(k, ke.Use{Obj: thread.t.ID, How: ke.R})

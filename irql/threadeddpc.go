@@ -31,7 +31,7 @@ type threadedRun struct{ dpc *KDPC }
 // Ownership: the DPC is the driver's; its memory must be nonpaged and outlive every run of the routine.
 // Rules: OBJ-008, POOL-026.
 // Not modelled: priorities; that the threaded DPCs of one processor follow each other.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keinitializethreadeddpc.md
+// Reference: wdm/nf-wdm-keinitializethreadeddpc.
 func KeInitializeThreadedDpc(k *K, dpc *KDPC, deferredRoutine KDEFERRED_ROUTINE, deferredContext any) {
 	dpc.initialise(k, ddi.KeInitializeThreadedDpc, deferredRoutine, deferredContext)
 	dpc.threaded = true

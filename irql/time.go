@@ -15,7 +15,7 @@ const timeIncrement = 156250
 // Ownership: currentTime is written before return.
 // Rules: none.
 // Not modelled: the clock advances continuously instead of by ticks.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kequerysystemtime~r1.md
+// Reference: wdm/nf-wdm-kequerysystemtime.
 func KeQuerySystemTime(k *K, currentTime *int64) {
 	ke.Enter(k, ddi.KeQuerySystemTime)
 	*currentTime = ke.Time(k)
@@ -27,7 +27,7 @@ func KeQuerySystemTime(k *K, currentTime *int64) {
 // Ownership: currentTime is written before return.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kequerysystemtimeprecise.md
+// Reference: wdm/nf-wdm-kequerysystemtimeprecise.
 func KeQuerySystemTimePrecise(k *K, currentTime *int64) {
 	ke.Enter(k, ddi.KeQuerySystemTimePrecise)
 	*currentTime = ke.Time(k)
@@ -39,7 +39,7 @@ func KeQuerySystemTimePrecise(k *K, currentTime *int64) {
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kequeryinterrupttime.md
+// Reference: wdm/nf-wdm-kequeryinterrupttime.
 func KeQueryInterruptTime(k *K) uint64 {
 	ke.Enter(k, ddi.KeQueryInterruptTime)
 	return uint64(ke.Since(ke.Time(k)))
@@ -51,7 +51,7 @@ func KeQueryInterruptTime(k *K) uint64 {
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kequeryunbiasedinterrupttime.md
+// Reference: wdm/nf-wdm-kequeryunbiasedinterrupttime.
 func KeQueryUnbiasedInterruptTime(k *K) uint64 {
 	ke.Enter(k, ddi.KeQueryUnbiasedInterruptTime)
 	return uint64(ke.Since(ke.Time(k)))
@@ -63,7 +63,7 @@ func KeQueryUnbiasedInterruptTime(k *K) uint64 {
 // Ownership: currentCount is written before return.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntddk/nf-ntddk-kequerytickcount.md
+// Reference: ntddk/nf-ntddk-kequerytickcount.
 func KeQueryTickCount(k *K, currentCount *int64) {
 	ke.Enter(k, ddi.KeQueryTickCount)
 	*currentCount = ke.Since(ke.Time(k)) / timeIncrement
@@ -75,7 +75,7 @@ func KeQueryTickCount(k *K, currentCount *int64) {
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kequerytimeincrement.md
+// Reference: wdm/nf-wdm-kequerytimeincrement.
 func KeQueryTimeIncrement(k *K) uint32 {
 	ke.Enter(k, ddi.KeQueryTimeIncrement)
 	return timeIncrement
@@ -88,7 +88,7 @@ func KeQueryTimeIncrement(k *K) uint32 {
 // Ownership: performanceFrequency is written before return.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntifs/nf-ntifs-kequeryperformancecounter.md
+// Reference: ntifs/nf-ntifs-kequeryperformancecounter.
 func KeQueryPerformanceCounter(k *K, performanceFrequency *int64) int64 {
 	ke.Enter(k, ddi.KeQueryPerformanceCounter)
 	if performanceFrequency != nil {
@@ -104,7 +104,7 @@ func KeQueryPerformanceCounter(k *K, performanceFrequency *int64) int64 {
 // Ownership: none.
 // Rules: none.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/ntifs/nf-ntifs-kestallexecutionprocessor.md
+// Reference: ntifs/nf-ntifs-kestallexecutionprocessor.
 func KeStallExecutionProcessor(k *K, microSeconds uint32) {
 	ke.Enter(k, ddi.KeStallExecutionProcessor)
 	ke.Stall(k, int64(microSeconds)*ke.Microsecond)

@@ -74,7 +74,7 @@ func (t *KTIMER) misuse(k *K, headline, fix string) {
 // expired.
 // Rules: OBJ-001, OBJ-007, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keinitializetimer.md
+// Reference: wdm/nf-wdm-keinitializetimer.
 func KeInitializeTimer(k *K, timer *KTIMER) {
 	ke.Enter(k, ddi.KeInitializeTimer)
 	timer.initialise(k, ddi.KeInitializeTimer, NotificationTimer)
@@ -86,7 +86,7 @@ func KeInitializeTimer(k *K, timer *KTIMER) {
 // Ownership: as for KeInitializeTimer.
 // Rules: OBJ-001, OBJ-007, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-keinitializetimerex.md
+// Reference: wdm/nf-wdm-keinitializetimerex.
 func KeInitializeTimerEx(k *K, timer *KTIMER, timerType TIMER_TYPE) {
 	ke.Enter(k, ddi.KeInitializeTimerEx)
 	timer.initialise(k, ddi.KeInitializeTimerEx, timerType)
@@ -132,7 +132,7 @@ func (t *KTIMER) checkAgain(k *K, d ddi.ID) {
 // Ownership: the timer and the DPC must stay until the timer is cancelled and the DPC has run.
 // Rules: OBJ-007, OBJ-008, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kesettimer.md
+// Reference: wdm/nf-wdm-kesettimer.
 func KeSetTimer(k *K, timer *KTIMER, dueTime int64, dpc *KDPC) bool {
 	return timer.set(k, ddi.KeSetTimer, dueTime, 0, dpc)
 }
@@ -143,7 +143,7 @@ func KeSetTimer(k *K, timer *KTIMER, dueTime int64, dpc *KDPC) bool {
 // Ownership: as for KeSetTimer.
 // Rules: OBJ-007, OBJ-008, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kesettimerex.md
+// Reference: wdm/nf-wdm-kesettimerex.
 func KeSetTimerEx(k *K, timer *KTIMER, dueTime int64, period int32, dpc *KDPC) bool {
 	return timer.set(k, ddi.KeSetTimerEx, dueTime, period, dpc)
 }
@@ -158,7 +158,7 @@ var siteCoalesce = ke.Site{Name: "env/KeSetCoalescableTimer/delay",
 // Ownership: as for KeSetTimer.
 // Rules: OBJ-007, OBJ-008, POOL-026.
 // Not modelled: delays between none and the whole, delays of periodic expiries after the first.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kesetcoalescabletimer.md
+// Reference: wdm/nf-wdm-kesetcoalescabletimer.
 func KeSetCoalescableTimer(k *K, timer *KTIMER, dueTime int64, period, tolerableDelay uint32,
 	dpc *KDPC) bool {
 	if tolerableDelay > 0 && ke.Choose(k, &siteCoalesce, 2) == 1 {
@@ -218,7 +218,7 @@ func (t *KTIMER) checkShared(k *K, d ddi.ID, dpc *KDPC) {
 // Ownership: the memory may go only when no DPC of the timer can be running: KeFlushQueuedDpcs.
 // Rules: OBJ-007, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kecanceltimer.md
+// Reference: wdm/nf-wdm-kecanceltimer.
 func KeCancelTimer(k *K, timer *KTIMER) bool {
 	ke.Enter(k, ddi.KeCancelTimer)
 	timer.usable(k, ddi.KeCancelTimer, verify.OBJ_007)
@@ -233,7 +233,7 @@ func KeCancelTimer(k *K, timer *KTIMER) bool {
 // Ownership: none.
 // Rules: OBJ-007, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kereadstatetimer.md
+// Reference: wdm/nf-wdm-kereadstatetimer.
 func KeReadStateTimer(k *K, timer *KTIMER) bool {
 	ke.Enter(k, ddi.KeReadStateTimer)
 	timer.usable(k, ddi.KeReadStateTimer, verify.OBJ_007)

@@ -63,7 +63,7 @@ func (r *resident) stackObject() bool { return r.onStack }
 // Ownership: the object must stay until the wait is over.
 // Rules: IRP-048, IRP-049, IRQL-011, IRQL-017, IRQL-021, LOCK-003, LOCK-007, OBJ-001, OBJ-007, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kewaitforsingleobject.md
+// Reference: wdm/nf-wdm-kewaitforsingleobject.
 func KeWaitForSingleObject(k *K, object any, waitReason KWAIT_REASON, waitMode KPROCESSOR_MODE,
 	alertable bool, timeout *int64) ntstatus.NTSTATUS {
 	const d = ddi.KeWaitForSingleObject
@@ -102,7 +102,7 @@ func KeWaitForSingleObject(k *K, object any, waitReason KWAIT_REASON, waitMode K
 // Ownership: objects and waitBlockArray must stay until the wait is over.
 // Rules: IRQL-011, IRQL-017, IRQL-021, IRQL-022, LOCK-007, OBJ-001, OBJ-007, POOL-026.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kewaitformultipleobjects.md
+// Reference: wdm/nf-wdm-kewaitformultipleobjects.
 func KeWaitForMultipleObjects(k *K, count uint32, objects []any, waitType WAIT_TYPE, waitReason KWAIT_REASON,
 	waitMode KPROCESSOR_MODE, alertable bool, timeout *int64,
 	waitBlockArray []KWAIT_BLOCK) ntstatus.NTSTATUS {
@@ -249,7 +249,7 @@ func waitHow(mode KPROCESSOR_MODE, alertable bool) ke.WaitHow {
 // Ownership: none.
 // Rules: IRQL-011.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wdm/nf-wdm-kedelayexecutionthread.md
+// Reference: wdm/nf-wdm-kedelayexecutionthread.
 func KeDelayExecutionThread(k *K, waitMode KPROCESSOR_MODE, alertable bool,
 	interval *int64) ntstatus.NTSTATUS {
 	const d = ddi.KeDelayExecutionThread

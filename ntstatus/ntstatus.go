@@ -42,26 +42,26 @@ const (
 // NT_SUCCESS reports whether status is a success or informational value. STATUS_PENDING is one.
 //
 // IRQL: any level.
-// Reference: windows-driver-docs: windows-driver-docs-pr/kernel/using-ntstatus-values.md
+// Reference: kernel/using-ntstatus-values.
 func NT_SUCCESS(status NTSTATUS) bool { return int32(status) >= 0 }
 
 // NT_INFORMATION reports whether status is informational (0x40000000 to 0x7FFFFFFF).
 //
 // IRQL: any level.
-// Reference: windows-driver-docs: windows-driver-docs-pr/kernel/using-ntstatus-values.md
+// Reference: kernel/using-ntstatus-values.
 func NT_INFORMATION(status NTSTATUS) bool { return status>>30 == NTSTATUS(SeverityInformational) }
 
 // NT_WARNING reports whether status is a warning (0x80000000 to 0xBFFFFFFF). A warning fails NT_SUCCESS and
 // yet may come with data, as STATUS_BUFFER_OVERFLOW does.
 //
 // IRQL: any level.
-// Reference: windows-driver-docs: windows-driver-docs-pr/kernel/using-ntstatus-values.md
+// Reference: kernel/using-ntstatus-values.
 func NT_WARNING(status NTSTATUS) bool { return status>>30 == NTSTATUS(SeverityWarning) }
 
 // NT_ERROR reports whether status is an error (0xC0000000 and above).
 //
 // IRQL: any level.
-// Reference: windows-driver-docs: windows-driver-docs-pr/kernel/using-ntstatus-values.md
+// Reference: kernel/using-ntstatus-values.
 func NT_ERROR(status NTSTATUS) bool { return status>>30 == NTSTATUS(SeverityError) }
 
 // String gives the canonical constant name; an alias such as STATUS_WAIT_0 prints as the name it stands for.
@@ -117,7 +117,7 @@ func Message(status NTSTATUS) string {
 //
 // IRQL: <= APC_LEVEL on Windows; not checked here, because this package lies below K.
 // Not modelled: the side effect of storing the status in the thread's environment block.
-// Reference: windows-driver-docs-ddi: wdk-ddi-src/content/ntifs/nf-ntifs-rtlntstatustodoserror.md;
+// Reference: ntifs/nf-ntifs-rtlntstatustodoserror;
 // the treatment of codes outside the table follows wine-mirror/wine: dlls/ntdll/error.c.
 func RtlNtStatusToDosError(status NTSTATUS) uint32 {
 	if status&customerBit != 0 {

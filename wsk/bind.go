@@ -92,7 +92,7 @@ func reserved(k *irql.K, name string, flags uint32) bool {
 // Ownership: the address may go when the call returns.
 // Rules: WSK-042, WSK-060 to WSK-069, WSK-077, WSK-090, WSK-101, WSK-139, WSK-241.
 // Not modelled: security descriptors in the sharing check.
-// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_bind.md
+// Reference: wsk/nc-wsk-pfn_wsk_bind.
 func wskBind(k *irql.K, ws *WSK_SOCKET, localAddress ws2def.SOCKADDR, flags uint32,
 	p *irp.IRP) ntstatus.NTSTATUS {
 	const d, name = ddi.PFN_WSK_BIND, "WskBind"
@@ -135,7 +135,7 @@ func (o *socket) bind(k *irql.K, r *request, addr netip.AddrPort) {
 // Ownership: none.
 // Rules: WSK-060 to WSK-069, WSK-077, WSK-090, WSK-107, WSK-108, WSK-241.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_listen.md
+// Reference: wsk/nc-wsk-pfn_wsk_listen.
 func wskListen(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
 	const d, name = ddi.PFN_WSK_LISTEN, "WskListen"
 	o, ok := socketCall(k, d, name, ws, p, verify.WSK_060)
@@ -162,7 +162,7 @@ func wskListen(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
 // Ownership: localAddress is nonpaged and the subsystem's until the IRP is completed.
 // Rules: WSK-060 to WSK-069, WSK-090, WSK-106, WSK-136, WSK-137, WSK-138, WSK-241.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_get_local_address.md
+// Reference: wsk/nc-wsk-pfn_wsk_get_local_address.
 func wskGetLocalAddress(k *irql.K, ws *WSK_SOCKET, localAddress ws2def.SOCKADDR,
 	p *irp.IRP) ntstatus.NTSTATUS {
 	return getAddress(k, ddi.PFN_WSK_GET_LOCAL_ADDRESS, "WskGetLocalAddress", &siteLocal, ws, localAddress, p,
@@ -175,7 +175,7 @@ func wskGetLocalAddress(k *irql.K, ws *WSK_SOCKET, localAddress ws2def.SOCKADDR,
 // Ownership: remoteAddress is nonpaged and the subsystem's until the IRP is completed.
 // Rules: WSK-060 to WSK-069, WSK-090, WSK-106, WSK-136, WSK-137, WSK-138, WSK-241.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_get_remote_address.md
+// Reference: wsk/nc-wsk-pfn_wsk_get_remote_address.
 func wskGetRemoteAddress(k *irql.K, ws *WSK_SOCKET, remoteAddress ws2def.SOCKADDR,
 	p *irp.IRP) ntstatus.NTSTATUS {
 	return getAddress(k, ddi.PFN_WSK_GET_REMOTE_ADDRESS, "WskGetRemoteAddress", &siteRemote, ws,

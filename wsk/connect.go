@@ -27,7 +27,7 @@ var (
 // Ownership: the address may go when the call returns.
 // Rules: WSK-042, WSK-060 to WSK-069, WSK-075, WSK-077, WSK-090, WSK-102, WSK-107, WSK-139, WSK-230, WSK-241.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_connect.md
+// Reference: wsk/nc-wsk-pfn_wsk_connect.
 func wskConnect(k *irql.K, ws *WSK_SOCKET, remoteAddress ws2def.SOCKADDR, flags uint32,
 	p *irp.IRP) ntstatus.NTSTATUS {
 	const d, name = ddi.PFN_WSK_CONNECT, "WskConnect"
@@ -93,7 +93,7 @@ func (o *socket) connect(k *irql.K, r *request, addr netip.AddrPort) {
 // Ownership: as WskSocket.
 // Rules: as WskSocket and WskConnect; later WSK-043.
 // Not modelled: as WskSocket.
-// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_socket_connect.md
+// Reference: wsk/nc-wsk-pfn_wsk_socket_connect.
 func wskSocketConnect(k *irql.K, cl *WSK_CLIENT, socketType uint16, protocol uint32,
 	localAddress, remoteAddress ws2def.SOCKADDR, flags uint32, socketContext any,
 	dispatch *WSK_CLIENT_CONNECTION_DISPATCH, owningProcess *ke.Process, owningThread *irql.KTHREAD,
@@ -185,7 +185,7 @@ func (j *joiner) cancel(k *irql.K) bool {
 // Rules: WSK-042, WSK-060 to WSK-069, WSK-077, WSK-090, WSK-103, WSK-107, WSK-117, WSK-136 to WSK-138,
 // WSK-241.
 // Not modelled: conditional accept, WskAcceptEvent.
-// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_accept.md
+// Reference: wsk/nc-wsk-pfn_wsk_accept.
 func wskAccept(k *irql.K, ws *WSK_SOCKET, flags uint32, acceptSocketContext any,
 	acceptSocketDispatch *WSK_CLIENT_CONNECTION_DISPATCH, localAddress, remoteAddress ws2def.SOCKADDR,
 	p *irp.IRP) ntstatus.NTSTATUS {
@@ -263,7 +263,7 @@ func (o *socket) accept(k *irql.K, r *request, context any, dispatch *WSK_CLIENT
 // Ownership: the buffer's MDL chain and memory are the subsystem's until the IRP is completed.
 // Rules: WSK-060 to WSK-069, WSK-077, WSK-090, WSK-104, WSK-109, WSK-130 to WSK-134, WSK-143, WSK-241.
 // Not modelled: a peer that never acknowledges (WSK-119).
-// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_disconnect.md
+// Reference: wsk/nc-wsk-pfn_wsk_disconnect.
 func wskDisconnect(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags DisconnectFlags,
 	p *irp.IRP) ntstatus.NTSTATUS {
 	const d, name = ddi.PFN_WSK_DISCONNECT, "WskDisconnect"

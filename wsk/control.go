@@ -45,7 +45,7 @@ type control struct {
 // WSK-226, WSK-229, WSK-231, WSK-232, WSK-234 to WSK-236, WSK-241.
 // Not modelled: options other than SO_REUSEADDR, SO_EXCLUSIVEADDRUSE, SO_KEEPALIVE, SO_RCVBUF, IPV6_V6ONLY;
 // control codes other than the three for redirection. They are answered with STATUS_NOT_SUPPORTED.
-// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_control_socket.md
+// Reference: wsk/nc-wsk-pfn_wsk_control_socket.
 func wskControlSocket(k *irql.K, ws *WSK_SOCKET, requestType WSK_CONTROL_SOCKET_TYPE, controlCode,
 	level uint32,
 	inputSize uint64, inputBuffer *irp.Buffer, outputSize uint64, outputBuffer *irp.Buffer,

@@ -110,7 +110,7 @@ func (r *request) outgoing(k *irql.K, b *WSK_BUF) ([]byte, bool) {
 // Rules: WSK-060 to WSK-069, WSK-075, WSK-077, WSK-090, WSK-104, WSK-109, WSK-110, WSK-130 to WSK-134,
 // WSK-241.
 // Not modelled: WSK_FLAG_OOB (STATUS_NOT_SUPPORTED).
-// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_send.md
+// Reference: wsk/nc-wsk-pfn_wsk_send.
 func wskSend(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags SendFlags, p *irp.IRP) ntstatus.NTSTATUS {
 	const d, name = ddi.PFN_WSK_SEND, "WskSend"
 	o, ok := socketCall(k, d, name, ws, p, verify.WSK_060)
@@ -175,7 +175,7 @@ func (o *socket) afterAbort(k *irql.K, r *request) bool {
 // Rules: WSK-060 to WSK-069, WSK-075, WSK-077, WSK-090, WSK-104, WSK-110, WSK-116, WSK-130 to WSK-135,
 // WSK-140, WSK-141, WSK-241.
 // Not modelled: WskReceiveEvent.
-// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_receive.md
+// Reference: wsk/nc-wsk-pfn_wsk_receive.
 func wskReceive(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags ReceiveFlags,
 	p *irp.IRP) ntstatus.NTSTATUS {
 	const d, name = ddi.PFN_WSK_RECEIVE, "WskReceive"

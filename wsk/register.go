@@ -68,7 +68,7 @@ var registrations = trace.MakeID(trace.Registration, 1<<54)
 // IRQL: PASSIVE_LEVEL.
 // Ownership: the block and npi.Dispatch stay with the subsystem until WskDeregister; npi itself may go.
 // Rules: WSK-001, WSK-002, WSK-004, WSK-005, WSK-007, WSK-008, WSK-020.
-// Reference: wdk-ddi-src/content/wsk/nf-wsk-wskregister.md
+// Reference: wsk/nf-wsk-wskregister.
 func WskRegister(k *irql.K, wskClientNpi *WSK_CLIENT_NPI,
 	wskRegistration *WSK_REGISTRATION) ntstatus.NTSTATUS {
 	const d = ddi.WskRegister
@@ -152,7 +152,7 @@ func registered(k *irql.K, name string, block *WSK_REGISTRATION, dead verify.Rul
 // Ownership: what wskProviderNpi holds may be used until the release.
 // Rules: WSK-009, WSK-010, WSK-011, WSK-013, WSK-021.
 // Not modelled: other failures.
-// Reference: wdk-ddi-src/content/wsk/nf-wsk-wskcaptureprovidernpi.md
+// Reference: wsk/nf-wsk-wskcaptureprovidernpi.
 func WskCaptureProviderNPI(k *irql.K, wskRegistration *WSK_REGISTRATION, waitTimeout uint32,
 	wskProviderNpi *WSK_PROVIDER_NPI) ntstatus.NTSTATUS {
 	const d, name = ddi.WskCaptureProviderNPI, "WskCaptureProviderNPI"
@@ -225,7 +225,7 @@ func captureInEntry(k *irql.K, c *client, waitTimeout uint32) {
 // Ownership: the client-level table must not be used through this capture any more.
 // Rules: WSK-009, WSK-014, WSK-016.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wsk/nf-wsk-wskreleaseprovidernpi.md
+// Reference: wsk/nf-wsk-wskreleaseprovidernpi.
 func WskReleaseProviderNPI(k *irql.K, wskRegistration *WSK_REGISTRATION) {
 	const d, name = ddi.WskReleaseProviderNPI, "WskReleaseProviderNPI"
 	enter(k, d, name, ke.Dispatch, verify.WSK_090)
@@ -253,7 +253,7 @@ func WskReleaseProviderNPI(k *irql.K, wskRegistration *WSK_REGISTRATION) {
 // Ownership: none.
 // Rules: WSK-009, WSK-016, WSK-022.
 // Not modelled: failures.
-// Reference: wdk-ddi-src/content/wsk/nf-wsk-wskqueryprovidercharacteristics.md
+// Reference: wsk/nf-wsk-wskqueryprovidercharacteristics.
 func WskQueryProviderCharacteristics(k *irql.K, wskRegistration *WSK_REGISTRATION,
 	wskProviderCharacteristics *WSK_PROVIDER_CHARACTERISTICS) ntstatus.NTSTATUS {
 	const d, name = ddi.WskQueryProviderCharacteristics, "WskQueryProviderCharacteristics"
@@ -278,7 +278,7 @@ func WskQueryProviderCharacteristics(k *irql.K, wskRegistration *WSK_REGISTRATIO
 // Ownership: the block and the dispatch table are the client's again.
 // Rules: WSK-006, WSK-009, WSK-013, WSK-017, WSK-018, WSK-019, WSK-041.
 // Not modelled: none.
-// Reference: wdk-ddi-src/content/wsk/nf-wsk-wskderegister.md
+// Reference: wsk/nf-wsk-wskderegister.
 func WskDeregister(k *irql.K, wskRegistration *WSK_REGISTRATION) {
 	const d, name = ddi.WskDeregister, "WskDeregister"
 	ke.EnterAnyLevel(k, d)

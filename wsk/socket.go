@@ -250,7 +250,7 @@ func clientCall(k *irql.K, d ddi.ID, name string, cl *WSK_CLIENT, p *irp.IRP) (*
 // Rules: WSK-015, WSK-030 to WSK-037, WSK-060 to WSK-069, WSK-077, WSK-090.
 // Not modelled: datagram sockets (STATUS_NOT_SUPPORTED), security descriptors, the security context of the
 // owner.
-// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_socket.md
+// Reference: wsk/nc-wsk-pfn_wsk_socket.
 func wskSocket(k *irql.K, cl *WSK_CLIENT, addressFamily ws2def.ADDRESS_FAMILY, socketType uint16,
 	protocol uint32,
 	flags SocketFlags, socketContext, dispatch any, owningProcess *ke.Process, owningThread *irql.KTHREAD,
@@ -352,7 +352,7 @@ func tableFits(flags SocketFlags, dispatch any) bool {
 // when the IRP is completed.
 // Rules: WSK-077, WSK-090, WSK-115, WSK-240, WSK-242, WSK-243, WSK-245.
 // Not modelled: a close that never completes.
-// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_close_socket.md
+// Reference: wsk/nc-wsk-pfn_wsk_close_socket.
 func wskCloseSocket(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
 	const d, name = ddi.PFN_WSK_CLOSE_SOCKET, "WskCloseSocket"
 	o, ok := socketCall(k, d, name, ws, p, verify.WSK_245)

@@ -206,7 +206,7 @@ type (
 	//
 	// IRQL: called at <= DISPATCH_LEVEL.
 	// Not modelled: events.
-	// Reference: wdk-ddi-src/content/wsk/nc-wsk-pfn_wsk_client_event.md
+	// Reference: wsk/nc-wsk-pfn_wsk_client_event.
 	PFN_WSK_CLIENT_EVENT func(k *irql.K, clientContext any, eventType uint32, information any,
 		informationLength uint64) ntstatus.NTSTATUS
 

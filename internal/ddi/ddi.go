@@ -53,6 +53,16 @@ type Entry struct {
 	Flags        string
 }
 
+// Page is the address of the documentation page, or Path where there is none: a few routines are declared in
+// a header only.
+func (e *Entry) Page() string {
+	page, ok := strings.CutPrefix(e.Path, "wdk-ddi-src/content/")
+	if !ok {
+		return e.Path
+	}
+	return "https://learn.microsoft.com/windows-hardware/drivers/ddi/" + strings.TrimSuffix(page, ".md")
+}
+
 // Param is one C parameter.
 type Param struct {
 	Name      string

@@ -100,3 +100,11 @@ func TestString_DoesNotAllocate(t *testing.T) {
 		n += len(IoCallDriver.String()) + int(MaxIRQL(IoCallDriver)) + CParams(IoCallDriver)
 	}))
 }
+
+func TestEntry_Page(t *testing.T) {
+	e, ok := Lookup("IoFreeIrp")
+	require.True(t, ok)
+	assert.Equal(t, "https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iofreeirp", e.Page())
+	assert.Empty(t, (&Entry{}).Page())
+	assert.Equal(t, "wdm.h", (&Entry{Path: "wdm.h"}).Page())
+}

@@ -116,7 +116,7 @@ func level(e ddi.Entry) string {
 func newDDIRow(i ddigen.Item) ddiRow {
 	e, _ := ddi.Lookup(i.Name)
 	return ddiRow{Name: i.Name, Modelled: true, Kind: i.Kind, Package: i.Package, Go: i.Decl, IRQL: e.RawIRQL,
-		Header: e.Header, Doc: i.Doc, Reference: e.Path}
+		Header: e.Header, Doc: i.Doc, Reference: e.Page()}
 }
 
 // pointerType gives the name under which the tables have a member of a WSK dispatch table: WskCloseSocket
@@ -153,7 +153,7 @@ func exactDDI(name string) []ddiRow {
 	}
 	for _, e := range ddi.All() {
 		if strings.EqualFold(e.Name, name) {
-			return []ddiRow{{Name: e.Name, IRQL: e.RawIRQL, Header: e.Header, Reference: e.Path}}
+			return []ddiRow{{Name: e.Name, IRQL: e.RawIRQL, Header: e.Header, Reference: e.Page()}}
 		}
 	}
 	return nil
