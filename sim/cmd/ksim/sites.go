@@ -25,6 +25,7 @@ func newSites() *cobra.Command {
 			"documented or observed to do (doc/…), what the world outside does (env/…), who goes on\n" +
 			"(sched/…). The first alternative is the boring one, number 0. In PATTERN an asterisk\n" +
 			"stands for anything.\n" +
+			"The last column is a chapter of a text in docs/spec.\n" +
 			"--fix, -sim.fix and Options.Pins fix a site, or all that match a pattern, to one alternative.",
 		Example: "  ksim sites\n  ksim sites 'doc/*'\n" +
 			"  ksim explore connect-redirect --strategy dpor --fix 'env/*=0'",
