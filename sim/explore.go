@@ -85,7 +85,7 @@ type Result struct {
 	// not deterministic, or something outlives its runs. "" is as it should be.
 	Unrepeatable string
 
-	Incomplete string // why not all runs were made though nothing failed: "" or "budget"
+	Incomplete string // why not all runs were made though nothing failed: "", "budget" or "interrupted"
 }
 
 // Explore runs a scenario again and again, each time on a machine as new, with other choices. scenario sets
@@ -116,7 +116,11 @@ func Explore(t testing.TB, o ExploreOptions, scenario func(m *Machine)) Result {
 	}
 	e.repeatKept()
 	before := t.Failed()
+	interrupts.enter()
 	r := e.explore()
+	if sig, last := interrupts.leave(); sig != nil {
+		e.interrupted(&r, sig, last)
+	}
 	if t.Failed() && !before && len(r.Failures) == 0 {
 		t.Log("sim: some run failed the test. To know which, let the scenario check through its machine, " +
 			"as in require.Equal(m, …), or use one worker")
@@ -225,6 +229,7 @@ type hazard struct {
 // explore makes the runs, repeats those that failed and gives the result.
 func (e *explorer) explore() Result {
 	e.tb.Helper()
+	defer e.book.release()
 	e.failures, e.hazards, e.loads = map[string]Failure{}, map[string]hazard{}, attempts{}
 	if err := e.startSearch(); err != nil {
 		e.tb.Errorf("sim.Explore: %v", err)
@@ -276,7 +281,7 @@ func (e *explorer) take() (run uint64, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	over := e.planned || e.hunt != nil && e.hunt.ended
-	if e.next >= e.mine.n || e.broken != nil || over || e.limit.reached() {
+	if e.next >= e.mine.n || e.broken != nil || over || e.limit.reached() || interrupts.signal() != nil {
 		return 0, false
 	}
 	run = e.mine.at(e.next)

@@ -23,7 +23,9 @@ func ExploreScenario(s Scenario, o ExploreOptions) (Result, error) {
 	if err := e.spread(nil); err != nil {
 		return Result{}, err
 	}
+	interrupts.enter()
 	r := e.explore()
+	interrupts.leave()
 	if tb.failed {
 		return r, errors.New(strings.Join(tb.messages, "; "))
 	}

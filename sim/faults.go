@@ -108,6 +108,8 @@ func (e *explorer) tellFaults(r *Result) {
 	}
 	why := "budget"
 	switch {
+	case e.result.Incomplete == "interrupted":
+		why = "interrupted"
 	case len(r.Failures) > 0 && !e.o.KeepGoing:
 		why = "stopped by a failure"
 	case e.o.shards > 1 && !e.limit.hit:

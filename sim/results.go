@@ -39,6 +39,7 @@ type book struct {
 	err      error // of the first file that could not be written
 	hunt     *hunt // of an exhaustive search
 	had      int   // runs made before an interruption
+	lock     *results.Lock
 }
 
 // entry is what one run contributes.
@@ -57,8 +58,12 @@ func (e *explorer) open() error {
 	b.shard.Header = results.Header{Schema: results.Schema, Plan: e.plan(), Shard: e.o.shard,
 		Build: buildHash()}
 	b.shard.Counters.State = results.Running
-	e.book = b
 	path := filepath.Join(b.dir, b.shard.Header.FileName())
+	var err error
+	if b.lock, err = results.TakeLock(path); err != nil {
+		return err
+	}
+	e.book = b
 	switch old, err := results.Load(path); {
 	case errors.Is(err, fs.ErrNotExist):
 		return b.save() // a directory that cannot be written is told before the first run
@@ -74,6 +79,13 @@ func (e *explorer) open() error {
 		e.next = e.mine.n
 	}
 	return nil
+}
+
+// release lets others write the file.
+func (b *book) release() {
+	if b != nil {
+		b.lock.Release()
+	}
 }
 
 // resume takes up what an interrupted exploration has left, or says why it cannot.

@@ -174,12 +174,17 @@ func (e *explorer) spread(token *Token) error {
 
 // settle completes the result after the last run.
 func (e *explorer) settle() {
-	left := e.limit.hit && e.next < e.mine.n && (e.lowest == 0 || e.o.KeepGoing)
-	if left {
-		e.result.Incomplete = "budget"
+	why := ""
+	switch {
+	case e.next >= e.mine.n || e.lowest != 0 && !e.o.KeepGoing:
+	case interrupts.signal() != nil:
+		why = "interrupted"
+	case e.limit.hit:
+		why = "budget"
 	}
+	e.result.Incomplete = why
 	e.book.settle(e)
-	if left {
-		e.tb.Logf("sim: incomplete (budget): %d of %d runs made", e.result.Runs, e.mine.n)
+	if why != "" {
+		e.tb.Logf("sim: incomplete (%s): %d of %d runs made", why, e.result.Runs, e.mine.n)
 	}
 }

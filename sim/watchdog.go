@@ -121,19 +121,23 @@ func bark(w io.Writer, m *Machine, limit time.Duration) {
 		fmt.Fprintf(os.Stderr, "ksim: %s\n", text)
 		return
 	}
+	tellFailed(w, m.tb.Name(), text, limit)
+}
+
+// tellFailed prints what package testing would print of a test that fails, for a process that ends at once.
+func tellFailed(w io.Writer, test, text string, took time.Duration) {
 	mark := "" // that a line is of package testing and not of the test
 	if v := lookUp("test.v"); v == "test2json" {
 		mark = "\x16"
 	}
-	// A line of its own, whatever was printed before; and the lines that the test cannot print any more.
-	fmt.Fprintf(w, "\n    %s\n", strings.ReplaceAll(text, "\n", "\n    "))
-	for name := m.tb.Name(); ; {
-		fmt.Fprintf(w, "%s--- FAIL: %s (%.2fs)\n", mark, name, limit.Seconds())
-		i := strings.LastIndexByte(name, '/')
+	fmt.Fprintf(w, "\n    %s\n", strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n    "))
+	for {
+		fmt.Fprintf(w, "%s--- FAIL: %s (%.2fs)\n", mark, test, took.Seconds())
+		i := strings.LastIndexByte(test, '/')
 		if i < 0 {
 			break
 		}
-		name = name[:i]
+		test = test[:i]
 	}
 	fmt.Fprintf(w, "%sFAIL\n", mark)
 }

@@ -120,7 +120,7 @@ func (f *exploreFlags) check(what string) error {
 		return usagef("explore: --workers is for a built-in scenario; a test says it itself")
 	}
 	if f.junit != "" {
-		if err := os.WriteFile(f.junit, nil, 0o644); err != nil {
+		if err := writable(f.junit); err != nil {
 			return usagef("explore: --junit: %v", err)
 		}
 	}
@@ -170,7 +170,9 @@ func (f *exploreFlags) scenario(w io.Writer, name string) error {
 	}
 	s := all[i]
 	stop := showProgress(os.Stderr, f.opt.Out)
+	caught := catch()
 	r, err := func() (sim.Result, error) { defer stop(); return sim.ExploreScenario(s, f.opt) }()
+	sig := caught()
 	if err != nil {
 		return usagef("explore: %v", err)
 	}
@@ -187,6 +189,9 @@ func (f *exploreFlags) scenario(w io.Writer, name string) error {
 	if r.Coverage != nil {
 		fmt.Fprintf(w, "\n%v", r.Coverage)
 	}
+	if sig != nil {
+		return interrupted("explore", sig)
+	}
 	return err
 }
 
@@ -197,10 +202,10 @@ func (f *exploreFlags) tests(w io.Writer, pkg string) error {
 	if err != nil {
 		return err
 	}
-	if err := r.mistake("explore", pkg); err != nil {
+	if err := r.mistake("explore", pkg); err != nil && r.signal == nil {
 		return err
 	}
-	if len(r.tests) == 0 {
+	if len(r.tests) == 0 && r.signal == nil {
 		return usagef("explore: no test of %s matches %q", pkg, f.run)
 	}
 	var verdicts []*verdict
@@ -221,6 +226,10 @@ func (f *exploreFlags) tests(w io.Writer, pkg string) error {
 		return verdicts[i]
 	}); err != nil {
 		return err
+	}
+	if r.signal != nil {
+		_ = f.report(w, pkg, verdicts) // how it ends is no question any more
+		return interrupted("explore", r.signal)
 	}
 	if !slices.ContainsFunc(verdicts, func(v *verdict) bool { return len(v.sums) > 0 || v.failed }) {
 		return usagef("explore: no test of %s that matches %q calls sim.Explore", pkg, f.run)

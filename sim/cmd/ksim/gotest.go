@@ -32,6 +32,7 @@ type goTestRun struct {
 	tests  []*testRun
 	output []string // that belongs to no test: of packages and builds, and what is no event
 	failed bool
+	signal os.Signal // that ksim was told to end by meanwhile
 }
 
 // goTest runs go test and takes its events apart. err is nil if go test ran, whatever it said.
@@ -39,12 +40,12 @@ func goTest(args ...string) (*goTestRun, error) {
 	cmd := exec.Command("go", append([]string{"test", "-json", "-count=1"}, args...)...)
 	var out, diagnostics bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &diagnostics
-	err := cmd.Run()
+	sig, err := runGo(cmd)
 	var status *exec.ExitError
 	if err != nil && !errors.As(err, &status) {
 		return nil, usagef("the go command is needed to run tests: %v", err)
 	}
-	r := &goTestRun{failed: err != nil}
+	r := &goTestRun{failed: err != nil, signal: sig}
 	r.events(&out)
 	if s := diagnostics.String(); s != "" {
 		r.output = append(r.output, s)

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/xml"
 	"fmt"
-	"os"
 	"slices"
 )
 
@@ -56,7 +55,7 @@ func writeJUnit(file string, verdicts []*verdict) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, append([]byte(xml.Header), append(b, '\n')...), 0o644)
+	return replaceFile(file, append([]byte(xml.Header), append(b, '\n')...))
 }
 
 // junit is the case of one test.

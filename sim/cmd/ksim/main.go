@@ -40,15 +40,20 @@ func main() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // Main is the command without the process around it.
 func Main(args []string, stdout, stderr io.Writer) (code int) {
+	out := &spill{to: stdout, err: stderr}
 	defer func() {
 		if v := recover(); v != nil {
 			fmt.Fprintf(stderr, "ksim: %v\n", v)
 			code = exitFault
 		}
+		if out.fault != nil && code <= exitFindings {
+			fmt.Fprintf(stderr, "ksim: what comes last is not on standard output: %v\n", out.fault)
+			code = exitUsage
+		}
 	}()
 	root := newRoot()
 	root.SetArgs(longFlags(root, args))
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
 	err := root.Execute()
 	if err == nil {

@@ -86,7 +86,11 @@ func (f *raceFlags) run(stdout, stderr io.Writer, packages, flags []string) erro
 	}
 	cmd := exec.Command("go", args...)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
-	return goEnded(cmd.Run())
+	sig, err := runGo(cmd)
+	if sig != nil {
+		return interrupted("race", sig)
+	}
+	return goEnded(err)
 }
 
 // goTestRace gives the arguments of go.

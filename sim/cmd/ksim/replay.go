@@ -128,9 +128,11 @@ func (r *replay) test(c *cobra.Command) error {
 	cmd := exec.Command("go", "test", "-count=1", "-run", results.Pattern(name), r.pkg,
 		"-sim.replay="+r.token.String())
 	cmd.Stdout, cmd.Stderr = c.OutOrStdout(), c.ErrOrStderr()
-	err := cmd.Run()
+	sig, err := runGo(cmd)
 	var status *exec.ExitError
 	switch {
+	case sig != nil:
+		return interrupted("replay", sig)
 	case errors.As(err, &status):
 		return &exit{code: exitFindings}
 	case err != nil:
@@ -157,6 +159,9 @@ func (r *replay) find() (string, error) {
 	run, err := goTest(r.pkg, "-sim.runs=1")
 	if err != nil {
 		return "", err
+	}
+	if run.signal != nil {
+		return "", interrupted("replay", run.signal)
 	}
 	i := slices.IndexFunc(run.tests, func(t *testRun) bool { return r.token.OfTest(t.name) })
 	if i >= 0 {

@@ -148,7 +148,7 @@ func (f *runFlags) run(w io.Writer, args []string) error {
 		}
 	}
 	if f.trace != "" { // a file that cannot be written is told before the run
-		if err := os.WriteFile(f.trace, nil, 0o644); err != nil {
+		if err := writable(f.trace); err != nil {
 			return usagef("run: --trace: %v", err)
 		}
 	}
@@ -200,7 +200,7 @@ func (f *runFlags) print(w io.Writer, s sim.Scenario, out *sim.Outcome) error {
 	fmt.Fprintf(w, "%s\n\n", out.Machine.Describe())
 	if !f.brief {
 		color := false
-		if file, ok := w.(*os.File); ok {
+		if file := fileOf(w); file != nil {
 			color = simtrace.UseColor(file)
 		}
 		if err := out.Machine.WriteTimeline(w, f.width, color); err != nil {
@@ -220,7 +220,7 @@ func (f *runFlags) print(w io.Writer, s sim.Scenario, out *sim.Outcome) error {
 		fmt.Fprintf(w, "\n%v", out.Coverage())
 	}
 	if f.save != "" {
-		if err := os.WriteFile(f.save, []byte(out.ReplayFile()), 0o644); err != nil {
+		if err := replaceFile(f.save, []byte(out.ReplayFile())); err != nil {
 			return usagef("run: --save: %v", err)
 		}
 	}
@@ -231,7 +231,7 @@ func (f *runFlags) print(w io.Writer, s sim.Scenario, out *sim.Outcome) error {
 	if err := out.Machine.WriteTrace(&b); err != nil {
 		return err
 	}
-	if err := os.WriteFile(f.trace, b.Bytes(), 0o644); err != nil {
+	if err := replaceFile(f.trace, b.Bytes()); err != nil {
 		return usagef("run: --trace: %v", err)
 	}
 	return nil
