@@ -14,7 +14,8 @@ import (
 
 // packedToken is a token whose deviations are packed, however few.
 func packedToken(ds ...Deviation) string {
-	return "kcs1:00000001:0:@" + base64.RawURLEncoding.EncodeToString(pack(ds)) + ":0000000000000001"
+	return tokenVersion + ":00000001:0:@" +
+		base64.RawURLEncoding.EncodeToString(pack(ds)) + ":0000000000000001"
 }
 
 // plainToken is the same in the plain form.
@@ -43,7 +44,7 @@ func TestToken_PackedIsRefusedWherePlainIs(t *testing.T) {
 		assert.Equal(t, a.Deviations, b.Deviations)
 	}
 	for _, s := range []string{"@AA\nA", "@AB", "@A", "@" + strings.Repeat("_", 40), "+5.1", "5.+1", "-0.1"} {
-		_, err := ParseToken("kcs1:00000001:0:" + s + ":0000000000000001")
+		_, err := ParseToken(tokenVersion + ":00000001:0:" + s + ":0000000000000001")
 		assert.Error(t, err, s)
 	}
 }
@@ -53,8 +54,8 @@ func FuzzToken(f *testing.F) {
 	f.Add(plainToken(Deviation{0, 1}, Deviation{17, 9}))
 	f.Add(packedToken(Deviation{0, 1}, Deviation{17, 9}))
 	f.Add(packedToken(Deviation{maxIndex, maxPick}))
-	f.Add("kcs1:ffffffff:ff:@____________________:ffffffffffffffff")
-	f.Add("kcs2:")
+	f.Add(tokenVersion + ":ffffffff:ff:@____________________:ffffffffffffffff")
+	f.Add("kcs9:")
 	f.Fuzz(func(t *testing.T, s string) {
 		a, err := ParseToken(s)
 		if err != nil {

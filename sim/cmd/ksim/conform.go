@@ -89,6 +89,10 @@ func (t *tally) file(stdin io.Reader, name string) {
 		case errors.Is(err, errTooLong):
 			bad++
 			t.complain("%s:%d: %v", name, n, err)
+		case err != nil && err != io.EOF && n == 1:
+			t.files++
+			t.complain("conform: %v", err)
+			return
 		case err != nil && err != io.EOF:
 			t.files++
 			t.complain("%s:%d: %v", name, n, err)
