@@ -70,8 +70,8 @@ var racy = map[string]func(m *Machine){
 		m.Run()
 	},
 	"DPC and who it interrupts": func(m *Machine) {
-		d := &irql.KDPC{}
 		withPool(m, func(k *ke.K, b *irp.Buffer) {
+			d := &irql.KDPC{} // of each thread: another one may find it in the queue
 			irql.KeInitializeDpc(k, d, func(k *ke.K, _ *irql.KDPC, _, _, _ any) { b.Store8(0, 1) }, nil)
 			irql.KeInsertQueueDpc(k, d, nil, nil)
 			b.Store8(0, 2)
