@@ -160,14 +160,32 @@ func (s *mdlState) checkUnload(m *ke.Machine, img *ke.Image) {
 func (s *mdlState) checkEnd(m *ke.Machine) {
 	for _, img := range m.Images() {
 		if !img.Unloaded {
-			s.leftLocked(m, img, "end of run")
+			s.leftLocked(m, img, endOfRun)
 		}
 	}
 }
 
+const endOfRun = "end of run"
+
+// underWay reports whether an operation uses the MDL that can still end: a receive waits for the network, a
+// request for the next one. The pages are unlocked then.
+func (mdl *MDL) underWay(io *ioManager) bool {
+	if len(mdl.lent) > 0 {
+		return true
+	}
+	for p := io.live; p != nil; p = p.next {
+		for x := p.mdl; x != nil && p.kept(); x = x.Next {
+			if x == mdl {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (s *mdlState) leftLocked(m *ke.Machine, img *ke.Image, when string) {
 	for _, mdl := range s.locked {
-		if mdl.owner != img || mdl.fixed {
+		if mdl.owner != img || mdl.fixed || when == endOfRun && mdl.underWay(state.On(m)) {
 			continue
 		}
 		m.ReportEnd(verify.Finding{Rule: verify.MDL_007, BugCheck: 0xCB, Obj: mdl.id.String(),

@@ -25,11 +25,20 @@ var siteCreateLink = ke.Site{Name: "fault/IoCreateSymbolicLink",
 const maxLinks = 32
 
 // canonical replaces the names of the directory of DOS devices by the one name links are kept under. The
-// session's own directory is not modelled, so all of them mean the global one.
+// session's own directory is not modelled, so all of them mean the global one, and so does Global in each of
+// them (kernel/local-and-global-ms-dos-device-names).
 func canonical(name string) string {
-	for _, dir := range [...]string{`\DosDevices`, `\GLOBAL??`} {
-		if rest, ok := below(name, dir); ok {
-			return `\??` + rest
+	for _, dir := range [...]string{`\??`, `\DosDevices`, `\GLOBAL??`} {
+		rest, ok := below(name, dir)
+		if !ok {
+			continue
+		}
+		for {
+			further, again := below(rest, `\Global`)
+			if !again || further == "" {
+				return `\??` + rest
+			}
+			rest = further
 		}
 	}
 	return name
@@ -48,7 +57,7 @@ func below(name, of string) (rest string, ok bool) {
 // isDirectory reports whether a directory of the object manager has the name: those that are there before any
 // driver. Directories that drivers make are not modelled.
 func isDirectory(name string) bool {
-	for _, dir := range [...]string{`\Device`, `\??`, `\Driver`, `\FileSystem`, `\Callback`,
+	for _, dir := range [...]string{`\Device`, `\??`, `\??\Global`, `\Driver`, `\FileSystem`, `\Callback`,
 		`\BaseNamedObjects`, `\KernelObjects`, `\ObjectTypes`, `\Security`, `\Sessions`, `\Windows`,
 		`\RPC Control`, `\KnownDlls`, `\NLS`, `\ArcName`} {
 		if strings.EqualFold(name, dir) {

@@ -39,6 +39,11 @@ func TestIoCreateDevice_Names(t *testing.T) {
 		{`\New`, ok, ok},
 		{`\Driver\New`, ok, ok},
 		{`\DosDevices\New`, ok, ok},
+		{`\DosDevices\Global\New`, ok, ok},
+		{`\??\global\Test`, ntstatus.STATUS_OBJECT_NAME_COLLISION, ntstatus.STATUS_OBJECT_NAME_COLLISION},
+		{`\DosDevices\Global`, ntstatus.STATUS_OBJECT_NAME_COLLISION, ntstatus.STATUS_OBJECT_NAME_COLLISION},
+		{`\DosDevices\Global\Absent\x`, ntstatus.STATUS_OBJECT_PATH_NOT_FOUND,
+			ntstatus.STATUS_OBJECT_PATH_NOT_FOUND},
 	}
 	passes(t, func(l *lab) {
 		new(control).load(l)

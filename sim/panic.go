@@ -8,6 +8,7 @@ import (
 
 	"calloutsim/internal/ke"
 	"calloutsim/internal/verify"
+	"calloutsim/irql"
 	simtrace "calloutsim/sim/trace"
 )
 
@@ -18,7 +19,9 @@ func (m *Machine) writePanic(b *bytes.Buffer) {
 	for _, f := range p.Stack {
 		if f.File != "" {
 			at = f.File + ":" + strconv.Itoa(f.Line)
-			break
+		}
+		if _, raised := p.Value.(irql.Exception); f.File != "" && !(raised && f.Driver == ke.Simulator) {
+			break // what a routine raised is the matter of the line that called it
 		}
 	}
 	fmt.Fprintf(b, "%s: %s panicked: %v\n\n", at, p.Who(), p.Value)
@@ -55,7 +58,15 @@ func writeException(b *bytes.Buffer, p *ke.DriverPanic, at string) {
 	stars := strings.Repeat("*", 79)
 	fmt.Fprintf(b, "%s\n*%s*\n%s\n\n", stars, center("Bugcheck Analysis (simulated)", 77), stars)
 	fmt.Fprintf(b, "%s (1e)\n", verify.BugCheckName(0x1E))
-	b.WriteString("Code in the kernel raised an exception that nobody handles. Here it is a Go panic.\n")
+	b.WriteString("Code in the kernel raised an exception that nobody handles.")
+	if x, ok := p.Value.(irql.Exception); ok {
+		fmt.Fprintf(b, " %s raises a status\nwhere C has __try and __except; here a deferred recover "+
+			"stands for them.\nArguments:\n", x.Routine)
+		fmt.Fprintf(b, "Arg1: %#x, %v\nArg2: %s, where it was raised\nArg3: 0\nArg4: 0\n\n",
+			uint32(x.Status), x.Status, at)
+		return
+	}
+	b.WriteString(" Here it is a Go panic.\n")
 	b.WriteString("Arguments:\n")
 	code, meaning := exception(p.Value)
 	fmt.Fprintf(b, "Arg1: %s, %s\nArg2: %s, where it was raised\nArg3: 0\nArg4: 0\n\n", code, meaning, at)

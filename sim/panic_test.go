@@ -47,6 +47,18 @@ func TestReport_PanicOfAProgram(t *testing.T) {
 	assert.Contains(t, text, "KMODE_EXCEPTION_NOT_HANDLED (1e)")
 }
 
+// TestReport_ExceptionOfARoutine: what a routine raises and nobody handles is shown at the line that called
+// it, with the status.
+func TestReport_ExceptionOfARoutine(t *testing.T) {
+	m := New(t, Options{Collect: true})
+	m.Thread("oops.sys", func(k *irql.K) { irql.ExRaiseStatus(k, ntstatus.STATUS_INSUFFICIENT_RESOURCES) })
+	m.Run()
+	headline, _, _ := strings.Cut(m.Report(), "\n")
+	assert.Contains(t, headline, "panic_test.go:")
+	assert.Contains(t, m.Report(), "Arg1: 0xc000009a, STATUS_INSUFFICIENT_RESOURCES")
+	assert.NotContains(t, m.Report(), "Here it is a Go panic")
+}
+
 // TestExplore_PanicOfADriver: the headline of the failure names the driver, not only the thread it ran in.
 func TestExplore_PanicOfADriver(t *testing.T) {
 	r := Explore(t, once, func(m *Machine) {

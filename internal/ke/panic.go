@@ -57,7 +57,7 @@ func (m *Machine) driverPanicked(v any, stack []byte) {
 		}
 	}
 	for i := range min(ours, len(p.Stack)) {
-		p.Stack[i].Driver = simulator
+		p.Stack[i].Driver = Simulator
 	}
 	m.crash = p
 	switch x := v.(type) {
@@ -89,13 +89,13 @@ func (m *Machine) explained(v any) bool {
 	return false
 }
 
-// simulator stands for the driver in frames of our own code, shown where a panic happened inside it.
-const simulator = "(simulator)"
+// Simulator stands for the driver in frames of our own code, shown where a panic happened inside it.
+const Simulator = "(simulator)"
 
 // where says in words where simulated code was.
 func (p *DriverPanic) where() string {
 	for _, f := range p.Stack {
-		if f.File != "" && f.Driver != simulator {
+		if f.File != "" && f.Driver != Simulator {
 			return fmt.Sprintf(" (in %s, %s:%d)", p.Ctx, f.File, f.Line)
 		}
 	}

@@ -76,7 +76,11 @@ func ask(f func(uint64) string, seq uint64) string {
 func Line(e *trace.Event, n *Names) string {
 	switch e.What {
 	case trace.Call:
-		s := e.Code.String() + "(" + strings.Join(values(e, n), ", ") + ")"
+		s := e.Code.String()
+		if e.Code == 0 {
+			s = "local variable" // no routine makes it
+		}
+		s += "(" + strings.Join(values(e, n), ", ") + ")"
 		if e.Text != "" {
 			s += " " + e.Text
 		}
