@@ -69,3 +69,30 @@ func TestFrame_OfAHelperWithoutOne(t *testing.T) {
 		}()
 	}))
 }
+
+func acquires(k *irql.K, l *irql.KSPIN_LOCK, h *irql.KLOCK_QUEUE_HANDLE) *irql.KLOCK_QUEUE_HANDLE {
+	if h == nil {
+		h = irql.OnStack[irql.KLOCK_QUEUE_HANDLE](k)
+	}
+	irql.KeAcquireInStackQueuedSpinLock(k, l, h)
+	return h
+}
+
+// A lock that a helper acquires with a handle of its own is queued for through memory that is gone.
+func TestFrame_TheLockQueueHandleIsTheHelpers(t *testing.T) {
+	scenario := func(own bool) func(k *irql.K) {
+		return func(k *irql.K) {
+			l := irql.OnStack[irql.KSPIN_LOCK](k)
+			irql.KeInitializeSpinLock(k, l)
+			for range 2 {
+				var h *irql.KLOCK_QUEUE_HANDLE
+				if own {
+					h = irp.StackVar[irql.KLOCK_QUEUE_HANDLE](k).Get()
+				}
+				irql.KeReleaseInStackQueuedSpinLock(k, acquires(k, l, h))
+			}
+		}
+	}
+	tripsEach(t, verify.LOCK_015, does(scenario(false)))
+	passes(t, does(scenario(true)))
+}

@@ -78,6 +78,22 @@ type KLOCK_QUEUE_HANDLE struct {
 	old  KIRQL
 }
 
+// StackGone reports a handle that ends with a helper while its lock is held: the next waiter is linked
+// through it. Rule: LOCK-015.
+func (h *KLOCK_QUEUE_HANDLE) StackGone(k *K) {
+	l := h.lock
+	if h.by == nil || !l.run.Of(k) || !l.run.FunctionEnds() || l.lock.HeldBy() != h.by {
+		return // a lock that a callback leaves held is LOCK-008
+	}
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_015, Obj: l.id.String(), BugCheck: 0xC4,
+		Headline: fmt.Sprintf("the lock queue handle of %v is a local variable of a function that has "+
+			"returned with the lock held", l.id),
+		Args: [4]verify.Arg{{Value: "0x100b", Meaning: "memory of a lock that is owned was freed"}},
+		Fix:  "let the caller of the helper have the handle, and pass its address."})
+}
+
+func (h *KLOCK_QUEUE_HANDLE) setOnStack() {}
+
 // KeInitializeSpinLock initialises a spin lock.
 //
 // IRQL: any.
