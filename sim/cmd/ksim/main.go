@@ -54,7 +54,9 @@ func Main(args []string, stdout, stderr io.Writer) (code int) {
 	root := newRoot()
 	root.SetArgs(longFlags(root, args))
 	root.SetOut(out)
-	root.SetErr(stderr)
+	if root.SetErr(stderr); stdout == stderr {
+		root.SetErr(out) // one writer, or a command that is run would write to it from two sides
+	}
 	err := root.Execute()
 	if err == nil {
 		return exitClean
