@@ -106,7 +106,7 @@ func dispatch(k *irql.K, dev *DEVICE_OBJECT, p *IRP, v *visit, major uint8) ntst
 	ke.Begin(k, f)
 	ke.PointHere(k, id)
 	s := fn(k, dev, p)
-	p.after(k, id)
+	p.after(k, id, ke.R) // that the driver keeps it now changes nothing for whoever holds it
 	judgeDispatch(k, p, id, v, s)
 	if p.id == id && p.state == stAt && p.serial == v.serial {
 		p.state = stQueued // marked, and kept by the driver

@@ -95,7 +95,7 @@ func IoSetCancelRoutine(k *irql.K, p *IRP, routine DRIVER_CANCEL) DRIVER_CANCEL 
 	if !isIRP(p) {
 		notAnIRP(k, p)
 	}
-	ke.Point(k, ke.Use{Obj: p.id, How: ke.A})
+	p.pointCancel(k)
 	if !p.actsForOwner(k) {
 		if routine == nil || p.state == stFreed {
 			p.touchedByStranger(k)
@@ -134,12 +134,12 @@ func IoCancelIrp(k *irql.K, p *IRP) bool {
 	if !isIRP(p) {
 		notAnIRP(k, p)
 	}
-	ke.Point(k, ke.Use{Obj: p.id, How: ke.A})
+	p.pointCancel(k)
 	io := state.Of(k)
 	checkCancel(k, p)
 	id := p.id
 	old := io.lockCancel(k)
-	p.uses(ke.W)
+	p.uses(ke.R)
 	if p.id != id || p.cur > p.stackCount+1 || p.state == stFreed || p.state == stStage2 {
 		checkCancel(k, p) // it went while the lock was waited for
 	}
@@ -149,7 +149,7 @@ func IoCancelIrp(k *irql.K, p *IRP) bool {
 // cancelNow is IoCancelIrp for the I/O manager, which holds the IRP in its thread's list.
 func (p *IRP) cancelNow(k *irql.K) bool {
 	io := p.io
-	ke.Point(k, ke.Use{Obj: p.id, How: ke.A})
+	p.pointCancel(k)
 	return p.takeCancel(k, io, io.lockCancel(k))
 }
 
@@ -167,7 +167,8 @@ func (p *IRP) cancelIn(t *ke.Thread, still func() bool) {
 
 // takeCancel sets Cancel and calls the cancel routine, if there is one, with the cancel lock held.
 func (p *IRP) takeCancel(k *irql.K, io *ioManager, old uint8) bool {
-	p.uses(ke.W)
+	p.uses(ke.R)
+	ke.Adds(k, ke.Use{Obj: p.cancelWord(), How: ke.W})
 	if !p.cancel {
 		p.cancel, p.cancelAt = true, io.m.Now()
 	}
@@ -196,6 +197,7 @@ func (p *IRP) runCancel(k *irql.K, io *ioManager, r DRIVER_CANCEL, old uint8) {
 	id, was := p.id, p.state
 	mine := p.serial
 	p.cancelRan = true
+	p.uses(ke.W)
 	if was == stAt || was == stQueued {
 		p.state = stInCancel
 	}

@@ -232,7 +232,7 @@ func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *k
 		by: setBy}
 	ke.PointHere(k, id)
 	r := routine(k, dev, p, ctx)
-	p.after(k, id)
+	p.after(k, id, ke.W)
 	still := p.id == id && p.state == stInRoutine && p.serial == mine
 	switch {
 	case r == ntstatus.STATUS_MORE_PROCESSING_REQUIRED:

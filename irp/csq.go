@@ -229,9 +229,9 @@ func (q *IO_CSQ) put(k *irql.K, d ddi.ID, p *IRP, context *IO_CSQ_IRP_CONTEXT, e
 	}
 	p.driverContext[3] = p.csqKey
 	p.csqSeq = ke.CallOn(k, d, q.id, p.id)
-	ke.Point(k, ke.Use{Obj: p.id, How: ke.A})
+	p.pointCancel(k)
 	p.cancelRoutine = cancelQueued
-	ke.Point(k, ke.Use{Obj: p.id, How: ke.A})
+	p.pointCancel(k)
 	if !p.cancel || p.takeCancelRoutine() == nil {
 		q.give(k, old, before) // or the cancel routine is on its way, and waits for the lock
 		return ntstatus.STATUS_SUCCESS
@@ -270,7 +270,7 @@ func IoCsqRemoveNextIrp(k *irql.K, csq *IO_CSQ, peekContext any) *IRP {
 			p = nil
 			break
 		}
-		ke.Point(k, ke.Use{Obj: p.id, How: ke.A})
+		p.pointCancel(k)
 		if p.takeCancelRoutine() != nil {
 			break
 		}
@@ -299,7 +299,7 @@ func IoCsqRemoveIrp(k *irql.K, csq *IO_CSQ, context *IO_CSQ_IRP_CONTEXT) *IRP {
 		p = nil
 	}
 	if p != nil {
-		ke.Point(k, ke.Use{Obj: p.id, How: ke.A})
+		p.pointCancel(k)
 		if p.takeCancelRoutine() == nil {
 			p = nil
 		}

@@ -378,7 +378,8 @@ func (p *IRP) ID() trace.ID { return p.id }
 // routine may change it. Rules: IRP-005.
 func (p *IRP) IoStatus() *IO_STATUS_BLOCK {
 	if k := p.m.Current(); k != nil {
-		ke.Accesses(k, ke.Use{Obj: p.id, How: ke.W})
+		ke.Accesses(k, ke.Use{Obj: p.content(), How: ke.W})
+		p.uses(ke.R)
 		if !p.actsForOwner(k) {
 			p.touchedBy(k, true)
 		}
@@ -397,19 +398,19 @@ func (p *IRP) PendingReturned() bool {
 
 // Cancel reports whether IoCancelIrp was called for the IRP. Rules: IRP-005.
 func (p *IRP) Cancel() bool {
-	p.look()
+	p.lookCancel()
 	return p.cancel
 }
 
 // CancelIrql is what a cancel routine passes to IoReleaseCancelSpinLock. Rules: IRP-005.
 func (p *IRP) CancelIrql() irql.KIRQL {
-	p.look()
+	p.lookCancel()
 	return p.cancelIrql
 }
 
 // CancelRoutine returns the current cancel routine; only IoSetCancelRoutine changes it. Rules: IRP-005.
 func (p *IRP) CancelRoutine() DRIVER_CANCEL {
-	p.look()
+	p.lookCancel()
 	return p.cancelRoutine
 }
 

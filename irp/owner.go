@@ -35,10 +35,36 @@ func (p *IRP) uses(how ke.Access) { p.m.AddsOn(ke.Use{Obj: p.id, How: how}) }
 
 // after says that the step looks at what a routine has done to the request it was called for, which the IRP
 // may not be any more.
-func (p *IRP) after(k *irql.K, id trace.ID) {
+func (p *IRP) after(k *irql.K, id trace.ID, how ke.Access) {
 	if p.m.Trails() {
-		ke.Adds(k, ke.Use{Obj: id, How: ke.W})
-		p.uses(ke.W)
+		ke.Adds(k, ke.Use{Obj: id, How: how})
+		p.uses(how)
+	}
+}
+
+// What steps do to an IRP is told apart in three: who holds it (its id), what is in it, and the word of
+// cancellation, which others than the holder change. Whoever touches the other two looks at the first.
+
+// content names what is in the IRP, as its holder finds and leaves it.
+func (p *IRP) content() trace.ID { return p.id | 1<<53 }
+
+// cancelWord names Cancel and CancelRoutine.
+func (p *IRP) cancelWord() trace.ID { return p.id | 1<<54 }
+
+// pointCancel is the scheduling point before the cancel routine is exchanged, or Cancel set.
+func (p *IRP) pointCancel(k *irql.K) {
+	ke.Point(k, ke.Use{Obj: p.cancelWord(), How: ke.A})
+	p.uses(ke.R)
+}
+
+// lookCancel is look for what others than the holder change.
+func (p *IRP) lookCancel() {
+	if k := p.m.Current(); k != nil {
+		ke.Accesses(k, ke.Use{Obj: p.cancelWord(), How: ke.R})
+		p.uses(ke.R)
+		if !p.actsForOwner(k) {
+			p.touchedByStranger(k)
+		}
 	}
 }
 
@@ -54,7 +80,8 @@ func (p *IRP) accessed(how ke.Access) {
 	if k == nil {
 		return
 	}
-	ke.Accesses(k, ke.Use{Obj: p.id, How: how})
+	ke.Accesses(k, ke.Use{Obj: p.content(), How: how})
+	p.uses(ke.R)
 	if !p.actsForOwner(k) {
 		p.touchedByStranger(k)
 	}

@@ -38,7 +38,7 @@ type network struct {
 	disp     wsk.WSK_CLIENT_DISPATCH
 	session  irql.HANDLE
 	callout  uint32
-	filter   uint64
+	filter   irql.Var[uint64] // what threads share in Go has no footprint
 	filtered bool
 	shared   *wsk.WSK_SOCKET
 }
@@ -105,9 +105,14 @@ func (n *network) entry(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NT
 }
 
 func (n *network) add(k *irql.K) ntstatus.NTSTATUS {
-	return fwpm.FwpmFilterAdd0(k, n.session, &fwpm.FWPM_FILTER0{DisplayData: named,
+	var id uint64
+	s := fwpm.FwpmFilterAdd0(k, n.session, &fwpm.FWPM_FILTER0{DisplayData: named,
 		LayerKey: fwpm.FWPM_LAYER_ALE_CONNECT_REDIRECT_V4, SubLayerKey: fwpm.FWPM_SUBLAYER_UNIVERSAL,
-		Action: fwpm.FWPM_ACTION0{Type: fwps.FWP_ACTION_CALLOUT_UNKNOWN, CalloutKey: pends}}, nil, &n.filter)
+		Action: fwpm.FWPM_ACTION0{Type: fwps.FWP_ACTION_CALLOUT_UNKNOWN, CalloutKey: pends}}, nil, &id)
+	if ntstatus.NT_SUCCESS(s) {
+		n.filter.Store(k, id)
+	}
+	return s
 }
 
 // call makes one call of WSK and waits for it.
@@ -206,7 +211,7 @@ var calls = []act[network]{
 	}},
 	{"unfilter", func(k *irql.K, n *network) {
 		if n.filtered {
-			n.saw(k, fwpm.FwpmFilterDeleteById0(k, n.session, n.filter))
+			n.saw(k, fwpm.FwpmFilterDeleteById0(k, n.session, n.filter.Load(k)))
 		}
 	}},
 	{"wsk", func(k *irql.K, n *network) {
