@@ -171,9 +171,10 @@ func TestExQueueWorkItem_Misuse(t *testing.T) {
 	}))
 	tripsMostly(t, verify.OBJ_009, begun, does(func(k *irql.K) {
 		var w irp.WORK_QUEUE_ITEM
-		irp.ExInitializeWorkItem(k, &w, noWork, nil)
-		irp.ExQueueWorkItem(k, &w, irp.DelayedWorkQueue)
-		irp.ExInitializeWorkItem(k, &w, noWork, nil)
+		for range often {
+			irp.ExInitializeWorkItem(k, &w, noWork, nil)
+			irp.ExQueueWorkItem(k, &w, irp.DelayedWorkQueue)
+		}
 	}))
 }
 

@@ -268,7 +268,7 @@ func (t *Timer) cpuFor(m *Machine) *cpu {
 	case m.wide && n >= 0:
 		return m.targeted(n)
 	case m.wide:
-		return m.takerFor(nil)
+		return m.ownCPU()
 	case n >= 0 && n < len(m.cpus):
 		return m.cpus[n]
 	}

@@ -85,13 +85,22 @@ func (m *Machine) anotherCPU() *cpu {
 	return m.cpus[n]
 }
 
+// ownCPU is a processor that no DPC has run on before: the steps of two runs on one processor count as those
+// of one actor, which have an order. Beyond a number that only timers with a period reach one serves again.
+func (m *Machine) ownCPU() *cpu {
+	if len(m.cpus) < maxWide-50 {
+		return m.anotherCPU()
+	}
+	return m.takerFor(nil)
+}
+
 // cpuFor is the processor whose queue takes d, which k queues. An Unbounded machine keeps one for each
 // target: its DPCs wait for nobody but each other.
 func (m *Machine) cpuFor(k *K, d *DPC) *cpu {
 	switch n := int(d.Target); {
 	case n < 0, n == int(k.cpu.num) && (!m.wide || k.irql >= Dispatch):
 		if m.wide && d.Importance == LowImportance && k.irql < Dispatch {
-			return m.takerFor(nil) // the thread may be elsewhere before the processor looks at its queue
+			return m.ownCPU() // the thread may be elsewhere before the processor looks at its queue
 		}
 		return k.cpu
 	case m.wide:
@@ -109,7 +118,7 @@ func (m *Machine) targeted(n int) *cpu {
 			return c
 		}
 	}
-	c := m.takerFor(nil)
+	c := m.ownCPU()
 	c.target = int16(n) + 1
 	return c
 }
