@@ -15,7 +15,7 @@ import (
 // counters is what a driver of these tests keeps in its context area.
 type counters struct {
 	requests int
-	timer    irql.KTIMER
+	_        irql.KTIMER
 }
 
 func TestDriverObjectExtension(t *testing.T) {

@@ -14,11 +14,11 @@ import (
 type extension struct {
 	head, link irp.LIST_ENTRY
 	queue      irp.IO_CSQ
-	context    irp.IO_CSQ_IRP_CONTEXT
+	_          irp.IO_CSQ_IRP_CONTEXT
 	remove     irp.IO_REMOVE_LOCK
 	work       irp.WORK_QUEUE_ITEM
 	item       irp.IO_WORKITEM
-	next       *extension
+	_          *extension
 }
 
 var extensionTag = irp.Tag("Gone")

@@ -50,7 +50,7 @@ var memories = []named[func(k *irql.K, act func(p *irp.IRP))]{
 	}},
 	{"member", func(k *irql.K, act func(p *irp.IRP)) {
 		type context struct {
-			n int
+			_ int
 			p irp.IRP
 		}
 		mem := irp.New[context](k, nonPaged, tag)

@@ -24,7 +24,6 @@ type careless struct {
 	own    [2]irp.MDL
 	buf    [2]*irp.Buffer
 	addr   [2]any
-	n      irp.NPAGED_LOOKASIDE_LIST
 	depth  int
 	starts bool // it has a StartIo routine
 }

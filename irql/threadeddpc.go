@@ -18,7 +18,6 @@ type deferred struct {
 	ordinary bool // they are not
 	runs     []*ke.Thread
 	generic  ke.Object // free when signalled: one generic call at a time
-	calls    int
 }
 
 // threadedRun is one run of a threaded DPC that has not begun.

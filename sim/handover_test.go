@@ -22,7 +22,6 @@ type hands struct {
 	b     *irp.Buffer
 	typed *irp.Typed[[2]int32]
 	lock  irql.KSPIN_LOCK
-	queue irql.KLOCK_QUEUE_HANDLE
 	mutex irql.FAST_MUTEX
 	event irql.KEVENT
 	sem   irql.KSEMAPHORE

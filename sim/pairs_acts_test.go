@@ -23,7 +23,6 @@ type pairObjects struct {
 	list   irp.LIST_ENTRY
 	entry  irp.LIST_ENTRY
 	flag   irql.Var[int32]
-	refs   int32
 	dpc    irql.KDPC
 	tdpc   irql.KDPC
 	timer  irql.KTIMER

@@ -80,13 +80,12 @@ type memory struct {
 
 // actor is a context of the model.
 type actor struct {
-	name    string
-	rest    []op
-	waits   int // 1 + the event it waits for
-	reg     int32
-	skips   bool
-	seen    string
-	holding bool
+	name  string
+	rest  []op
+	waits int // 1 + the event it waits for
+	reg   int32
+	skips bool
+	seen  string
 }
 
 type state struct {

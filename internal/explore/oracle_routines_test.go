@@ -20,7 +20,6 @@ type shares struct {
 	run     irql.EX_RUNDOWN_REF
 	d       irql.KDPC
 	object  *irp.CALLBACK_OBJECT
-	reg     any
 	process *ke.Process
 }
 
