@@ -5,7 +5,12 @@ package ke
 func (m *Machine) ActorName(a Actor) string {
 	switch a & actorKind {
 	case actorDPC:
-		return "DPCs of processor " + utoa(uint64(a&^actorKind))
+		for _, c := range m.cpus {
+			if c.queue == a {
+				return "DPCs of processor " + utoa(uint64(c.num))
+			}
+		}
+		return "DPCs of a processor that has others now"
 	case actorDelivery:
 		for _, c := range m.chans {
 			if c.order == uint64(a&^actorKind) {

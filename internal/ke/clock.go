@@ -253,26 +253,12 @@ func (t *Timer) expire(m *Machine) {
 		m.AddsOn(Use{t.DPC.ID, Enq})
 	}
 	if t.DPC != nil && t.DPC.queuedOn == nil {
-		m.enqueueDPC(t.cpuFor(m), t.DPC)
+		m.enqueueDPC(m.queueFor(t.DPC, t.cpu, false), t.DPC)
 	}
 	if t.Period > 0 {
 		t.t.at = m.now + t.Period
 		m.arm(&t.t)
 	}
-}
-
-// cpuFor is the processor that runs the DPC. In an Unbounded machine it is one of its own: whoever set the
-// timer may have gone on elsewhere.
-func (t *Timer) cpuFor(m *Machine) *cpu {
-	switch n := int(t.DPC.Target); {
-	case m.wide && n >= 0:
-		return m.targeted(n)
-	case m.wide:
-		return m.ownCPU()
-	case n >= 0 && n < len(m.cpus):
-		return m.cpus[n]
-	}
-	return t.cpu
 }
 
 // CancelTimer disarms t and takes its DPC out of the queue; it reports whether t was armed.

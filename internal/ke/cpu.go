@@ -2,6 +2,7 @@ package ke
 
 import (
 	"runtime/debug"
+	"slices"
 	"strconv"
 
 	"calloutsim/internal/list"
@@ -13,6 +14,7 @@ type cpu struct {
 	num    uint8
 	thread *Thread // current here; nil when idle
 	dpcs   []*DPC
+	queue  Actor // who runs them
 	inDPC  bool
 	dpcK   K
 	idle   *Thread
@@ -38,7 +40,7 @@ func (m *Machine) resetCPU(c *cpu, i int) {
 	if dpcK.name == "" {
 		dpcK.name = "DPC on processor " + strconv.Itoa(i)
 	}
-	*c = cpu{num: uint8(i), dpcs: c.dpcs[:0], dpcK: dpcK}
+	*c = cpu{num: uint8(i), dpcs: c.dpcs[:0], dpcK: dpcK, queue: actorDPC | Actor(i)}
 }
 
 // maxWide is the limit of processors of an Unbounded machine.
@@ -53,15 +55,32 @@ func (m *Machine) takerFor(t *Thread) *cpu {
 	if t != nil && t.home != nil && t.home.thread == nil {
 		return t.home
 	}
-	for _, c := range m.cpus {
-		if t == nil && c.free() && c.num != 0 {
-			return c
-		}
+	if t == nil {
+		return m.spareCPU()
 	}
-	if c := m.cpus[0]; t != nil && c.free() {
+	if c := m.cpus[0]; c.free() {
 		return c.ownedBy(t)
 	}
 	return m.anotherCPU().ownedBy(t)
+}
+
+// spareCPU is a processor of an Unbounded machine that has nothing to do. Its queue of DPCs has a new name
+// each time: a search takes the steps of one actor as ordered, and what it did before has nothing to do with
+// what comes.
+func (m *Machine) spareCPU() *cpu {
+	i := slices.IndexFunc(m.cpus[1:], (*cpu).free)
+	var c *cpu
+	if i >= 0 {
+		c = m.cpus[1+i]
+	} else {
+		c = m.anotherCPU()
+	}
+	if m.queues++; m.queues > maxContexts-maxWide {
+		panic(Misuse("more than " + strconv.Itoa(maxContexts-maxWide) + " DPCs and acts of the outside: an " +
+			"exhaustive search is for shorter scenarios"))
+	}
+	c.queue = actorDPC | Actor(maxWide+m.queues)
+	return c
 }
 
 // free reports whether c, of an Unbounded machine, is nobody's and has nothing to do.
@@ -85,30 +104,20 @@ func (m *Machine) anotherCPU() *cpu {
 	return m.cpus[n]
 }
 
-// ownCPU is a processor that no DPC has run on before: the steps of two runs on one processor count as those
-// of one actor, which have an order. Beyond a number that only timers with a period reach one serves again.
-func (m *Machine) ownCPU() *cpu {
-	if len(m.cpus) < maxWide-50 {
-		return m.anotherCPU()
-	}
-	return m.takerFor(nil)
-}
-
-// cpuFor is the processor whose queue takes d, which k queues. An Unbounded machine keeps one for each
-// target: its DPCs wait for nobody but each other.
-func (m *Machine) cpuFor(k *K, d *DPC) *cpu {
-	switch n := int(d.Target); {
-	case n < 0, n == int(k.cpu.num) && (!m.wide || k.irql >= Dispatch):
-		if m.wide && d.Importance == LowImportance && k.irql < Dispatch {
-			return m.ownCPU() // the thread may be elsewhere before the processor looks at its queue
-		}
-		return k.cpu
-	case m.wide:
-		return m.targeted(n)
-	case n < len(m.cpus):
+// queueFor is the processor whose queue takes d, queued on here. stays says that whoever queues it is still
+// there when the processor looks at its queue; else, on an Unbounded machine, that may have gone elsewhere.
+// Such a machine keeps a processor for each target: its DPCs wait for nobody but each other.
+func (m *Machine) queueFor(d *DPC, here *cpu, stays bool) *cpu {
+	n := int(d.Target)
+	switch {
+	case !m.wide && n >= 0 && n < len(m.cpus):
 		return m.cpus[n]
+	case m.wide && n >= 0 && (n != int(here.num) || !stays):
+		return m.targeted(n)
+	case m.wide && !stays:
+		return m.spareCPU()
 	}
-	return k.cpu
+	return here
 }
 
 // targeted is the processor that the targeted DPCs of an Unbounded machine know as number n.
@@ -118,16 +127,13 @@ func (m *Machine) targeted(n int) *cpu {
 			return c
 		}
 	}
-	c := m.ownCPU()
+	c := m.spareCPU()
 	c.target = int16(n) + 1
 	return c
 }
 
 func (c *cpu) ownedBy(t *Thread) *cpu {
-	c.owner = t
-	if t != nil {
-		t.home = c
-	}
+	c.owner, t.home = t, c
 	return c
 }
 
@@ -197,7 +203,7 @@ func QueueDPC(k *K, d *DPC) bool {
 		return false
 	}
 	m := k.m
-	c := m.cpuFor(k, d)
+	c := m.queueFor(d, k.cpu, k.irql >= Dispatch || d.Importance != LowImportance && d.Target < 0)
 	m.enqueueDPC(c, d)
 	if c == k.cpu && k.irql < Dispatch && d.Importance != LowImportance {
 		level := k.irql
@@ -212,7 +218,7 @@ func (m *Machine) enqueueDPC(c *cpu, d *DPC) {
 	m.queued++
 	if m.trail != nil {
 		d.after = m.trail.now() + 1
-		m.trail.add(Use{(actorDPC | Actor(c.num)).id(), Enq})
+		m.trail.add(Use{c.queue.id(), Enq})
 		m.trail.add(Use{AllDPCs, Count})
 	}
 	if d.Importance == HighImportance {
@@ -238,7 +244,7 @@ func (m *Machine) removeDPC(d *DPC) bool {
 	}
 	d.queuedOn = nil
 	m.queued--
-	m.AddsOn(Use{(actorDPC | Actor(c.num)).id(), Deq})
+	m.AddsOn(Use{c.queue.id(), Deq})
 	m.AddsOn(Use{AllDPCs, Count})
 	return true
 }
@@ -260,7 +266,7 @@ func (m *Machine) runDPCs(c *cpu, by *K, who Actor) {
 		past := uint64(0)
 		if tr := m.trail; tr != nil {
 			tr.follows(d.after - 1)
-			tr.add(Use{(actorDPC | Actor(c.num)).id(), Deq})
+			tr.add(Use{c.queue.id(), Deq})
 			tr.add(Use{d.ID, Deq})
 			past = tr.runOf(d.ID)
 		}

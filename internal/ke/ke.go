@@ -108,6 +108,7 @@ type Machine struct {
 	threads []*Thread // runnable ones, ordered by number
 	chans   []*Channel
 	queued  int // DPCs in queues
+	queues  int // times that a spare processor was given away
 	next    *alternative
 	in      *stack // which the hub has resumed
 	alts    []alternative
@@ -212,7 +213,7 @@ func (m *Machine) Reset(cfg Config) {
 	m.resetCPUs(cfg.Processors)
 	m.retired, m.born = list.Add(m.retired, m.born), m.born[:0]
 	m.threads, m.all, m.chans = m.threads[:0], m.all[:0], m.chans[:0]
-	m.queued, m.next = 0, nil
+	m.queued, m.queues, m.next = 0, 0, nil
 	m.clock.reset()
 	m.now, m.steps, m.frameNo, m.made, m.idle, m.acted = epoch, 0, 0, 0, 0, 0
 	m.ticks = 0

@@ -205,7 +205,7 @@ func (m *Machine) park(k *K) {
 func (m *Machine) runNested(t *Thread, k *K) {
 	if t.nestDPC {
 		t.nestDPC = false
-		m.runDPCs(t.onCPU, k, actorDPC|Actor(t.onCPU.num))
+		m.runDPCs(t.onCPU, k, t.onCPU.queue)
 		return
 	}
 	ch := t.nest

@@ -59,7 +59,7 @@ func (a *alternative) actorOf() Actor {
 		}
 		return a.t.active.actor
 	case altDPC:
-		return actorDPC | Actor(a.c.num)
+		return a.c.queue
 	case altDeliver:
 		return actorDelivery | Actor(a.ch.order)
 	}
