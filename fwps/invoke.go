@@ -22,7 +22,7 @@ func (c *classification) newCall(f *wfp.Filter, r *registration) *call {
 	c.calls = append(c.calls, cl)
 	cl.filter = runtimeFilter(f)
 	cl.filter.Action.CalloutId = r.id
-	cl.in = c.lend(c.values(), cl.lent)
+	cl.in = c.lend(cl.lent)
 	cl.meta = c.lendMetadata(cl.lent)
 	if c.info.connect {
 		cl.view = c.current.lend()

@@ -34,7 +34,7 @@ type FWP_VALUE0 struct {
 	blob  *FWP_BYTE_BLOB
 	array *FWP_BYTE_ARRAY16
 	lent  *lent  // of an incoming value
-	name  string // of the field it was read from
+	name  string // of the field it was read from, without the layer
 }
 
 // Uint8Value makes a FWP_UINT8.
@@ -112,11 +112,12 @@ func (v *FWP_VALUE0) read(want wfp.DataType) wfp.Value {
 	if v.lent == nil {
 		return wfp.Value{}
 	}
+	name := fieldName(v.lent.call.c.layer, v.name)
 	f := verify.Finding{Rule: verify.WFP_056, Obj: v.lent.id(),
-		Headline: fmt.Sprintf("%s is of type %d, and its member of type %d is read", v.name, v.v.Type, want)}
+		Headline: fmt.Sprintf("%s is of type %d, and its member of type %d is read", name, v.v.Type, want)}
 	if v.v.Type == wfp.Empty {
 		f.Rule = verify.WFP_055
-		f.Headline = v.name + " is FWP_EMPTY in this classification, and a member of it is read"
+		f.Headline = name + " is FWP_EMPTY in this classification, and a member of it is read"
 		f.Fix = "look at the type first; values nobody knows (an unspecified local address, most values " +
 			"of a reauthorization) are FWP_EMPTY."
 	}
@@ -134,6 +135,9 @@ type fieldInfo struct {
 	name string
 	typ  FWP_DATA_TYPE
 }
+
+// fieldName is how reports call a field of a layer.
+func fieldName(layer uint16, name string) string { return layerName(layer) + "_" + name }
 
 // fieldsOf returns the values of a layer; nil for a layer without any.
 func fieldsOf(layer uint16) []fieldInfo {
@@ -181,7 +185,7 @@ func (in *FWPS_INCOMING_VALUES0) IncomingValue(f Field) *FWPS_INCOMING_VALUE0 {
 	if i >= len(in.values) || i >= len(there) || here[i].name != there[i].name {
 		name := fmt.Sprintf("index %d", i)
 		if i < len(there) {
-			name = layerName(layer) + "_" + there[i].name
+			name = fieldName(layer, there[i].name)
 		}
 		in.lent.report(verify.Finding{Rule: verify.WFP_056, Obj: in.lent.id(),
 			Headline: fmt.Sprintf("%s is read at %s, where that index means something else", name,

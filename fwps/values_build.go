@@ -1,6 +1,7 @@
 package fwps
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"strings"
 	"unicode/utf16"
@@ -14,10 +15,10 @@ import (
 // AppID is the value ALE_APP_ID has for the programs of an image: its device path in lower case, UTF-16 with
 // terminator. A condition on a program compares with it. On Windows FwpmGetAppIdFromFileName0 makes it.
 func AppID(image string) []byte {
-	path := `\device\harddiskvolume1\` + strings.ToLower(image)
-	var b []byte
-	for _, u := range append(utf16.Encode([]rune(path)), 0) {
-		b = append(b, byte(u), byte(u>>8))
+	units := append(utf16.Encode([]rune(`\device\harddiskvolume1\`+strings.ToLower(image))), 0)
+	b := make([]byte, 0, 2*len(units))
+	for _, u := range units {
+		b = binary.LittleEndian.AppendUint16(b, u)
 	}
 	return b
 }
@@ -52,11 +53,15 @@ func (c *classification) values() []FWP_VALUE0 {
 	infos := fieldsOf(c.layer)
 	out := make([]FWP_VALUE0, len(infos))
 	for i := range infos {
-		v := c.value(infos[i].name)
-		v.name = layerName(c.layer) + "_" + infos[i].name
-		out[i] = v
+		out[i] = c.field(&infos[i])
 	}
 	return out
+}
+
+func (c *classification) field(info *fieldInfo) FWP_VALUE0 {
+	v := c.value(info.name)
+	v.name = info.name
+	return v
 }
 
 func (c *classification) value(name string) FWP_VALUE0 {
@@ -136,11 +141,12 @@ func conditionsInput(values []FWP_VALUE0) []wfp.Value {
 	return out
 }
 
-// lend makes the copy of the values that one call gets, with memory of its own so that it can be overwritten
-// afterwards.
-func (c *classification) lend(values []FWP_VALUE0, l *lent) *FWPS_INCOMING_VALUES0 {
-	in := &FWPS_INCOMING_VALUES0{layer: c.layer, values: make([]FWPS_INCOMING_VALUE0, len(values)), lent: l}
-	for i, v := range values {
+// lend makes the values that one call gets, with memory of its own so that it can be overwritten afterwards.
+func (c *classification) lend(l *lent) *FWPS_INCOMING_VALUES0 {
+	infos := fieldsOf(c.layer)
+	in := &FWPS_INCOMING_VALUES0{layer: c.layer, values: make([]FWPS_INCOMING_VALUE0, len(infos)), lent: l}
+	for i := range infos {
+		v := c.field(&infos[i])
 		v.lent = l
 		if v.blob != nil {
 			b := append([]byte(nil), v.blob.Data...)

@@ -55,7 +55,10 @@ func (m *Machine) whence(index int, c *ke.Choice) string {
 	s := ""
 	if m.steps != nil {
 		for _, a := range m.steps.asked {
-			if f := ke.Frames2(a.pcs); a.index == index && len(f) > 0 {
+			if a.index != index {
+				continue
+			}
+			if f := ke.Frames2(a.pcs); len(f) > 0 {
 				s = ", " + f[0].File + ":" + strconv.Itoa(f[0].Line)
 			}
 		}

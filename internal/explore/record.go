@@ -86,9 +86,9 @@ type planned interface {
 	chooseFor(who ke.Actor, s *ke.Site, n int) int
 }
 
-// NewRecorder makes the source of one run.
+// NewRecorder makes the source of one run. There is room for as many acts as the run before had steps.
 func NewRecorder(src ke.Source, trail *ke.Trail) *Recorder {
-	r := &Recorder{src: src, trail: trail}
+	r := &Recorder{src: src, trail: trail, acts: make([]Act, 0, len(trail.Steps))}
 	r.sched, _ = src.(ke.Scheduler)
 	r.plan, _ = src.(planned)
 	return r
@@ -133,7 +133,7 @@ func (r *Recorder) Pick(m *ke.Machine, at *ke.Moment) int {
 
 // Trial gives what was noted. choices are those of the machine, which a pin may have changed.
 func (r *Recorder) Trial(choices []ke.Choice) Trial {
-	t := Trial{Acts: r.acts}
+	t := Trial{Acts: r.acts, Order: make([]ke.Actor, 0, len(r.trail.Steps))}
 	for i := range choices {
 		t.Acts[i].Pick = int(choices[i].Pick)
 	}
