@@ -377,13 +377,7 @@ func (p *IRP) ID() trace.ID { return p.id }
 // IoStatus is the status block of the request. The owner writes it before completing the IRP; a completion
 // routine may change it. Rules: IRP-005.
 func (p *IRP) IoStatus() *IO_STATUS_BLOCK {
-	if k := p.m.Current(); k != nil {
-		ke.Accesses(k, ke.Use{Obj: p.content(), How: ke.W})
-		p.uses(ke.R)
-		if !p.actsForOwner(k) {
-			p.touchedBy(k, true)
-		}
-	}
+	p.touchStatus()
 	return &p.ioStatus
 }
 

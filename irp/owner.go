@@ -57,33 +57,28 @@ func (p *IRP) pointCancel(k *irql.K) {
 	p.uses(ke.R)
 }
 
-// lookCancel is look for what others than the holder change.
-func (p *IRP) lookCancel() {
-	if k := p.m.Current(); k != nil {
-		ke.Accesses(k, ke.Use{Obj: p.cancelWord(), How: ke.R})
-		p.uses(ke.R)
-		if !p.actsForOwner(k) {
-			p.touchedByStranger(k)
-		}
-	}
-}
-
 // touch is the check of every method that changes the IRP, or hands out a pointer through which it may be
 // changed.
-func (p *IRP) touch() { p.accessed(ke.W) }
+func (p *IRP) touch() { p.accessed(ke.Use{Obj: p.content(), How: ke.W}, false) }
+
+// touchStatus is touch for the status block, with which every completion begins.
+func (p *IRP) touchStatus() { p.accessed(ke.Use{Obj: p.content(), How: ke.W}, true) }
 
 // look is the check of every method that only tells something.
-func (p *IRP) look() { p.accessed(ke.R) }
+func (p *IRP) look() { p.accessed(ke.Use{Obj: p.content(), How: ke.R}, false) }
 
-func (p *IRP) accessed(how ke.Access) {
+// lookCancel is look for what others than the holder change.
+func (p *IRP) lookCancel() { p.accessed(ke.Use{Obj: p.cancelWord(), How: ke.R}, false) }
+
+func (p *IRP) accessed(u ke.Use, status bool) {
 	k := p.m.Current()
 	if k == nil {
 		return
 	}
-	ke.Accesses(k, ke.Use{Obj: p.content(), How: how})
+	ke.Accesses(k, u)
 	p.uses(ke.R)
 	if !p.actsForOwner(k) {
-		p.touchedByStranger(k)
+		p.touchedBy(k, status)
 	}
 }
 

@@ -223,8 +223,7 @@ func KeTestSpinLock(k *K, spinLock *KSPIN_LOCK) bool {
 // Not modelled: the queue: who of several waiters comes first is a choice.
 // Reference: wdm/nf-wdm-keacquireinstackqueuedspinlock.
 func KeAcquireInStackQueuedSpinLock(k *K, spinLock *KSPIN_LOCK, lockHandle *KLOCK_QUEUE_HANDLE) {
-	const d = ddi.KeAcquireInStackQueuedSpinLock
-	acquireQueued(k, spinLock, d, spinQueued, lockHandle)
+	acquireQueued(k, spinLock, ddi.KeAcquireInStackQueuedSpinLock, spinQueued, lockHandle)
 }
 
 // KeReleaseInStackQueuedSpinLock gives the lock of lockHandle back and restores the level kept there.
