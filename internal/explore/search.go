@@ -91,11 +91,6 @@ func (s *Search) Begin() ke.Source {
 	return (*searcher)(s)
 }
 
-// Inherit takes over what an earlier search of the same scenario has learnt about the kinds of questions.
-func (s *Search) Inherit(from *Search) {
-	s.refused, s.Polled = s.refused || from.refused, s.Polled || from.Polled
-}
-
 // Err reports that the runs were not repeatable.
 func (s *Search) Err() error { return s.fault }
 

@@ -226,9 +226,6 @@ func (b *block) contains(p unsafe.Pointer) bool {
 // KindOf returns the type of memory of a view.
 func KindOf(v *Buffer) Kind { return v.blk.kind }
 
-// TagOf returns the tag of the block.
-func TagOf(v *Buffer) uint32 { return v.blk.tag }
-
 // Gone reports whether the memory is freed or was on a stack that is gone.
 func Gone(v *Buffer) bool {
 	v.blk.uses(ke.R)
@@ -237,9 +234,6 @@ func Gone(v *Buffer) bool {
 
 // Offset returns where in its block the view begins, and the size of the block.
 func Offset(v *Buffer) (off, size int) { return int(v.off), int(v.blk.size) }
-
-// OwnerOf returns the image that allocated the block, nil for the system.
-func OwnerOf(v *Buffer) *ke.Image { return v.blk.owner }
 
 // SameBlock reports whether two views are of one block.
 func SameBlock(a, b *Buffer) bool { return a.blk == b.blk }

@@ -167,14 +167,6 @@ func (s *Stack) originalApp(e *Endpoint) string {
 	return ""
 }
 
-// PIDOf returns the process id of p; nil is the System process.
-func PIDOf(p *ke.Process) uint32 {
-	if p == nil {
-		return 4
-	}
-	return p.PID
-}
-
 func imageOf(p *ke.Process) string {
 	if p == nil {
 		return "System"
