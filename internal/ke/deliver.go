@@ -75,13 +75,27 @@ func (m *Machine) offer(c *Channel) {
 	m.chans[i] = c
 }
 
-// PostAfter posts d when delay (100 ns units of virtual time) has passed.
-func (m *Machine) PostAfter(c *Channel, delay int64, d Delivery) {
+// Later is a delivery that is not due yet.
+type Later struct{ t timeout }
+
+// PostAfter posts d when delay (100 ns units of virtual time) has passed, unless it is taken back before.
+//
+// Its footprint is that of Post, and not one of the clock: deliveries of different channels that become due
+// at one time can arrive in any order anyway, whichever was armed first.
+func (m *Machine) PostAfter(c *Channel, delay int64, d Delivery) *Later {
 	if m.races != nil {
 		d.order = m.races.posted()
 	}
-	m.arm(&timeout{at: m.now + delay, fire: func(m *Machine) { m.Post(c, d) }})
+	if m.trail != nil {
+		m.trail.add(Use{(actorDelivery | Actor(c.order)).id(), Enq})
+	}
+	l := &Later{timeout{at: m.now + delay, fire: func(m *Machine) { m.Post(c, d) }}}
+	m.clock.add(&l.t)
+	return l
 }
+
+// TakeBack makes l never due, so that it does not move the clock either. It reports whether it was in time.
+func (m *Machine) TakeBack(l *Later) bool { return m.clock.remove(&l.t) }
 
 func (c *Channel) pop() Delivery {
 	d := c.queue[0]

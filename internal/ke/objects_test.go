@@ -460,3 +460,19 @@ func TestQueueAPC_FromADPCOnTheThreadRunsWhenItEnds(t *testing.T) {
 	m.Run(nil)
 	assert.Equal(t, "dat", at)
 }
+
+func TestPostAfter_WhatIsTakenBackNeverMovesTheClock(t *testing.T) {
+	m := newMachine(t, Config{})
+	ch, start, came := m.NewChannel("x"), m.Now(), ""
+	after := func(delay int64, text string) *Later {
+		return m.PostAfter(ch, delay, Delivery{Text: text, Run: func(*K) { came += text }})
+	}
+	never := after(2*Second, "never")
+	soon := after(Second, "soon")
+	assert.True(t, m.TakeBack(never))
+	assert.False(t, m.TakeBack(never), "twice")
+	m.Run(nil)
+	assert.Equal(t, "soon", came)
+	assert.Equal(t, start+Second, m.Now())
+	assert.False(t, m.TakeBack(soon), "it has come")
+}
