@@ -112,7 +112,7 @@ func (e *engine) Classify(k *ke.K, q *tcpip.Question) {
 	c := &classification{e: e, q: q, shim: shim, layer: shim.id(q.V6)}
 	c.info = layerOf(c.layer)
 	defer ke.Leave(k, ke.Within(k, ke.Use{Obj: e.id, How: ke.R}))
-	if !e.filtered(c.layer) {
+	if len(e.policy.At(c.layer)) == 0 {
 		q.Done(k, tcpip.Answer{Permit: true, Target: tcpip.Target{Local: q.Local, Remote: q.Remote}})
 		return
 	}
@@ -132,16 +132,6 @@ func (e *engine) Classify(k *ke.K, q *tcpip.Question) {
 	ke.Point(k, ke.Use{Obj: e.id, How: ke.R})
 	c.seq = ke.Log(k, trace.Event{What: trace.Note, Text: c.info.name, Obj: c.id, Obj2: q.Endpoint})
 	c.begin(k)
-}
-
-// filtered reports whether the layer has any filter.
-func (e *engine) filtered(layer uint16) bool {
-	for _, f := range e.policy.Filters {
-		if f.Layer == layer {
-			return true
-		}
-	}
-	return false
 }
 
 // begin runs the filters from the start, at the layer's level.

@@ -53,9 +53,10 @@ var universal = GUID{Data1: 0xeebecc03, Data2: 0xced4, Data3: 0x4380,
 var state = ke.NewSlot(newEngine)
 
 func newEngine(m *ke.Machine) *engine {
-	e := &engine{m: m, id: m.NewID(trace.Engine), policy: &wfp.Policy{}, nextCallout: firstCallout,
+	d := new(wfp.Policy).Draft()
+	d.AddSublayer(&wfp.Sublayer{Key: universal, Name: "universal"})
+	e := &engine{m: m, id: m.NewID(trace.Engine), policy: d.Commit(), nextCallout: firstCallout,
 		nextFilter: firstFilter}
-	e.policy.Sublayers = append(e.policy.Sublayers, &wfp.Sublayer{Key: universal, Name: "universal"})
 	m.Refine = append(m.Refine, e.refine)
 	m.Takes = e.takes
 	m.AtUnload(e.checkUnload)

@@ -179,9 +179,8 @@ func (e *engine) checkSublayer(k *ke.K, f *wfp.Filter) {
 	if f.Callout == nil || f.Action == wfp.CalloutInspection {
 		return
 	}
-	for _, o := range e.policy.Filters {
-		if o.Callout != nil && o.Callout != f.Callout && o.Layer == f.Layer && o.Sublayer == f.Sublayer &&
-			o.Action != wfp.CalloutInspection && o.Overlaps(f) {
+	for _, o := range e.policy.Beside(f) {
+		if o.Callout != nil && o.Callout != f.Callout && o.Action != wfp.CalloutInspection && o.Overlaps(f) {
 			ke.Report(k, verify.Finding{Rule: verify.WFP_030, Obj: filterID(f).String(),
 				Headline: "two callouts share a sublayer at " + layerName(f.Layer) +
 					": the lighter one is skipped when the other decides",

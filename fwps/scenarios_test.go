@@ -436,7 +436,7 @@ func TestScenario_S33S34_Notifications(t *testing.T) {
 		veto = true
 		require.Equal(t, ntstatus.STATUS_FWP_CALLOUT_NOTIFICATION_FAILED, d.addFilter(k, atRedirect, h, nil))
 		assert.Equal(t, uint64(77), fwps.Policy(k).Filter(late).Context)
-		assert.Len(t, fwps.Policy(k).Filters, 1, "the vetoed filter is absent")
+		assert.Len(t, fwps.Policy(k).Filters(), 1, "the vetoed filter is absent")
 	})
 	assert.Equal(t, []note{{fwps.FWPS_CALLOUT_NOTIFY_ADD_FILTER, true},
 		{fwps.FWPS_CALLOUT_NOTIFY_DELETE_FILTER, false},

@@ -13,7 +13,7 @@ import (
 const ok = ntstatus.STATUS_SUCCESS
 
 // makeFilter checks a description and makes the filter of it.
-func (s *session) makeFilter(k *ke.K, p *wfp.Policy, d *FWPM_FILTER0) (*wfp.Filter, ntstatus.NTSTATUS) {
+func (s *session) makeFilter(k *ke.K, p *wfp.Draft, d *FWPM_FILTER0) (*wfp.Filter, ntstatus.NTSTATUS) {
 	f := &wfp.Filter{Key: d.FilterKey, Name: d.DisplayData.Name, Action: wfp.Action(d.Action.Type),
 		Owner:   s.dynamic,
 		Context: d.RawContext, ClearActionRight: d.Flags&FWPM_FILTER_FLAG_CLEAR_ACTION_RIGHT != 0,
@@ -60,7 +60,7 @@ func (s *session) makeFilter(k *ke.K, p *wfp.Policy, d *FWPM_FILTER0) (*wfp.Filt
 func outlives(owner, target uint64) bool { return target != 0 && target != owner }
 
 // setAction finds the callout of a filter.
-func setAction(k *ke.K, f *wfp.Filter, p *wfp.Policy, d *FWPM_FILTER0) ntstatus.NTSTATUS {
+func setAction(k *ke.K, f *wfp.Filter, p *wfp.Draft, d *FWPM_FILTER0) ntstatus.NTSTATUS {
 	switch f.Action {
 	case wfp.Permit, wfp.Block:
 		if f.PermitIfCalloutUnregistered {

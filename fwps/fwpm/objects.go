@@ -45,12 +45,11 @@ func FwpmSubLayerAdd0(k *irql.K, engineHandle irql.HANDLE, subLayer *FWPM_SUBLAY
 		if key == (fwps.GUID{}) {
 			key = state.Of(k).newKey()
 		}
-		if t.policy.Sublayer(key) != nil {
+		if t.draft.Sublayer(key) != nil {
 			return ntstatus.STATUS_FWP_ALREADY_EXISTS
 		}
-		t.policy.Sublayers = append(t.policy.Sublayers, &wfp.Sublayer{Key: key,
-			Name:   subLayer.DisplayData.Name,
-			Weight: subLayer.Weight, Owner: s.dynamic})
+		t.draft.AddSublayer(&wfp.Sublayer{Key: key, Name: subLayer.DisplayData.Name, Weight: subLayer.Weight,
+			Owner: s.dynamic})
 		return ntstatus.STATUS_SUCCESS
 	}))
 }
@@ -73,17 +72,17 @@ func FwpmSubLayerDeleteByKey0(k *irql.K, engineHandle irql.HANDLE, key *fwps.GUI
 		return done(k, name, s.id, ntstatus.STATUS_FWP_BUILTIN_OBJECT)
 	}
 	return done(k, name, s.id, s.change(k, func(t *transaction) ntstatus.NTSTATUS {
-		sub := t.policy.Sublayer(*key)
+		sub := t.draft.Sublayer(*key)
 		if sub == nil {
 			return ntstatus.STATUS_FWP_SUBLAYER_NOT_FOUND
 		}
-		for _, f := range t.policy.Filters {
+		for _, f := range t.draft.Filters() {
 			if f.Sublayer == sub {
 				return refused(k, verify.WFP_035, key.String(), name+" on a sublayer that has filters",
 					ntstatus.STATUS_FWP_IN_USE)
 			}
 		}
-		t.policy.Sublayers = without(t.policy.Sublayers, func(o *wfp.Sublayer) bool { return o == sub })
+		t.draft.RemoveSublayers(func(o *wfp.Sublayer) bool { return o == sub })
 		return ntstatus.STATUS_SUCCESS
 	}))
 }
@@ -126,12 +125,12 @@ func (s *session) addCallout(k *ke.K, t *transaction, c *FWPM_CALLOUT0, id *uint
 		return ntstatus.STATUS_FWP_DYNAMIC_SESSION_IN_PROGRESS
 	case key == fwps.GUID{}:
 		key = state.Of(k).newKey()
-	case t.policy.Callout(key) != nil:
+	case t.draft.Callout(key) != nil:
 		return ntstatus.STATUS_FWP_ALREADY_EXISTS
 	}
 	o := &wfp.Callout{Key: key, Name: c.DisplayData.Name, ID: fwps.NextCalloutID(k, key), Layer: layer,
 		Flags: c.Flags, Owner: s.dynamic}
-	t.policy.Callouts = append(t.policy.Callouts, o)
+	t.draft.AddCallout(o)
 	if id != nil {
 		*id = o.ID
 	}
@@ -170,17 +169,16 @@ func deleteCallout(k *irql.K, d ddi.ID, engineHandle irql.HANDLE,
 		return ntstatus.STATUS_INVALID_HANDLE
 	}
 	st := s.change(k, func(t *transaction) ntstatus.NTSTATUS {
-		rest := without(t.policy.Callouts, is)
-		if len(rest) == len(t.policy.Callouts) {
+		if !t.draft.HasCallout(is) {
 			return ntstatus.STATUS_FWP_CALLOUT_NOT_FOUND
 		}
-		for _, f := range t.policy.Filters {
+		for _, f := range t.draft.Filters() {
 			if f.Callout != nil && is(f.Callout) {
 				return refused(k, verify.WFP_035, f.Callout.Key.String(),
 					d.String()+" on a callout that filters name", ntstatus.STATUS_FWP_IN_USE)
 			}
 		}
-		t.policy.Callouts = rest
+		t.draft.RemoveCallouts(is)
 		return ntstatus.STATUS_SUCCESS
 	})
 	ke.CallStatus(k, d, s.id, uint32(st))
@@ -208,7 +206,7 @@ func FwpmFilterAdd0(k *irql.K, engineHandle irql.HANDLE, filter *FWPM_FILTER0, s
 	}
 	obj := s.id
 	st := s.add(k, &siteFilterAdd, func(t *transaction) ntstatus.NTSTATUS {
-		f, st := s.makeFilter(k, t.policy, filter)
+		f, st := s.makeFilter(k, t.draft, filter)
 		if st != ntstatus.STATUS_SUCCESS {
 			return st
 		}
@@ -216,7 +214,7 @@ func FwpmFilterAdd0(k *irql.K, engineHandle irql.HANDLE, filter *FWPM_FILTER0, s
 		if !ntstatus.NT_SUCCESS(fwps.NotifyAdded(k, f)) {
 			return ntstatus.STATUS_FWP_CALLOUT_NOTIFICATION_FAILED
 		}
-		t.policy.Filters = append(t.policy.Filters, f)
+		t.draft.AddFilter(f)
 		t.added = append(t.added, f)
 		obj = trace.MakeID(trace.Filter, f.ID)
 		if id != nil {
@@ -234,7 +232,7 @@ func FwpmFilterAdd0(k *irql.K, engineHandle irql.HANDLE, filter *FWPM_FILTER0, s
 // Reference: win32 fwpmu/nf-fwpmu-fwpmfilterdeletebyid0.
 func FwpmFilterDeleteById0(k *irql.K, engineHandle irql.HANDLE, id uint64) ntstatus.NTSTATUS {
 	return deleteFilter(k, "FwpmFilterDeleteById0", engineHandle,
-		func(p *wfp.Policy) *wfp.Filter { return p.Filter(id) })
+		func(p *wfp.Draft) *wfp.Filter { return p.Filter(id) })
 }
 
 // FwpmFilterDeleteByKey0 deletes a filter.
@@ -243,7 +241,7 @@ func FwpmFilterDeleteById0(k *irql.K, engineHandle irql.HANDLE, id uint64) ntsta
 // Rules: WFP-004, WFP-036, WFP-081.
 // Reference: win32 fwpmu/nf-fwpmu-fwpmfilterdeletebykey0.
 func FwpmFilterDeleteByKey0(k *irql.K, engineHandle irql.HANDLE, key *fwps.GUID) ntstatus.NTSTATUS {
-	return deleteFilter(k, "FwpmFilterDeleteByKey0", engineHandle, func(p *wfp.Policy) *wfp.Filter {
+	return deleteFilter(k, "FwpmFilterDeleteByKey0", engineHandle, func(p *wfp.Draft) *wfp.Filter {
 		if key == nil {
 			return nil
 		}
@@ -252,14 +250,14 @@ func FwpmFilterDeleteByKey0(k *irql.K, engineHandle irql.HANDLE, key *fwps.GUID)
 }
 
 func deleteFilter(k *irql.K, name string, engineHandle irql.HANDLE,
-	find func(*wfp.Policy) *wfp.Filter) ntstatus.NTSTATUS {
+	find func(*wfp.Draft) *wfp.Filter) ntstatus.NTSTATUS {
 	enter(k, name)
 	s := sessionOf(k, engineHandle)
 	if s == nil {
 		return ntstatus.STATUS_INVALID_HANDLE
 	}
 	return done(k, name, s.id, s.change(k, func(t *transaction) ntstatus.NTSTATUS {
-		f := find(t.policy)
+		f := find(t.draft)
 		if f == nil {
 			return ntstatus.STATUS_FWP_FILTER_NOT_FOUND
 		}

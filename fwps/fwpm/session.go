@@ -27,7 +27,7 @@ type session struct {
 // transaction is a set of changes that happen together.
 type transaction struct {
 	readOnly bool
-	policy   *wfp.Policy // what the session sees and changes
+	draft    *wfp.Draft // what the session sees and changes
 	added    []*wfp.Filter
 	deleted  []*wfp.Filter
 	seq      uint64
@@ -156,28 +156,14 @@ func sessionOf(k *irql.K, h irql.HANDLE) *session {
 
 // vanish deletes everything the session added, filters first.
 func (s *session) vanish(t *transaction) ntstatus.NTSTATUS {
-	p := t.policy
-	for i := 0; i < len(p.Filters); {
-		if f := p.Filters[i]; f.Owner == s.dynamic {
+	for _, f := range t.draft.Filters() {
+		if f.Owner == s.dynamic {
 			t.remove(f)
-			continue
 		}
-		i++
 	}
-	p.Callouts = without(p.Callouts, func(c *wfp.Callout) bool { return c.Owner == s.dynamic })
-	p.Sublayers = without(p.Sublayers, func(c *wfp.Sublayer) bool { return c.Owner == s.dynamic })
+	t.draft.RemoveCallouts(func(c *wfp.Callout) bool { return c.Owner == s.dynamic })
+	t.draft.RemoveSublayers(func(c *wfp.Sublayer) bool { return c.Owner == s.dynamic })
 	return ntstatus.STATUS_SUCCESS
-}
-
-//go:norace
-func without[T any](list []*T, drop func(*T) bool) []*T {
-	var out []*T
-	for _, x := range list {
-		if !drop(x) {
-			out = append(out, x)
-		}
-	}
-	return out
 }
 
 // lock waits until the session may change the policy, or look at it undisturbed.
@@ -249,7 +235,7 @@ func FwpmTransactionBegin0(k *irql.K, engineHandle irql.HANDLE, flags uint32) nt
 	readOnly := flags&FWPM_TXN_READ_ONLY != 0
 	st := s.lock(k, readOnly)
 	if st == ntstatus.STATUS_SUCCESS {
-		s.txn = &transaction{readOnly: readOnly, policy: fwps.Policy(k).Clone(), seq: ke.Of(k).Log().Len()}
+		s.txn = &transaction{readOnly: readOnly, draft: fwps.Policy(k).Draft(), seq: ke.Of(k).Log().Len()}
 	}
 	return done(k, name, s.id, st)
 }
@@ -308,7 +294,7 @@ func (t *transaction) commit(k *ke.K) {
 	if t.readOnly {
 		return
 	}
-	fwps.SetPolicy(k, t.policy)
+	fwps.SetPolicy(k, t.draft.Commit())
 	for _, f := range t.deleted {
 		fwps.NotifyDeleted(k, f)
 	}
@@ -339,7 +325,7 @@ func (s *session) change(k *ke.K, do func(t *transaction) ntstatus.NTSTATUS) nts
 	if st := s.lock(k, false); st != ntstatus.STATUS_SUCCESS {
 		return st
 	}
-	t := &transaction{policy: fwps.Policy(k).Clone()}
+	t := &transaction{draft: fwps.Policy(k).Draft()}
 	st := do(t)
 	if ntstatus.NT_SUCCESS(st) {
 		t.commit(k)
@@ -360,7 +346,7 @@ func (s *session) add(k *ke.K, site *ke.Site, do func(t *transaction) ntstatus.N
 
 // remove takes a filter out of the policy.
 func (t *transaction) remove(f *wfp.Filter) {
-	t.policy.Filters = without(t.policy.Filters, func(o *wfp.Filter) bool { return o == f })
+	t.draft.RemoveFilter(f)
 	for i, a := range t.added {
 		if a == f {
 			t.added = list.Cut(t.added, i)

@@ -1,133 +1,211 @@
 package wfp
 
 import (
+	"cmp"
 	"slices"
 
 	"calloutsim/internal/list"
 )
 
-// Policy is the set of management objects in force. A transaction works on a clone and puts it in force when
-// it commits.
-type Policy struct {
-	Sublayers []*Sublayer
-	Callouts  []*Callout
-	Filters   []*Filter // in order of insertion
-}
+// Layers is how many run-time layers there are.
+const Layers = 99
 
-// Clone copies the lists, not the objects.
-func (p *Policy) Clone() *Policy {
-	return &Policy{list.Add(nil, p.Sublayers), list.Add(nil, p.Callouts), list.Add(nil, p.Filters)}
+// objects are management objects, in order of insertion.
+type objects struct {
+	sublayers []*Sublayer
+	callouts  []*Callout
+	filters   []*Filter
 }
 
 // Sublayer finds a sublayer by key; nil when there is none.
-func (p *Policy) Sublayer(key GUID) *Sublayer {
-	for _, s := range p.Sublayers {
-		if s.Key == key {
-			return s
-		}
-	}
-	return nil
+func (o *objects) Sublayer(key GUID) *Sublayer {
+	return first(o.sublayers, func(s *Sublayer) bool { return s.Key == key })
 }
 
 // Callout finds a callout by key; nil when there is none.
-func (p *Policy) Callout(key GUID) *Callout {
-	for _, c := range p.Callouts {
-		if c.Key == key {
-			return c
-		}
-	}
-	return nil
+func (o *objects) Callout(key GUID) *Callout {
+	return first(o.callouts, func(c *Callout) bool { return c.Key == key })
 }
 
 // Filter finds a filter by id; nil when there is none.
-func (p *Policy) Filter(id uint64) *Filter {
-	for _, f := range p.Filters {
-		if f.ID == id {
-			return f
-		}
-	}
-	return nil
+func (o *objects) Filter(id uint64) *Filter {
+	return first(o.filters, func(f *Filter) bool { return f.ID == id })
 }
 
 // FilterByKey finds a filter by key; nil when there is none.
-func (p *Policy) FilterByKey(key GUID) *Filter {
-	for _, f := range p.Filters {
-		if f.Key == key {
-			return f
+func (o *objects) FilterByKey(key GUID) *Filter {
+	return first(o.filters, func(f *Filter) bool { return f.Key == key })
+}
+
+// HasCallout reports whether there is a callout that is names.
+func (o *objects) HasCallout(is func(*Callout) bool) bool { return first(o.callouts, is) != nil }
+
+// Filters lists the filters in order of insertion. Nobody writes to the list.
+func (o *objects) Filters() []*Filter { return o.filters }
+
+//go:norace
+func first[T any](all []*T, is func(*T) bool) *T {
+	for _, x := range all {
+		if is(x) {
+			return x
 		}
 	}
 	return nil
 }
 
-// Group is a sublayer with its filters at one layer, heaviest first.
+// Policy is the management objects in force, with the filters of each layer in the order they are evaluated
+// in. The zero value is an empty policy.
+//
+// Invariant: a policy never changes once it is made; a transaction changes a Draft and commits it to another
+// policy. Of a filter in it only Context and Deleted change.
+type Policy struct {
+	objects
+	at [Layers][]Group
+}
+
+// Group is a sublayer with its filters at one layer, heaviest first; those of equal weight stand in order of
+// insertion.
 type Group struct {
 	Sublayer *Sublayer
 	Filters  []*Filter
 }
 
-// Order returns the groups of a layer, heaviest first. Among sublayers of equal weight the order is undefined
-// on Windows: pick chooses which of the n remaining ones comes next; 0 is the one added first. Filters of
-// equal weight stand in order of insertion.
-func (p *Policy) Order(layer uint16, pick func(n int) int) []Group {
-	var groups []Group
-	for _, s := range p.Sublayers {
-		g := Group{Sublayer: s}
-		for _, f := range p.Filters {
-			if f.Layer == layer && f.Sublayer == s {
-				g.Filters = append(g.Filters, f)
-			}
+// At returns the groups of a layer, heaviest first. Nobody writes to them.
+func (p *Policy) At(layer uint16) []Group { return p.at[layer] }
+
+// Beside lists the filters that share layer and sublayer with f.
+func (p *Policy) Beside(f *Filter) []*Filter {
+	for i := range p.at[f.Layer] {
+		if g := &p.at[f.Layer][i]; g.Sublayer == f.Sublayer {
+			return g.Filters
 		}
-		if len(g.Filters) == 0 {
-			continue
-		}
-		slices.SortStableFunc(g.Filters, func(a, b *Filter) int { return cmpDesc(a.Weight, b.Weight) })
-		groups = append(groups, g)
 	}
-	slices.SortStableFunc(groups, func(a, b Group) int {
-		return cmpDesc(uint64(a.Sublayer.Weight), uint64(b.Sublayer.Weight))
-	})
+	return nil
+}
+
+// Order is At with sublayers of equal weight, whose order is undefined on Windows, as pick wants them: it
+// chooses which of the n remaining ones comes next; 0 is the one added first.
+func (p *Policy) Order(layer uint16, pick func(n int) int) []Group {
+	groups := p.at[layer]
+	own := false
 	for i := range groups {
 		n := 1
 		for i+n < len(groups) && groups[i+n].Sublayer.Weight == groups[i].Sublayer.Weight {
 			n++
 		}
-		if n > 1 {
-			c := pick(n)
-			chosen := groups[i+c]
-			for j := i + c; j > i; j-- {
-				groups[j] = groups[j-1]
-			}
-			groups[i] = chosen
+		if n == 1 {
+			continue
 		}
+		c := pick(n)
+		if c == 0 {
+			continue
+		}
+		if !own {
+			groups, own = list.Add(nil, groups), true
+		}
+		chosen := groups[i+c]
+		for j := i + c; j > i; j-- {
+			groups[j] = groups[j-1]
+		}
+		groups[i] = chosen
 	}
 	return groups
 }
 
-func cmpDesc(a, b uint64) int {
-	switch {
-	case a > b:
-		return -1
-	case a < b:
-		return 1
-	}
-	return 0
+// Draft is what a transaction sees and changes.
+type Draft struct {
+	objects
+	base *Policy
 }
 
-// AutomaticWeight gives a filter without a weight of its own one in [0, 2^60): more conditions weigh more, a
-// condition on an exact value more than one on a set of values. How Windows computes it is not stated beyond
-// the range.
-func AutomaticWeight(conditions []Condition) uint64 {
-	w := uint64(0)
-	for i := range conditions {
-		w += 2
-		if conditions[i].Match == MatchEqual && conditions[i].Value.Type < V4AddrMask {
-			w++
+// Draft copies the lists, not the objects.
+func (p *Policy) Draft() *Draft {
+	return &Draft{objects{list.Add(nil, p.sublayers), list.Add(nil, p.callouts), list.Add(nil, p.filters)}, p}
+}
+
+// AddSublayer adds a sublayer behind the others.
+func (d *Draft) AddSublayer(s *Sublayer) { d.sublayers = append(d.sublayers, s) }
+
+// AddCallout adds a callout.
+func (d *Draft) AddCallout(c *Callout) { d.callouts = append(d.callouts, c) }
+
+// AddFilter adds a filter behind the others.
+func (d *Draft) AddFilter(f *Filter) { d.filters = append(d.filters, f) }
+
+// RemoveSublayers takes out the sublayers that drop names.
+func (d *Draft) RemoveSublayers(drop func(*Sublayer) bool) { d.sublayers = without(d.sublayers, drop) }
+
+// RemoveCallouts takes out the callouts that drop names.
+func (d *Draft) RemoveCallouts(drop func(*Callout) bool) { d.callouts = without(d.callouts, drop) }
+
+// RemoveFilter takes out a filter.
+func (d *Draft) RemoveFilter(f *Filter) {
+	d.filters = without(d.filters, func(o *Filter) bool { return o == f })
+}
+
+//go:norace
+func without[T any](all []*T, drop func(*T) bool) []*T {
+	var out []*T
+	for _, x := range all {
+		if !drop(x) {
+			out = append(out, x)
 		}
 	}
-	return min(w<<40, 1<<60-1)
+	return out
 }
 
-// WeightInRange places an automatic weight in one of the sixteen ranges an 8-bit weight stands for.
-func WeightInRange(r uint8, conditions []Condition) uint64 {
-	return uint64(r)<<60 | AutomaticWeight(conditions)
+// Commit makes the policy that the draft amounts to. Layers whose filters are what they were share the groups
+// of the policy that the draft was made of.
+//
+// Invariant: a draft is done with once it is committed.
+func (d *Draft) Commit() *Policy {
+	p := &Policy{objects: d.objects, at: d.base.at}
+	changed := differing(d.base.filters, d.filters)
+	for l, c := range changed {
+		if c {
+			p.at[l] = group(d.sublayers, d.filters, uint16(l))
+		}
+	}
+	return p
+}
+
+// differing tells at which layers filters are in only one of two lists. What is in both stands in the same
+// order: filters are added behind the others only.
+func differing(was, is []*Filter) (layers [Layers]bool) {
+	i := 0
+	for _, f := range was {
+		if i < len(is) && is[i] == f {
+			i++
+		} else {
+			layers[f.Layer] = true
+		}
+	}
+	for _, f := range is[i:] {
+		layers[f.Layer] = true
+	}
+	return layers
+}
+
+// group sorts the filters of a layer.
+func group(sublayers []*Sublayer, filters []*Filter, layer uint16) []Group {
+	var groups []Group
+	for _, s := range sublayers {
+		groups = append(groups, Group{Sublayer: s})
+	}
+	for _, f := range filters {
+		if f.Layer == layer {
+			g := &groups[slices.Index(sublayers, f.Sublayer)]
+			g.Filters = append(g.Filters, f)
+		}
+	}
+	groups = slices.DeleteFunc(groups, func(g Group) bool { return len(g.Filters) == 0 })
+	for i := range groups {
+		slices.SortStableFunc(groups[i].Filters, func(a, b *Filter) int {
+			return cmp.Compare(b.Weight, a.Weight)
+		})
+	}
+	slices.SortStableFunc(groups, func(a, b Group) int {
+		return cmp.Compare(b.Sublayer.Weight, a.Sublayer.Weight)
+	})
+	return groups
 }

@@ -62,33 +62,33 @@ const testLayer = 66
 
 // policy builds a policy from (sublayer weight, filter) pairs; filters of one weight share a sublayer.
 func policy(filters ...*Filter) *Policy {
-	p := &Policy{}
+	d := new(Policy).Draft()
 	for i, f := range filters {
 		w := uint16(f.Context)
 		f.Context = 0
 		f.ID, f.Layer = uint64(i+1), testLayer
-		for _, s := range p.Sublayers {
+		for _, s := range d.sublayers {
 			if s.Weight == w {
 				f.Sublayer = s
 			}
 		}
 		if f.Sublayer == nil {
 			f.Sublayer = &Sublayer{Key: GUID{Data1: uint32(w)}, Weight: w}
-			p.Sublayers = append(p.Sublayers, f.Sublayer)
+			d.AddSublayer(f.Sublayer)
 		}
-		p.Filters = append(p.Filters, f)
+		d.AddFilter(f)
 	}
-	return p
+	return d.Commit()
 }
 
-func first(int) int { return 0 }
+func oldest(int) int { return 0 }
 
 // decide runs an arbitration; answers holds what the callouts say, by filter id. It returns the ids of those
 // asked.
 func decide(p *Policy, answers map[uint64]Answer, opts Options) (Decision, []uint64) {
 	var asked []uint64
 	opts.Registered = func(f *Filter) bool { _, ok := answers[f.ID]; return ok }
-	r := Start(p.Order(testLayer, first), nil, opts)
+	r := Start(p.Order(testLayer, oldest), nil, opts)
 	for f := r.Next(); f != nil; f = r.Next() {
 		asked = append(asked, f.ID)
 		r.Answer(answers[f.ID])
@@ -182,20 +182,17 @@ func TestRun_AbsorbSurvivesOnlyWithItsBlock(t *testing.T) {
 }
 
 func TestOrder_EqualWeightsAreTheChoosersMatter(t *testing.T) {
-	p := &Policy{}
+	d := new(Policy).Draft()
 	for i := range 3 {
 		s := &Sublayer{Key: GUID{Data1: uint32(i)}}
-		p.Sublayers = append(p.Sublayers, s)
-		p.Filters = append(p.Filters, &Filter{ID: uint64(i), Layer: testLayer, Sublayer: s})
+		d.AddSublayer(s)
+		d.AddFilter(&Filter{ID: uint64(i), Layer: testLayer, Sublayer: s})
 	}
-	ids := func(pick func(int) int) (out []uint64) {
-		for _, g := range p.Order(testLayer, pick) {
-			out = append(out, g.Filters[0].ID)
-		}
-		return out
-	}
-	assert.Equal(t, []uint64{0, 1, 2}, ids(first))
-	assert.Equal(t, []uint64{2, 1, 0}, ids(func(n int) int { return n - 1 }))
+	p := d.Commit()
+	youngest := func(n int) int { return n - 1 }
+	assert.Equal(t, []uint64{0, 1, 2}, ids(p.Order(testLayer, oldest)))
+	assert.Equal(t, []uint64{2, 1, 0}, ids(p.Order(testLayer, youngest)))
+	assert.Equal(t, []uint64{0, 1, 2}, ids(p.At(testLayer)), "the index itself stays as it is")
 }
 
 func TestMatches_ConditionsAreAndedAndNeighboursOnOneFieldOred(t *testing.T) {
@@ -278,7 +275,7 @@ func TestRun_HardDecisionIsFinalButForAVeto(t *testing.T) {
 			}
 		}
 		opts := Options{Registered: func(f *Filter) bool { _, ok := answers[f.ID]; return ok }}
-		r := Start(policy(fs...).Order(testLayer, first), nil, opts)
+		r := Start(policy(fs...).Order(testLayer, oldest), nil, opts)
 		for f := r.Next(); f != nil; f = r.Next() {
 			before := r.Current()
 			r.Answer(answers[f.ID])
@@ -294,12 +291,59 @@ func TestRun_HardDecisionIsFinalButForAVeto(t *testing.T) {
 	})
 }
 
-func TestPolicy_CloneIsIndependent(t *testing.T) {
-	p := policy(&Filter{Context: 1, Action: Permit})
-	c := p.Clone()
-	c.Filters = append(c.Filters, &Filter{ID: 77})
+func TestPolicy_NeverChangesOnceCommitted(t *testing.T) {
+	p := policy(&Filter{Context: 1, Action: Permit}, &Filter{Context: 2, Action: Block})
+	d := p.Draft()
+	d.AddFilter(&Filter{ID: 77, Layer: 3, Sublayer: p.Filter(1).Sublayer})
+	d.RemoveFilter(p.Filter(2))
+	next := d.Commit()
 	assert.Nil(t, p.Filter(77))
-	assert.NotNil(t, c.Filter(77))
+	assert.Len(t, p.At(testLayer), 2)
+	assert.Empty(t, p.At(3))
+	assert.NotNil(t, next.Filter(77))
+	require.Len(t, next.At(testLayer), 1)
+	assert.Equal(t, uint64(1), next.At(testLayer)[0].Filters[0].ID)
+	assert.Len(t, next.At(3), 1)
+}
+
+// ids are the filters of groups in the order of evaluation.
+func ids(groups []Group) (out []uint64) {
+	for _, g := range groups {
+		for _, f := range g.Filters {
+			out = append(out, f.ID)
+		}
+	}
+	return out
+}
+
+// TestCommit_IndexIsThatOfAllFilters compares the index that grew by single transactions with one made at
+// once.
+func TestCommit_IndexIsThatOfAllFilters(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		d := new(Policy).Draft()
+		subs := []*Sublayer{{Weight: 1}, {Weight: 2}, {Weight: 1}}
+		for _, s := range subs {
+			d.AddSublayer(s)
+		}
+		p := d.Commit()
+		for i := range rapid.IntRange(1, 20).Draw(rt, "changes") {
+			d := p.Draft()
+			if n := len(p.Filters()); n > 0 && rapid.Bool().Draw(rt, "remove") {
+				d.RemoveFilter(p.Filters()[rapid.IntRange(0, n-1).Draw(rt, "which")])
+			} else {
+				d.AddFilter(&Filter{ID: uint64(i), Layer: uint16(rapid.IntRange(0, 2).Draw(rt, "layer")),
+					Sublayer: rapid.SampledFrom(subs).Draw(rt, "sublayer"),
+					Weight:   uint64(rapid.IntRange(0, 2).Draw(rt, "weight"))})
+			}
+			p = d.Commit()
+		}
+		whole := new(Policy).Draft()
+		whole.objects = p.Draft().objects
+		q := whole.Commit()
+		for l := range uint16(3) {
+			require.Equal(rt, ids(q.At(l)), ids(p.At(l)), "layer %d", l)
+		}
+	})
 }
 
 func TestGUID_String(t *testing.T) {
