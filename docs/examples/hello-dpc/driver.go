@@ -41,6 +41,7 @@ func (d *Driver) DriverEntry(k *irql.K, drv *irp.DRIVER_OBJECT, registryPath str
 func (d *Driver) deferred(k *irql.K, dpc *irql.KDPC, context, argument1, argument2 any) {
 	irp.IoQueueWorkItem(k, d.item, d.work, irp.DelayedWorkQueue, nil)
 	if d.WaitsInDPC {
+		//ddivet:ignore irqlmax: this is the defect
 		irql.KeWaitForSingleObject(k, &d.done, irql.Executive, irql.KernelMode, false, nil)
 	}
 }

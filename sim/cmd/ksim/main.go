@@ -36,7 +36,12 @@ func (e *exit) Error() string { return e.text }
 
 func usagef(format string, args ...any) error { return &exit{exitUsage, fmt.Sprintf(format, args...)} }
 
-func main() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	if isVetTool(os.Args[1:]) {
+		vetTool()
+	}
+	os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // Main is the command without the process around it.
 func Main(args []string, stdout, stderr io.Writer) (code int) {
@@ -94,7 +99,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp(root))
-	root.AddCommand(newRun(), newExplore(), newMerge(), newReplay(), newRace())
+	root.AddCommand(newRun(), newExplore(), newMerge(), newReplay(), newRace(), newVet())
 	root.AddCommand(newConform(), newRules(), newExplain(), newSites(), newDDI())
 	return root
 }

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/scripts", RequireUniqueNames: true,
-		Setup: goEnvironment})
+		Setup: goEnvironment, Cmds: scriptCommands})
 }
 
 // goEnvironment lets scripts run the go command on the packages here: $KSIM is this directory. What the
