@@ -10,8 +10,8 @@ import (
 )
 
 // GoRaces means that Go's own race detector watches the drivers (scheduling.md 10.2). Every context that
-// races.go knows is then a goroutine of its own, which gives its processor away behind the detector's
-// back, and every edge between two clocks of races.go is one between two goroutines as well.
+// race_clocks.go knows is then a goroutine of its own, which gives its processor away behind the detector's
+// back, and every edge between two clocks of race_clocks.go is one between two goroutines as well.
 //
 // The detector must not see how the simulator gets at its own data. ksim race compiles the simulator's
 // packages without it; what the run-time library tells it all the same is kept off by package list.

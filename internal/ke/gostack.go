@@ -14,8 +14,8 @@ import (
 // Go may change: a frame is known by its distance from the stack's bottom and by where it and all its callers
 // return to. Two calls by the same statement, with nothing in between that looks, are the same until the
 // second one makes its variable: that ends the first one's, if the source says that one call makes only one
-// (gosource.go). A function that was compiled into its caller has no frame; there the line that its caller
-// has come to says whether it still runs (goinline.go).
+// (gostack_source.go). A function that was compiled into its caller has no frame; there the line that its
+// caller has come to says whether it still runs (gostack_inline.go).
 
 // goFrame is a call on the stack of a goroutine: where its frame lies, and the address it returns to.
 type goFrame struct{ at, ret uintptr }

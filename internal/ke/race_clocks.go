@@ -7,7 +7,7 @@ import (
 )
 
 // The race detector of scheduling.md 10.1: vector clocks per context, and for every object an order, the
-// clock of what happened before its last release. An access to watched memory (races_memory.go) races with
+// clock of what happened before its last release. An access to watched memory (race_memory.go) races with
 // an earlier one if no chain of releases and acquisitions leads from the one to the other, whichever came
 // first in this run.
 //

@@ -8,7 +8,7 @@ import (
 )
 
 // This file has the older lookaside lists, one type for each sort of pool. What is done with a list is in
-// lookaside.go.
+// pool_lookaside.go.
 
 // ALLOCATE_FUNCTION makes an entry for an older lookaside list that brings its own memory; nil when it has
 // none.

@@ -28,7 +28,7 @@ func TestPosition(t *testing.T) {
 		line int
 	}{"large": {r.large, 12}, "small": {r.small, 19}, "literal": {func() { r.n = 0 }, 29}} {
 		file, line := position(codeOfTest(c.fn))
-		assert.Equal(t, "position_test.go", file, name)
+		assert.Equal(t, "finding_position_test.go", file, name)
 		assert.Equal(t, c.line, line, name)
 	}
 	file, _ := position(codeOfTest(New))

@@ -15,7 +15,8 @@ import (
 // The IRPs made here are bound to the thread that asks (irp.md 5, 8): RequestorMode is UserMode, buffers are
 // presented by the method of the control code or the flags of the top device, stage 2 runs in that thread as
 // a special kernel APC, copies back and reports. The waits of programs are in UserMode: a thread that is told
-// to end gives its synchronous request up. Completion ports are in port.go. Not modelled: fast I/O.
+// to end gives its synchronous request up. Completion ports are in file_completionport.go. Not modelled:
+// fast I/O.
 
 // UserHandle is a handle of a process to an open device.
 type UserHandle struct {
