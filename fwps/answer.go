@@ -23,10 +23,7 @@ func (cl *call) checkReturn(k *ke.K) {
 			"classifyFn changed outContext, filterId or reserved of classifyOut, which are the system's",
 			"write only ActionType, Rights and Flags.")
 	}
-	if cl.view != nil && *cl.view != cl.viewWas || cl.bindView != nil && *cl.bindView != cl.bindWas {
-		cl.found(k, verify.WFP_088, "classifyFn changed layerData in place",
-			"change the copy that FwpsAcquireWritableLayerDataPointer0 gives.")
-	}
+	cl.c.about.back(k, cl)
 	cl.checkAbsorb(k)
 	if cl.pend == pendPending || cl.pend == pendCompleted {
 		if cl.exit.ActionType != FWP_ACTION_BLOCK || cl.exit.Rights&write != 0 {

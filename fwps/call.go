@@ -15,6 +15,50 @@ const callbackBudget = ke.Millisecond
 // classifyContext is what classifyFn passes to FwpsAcquireClassifyHandle0 and nobody looks into.
 type classifyContext struct{ call *call }
 
+// call is one call of a callout's classifyFn for one filter in one classification.
+type call struct {
+	c      *classification
+	f      *wfp.Filter
+	reg    *registration
+	filter *FWPS_FILTER1
+	in     *FWPS_INCOMING_VALUES0
+	meta   *FWPS_INCOMING_METADATA_VALUES0
+	data   any  // layerData
+	loan   loan // layerData, where it is a request
+	lent   *lent
+	out    *FWPS_CLASSIFY_OUT0
+	entry  FWPS_CLASSIFY_OUT0 // what out was when classifyFn was called
+	exit   FWPS_CLASSIFY_OUT0 // what it was when classifyFn returned, or what completed the call
+
+	handle     *classifyRef
+	running    bool // classifyFn is on a stack
+	again      bool // called with IS_REAUTHORIZE
+	pend       pendState
+	completion *completion
+	writables  []*writable
+	touched    *FWPS_CLASSIFY_OUT0 // out after the engine wrote it in FwpsAcquireWritableLayerDataPointer0
+	watchers   bool                // REAUTHORIZE_IF_MODIFIED_BY_OTHERS was given
+	handleTold bool                // that its handle is not released is reported
+
+	enterSeq, returnSeq, pendSeq, completeSeq uint64
+	pendTime                                  int64
+}
+
+// places are the events a report about the call cites.
+func (cl *call) places() []verify.Place {
+	var out []verify.Place
+	add := func(label string, seq uint64) {
+		if seq != 0 {
+			out = append(out, verify.Place{Label: label, Seq: seq})
+		}
+	}
+	add("CLASSIFY", cl.enterSeq)
+	add("PENDED", cl.pendSeq)
+	add("RETURNED", cl.returnSeq)
+	add("COMPLETED", cl.completeSeq)
+	return out
+}
+
 // newCall prepares what one call of classifyFn is lent.
 func (c *classification) newCall(f *wfp.Filter, r *registration) *call {
 	cl := &call{c: c, f: f, reg: r, again: c.reauthorize}
@@ -24,14 +68,7 @@ func (c *classification) newCall(f *wfp.Filter, r *registration) *call {
 	cl.filter.Action.CalloutId = r.id
 	cl.in = c.lend(cl.lent)
 	cl.meta = c.lendMetadata(cl.lent)
-	if c.info.connect {
-		cl.view = c.current.lend()
-		cl.viewWas = *cl.view
-	}
-	if c.info.bind {
-		cl.bindView = c.current.lendBind()
-		cl.bindWas = *cl.bindView
-	}
+	cl.data = c.about.lend(cl)
 	cur := c.run.Current()
 	cl.entry = FWPS_CLASSIFY_OUT0{ActionType: FWP_ACTION_NONE, OutContext: uint64(c.id), FilterId: f.ID}
 	if cur.Action != wfp.NoAction {
@@ -58,17 +95,6 @@ func runtimeFilter(f *wfp.Filter) *FWPS_FILTER1 {
 	return r
 }
 
-// layerData is the argument of that name.
-func (cl *call) layerData() any {
-	switch {
-	case cl.view != nil:
-		return cl.view
-	case cl.bindView != nil:
-		return cl.bindView
-	}
-	return nil
-}
-
 // invoke calls classifyFn in the driver's name and checks what it left behind.
 func (cl *call) invoke(k *ke.K) {
 	c, r := cl.c, cl.reg
@@ -90,7 +116,7 @@ func (cl *call) invoke(k *ke.K) {
 		ctx = &classifyContext{cl}
 	}
 	begun, level := c.e.m.Now(), ke.IRQL(k)
-	r.fn.ClassifyFn(k, cl.in, cl.meta, cl.layerData(), ctx, cl.filter, 0, cl.out)
+	r.fn.ClassifyFn(k, cl.in, cl.meta, cl.data, ctx, cl.filter, 0, cl.out)
 	cl.running = false
 	cl.exit = *cl.out
 	cl.checkReturn(k)

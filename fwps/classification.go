@@ -6,9 +6,6 @@ import (
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/internal/wfp"
-	"calloutsim/irql"
-	"calloutsim/ntstatus"
-	"calloutsim/wsk/ws2def"
 )
 
 // phase is where a classification is.
@@ -28,74 +25,23 @@ var phaseNames = [...]string{"running", "pended", "decided"}
 //	running --no filter left--> decided
 //	running --Complete(NULL)--> running from the start, with IS_REAUTHORIZE
 type classification struct {
-	e             *engine
-	id            trace.ID
-	q             *tcpip.Question
-	layer         uint16
-	info          *layerInfo
-	shim          *shimLayer
-	run           *wfp.Run
-	fields        []FWP_VALUE0
-	calls         []*call
-	parked        *call
-	phase         phase
-	reauthorize   bool // further calls carry IS_REAUTHORIZE
-	chain         *chain
-	recordsHandle irql.HANDLE
-	original      FWPS_CONNECT_REQUEST0 // the request as the program made it
-	current       *version              // newest one
-	queries       []stateQuery
-	probes        []sioProbe
-	channel       *ke.Channel
-	result        wfp.Decision
-	note          string // why the newest version was not taken, for dumps
-	seq           uint64
-}
-
-// call is one call of a callout's classifyFn for one filter in one classification.
-type call struct {
-	c        *classification
-	f        *wfp.Filter
-	reg      *registration
-	filter   *FWPS_FILTER1
-	in       *FWPS_INCOMING_VALUES0
-	meta     *FWPS_INCOMING_METADATA_VALUES0
-	view     *FWPS_CONNECT_REQUEST0
-	bindView *FWPS_BIND_REQUEST0
-	viewWas  FWPS_CONNECT_REQUEST0
-	bindWas  FWPS_BIND_REQUEST0
-	lent     *lent
-	out      *FWPS_CLASSIFY_OUT0
-	entry    FWPS_CLASSIFY_OUT0 // what out was when classifyFn was called
-	exit     FWPS_CLASSIFY_OUT0 // what it was when classifyFn returned, or what completed the call
-
-	handle     *classifyRef
-	running    bool // classifyFn is on a stack
-	again      bool // called with IS_REAUTHORIZE
-	pend       pendState
-	completion *completion
-	writables  []*writable
-	touched    *FWPS_CLASSIFY_OUT0 // out after the engine wrote it in FwpsAcquireWritableLayerDataPointer0
-	watchers   bool                // REAUTHORIZE_IF_MODIFIED_BY_OTHERS was given
-	handleTold bool                // that its handle is not released is reported
-
-	enterSeq, returnSeq, pendSeq, completeSeq uint64
-	pendTime                                  int64
-}
-
-// places are the events a report about the call cites.
-func (cl *call) places() []verify.Place {
-	var out []verify.Place
-	add := func(label string, seq uint64) {
-		if seq != 0 {
-			out = append(out, verify.Place{Label: label, Seq: seq})
-		}
-	}
-	add("CLASSIFY", cl.enterSeq)
-	add("PENDED", cl.pendSeq)
-	add("RETURNED", cl.returnSeq)
-	add("COMPLETED", cl.completeSeq)
-	return out
+	e           *engine
+	id          trace.ID
+	q           *tcpip.Question
+	layer       uint16
+	info        *layerInfo
+	shim        *shimLayer
+	about       subject
+	run         *wfp.Run
+	fields      []FWP_VALUE0
+	calls       []*call
+	parked      *call
+	phase       phase
+	reauthorize bool // further calls carry IS_REAUTHORIZE
+	channel     *ke.Channel
+	result      wfp.Decision
+	note        string // why the newest version of the request was not taken, for dumps
+	seq         uint64
 }
 
 // Where Windows is free in an arbitration.
@@ -119,16 +65,7 @@ func (e *engine) Classify(k *ke.K, q *tcpip.Question) {
 	c.id = e.m.NewID(trace.Classify)
 	ke.Within(k, ke.Use{Obj: c.id, How: ke.W})
 	e.remember(c)
-	if ch, ok := q.Records.(*chain); ok {
-		ke.Within(k, ke.Use{Obj: ch.id, How: ke.W})
-		c.chain = ch
-		if c.info.connect {
-			c.recordsHandle = irql.HANDLE(e.handles.add(&recordsRef{c: c, chain: ch}))
-		}
-	}
-	c.original = FWPS_CONNECT_REQUEST0{LocalAddressAndPort: ws2def.Storage(q.Local),
-		RemoteAddressAndPort: ws2def.Storage(q.Remote)}
-	c.current = &version{req: c.original}
+	c.about = newSubject(k, c)
 	ke.Point(k, ke.Use{Obj: e.id, How: ke.R})
 	c.seq = ke.Log(k, trace.Event{What: trace.Note, Text: c.info.name, Obj: c.id, Obj2: q.Endpoint})
 	c.begin(k)
@@ -222,8 +159,9 @@ func (c *classification) answer(k *ke.K, cl *call) {
 // watched reports whether a callout asked to be called again if others modified the request, and others did.
 func (c *classification) watched() bool {
 	again := false
+	newest := c.about.newest()
 	for _, cl := range c.calls {
-		if cl.watchers && c.current.filter != 0 && c.current.filter != cl.f.ID {
+		if cl.watchers && newest != 0 && newest != cl.f.ID {
 			again = true
 		}
 	}
@@ -239,8 +177,8 @@ func (c *classification) watched() bool {
 func (c *classification) enters(k *ke.K) (mark int) {
 	mark = ke.Within(k, ke.Use{Obj: c.id, How: ke.W})
 	ke.Within(k, ke.Use{Obj: c.e.id, How: ke.R})
-	if c.chain != nil {
-		ke.Within(k, ke.Use{Obj: c.chain.id, How: ke.W})
+	if id := c.about.uses(); id != 0 {
+		ke.Within(k, ke.Use{Obj: id, How: ke.W})
 	}
 	return mark
 }
@@ -259,11 +197,6 @@ func (c *classification) post(k *ke.K, run func(k *ke.K)) {
 		}})
 }
 
-var (
-	siteBlock = ke.Site{Name: "doc/AleRedirect/block", Alts: []string{"proceeds", "fails the operation"},
-		Spec: "wfp.md 21 #21"}
-)
-
 // finish tells the transport.
 func (c *classification) finish(k *ke.K) {
 	e := c.e
@@ -271,25 +204,15 @@ func (c *classification) finish(k *ke.K) {
 	e.forget(c)
 	c.reportImplicit(k)
 	c.pokedAfterApply(k)
-	a := tcpip.Answer{Permit: c.result.Action == wfp.Permit, Target: tcpip.Target{Local: c.q.Local,
-		Remote: c.q.Remote}}
 	if c.result.Vetoed {
 		ke.Note(k, "veto: a callout blocked what a filter had permitted for good", c.id)
 	}
-	if c.info.redirects() {
-		if !a.Permit {
-			a.Permit = ke.Choose(k, &siteBlock, 2) == 0
-		}
-		c.accept(k, &a)
-	}
+	a := c.about.answer(k, c.result)
 	text := "permit"
 	if !a.Permit {
-		a.Status, text = ntstatus.STATUS_ACCESS_DENIED, "block"
+		text = "block"
 	}
 	ke.Note(k, text, c.id)
-	if c.chain != nil && c.chain.gone {
-		c.chain.free(k) // the connection ended while it was pended: nobody will free what came since
-	}
 	c.q.Done(k, a)
 }
 

@@ -8,7 +8,6 @@ import (
 	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/wfp"
-	"calloutsim/wsk/ws2def"
 )
 
 // Dump prints the last n classifications of a machine, oldest first, as "!wfp classify" shows them (ux.md 4):
@@ -82,10 +81,8 @@ func (c *classification) dumpVisit(v *wfp.Visit) []string {
 		f.Sublayer.Weight, f.ID,
 		c.conditionText(f), action, rightText(v.Before.Write), rightText(after.Write))}
 	if cl != nil {
-		for ver := c.current; ver != nil && ver.filter != 0; ver = ver.prev {
-			if ver.filter == f.ID {
-				out = append(out, "     layer data: "+ver.text())
-			}
+		for _, change := range c.about.changes(f.ID) {
+			out = append(out, "     layer data: "+change)
 		}
 	}
 	return out
@@ -152,30 +149,6 @@ func (c *classification) conditionText(f *wfp.Filter) string {
 		parts = append(parts, strings.ToLower(strings.TrimPrefix(infos[d.Field].name, "IP_"))+"="+value)
 	}
 	return strings.Join(parts, " ") + " ok"
-}
-
-// text says what a version changed; (*) marks what is missing for a redirection to this machine.
-func (v *version) text() string {
-	var parts []string
-	if v.req.LocalAddressAndPort != v.prev.req.LocalAddressAndPort {
-		parts = append(parts, fmt.Sprintf("local -> %v", ws2def.AddrPort(&v.req.LocalAddressAndPort)))
-	}
-	if v.req.RemoteAddressAndPort != v.prev.req.RemoteAddressAndPort {
-		parts = append(parts, fmt.Sprintf("remote -> %v", ws2def.AddrPort(&v.req.RemoteAddressAndPort)))
-	}
-	star := func(missing bool) string {
-		if missing && v.missing() != "" {
-			return " (*)"
-		}
-		return ""
-	}
-	handle := "0"
-	if v.record != nil {
-		handle = v.record.handle.id.String()
-	}
-	return strings.Join(append(parts, fmt.Sprintf("localRedirectTargetPID %d%s", v.req.LocalRedirectTargetPID,
-		star(v.req.LocalRedirectTargetPID == 0)),
-		"localRedirectHandle "+handle+star(v.req.LocalRedirectHandle == 0)), ", ")
 }
 
 func (c *classification) verdict() string {

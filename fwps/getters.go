@@ -194,10 +194,10 @@ func (c *classification) lendMetadata(l *lent) *FWPS_INCOMING_METADATA_VALUES0 {
 		m.original = &a
 		m.present |= FWPS_METADATA_FIELD_LOCAL_REDIRECT_TARGET_PID | FWPS_METADATA_FIELD_ORIGINAL_DESTINATION
 	}
-	if c.info.connect && c.recordsHandle != 0 {
-		m.records = c.recordsHandle
+	if s, ok := c.about.(*connect); ok && s.records != 0 {
+		m.records = s.records
 		m.present |= FWPS_METADATA_FIELD_REDIRECT_RECORD_HANDLE
-		if pid := c.e.RedirectTarget(c.chain); pid != 0 {
+		if pid := c.e.RedirectTarget(s.chain); pid != 0 {
 			m.targetPID = pid
 			m.present |= FWPS_METADATA_FIELD_LOCAL_REDIRECT_TARGET_PID
 		}
@@ -234,12 +234,6 @@ func (cl *call) poison() {
 		*cl.meta.original = poisonAddress()
 	}
 	*cl.filter = FWPS_FILTER1{FilterId: poisonWord, SubLayerWeight: poisonWord & 0xffff, Context: poisonWord}
-	if cl.view != nil {
-		poisonConnect(cl.view)
-	}
-	if cl.bindView != nil {
-		poisonBind(cl.bindView)
-	}
 }
 
 const poisonWord = 0xDEDE_DEDE_DEDE_DEDE
@@ -250,14 +244,12 @@ func poisonAddress() ws2def.SOCKADDR_STORAGE {
 	return ws2def.StorageFromBytes(b[:])
 }
 
-func poisonConnect(r *FWPS_CONNECT_REQUEST0) {
-	*r = FWPS_CONNECT_REQUEST0{LocalAddressAndPort: poisonAddress(), RemoteAddressAndPort: poisonAddress(),
-		PortReservationToken: poisonWord, LocalRedirectTargetPID: poisonWord & 0xffff_ffff,
-		ModifierFilterId:    poisonWord,
+// What shows of a request when a driver may no longer look at it.
+var (
+	poisonedConnect = FWPS_CONNECT_REQUEST0{LocalAddressAndPort: poisonAddress(),
+		RemoteAddressAndPort: poisonAddress(), PortReservationToken: poisonWord,
+		LocalRedirectTargetPID: poisonWord & 0xffff_ffff, ModifierFilterId: poisonWord,
 		LocalRedirectHandle: poisonWord, LocalRedirectContextSize: poisonWord}
-}
-
-func poisonBind(r *FWPS_BIND_REQUEST0) {
-	*r = FWPS_BIND_REQUEST0{LocalAddressAndPort: poisonAddress(), PortReservationToken: poisonWord,
+	poisonedBind = FWPS_BIND_REQUEST0{LocalAddressAndPort: poisonAddress(), PortReservationToken: poisonWord,
 		ModifierFilterId: poisonWord}
-}
+)

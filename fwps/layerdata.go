@@ -10,65 +10,12 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// version is one state of a connect or bind request. The first one is the program's; each change a callout
-// applies makes a new one. For bind requests only the first two members of req mean something.
-type version struct {
-	req    FWPS_CONNECT_REQUEST0 // without PreviousVersion
-	prev   *version
-	filter uint64 // who made it; 0 is the program
-	record *record
-	seq    uint64
-}
-
-// chainOf makes what PreviousVersion shows of v: nil as long as no callout changed anything (wfp.md 21 #10).
-func (v *version) lendChain() *FWPS_CONNECT_REQUEST0 {
-	if v.filter == 0 {
-		return nil
-	}
-	r := v.req
-	r.ModifierFilterId = v.filter
-	r.PreviousVersion = v.prev.lendChain()
-	return &r
-}
-
-// lend makes a copy for a callout: the contents of v, and v as the newest of the earlier versions.
-func (v *version) lend() *FWPS_CONNECT_REQUEST0 {
-	r := v.req
-	r.ModifierFilterId, r.PreviousVersion = v.filter, v.lendChain()
-	return &r
-}
-
-func (v *version) lendBindChain() *FWPS_BIND_REQUEST0 {
-	if v.filter == 0 {
-		return nil
-	}
-	return &FWPS_BIND_REQUEST0{v.req.LocalAddressAndPort, v.req.PortReservationToken, v.prev.lendBindChain(),
-		v.filter}
-}
-
-func (v *version) lendBind() *FWPS_BIND_REQUEST0 {
-	return &FWPS_BIND_REQUEST0{v.req.LocalAddressAndPort, v.req.PortReservationToken, v.lendBindChain(),
-		v.filter}
-}
-
-// writable is one copy that FwpsAcquireWritableLayerDataPointer0 gave out.
+// writable is one copy of a request that FwpsAcquireWritableLayerDataPointer0 gave out.
 type writable struct {
+	loan
 	call    *call
-	connect *FWPS_CONNECT_REQUEST0
-	bind    *FWPS_BIND_REQUEST0
-	base    *version
-	was     FWPS_CONNECT_REQUEST0 // connect as it was given out
-	bindWas FWPS_BIND_REQUEST0
 	applied bool
 	seq     uint64
-}
-
-// data is the pointer the driver got.
-func (w *writable) data() any {
-	if w.connect != nil {
-		return w.connect
-	}
-	return w.bind
 }
 
 // outstanding counts copies that were not applied.
@@ -130,14 +77,7 @@ func FwpsAcquireWritableLayerDataPointer0(k *irql.K, classifyHandle uint64, filt
 	if s != ntstatus.STATUS_SUCCESS {
 		return s
 	}
-	w := &writable{call: cl, base: cl.c.current, seq: seq}
-	if cl.c.info.bind {
-		w.bind = w.base.lendBind()
-		w.bindWas = *w.bind
-	} else {
-		w.connect = w.base.lend()
-		w.was = *w.connect
-	}
+	w := &writable{loan: cl.c.about.(changeable).acquire(), call: cl, seq: seq}
 	cl.writables = append(cl.writables, w)
 	*writableLayerData = w.data()
 	if classifyOut != nil && ke.Choose(k, &siteAcquireOut, 2) == 0 {
@@ -207,13 +147,9 @@ func FwpsApplyModifiedLayerData0(k *irql.K, classifyHandle uint64, modifiedLayer
 	w.applied = true
 	seq := ke.Call(k, ddi.FwpsApplyModifiedLayerData0, cl.c.id)
 	if take {
-		cl.c.apply(k, w, seq)
+		cl.c.about.(changeable).apply(k, w, seq)
 	}
-	if w.connect != nil {
-		poisonConnect(w.connect)
-	} else {
-		poisonBind(w.bind)
-	}
+	w.poison()
 }
 
 // toApply finds the copy that a pointer means.
@@ -260,56 +196,11 @@ func (cl *call) applyFlags(k *ke.K, flags uint32) {
 	cl.watchers = true
 }
 
-// apply makes w the newest version, if it changes anything.
-func (c *classification) apply(k *ke.K, w *writable, seq uint64) {
-	if w.bind != nil {
-		c.applyBind(k, w, seq)
-		return
-	}
-	cl, r := w.call, *w.connect
-	if r.PreviousVersion != w.was.PreviousVersion || r.ModifierFilterId != w.was.ModifierFilterId {
-		cl.found(k, verify.WFP_089, "previousVersion or modifierFilterId of the request was changed",
-			"these members are the engine's.")
-	}
-	r.PreviousVersion, r.ModifierFilterId = nil, 0
-	if r == w.base.req {
-		return
-	}
-	c.checkRequest(k, w, &r)
-	v := &version{req: r, prev: c.current, filter: cl.f.ID, seq: seq}
-	c.takeContext(k, w, v)
-	c.addRecord(w, v)
-	c.current = v
-}
-
-func (c *classification) applyBind(k *ke.K, w *writable, seq uint64) {
-	cl, r := w.call, *w.bind
-	if r.PreviousVersion != w.bindWas.PreviousVersion || r.ModifierFilterId != w.bindWas.ModifierFilterId {
-		cl.found(k, verify.WFP_089, "previousVersion or modifierFilterId of the request was changed",
-			"these members are the engine's.")
-	}
-	if r.LocalAddressAndPort == w.base.req.LocalAddressAndPort &&
-		r.PortReservationToken == w.base.req.PortReservationToken {
-		return
-	}
-	if r.LocalAddressAndPort.Ss_family != c.original.LocalAddressAndPort.Ss_family {
-		c.wrongFamily(k, cl, "local")
-	}
-	v := &version{req: c.original, prev: c.current, filter: cl.f.ID, seq: seq}
-	v.req.LocalAddressAndPort, v.req.PortReservationToken = r.LocalAddressAndPort, r.PortReservationToken
-	c.current = v
-}
-
 // pokedAfterApply looks for writes into copies that had been applied.
 func (c *classification) pokedAfterApply(k *ke.K) {
-	var clean FWPS_CONNECT_REQUEST0
-	var cleanBind FWPS_BIND_REQUEST0
-	poisonConnect(&clean)
-	poisonBind(&cleanBind)
 	for _, cl := range c.calls {
 		for _, w := range cl.writables {
-			if w.applied && (w.connect != nil && *w.connect != clean || w.bind != nil &&
-				*w.bind != cleanBind) {
+			if w.applied && w.poked() {
 				ke.Report(k, verify.Finding{Rule: verify.WFP_095, Obj: c.id.String(),
 					Driver: imageNameOf(cl.reg.owner),
 					Also:   []verify.RuleID{verify.POOL_013}, Places: cl.places(),

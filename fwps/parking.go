@@ -247,7 +247,9 @@ func FwpsPendClassify0(k *irql.K, classifyHandle uint64, filterId uint64, flags 
 		cl.pend, cl.pendSeq, cl.pendTime = pendPending, seq, e.m.Now()
 		h.refs++
 		cl.loops(k)
-		cl.c.reportClaimedLoop(k)
+		if s, ok := cl.c.about.(*connect); ok {
+			s.reportClaimedLoop(k)
+		}
 	case cl.pend == pendNone:
 		cl.pend = pendFailed
 	}

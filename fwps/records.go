@@ -60,7 +60,7 @@ func (r *chain) all() []*record {
 type claim struct {
 	by image
 	at int // records there were
-	of *classification
+	of *connect
 }
 
 // claimedBy reports whether a driver has claimed an ancestor of the chain and has not redirected it since.
@@ -97,11 +97,9 @@ func (x *redirectContext) Size() int { return len(x.data) }
 // CopyTo copies the bytes.
 func (x *redirectContext) CopyTo(dst []byte) int { return copy(dst, x.data) }
 
-// recordsRef is what a handle of redirect records names: the chain, for the duration of one classification.
-type recordsRef struct {
-	c     *classification
-	chain *chain
-}
+// recordsRef is what a handle of redirect records names: the chain of a connection, for the duration of one
+// classification.
+type recordsRef struct{ of *connect }
 
 // NewRecords makes the chain of a new connection.
 func (e *engine) NewRecords(_ *ke.K, inherited tcpip.Records) tcpip.Records {
@@ -220,42 +218,43 @@ func (r *chain) free(k *ke.K) {
 }
 
 // takeContext makes the context in an applied request the engine's.
-func (c *classification) takeContext(k *ke.K, w *writable, v *version) {
+func (s *connect) takeContext(k *ke.K, w *writable, base, v *connectVersion) {
 	b := v.req.LocalRedirectContext
-	if b == nil || b == w.base.req.LocalRedirectContext || c.chain == nil || !c.mayTake(k, w.call, &v.req) {
+	if b == nil || b == base.req.LocalRedirectContext || s.chain == nil || !mayTake(k, w.call, &v.req) {
 		return
 	}
 	n := min(v.req.LocalRedirectContextSize, uint64(b.Len()))
-	x := &redirectContext{id: c.e.m.NewID(trace.RedirectContext), buf: b,
+	x := &redirectContext{id: s.c.e.m.NewID(trace.RedirectContext), buf: b,
 		data: append([]byte(nil), pool.Raw(k, b)[:n]...)}
 	pool.Take(k, b, pool.Loan{Owner: x.id, Rule: verify.WFP_108, What: "the redirect context of " +
-		c.chain.id.String(),
+		s.chain.id.String(),
 		Seq: v.seq, BugCheck: 0xC2,
 		Fix: "do not touch or free the context after FwpsApplyModifiedLayerData0: the engine frees it " +
 			"when the flow is gone."})
-	ke.Adds(k, ke.Use{Obj: c.chain.id, How: ke.W})
-	c.chain.contexts = append(c.chain.contexts, x)
+	ke.Adds(k, ke.Use{Obj: s.chain.id, How: ke.W})
+	s.chain.contexts = append(s.chain.contexts, x)
 	v.req.LocalRedirectContext = b
 }
 
 // addRecord appends the record of a redirection that carries a handle.
-func (c *classification) addRecord(w *writable, v *version) {
-	h, ok := c.e.handles.find(uint64(v.req.LocalRedirectHandle)).(*redirectHandle)
-	if !ok || c.chain == nil {
+func (s *connect) addRecord(base, v *connectVersion) {
+	e := s.c.e
+	h, ok := e.handles.find(uint64(v.req.LocalRedirectHandle)).(*redirectHandle)
+	if !ok || s.chain == nil {
 		return
 	}
-	v.record = &record{handle: h, original: ws2def.AddrPort(&c.original.RemoteAddressAndPort),
+	v.record = &record{handle: h, original: ws2def.AddrPort(&s.original.RemoteAddressAndPort),
 		pid: v.req.LocalRedirectTargetPID, seq: v.seq}
-	if v.req.LocalRedirectContext != w.base.req.LocalRedirectContext {
-		for _, x := range c.chain.contexts {
+	if v.req.LocalRedirectContext != base.req.LocalRedirectContext {
+		for _, x := range s.chain.contexts {
 			if x.buf == v.req.LocalRedirectContext {
 				v.record.ctx = x
 			}
 		}
 	}
-	c.e.m.AddsOn(ke.Use{Obj: c.chain.id, How: ke.W})
-	c.e.m.AddsOn(ke.Use{Obj: c.e.chainsID(), How: ke.W})
-	c.chain.own = append(c.chain.own, v.record)
+	e.m.AddsOn(ke.Use{Obj: s.chain.id, How: ke.W})
+	e.m.AddsOn(ke.Use{Obj: e.chainsID(), How: ke.W})
+	s.chain.own = append(s.chain.own, v.record)
 }
 
 // dropRecord takes back the record of a version that was not taken.

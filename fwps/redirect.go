@@ -133,7 +133,7 @@ func FwpsQueryConnectionRedirectState0(k *irql.K, redirectRecords irql.HANDLE, r
 	if ref == nil {
 		return FWPS_CONNECTION_NOT_REDIRECTED
 	}
-	c := ref.c
+	of, c := ref.of, ref.of.c
 	ke.Point(k, ke.Use{Obj: c.id, How: ke.W})
 	if c.phase == phDecided {
 		ke.Report(k, verify.Finding{Rule: verify.WFP_054, Obj: c.id.String(), BugCheck: 0xD5,
@@ -144,7 +144,7 @@ func FwpsQueryConnectionRedirectState0(k *irql.K, redirectRecords irql.HANDLE, r
 	}
 	s, rec := FWPS_CONNECTION_NOT_REDIRECTED, (*record)(nil)
 	if h != nil {
-		s, rec = e.redirectState(k, ref.chain, h)
+		s, rec = e.redirectState(k, of.chain, h)
 	}
 	if redirectContext != nil {
 		*redirectContext = nil
@@ -154,7 +154,7 @@ func FwpsQueryConnectionRedirectState0(k *irql.K, redirectRecords irql.HANDLE, r
 	}
 	seq := ke.Log(k, trace.Event{What: trace.Call, Code: ddi.FwpsQueryConnectionRedirectState0, Obj: c.id,
 		A: uint64(s), Flags: trace.HasA})
-	c.queries = append(c.queries, stateQuery{by: ke.Acting(k), state: s, seq: seq})
+	of.queries = append(of.queries, stateQuery{by: ke.Acting(k), state: s, seq: seq})
 	return s
 }
 
@@ -204,9 +204,9 @@ func FwpsQueryConnectionSioFormatRedirectRecords0(k *irql.K, redirectRecords irq
 	ref, _ := e.handles.find(uint64(redirectRecords)).(*recordsRef)
 	id := trace.ID(0)
 	if ref != nil {
-		id = ref.c.id
+		id = ref.of.c.id
 		ke.Point(k, ke.Use{Obj: id, How: ke.W})
-		ke.Adds(k, ke.Use{Obj: ref.chain.id, How: ke.W})
+		ke.Adds(k, ke.Use{Obj: ref.of.chain.id, How: ke.W})
 	}
 	s := e.sioFormat(k, ref, outputBuffer, outputBufferLength, bytesTransferred)
 	ke.CallStatus(k, ddi.FwpsQueryConnectionSioFormatRedirectRecords0, id, uint32(s))
@@ -218,7 +218,7 @@ func (e *engine) sioFormat(k *ke.K, ref *recordsRef, out *irp.Buffer, length uin
 	if ref == nil {
 		return ntstatus.STATUS_NOT_FOUND
 	}
-	c := ref.c
+	of, c := ref.of, ref.of.c
 	if bad := badSioBuffer(out, length); bad != "" {
 		ke.Report(k, verify.Finding{Rule: verify.WFP_115, Obj: c.id.String(),
 			Headline: "FwpsQueryConnectionSioFormatRedirectRecords0 with " + bad,
@@ -231,18 +231,18 @@ func (e *engine) sioFormat(k *ke.K, ref *recordsRef, out *irp.Buffer, length uin
 				"classification that is decided",
 			Fix: "ask inside classifyFn, or while the classification is pended."})
 	}
-	blob := e.FormatRecords(ref.chain)
+	blob := e.FormatRecords(of.chain)
 	need := uint64(len(blob))
 	if bytes != nil {
 		*bytes = need
 	}
 	if length < need {
-		c.probed(k, need, length)
+		of.probed(k, need, length)
 		return ntstatus.STATUS_BUFFER_TOO_SMALL
 	}
 	ke.Inside(k, func() { out.CopyFrom(0, blob) })
 	if c.phase != phDecided {
-		ref.chain.claims = append(ref.chain.claims, claim{ke.Acting(k), len(ref.chain.own), c})
+		of.chain.claims = append(of.chain.claims, claim{ke.Acting(k), len(of.chain.own), of})
 	}
 	return ntstatus.STATUS_SUCCESS
 }
@@ -261,15 +261,15 @@ func badSioBuffer(out *irp.Buffer, length uint64) string {
 }
 
 // probed notes the size that was told, and reports a driver that does not use it.
-func (c *classification) probed(k *ke.K, need, length uint64) {
+func (s *connect) probed(k *ke.K, need, length uint64) {
 	by := ke.Acting(k)
-	for i := range c.probes {
-		p := &c.probes[i]
+	for i := range s.probes {
+		p := &s.probes[i]
 		if p.by != by {
 			continue
 		}
 		if length < p.need {
-			ke.Report(k, verify.Finding{Rule: verify.WFP_117, Obj: c.id.String(),
+			ke.Report(k, verify.Finding{Rule: verify.WFP_117, Obj: s.c.id.String(),
 				Headline: fmt.Sprintf("the buffer is %d bytes again although %d were asked for", length,
 					p.need),
 				Fix: "repeat the call with the size that *BytesTransferred gave."})
@@ -277,5 +277,5 @@ func (c *classification) probed(k *ke.K, need, length uint64) {
 		p.need = need
 		return
 	}
-	c.probes = append(c.probes, sioProbe{by, need})
+	s.probes = append(s.probes, sioProbe{by, need})
 }

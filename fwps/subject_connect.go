@@ -4,13 +4,87 @@ import (
 	"fmt"
 	"math/bits"
 	"net/netip"
+	"strings"
 
 	"calloutsim/internal/ke"
 	"calloutsim/internal/pool"
 	"calloutsim/internal/tcpip"
+	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
+	"calloutsim/internal/wfp"
+	"calloutsim/irql"
 	"calloutsim/wsk/ws2def"
 )
+
+// connect is the subject of ALE_CONNECT_REDIRECT: where a connection is to go, its redirect records, and what
+// drivers have asked about them.
+type connect struct {
+	request[FWPS_CONNECT_REQUEST0]
+	chain   *chain
+	records irql.HANDLE // by which drivers name the chain
+	queries []stateQuery
+	probes  []sioProbe
+}
+
+// connectVersion is a version of a connect request.
+type connectVersion = version[FWPS_CONNECT_REQUEST0]
+
+func newConnect(k *ke.K, c *classification) *connect {
+	s := &connect{request: newRequest(c, FWPS_CONNECT_REQUEST0{LocalAddressAndPort: ws2def.Storage(c.q.Local),
+		RemoteAddressAndPort: ws2def.Storage(c.q.Remote)}, poisonedConnect)}
+	s.judge = s.take
+	if ch, ok := c.q.Records.(*chain); ok {
+		ke.Within(k, ke.Use{Obj: ch.id, How: ke.W})
+		s.chain = ch
+		s.records = irql.HANDLE(c.e.handles.add(&recordsRef{s}))
+	}
+	return s
+}
+
+func (s *connect) uses() trace.ID {
+	if s.chain == nil {
+		return 0
+	}
+	return s.chain.id
+}
+
+// take judges a new version, and takes over its context.
+func (s *connect) take(k *ke.K, w *writable, base, v *connectVersion) {
+	s.checkRequest(k, w, base, &v.req)
+	s.takeContext(k, w, base, v)
+	s.addRecord(base, v)
+}
+
+func (s *connect) changes(filter uint64) (out []string) {
+	for _, v := range s.by(filter) {
+		out = append(out, text(v))
+	}
+	return out
+}
+
+// text says what a version changed; (*) marks what is missing for a redirection to this machine.
+func text(v *connectVersion) string {
+	var parts []string
+	if v.req.LocalAddressAndPort != v.prev.req.LocalAddressAndPort {
+		parts = append(parts, fmt.Sprintf("local -> %v", ws2def.AddrPort(&v.req.LocalAddressAndPort)))
+	}
+	if v.req.RemoteAddressAndPort != v.prev.req.RemoteAddressAndPort {
+		parts = append(parts, fmt.Sprintf("remote -> %v", ws2def.AddrPort(&v.req.RemoteAddressAndPort)))
+	}
+	star := func(absent bool) string {
+		if absent && missing(v) != "" {
+			return " (*)"
+		}
+		return ""
+	}
+	handle := "0"
+	if v.record != nil {
+		handle = v.record.handle.id.String()
+	}
+	return strings.Join(append(parts, fmt.Sprintf("localRedirectTargetPID %d%s", v.req.LocalRedirectTargetPID,
+		star(v.req.LocalRedirectTargetPID == 0)),
+		"localRedirectHandle "+handle+star(v.req.LocalRedirectHandle == 0)), ", ")
+}
 
 // stateQuery is one call of FwpsQueryConnectionRedirectState0 in a classification.
 type stateQuery struct {
@@ -20,10 +94,10 @@ type stateQuery struct {
 }
 
 // queried returns what a driver was told last about the connection.
-func (c *classification) queried(by image) (stateQuery, bool) {
-	for i := len(c.queries) - 1; i >= 0; i-- {
-		if c.queries[i].by == by {
-			return c.queries[i], true
+func (s *connect) queried(by image) (stateQuery, bool) {
+	for i := len(s.queries) - 1; i >= 0; i-- {
+		if s.queries[i].by == by {
+			return s.queries[i], true
 		}
 	}
 	return stateQuery{}, false
@@ -36,55 +110,55 @@ func loopback(remote, local netip.AddrPort) bool {
 }
 
 // checkRequest judges a changed connect request when it is applied.
-func (c *classification) checkRequest(k *ke.K, w *writable, r *FWPS_CONNECT_REQUEST0) {
-	cl := w.call
-	family := c.original.RemoteAddressAndPort.Ss_family
+func (s *connect) checkRequest(k *ke.K, w *writable, base *connectVersion, r *FWPS_CONNECT_REQUEST0) {
+	cl, c := w.call, s.c
+	family := s.original.RemoteAddressAndPort.Ss_family
 	if r.RemoteAddressAndPort.Ss_family != family {
-		c.wrongFamily(k, cl, "remote")
+		wrongFamily(k, cl, "remote")
 	}
-	if f := r.LocalAddressAndPort.Ss_family; f != c.original.LocalAddressAndPort.Ss_family && f != family {
-		c.wrongFamily(k, cl, "local")
+	if f := r.LocalAddressAndPort.Ss_family; f != s.original.LocalAddressAndPort.Ss_family && f != family {
+		wrongFamily(k, cl, "local")
 	}
-	if r.LocalAddressAndPort != w.base.req.LocalAddressAndPort {
+	if r.LocalAddressAndPort != base.req.LocalAddressAndPort {
 		cl.found(k, verify.WFP_090,
 			"localAddressAndPort is changed at "+c.info.name+", which the documentation does not support",
 			"change the local address at ALE_BIND_REDIRECT.")
 	}
-	c.checkHandle(k, cl, r)
-	if b := &w.base.req; r.RemoteAddressAndPort == b.RemoteAddressAndPort &&
+	s.checkHandle(k, cl, r)
+	if b := &base.req; r.RemoteAddressAndPort == b.RemoteAddressAndPort &&
 		r.LocalRedirectTargetPID == b.LocalRedirectTargetPID &&
 		r.LocalRedirectHandle == b.LocalRedirectHandle {
 		return // a change of the local side only
 	}
-	c.checkState(k, w)
+	s.checkState(k, w, base)
 	remote, local := ws2def.AddrPort(&r.RemoteAddressAndPort), ws2def.AddrPort(&r.LocalAddressAndPort)
-	c.checkTarget(k, cl, r, remote, local)
+	s.checkTarget(k, cl, r, remote, local)
 	if c.q.Protocol != 6 && c.q.Protocol != 17 && c.q.Protocol != 1 && c.q.Protocol != 58 {
 		cl.found(k, verify.WFP_114, fmt.Sprintf("traffic of protocol %d is redirected", c.q.Protocol),
 			"redirect TCP, UDP and ICMP only.")
 	}
-	c.checkByteOrder(k, cl, remote)
+	s.checkByteOrder(k, cl, remote)
 	c.e.noteRedirection(cl, w.seq)
 }
 
-func (c *classification) wrongFamily(k *ke.K, cl *call, which string) {
-	cl.found(k, verify.WFP_091, "the family of the "+which+" address does not fit "+c.info.name,
+func wrongFamily(k *ke.K, cl *call, which string) {
+	cl.found(k, verify.WFP_091, "the family of the "+which+" address does not fit "+cl.c.info.name,
 		"keep the family of the layer.")
 }
 
 // checkHandle judges localRedirectHandle.
-func (c *classification) checkHandle(k *ke.K, cl *call, r *FWPS_CONNECT_REQUEST0) {
+func (s *connect) checkHandle(k *ke.K, cl *call, r *FWPS_CONNECT_REQUEST0) {
 	if r.LocalRedirectHandle == 0 {
 		return
 	}
-	c.e.redirectHandleOf(k, cl.c.id.String(), r.LocalRedirectHandle, "the request carries", cl.reg.owner,
-		r.LocalRedirectHandle == c.current.req.LocalRedirectHandle)
+	s.c.e.redirectHandleOf(k, cl.c.id.String(), r.LocalRedirectHandle, "the request carries", cl.reg.owner,
+		r.LocalRedirectHandle == s.current.req.LocalRedirectHandle)
 }
 
 // checkState judges a redirection by what the driver knows about the connection.
-func (c *classification) checkState(k *ke.K, w *writable) {
+func (s *connect) checkState(k *ke.K, w *writable, base *connectVersion) {
 	cl := w.call
-	q, asked := c.queried(cl.reg.owner)
+	q, asked := s.queried(cl.reg.owner)
 	switch {
 	case !asked:
 		cl.found(k, verify.WFP_101,
@@ -96,11 +170,11 @@ func (c *classification) checkState(k *ke.K, w *writable) {
 	case q.state == FWPS_CONNECTION_PREVIOUSLY_REDIRECTED_BY_SELF:
 		cl.found(k, verify.WFP_103, "a connection in state PREVIOUSLY_REDIRECTED_BY_SELF is redirected again",
 			"permit it, or block it at ALE_AUTH_CONNECT.")
-	case q.state == FWPS_CONNECTION_REDIRECTED_BY_OTHER && w.base.req.LocalRedirectHandle != 0:
+	case q.state == FWPS_CONNECTION_REDIRECTED_BY_OTHER && base.req.LocalRedirectHandle != 0:
 		cl.found(k, verify.WFP_104, "a connection that another driver sends to its proxy is redirected",
 			"permit it when the other can be trusted.")
 	}
-	for v := w.base; v.filter != 0; v = v.prev {
+	for v := base; v.filter != 0; v = v.prev {
 		if v.filter == cl.f.ID {
 			cl.found(k, verify.WFP_096,
 				"the request is changed although its history has a version of the same filter",
@@ -111,7 +185,7 @@ func (c *classification) checkState(k *ke.K, w *writable) {
 }
 
 // checkTarget judges where the connection is to go.
-func (c *classification) checkTarget(k *ke.K, cl *call, r *FWPS_CONNECT_REQUEST0, remote,
+func (s *connect) checkTarget(k *ke.K, cl *call, r *FWPS_CONNECT_REQUEST0, remote,
 	local netip.AddrPort) {
 	if !loopback(remote, local) {
 		return
@@ -128,7 +202,7 @@ func (c *classification) checkTarget(k *ke.K, cl *call, r *FWPS_CONNECT_REQUEST0
 				"will not be accepted",
 				remote), "set localRedirectHandle to the handle FwpsRedirectHandleCreate0 gave.")
 	}
-	was := ws2def.AddrPort(&c.original.LocalAddressAndPort).Addr()
+	was := ws2def.AddrPort(&s.original.LocalAddressAndPort).Addr()
 	if remote.Addr().Unmap().IsLoopback() && was.IsValid() && !was.IsUnspecified() &&
 		!was.Unmap().IsLoopback() {
 		cl.found(k, verify.WFP_113,
@@ -139,8 +213,8 @@ func (c *classification) checkTarget(k *ke.K, cl *call, r *FWPS_CONNECT_REQUEST0
 }
 
 // checkByteOrder looks for addresses and ports that were copied from incoming values without conversion.
-func (c *classification) checkByteOrder(k *ke.K, cl *call, remote netip.AddrPort) {
-	asked := ws2def.AddrPort(&c.original.RemoteAddressAndPort)
+func (s *connect) checkByteOrder(k *ke.K, cl *call, remote netip.AddrPort) {
+	asked := ws2def.AddrPort(&s.original.RemoteAddressAndPort)
 	if p := asked.Port(); remote.Port() != p && remote.Port() == bits.ReverseBytes16(p) {
 		cl.found(k, verify.WFP_057,
 			fmt.Sprintf("the connection wanted port %d and is redirected to port %d, the same bytes in "+
@@ -151,7 +225,7 @@ func (c *classification) checkByteOrder(k *ke.K, cl *call, remote netip.AddrPort
 }
 
 // mayTake judges the context of a request; false means that the engine leaves it alone.
-func (c *classification) mayTake(k *ke.K, cl *call, r *FWPS_CONNECT_REQUEST0) bool {
+func mayTake(k *ke.K, cl *call, r *FWPS_CONNECT_REQUEST0) bool {
 	b, size := r.LocalRedirectContext, r.LocalRedirectContextSize
 	if off, _ := pool.Offset(b); !pool.KindOf(b).Pool() || off != 0 {
 		cl.found(k, verify.WFP_107, fmt.Sprintf("localRedirectContext is %v: not a block of pool", b.ID()),
@@ -181,49 +255,56 @@ var siteUnaccepted = ke.Site{Name: "doc/AleConnectRedirect/unaccepted",
 	Alts: []string{"reverts", "fails the operation"},
 	Spec: "wfp.md 21 #14"}
 
-// accept looks for the newest version that can be taken and puts it in the answer (wfp.md 9.7).
-func (c *classification) accept(k *ke.K, a *tcpip.Answer) {
-	if c.info.bind {
-		a.Target.Local = ws2def.AddrPort(&c.current.req.LocalAddressAndPort)
-		a.Target.Modified = c.current.filter != 0
-		return
+// answer looks for the newest version that can be taken (wfp.md 9.7).
+func (s *connect) answer(k *ke.K, d wfp.Decision) tcpip.Answer {
+	permit, q := proceeds(k, d), s.c.q
+	v, refused := s.accept(k)
+	t := tcpip.Target{Local: q.Local, Remote: q.Remote}
+	if !refused {
+		r := &v.req
+		t.Remote = ws2def.AddrPort(&r.RemoteAddressAndPort)
+		t.Redirected = r.RemoteAddressAndPort != s.original.RemoteAddressAndPort
+		if q.Protocol == tcpip.TCP && r.LocalAddressAndPort != s.original.LocalAddressAndPort {
+			t.Local = ws2def.AddrPort(&r.LocalAddressAndPort)
+		}
+		t.TargetPID, t.Modified = r.LocalRedirectTargetPID, v.filter != 0
+		if t.Redirected {
+			s.reportLoop(k)
+		}
 	}
-	v := c.current
-	for v.filter != 0 && !v.acceptable() {
-		c.note = "change not applied: " + v.missing()
-		ke.Note(k, "modification not accepted", c.id)
+	if s.chain != nil && s.chain.gone {
+		s.chain.free(k) // the connection ended while it was pended: nobody will free what came since
+	}
+	return answer(permit && !refused, t)
+}
+
+// accept walks back to the newest version that the stack takes; refused is the other reading, in which one
+// that it does not take fails the operation.
+func (s *connect) accept(k *ke.K) (v *connectVersion, refused bool) {
+	v = s.current
+	for v.filter != 0 && missing(v) != "" {
+		s.c.note = "change not applied: " + missing(v)
+		ke.Note(k, "modification not accepted", s.c.id)
 		if ke.Choose(k, &siteUnaccepted, 2) == 1 {
-			a.Permit = false
-			return
+			return v, true
 		}
 		if v.record != nil {
-			c.chain.dropRecord(v.record)
+			s.chain.dropRecord(v.record)
 		}
 		v = v.prev
 	}
-	r := &v.req
-	t := &a.Target
-	t.Remote, t.Local = ws2def.AddrPort(&r.RemoteAddressAndPort), c.q.Local
-	t.Redirected = r.RemoteAddressAndPort != c.original.RemoteAddressAndPort
-	if c.q.Protocol == tcpip.TCP && r.LocalAddressAndPort != c.original.LocalAddressAndPort {
-		t.Local = ws2def.AddrPort(&r.LocalAddressAndPort)
-	}
-	t.TargetPID, t.Modified = r.LocalRedirectTargetPID, v.filter != 0
-	if t.Redirected {
-		c.reportLoop(k)
-	}
+	return v, false
 }
 
-// acceptable reports whether the stack takes the version: a loopback target needs process and handle.
-func (v *version) acceptable() bool { return v.missing() == "" }
-
-func (v *version) missing() string {
+// missing says what keeps the stack from taking a version, "" for nothing: a loopback target needs process
+// and handle.
+func missing(v *connectVersion) string {
 	remote, local := ws2def.AddrPort(&v.req.RemoteAddressAndPort), ws2def.AddrPort(&v.req.LocalAddressAndPort)
 	if !loopback(remote, local) {
 		return ""
 	}
 	if v.prev != nil && v.req.RemoteAddressAndPort == v.prev.req.RemoteAddressAndPort &&
-		v.prev.missing() == "" && v.prev.filter == 0 {
+		missing(v.prev) == "" && v.prev.filter == 0 {
 		return "" // the program itself connects to this machine
 	}
 	switch pid, handle := v.req.LocalRedirectTargetPID == 0, v.req.LocalRedirectHandle == 0; {
@@ -239,19 +320,19 @@ func (v *version) missing() string {
 
 // reportLoop reports a proxy whose own connection is redirected to it again because its socket carries no
 // records.
-func (c *classification) reportLoop(k *ke.K) {
-	if c.chain == nil || c.chain.inherited != nil {
+func (s *connect) reportLoop(k *ke.K) {
+	if s.chain == nil || s.chain.inherited != nil {
 		return
 	}
-	asked := ws2def.AddrPort(&c.original.RemoteAddressAndPort)
-	for _, o := range c.e.chains {
-		if o == c.chain {
+	asked := ws2def.AddrPort(&s.original.RemoteAddressAndPort)
+	for _, o := range s.c.e.chains {
+		if o == s.chain {
 			continue
 		}
 		for _, rec := range o.own {
-			if rec.original == asked && rec.pid == ke.PIDOf(c.q.Process) {
-				ke.Report(k, verify.Finding{Rule: verify.WFP_120, Obj: c.q.Endpoint.String(),
-					Driver: imageName(c.q.Process),
+			if rec.original == asked && rec.pid == ke.PIDOf(s.c.q.Process) {
+				ke.Report(k, verify.Finding{Rule: verify.WFP_120, Obj: s.c.q.Endpoint.String(),
+					Driver: imageName(s.c.q.Process),
 					Headline: fmt.Sprintf("the proxy's connection to %v carries no redirect records and "+
 						"is redirected to the proxy again", asked),
 					Places: []verify.Place{{Label: "FIRST_REDIRECTION", Seq: rec.seq}},
@@ -267,17 +348,17 @@ func (c *classification) reportLoop(k *ke.K) {
 // kernel client's connection without records is pended by the driver that already pends another one to the
 // same destination and has taken its records for the proxy. INFERRED from wfp.md 10.5: that connection can
 // only be the proxy's own.
-func (c *classification) reportClaimedLoop(k *ke.K) {
-	if c.chain == nil || c.chain.inherited != nil || ke.PIDOf(c.q.Process) != ke.SystemPID {
+func (s *connect) reportClaimedLoop(k *ke.K) {
+	if s.chain == nil || s.chain.inherited != nil || ke.PIDOf(s.c.q.Process) != ke.SystemPID {
 		return
 	}
-	asked := ws2def.AddrPort(&c.original.RemoteAddressAndPort)
-	for _, o := range c.e.chains {
+	asked := ws2def.AddrPort(&s.original.RemoteAddressAndPort)
+	for _, o := range s.c.e.chains {
 		for _, cm := range o.claims {
-			if cm.by == ke.Acting(k) && cm.of.phase != phDecided && cm.of.q.Process != c.q.Process &&
+			if cm.by == ke.Acting(k) && cm.of.c.phase != phDecided && cm.of.c.q.Process != s.c.q.Process &&
 				ws2def.AddrPort(&cm.of.original.RemoteAddressAndPort) == asked {
-				ke.Report(k, verify.Finding{Rule: verify.WFP_120, Obj: c.q.Endpoint.String(),
-					Driver: imageName(c.q.Process),
+				ke.Report(k, verify.Finding{Rule: verify.WFP_120, Obj: s.c.q.Endpoint.String(),
+					Driver: imageName(s.c.q.Process),
 					Headline: fmt.Sprintf("the proxy's connection to %v carries no redirect records and "+
 						"is pended like the connection it serves", asked),
 					Fix: "before connecting, set the records on the new socket " +
