@@ -25,7 +25,7 @@ func lockStateOf(k *irql.K) lockState {
 // enter begins a callback of the queue.
 func (q *IO_CSQ) enter(k *irql.K, fn any) {
 	ke.Adds(k, ke.Use{Obj: q.id, How: ke.W})
-	ke.Push(k, ke.Frame{Kind: ke.FrameQueue, Image: q.owner, Object: q, Obj: q.id, Fn: codeOf(fn)})
+	ke.Push(k, ke.Frame{Kind: ke.FrameQueue, Image: q.owner, Object: q, Obj: q.id, Fn: ke.CodeOf(fn)})
 }
 
 // take calls AcquireLock.
@@ -148,44 +148,4 @@ func (q *IO_CSQ) misuse(k *irql.K, what, fix string) verify.Finding {
 		f.Places = []verify.Place{{Label: "INITIALISED", Seq: q.initSeq}}
 	}
 	return f
-}
-
-// admits reports whether the code that runs in k may touch an IRP that is in the queue: a callback of the
-// queue, or code that holds the queue's lock.
-func (q *IO_CSQ) admits(k *irql.K) bool {
-	ke.Adds(k, ke.Use{Obj: q.id, How: ke.R})
-	f := ke.Top(k)
-	if f == nil || f.Kind == ke.FrameQueue && f.Object == q {
-		return true
-	}
-	_, ok := ke.FindHeld(k, q.lock)
-	return ok && q.lock != nil
-}
-
-// inTwoQueues reports IRP-076: d is about to dispose of an IRP that its driver left in a queue.
-func (p *IRP) inTwoQueues(k *irql.K, d ddi.ID) {
-	where, seq := "a list", uint64(0)
-	switch q := p.waitsFor(); {
-	case p.csq != nil:
-		where, seq = p.csq.id.String(), p.csqSeq
-	case q != nil:
-		where, seq = q.name(), p.devEntry.seq
-	case p.entry != nil:
-		seq = p.entry.seq
-	}
-	ke.Report(k, verify.Finding{Rule: verify.IRP_076, BugCheck: 0x139, Obj: p.id.String(), Dump: dumpIRP(p),
-		Headline: fmt.Sprintf("%v on %v, which is still in %s", d, p.id, where),
-		Args:     [4]verify.Arg{arg("3", "a list entry was corrupted")},
-		Places:   []verify.Place{{Label: "QUEUED", Seq: seq}},
-		Fix:      "take the IRP out of one queue before anything else is done with it."})
-}
-
-// touchedInQueue reports OBJ-013 for code of the owner that touches an IRP it has put into a queue.
-func (p *IRP) touchedInQueue(k *irql.K) {
-	ke.Report(k, verify.Finding{Rule: verify.OBJ_013, Also: []verify.RuleID{verify.IRP_005},
-		Obj: p.csq.id.String(), Dump: dumpIRP(p),
-		Headline: fmt.Sprintf("%v is touched while it is in %v: it may be cancelled and completed meanwhile",
-			p.id, p.csq.id),
-		Places: []verify.Place{{Label: "QUEUED", Seq: p.csqSeq}},
-		Fix:    "after IoCsqInsertIrp return STATUS_PENDING; remove the IRP from the queue to work on it."})
 }

@@ -111,3 +111,98 @@ func IoAttachDevice(k *irql.K, source *DEVICE_OBJECT, targetDevice string,
 	io.closeHandle(k, f)
 	return s
 }
+
+// IoDetachDevice takes away the device attached to target. StackSize stays as it is.
+//
+// IRQL: PASSIVE_LEVEL.
+// Rules: IRQL-001, OBJ-004.
+// Reference: wdm/nf-wdm-iodetachdevice.
+func IoDetachDevice(k *irql.K, target *DEVICE_OBJECT) {
+	ke.Enter(k, ddi.IoDetachDevice)
+	target.exists(k, ddi.IoDetachDevice)
+	ke.Point(k, ke.Use{Obj: target.id, How: ke.W})
+	up := target.AttachedDevice
+	if up == nil {
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_004, Obj: target.id.String(),
+			Headline: fmt.Sprintf("IoDetachDevice: nothing is attached to %v", target.id),
+			Fix:      "pass the device that IoAttachDeviceToDeviceStack returned."})
+		return
+	}
+	ke.Adds(k, ke.Use{Obj: stackOf(target.id), How: ke.W})
+	ke.Adds(k, ke.Use{Obj: stackOf(up.id), How: ke.W})
+	target.AttachedDevice = nil
+	up.lower = nil
+	ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoDetachDevice, Obj: target.id, Obj2: up.id})
+	target.DriverObject.left(k)
+}
+
+// IoGetAttachedDeviceReference returns the top of dev's stack with a reference for the caller to give back.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: ObDereferenceObject.
+// Rules: IRQL-001.
+// Reference: wdm/nf-wdm-iogetattacheddevicereference.
+func IoGetAttachedDeviceReference(k *irql.K, dev *DEVICE_OBJECT) *DEVICE_OBJECT {
+	ke.Enter(k, ddi.IoGetAttachedDeviceReference)
+	dev.exists(k, ddi.IoGetAttachedDeviceReference)
+	ke.Point(k, ke.Use{Obj: dev.id, How: ke.R})
+	dev.looks(k)
+	top := dev.top()
+	ke.Adds(k, ke.Use{Obj: top.id, How: ke.Count})
+	top.refs++
+	state.Of(k).took(k, top, top.id, ke.Call(k, ddi.IoGetAttachedDeviceReference, top.id))
+	return top
+}
+
+// IoGetLowerDeviceObject returns the device below dev with a reference for the caller to give back, NULL when
+// dev is the lowest one or the driver below goes.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: ObDereferenceObject.
+// Rules: IRQL-001, OBJ-012.
+// Reference: ntifs/nf-ntifs-iogetlowerdeviceobject.
+func IoGetLowerDeviceObject(k *irql.K, dev *DEVICE_OBJECT) *DEVICE_OBJECT {
+	const d = ddi.IoGetLowerDeviceObject
+	ke.Enter(k, d)
+	dev.exists(k, d)
+	ke.Point(k, ke.Use{Obj: stackOf(dev.id), How: ke.R})
+	low := dev.lower
+	if low != nil {
+		ke.Alive(k, low.id)
+		ke.Alive(k, low.DriverObject.id)
+	}
+	if low == nil || low.deleted || low.DriverObject.image.Unloading {
+		ke.Call(k, d, 0)
+		return nil
+	}
+	low.referTo(k, d)
+	return low
+}
+
+// IoGetDeviceAttachmentBaseRef returns the lowest device of dev's stack with a reference for the caller to
+// give back.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: ObDereferenceObject.
+// Rules: IRQL-001, OBJ-012.
+// Reference: ntifs/nf-ntifs-iogetdeviceattachmentbaseref.
+func IoGetDeviceAttachmentBaseRef(k *irql.K, dev *DEVICE_OBJECT) *DEVICE_OBJECT {
+	const d = ddi.IoGetDeviceAttachmentBaseRef
+	ke.Enter(k, d)
+	dev.exists(k, d)
+	ke.Point(k, ke.Use{Obj: stackOf(dev.id), How: ke.R})
+	base := dev
+	for base.lower != nil {
+		base = base.lower
+		ke.Adds(k, ke.Use{Obj: stackOf(base.id), How: ke.R})
+	}
+	base.referTo(k, d)
+	return base
+}
+
+// referTo counts a reference that routine d gives to the driver that acts in k.
+func (d *DEVICE_OBJECT) referTo(k *irql.K, by ddi.ID) {
+	ke.Adds(k, ke.Use{Obj: d.id, How: ke.Count})
+	d.refs++
+	state.Of(k).took(k, d, d.id, ke.Call(k, by, d.id))
+}

@@ -11,13 +11,6 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// symlink is a symbolic link of the object manager.
-type symlink struct {
-	name, target string
-	image        *ke.Image // who made it
-	seq          uint64
-}
-
 var siteCreateLink = ke.Site{Name: "fault/IoCreateSymbolicLink",
 	Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"}, Spec: "irp.md 12, 19.2"}
 
@@ -218,4 +211,22 @@ func IoDeleteSymbolicLink(k *irql.K, symbolicLinkName string) ntstatus.NTSTATUS 
 	}
 	ke.CallStatus(k, ddi.IoDeleteSymbolicLink, id, uint32(s))
 	return s
+}
+
+// deviceName says where a new device gets its name, if it is to have one.
+func (io *ioManager) deviceName(name string) (string, ntstatus.NTSTATUS) {
+	if name == "" {
+		return "", ntstatus.STATUS_SUCCESS
+	}
+	e, s := io.lookup(name, toMakeDevice)
+	return e.at, s
+}
+
+func (io *ioManager) findDevice(name string) *DEVICE_OBJECT {
+	for _, d := range io.devices {
+		if d.name != "" && strings.EqualFold(d.name, name) && !d.deleted {
+			return d
+		}
+	}
+	return nil
 }

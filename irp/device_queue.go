@@ -99,32 +99,6 @@ func (e *KDEVICE_QUEUE_ENTRY) BusyRule() (rule verify.RuleID, bugCheck uint32) {
 // Gone tells the entry that its memory is no more.
 func (e *KDEVICE_QUEUE_ENTRY) Gone(verify.RuleID, uint64) { *e = KDEVICE_QUEUE_ENTRY{} }
 
-// DeviceQueueEntry is Tail.Overlay.DeviceQueueEntry, the link for a device queue. It lies where DriverContext
-// does, of which an insertion overwrites all but the last. Rules: IRP-005, IRP-076, OBJ-014.
-func (p *IRP) DeviceQueueEntry() *KDEVICE_QUEUE_ENTRY {
-	p.touch()
-	return p.queueEntry()
-}
-
-func (p *IRP) queueEntry() *KDEVICE_QUEUE_ENTRY {
-	if p.devEntry == nil {
-		p.devEntry = &KDEVICE_QUEUE_ENTRY{of: p}
-		p.devEntry.DeviceListEntry.Record = p
-	}
-	return p.devEntry
-}
-
-// waitsFor is the device queue that the IRP is in.
-func (p *IRP) waitsFor() *KDEVICE_QUEUE {
-	if p.devEntry == nil {
-		return nil
-	}
-	return p.devEntry.in
-}
-
-// queued reports whether the IRP is linked into a list or waits in a device queue.
-func (p *IRP) queued() bool { return p.listed() || p.waitsFor() != nil }
-
 func (e *KDEVICE_QUEUE_ENTRY) name() string {
 	switch {
 	case e.of != nil:

@@ -33,24 +33,6 @@ import (
 // Reference: wdm/nc-wdm-driver_startio.
 type DRIVER_STARTIO func(k *irql.K, dev *DEVICE_OBJECT, p *IRP)
 
-// startState is what the I/O manager keeps for StartIo in a device object.
-type startState struct {
-	current       *IRP
-	deferred      bool // IoSetStartIoAttributes
-	nonCancelable bool
-	inside        int // calls of StartIo that have not returned
-	owed          bool
-	owedNext      nextPacket
-}
-
-// nextPacket is what IoStartNextPacket was asked for.
-type nextPacket struct {
-	d          ddi.ID
-	cancelable bool
-	byKey      bool
-	key        uint32
-}
-
 // startOf names the queue, CurrentIrp and StartIo attributes of a device, apart from the rest of it.
 func startOf(id trace.ID) trace.ID { return id | 1<<53 }
 
@@ -153,7 +135,7 @@ func (d *DEVICE_OBJECT) callStartIo(k *irql.K, p *IRP) {
 	fn := d.DriverObject.DriverStartIo
 	d.start.inside++
 	ke.Push(k, ke.Frame{Kind: ke.FrameStartIo, Image: d.DriverObject.image, Device: d, Object: p, Obj: p.id,
-		Fn: codeOf(fn)})
+		Fn: ke.CodeOf(fn)})
 	ke.PointHere(k, p.id)
 	fn(k, d, p)
 	ke.Adds(k, ke.Use{Obj: startOf(d.id), How: ke.W})

@@ -24,7 +24,7 @@ func loadDriver(m *ke.Machine, name string, entry DRIVER_INITIALIZE) *DRIVER_OBJ
 	m.NewThread("DriverEntry of "+name, nil, func(k *ke.K) {
 		driverMapped(k, drv.image)
 		ke.Push(k, ke.Frame{Kind: ke.FrameEntry, Image: drv.image, Object: drv, Obj: drv.id,
-			Fn: codeOf(entry)})
+			Fn: ke.CodeOf(entry)})
 		s := entry(k, drv, servicesKey+`\`+name)
 		if ntstatus.NT_SUCCESS(s) {
 			for d := drv.DeviceObject; d != nil; d = d.NextDevice {
@@ -39,7 +39,7 @@ func loadDriver(m *ke.Machine, name string, entry DRIVER_INITIALIZE) *DRIVER_OBJ
 			if fn == nil {
 				drv.MajorFunction[i] = invalidDeviceRequest
 			}
-			drv.table[i] = codeOf(drv.MajorFunction[i])
+			drv.table[i] = ke.CodeOf(drv.MajorFunction[i])
 		}
 		if ntstatus.NT_SUCCESS(s) {
 			drv.Flags |= DRVO_INITIALIZED
@@ -80,7 +80,7 @@ func UnloadDriver(m *ke.Machine, drv *DRIVER_OBJECT) bool {
 		drv.image.Unloading = true
 		io.m.Ends(drv.id)
 		ke.Push(k, ke.Frame{Kind: ke.FrameUnload, Image: drv.image, Object: drv, Obj: drv.id,
-			Fn: codeOf(drv.DriverUnload)})
+			Fn: ke.CodeOf(drv.DriverUnload)})
 		drv.DriverUnload(k, drv)
 		ke.Pop(k)
 		ke.SetSignal(k, &drv.turned, 1)
@@ -108,25 +108,6 @@ func (io *ioManager) isUsed(k *irql.K, drv *DRIVER_OBJECT) bool {
 		ke.Adds(k, ke.Use{Obj: stackOf(d.id), How: ke.R})
 	}
 	return len(io.openFiles(drv)) > 0 || drv.attached() != nil
-}
-
-// attached is a device of the driver that another one is attached to. Until that is detached the driver stays
-// (IMPL, reactos: ntoskrnl/io/iomgr/driver.c, IopUnloadDriver).
-func (d *DRIVER_OBJECT) attached() *DEVICE_OBJECT {
-	for dev := d.DeviceObject; dev != nil; dev = dev.NextDevice {
-		if dev.AttachedDevice != nil {
-			return dev
-		}
-	}
-	return nil
-}
-
-// left wakes an unload that waits for the last user of the driver, after one has gone.
-func (d *DRIVER_OBJECT) left(k *irql.K) {
-	ke.Adds(k, ke.Use{Obj: d.id, How: ke.Count})
-	if d.idle.Waiters() > 0 {
-		ke.SetSignal(k, &d.idle, 1)
-	}
 }
 
 // holdsImage reports whether a queued or running work item keeps the driver loaded (irp.md 18).
@@ -233,11 +214,11 @@ func (io *ioManager) checkUnloadIRP(m *ke.Machine, img *ke.Image, p *IRP) {
 func (p *IRP) routineOf(img *ke.Image) (kind string, fn uintptr) {
 	for i := range p.locs {
 		if l := &p.locs[i]; l.setBy == img && l.control&invokeAny != 0 && l.routine != nil && l.ex == nil {
-			return "completion", codeOf(l.routine)
+			return "completion", ke.CodeOf(l.routine)
 		}
 	}
 	if p.cancelRoutine != nil && p.owner == img {
-		return "cancel", codeOf(p.cancelRoutine)
+		return "cancel", ke.CodeOf(p.cancelRoutine)
 	}
 	return "", 0
 }
@@ -282,4 +263,55 @@ func (io *ioManager) checkEnd(m *ke.Machine) {
 			d.checkTable(m)
 		}
 	}
+}
+
+func (io *ioManager) newDriver(img *ke.Image) *DRIVER_OBJECT {
+	drv := &DRIVER_OBJECT{DriverName: "\\Driver\\" + img.Name, id: img.ID, image: img, io: io,
+		Flags: DRVO_LEGACY_DRIVER}
+	for i := range drv.MajorFunction {
+		drv.MajorFunction[i] = invalidDeviceRequest // DriverEntry finds the table filled (irp.md 3)
+	}
+	drv.idle = ke.Object{Kind: ke.SynchronizationEvent, ID: img.ID}
+	drv.turned = ke.Object{Kind: ke.NotificationEvent, ID: img.ID}
+	io.drivers = append(io.drivers, drv)
+	return drv
+}
+
+// WhyLoaded says what keeps a driver from being unloaded, "" when nothing does: as long as a device of it is
+// referenced through a file object, or has another device attached to it, DriverUnload is not called (irp.md
+// 22).
+func WhyLoaded(m *ke.Machine, drv *DRIVER_OBJECT) string {
+	files := state.On(m).openFiles(drv)
+	if drv.image.Unloading {
+		return ""
+	}
+	if len(files) == 0 {
+		d := drv.attached()
+		if d == nil {
+			return ""
+		}
+		return fmt.Sprintf("%v of %s is attached to its %v", d.AttachedDevice.id,
+			d.AttachedDevice.DriverObject.image.Name, d.id)
+	}
+	f := files[0]
+	who := "a driver"
+	if f.process != nil {
+		who = f.process.Image
+	}
+	what := "has a handle of it"
+	if f.handles == 0 {
+		what = "had the last handle of it, and requests or references are left"
+	}
+	return fmt.Sprintf("%v, an opening of %v, still exists: %s %s", f.id, f.DeviceObject.id, who, what)
+}
+
+// attached is a device of the driver that another one is attached to. Until that is detached the driver stays
+// (IMPL, reactos: ntoskrnl/io/iomgr/driver.c, IopUnloadDriver).
+func (d *DRIVER_OBJECT) attached() *DEVICE_OBJECT {
+	for dev := d.DeviceObject; dev != nil; dev = dev.NextDevice {
+		if dev.AttachedDevice != nil {
+			return dev
+		}
+	}
+	return nil
 }

@@ -12,12 +12,6 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// driverExtension is one context area of a driver object.
-type driverExtension struct {
-	id  any
-	mem *Buffer
-}
-
 var siteDriverExtension = ke.Site{Name: "fault/IoAllocateDriverObjectExtension", Alts: faultAlts,
 	Spec: "irp.md 19.2"}
 

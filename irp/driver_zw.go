@@ -1,61 +1,14 @@
 package irp
 
 import (
-	"strings"
-
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
 )
 
-// servicesKey is the key of the registry below which every driver has one of its name.
-const servicesKey = `\Registry\Machine\System\CurrentControlSet\Services`
-
-// service is a driver that can be loaded: what its key in the registry and the file it names are to Windows.
-type service struct {
-	name   string
-	entry  DRIVER_INITIALIZE
-	loaded func(*DRIVER_OBJECT) // told of every load by a driver; may be nil
-}
-
 var siteLoadDriver = ke.Site{Name: "fault/ZwLoadDriver",
 	Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"}, Spec: "irp.md 12, 19.2"}
-
-// AddService makes a driver known under a name, so that ZwLoadDriver finds it; loaded is told of every driver
-// object that comes of it. It is not a routine of Windows.
-func AddService(m *ke.Machine, name string, entry DRIVER_INITIALIZE, loaded func(*DRIVER_OBJECT)) {
-	io := state.On(m)
-	for i := range io.services {
-		if strings.EqualFold(io.services[i].name, name) {
-			io.services[i] = service{name, entry, loaded}
-			return
-		}
-	}
-	io.services = append(io.services, service{name, entry, loaded})
-}
-
-// serviceOf finds the service a key is of, and the driver object that was made for it last, nil when there is
-// none any more.
-func (io *ioManager) serviceOf(key string) (*service, *DRIVER_OBJECT) {
-	rest, ok := below(key, servicesKey)
-	if !ok || rest == "" {
-		return nil, nil
-	}
-	for i := range io.services {
-		s := &io.services[i]
-		if !strings.EqualFold(rest[1:], s.name) {
-			continue
-		}
-		for _, d := range io.drivers {
-			if !d.gone && !d.system && strings.EqualFold(d.image.Name, s.name) {
-				return s, d
-			}
-		}
-		return s, nil
-	}
-	return nil, nil
-}
 
 // ZwLoadDriver loads a driver by the name of its key in the registry and returns what its DriverEntry did.
 // STATUS_IMAGE_ALREADY_LOADED for one that is loaded, or whose unloading has not come to its end.

@@ -32,10 +32,10 @@ func dumpDriver(d *DRIVER_OBJECT) []string {
 	for dev := d.DeviceObject; dev != nil; dev = dev.NextDevice {
 		out = append(out, "     "+dev.id.String()+dev.title())
 	}
-	out = append(out, "DriverUnload: "+routineName(d.image, codeOf(d.DriverUnload)), "Dispatch routines:")
+	out = append(out, "DriverUnload: "+routineName(d.image, ke.CodeOf(d.DriverUnload)), "Dispatch routines:")
 	for i, fn := range d.MajorFunction {
 		name := "nt!IopInvalidDeviceRequest"
-		if at := codeOf(fn); fn != nil && at != codeOf(DRIVER_DISPATCH(invalidDeviceRequest)) {
+		if at := ke.CodeOf(fn); fn != nil && at != ke.CodeOf(DRIVER_DISPATCH(invalidDeviceRequest)) {
 			name = routineName(d.image, at)
 		}
 		out = append(out, fmt.Sprintf("[%02x] %-34s %s", i, MajorName(uint8(i)), name))

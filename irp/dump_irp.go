@@ -7,6 +7,7 @@ import (
 	"calloutsim/internal/ke"
 	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
 )
 
 var majorNames = [...]string{
@@ -89,7 +90,7 @@ func dumpLocation(p *IRP, n int8) []string {
 		dev = l.device.id.String()
 	}
 	if l.routine != nil && l.control&invokeAny != 0 {
-		routine = ke.FuncName(codeOf(l.routine))
+		routine = ke.FuncName(ke.CodeOf(l.routine))
 		if l.setBy != nil {
 			routine = l.setBy.Name + "!" + routine
 		}
@@ -116,4 +117,52 @@ func dumpLocation(p *IRP, n int8) []string {
 			d.InputBufferLength, d.IoControlCode))
 	}
 	return out
+}
+
+// whereIs says who holds the IRP, for headlines.
+func (p *IRP) whereIs() string {
+	name := "the system"
+	if p.owner != nil {
+		name = p.owner.Name
+	}
+	switch p.state {
+	case stFreed:
+		return "it is freed"
+	case stCompleting:
+		return "it has been given to IoCompleteRequest"
+	case stStage2:
+		return "it has been completed and is the I/O manager's"
+	case stCreator:
+		return "it is with its creator " + name
+	case stQueued:
+		return "it is kept by " + name
+	}
+	return "it is " + p.state.String() + " of " + name
+}
+
+// story lists where the IRP went: what a report cites.
+func (p *IRP) story() []verify.Place {
+	var out []verify.Place
+	add := func(label string, seq uint64) {
+		if seq != 0 {
+			out = append(out, verify.Place{Label: label, Seq: seq})
+		}
+	}
+	add("ALLOCATED", p.allocSeq)
+	add("SENT", p.sentSeq)
+	add("COMPLETED", p.completeSeq)
+	add("FREED", p.freeSeq)
+	return out
+}
+
+func funcName(fn any) string {
+	switch r := fn.(type) {
+	case DRIVER_CANCEL:
+		if r == nil {
+			return "0"
+		}
+	case nil:
+		return "0"
+	}
+	return ke.FuncName(ke.CodeOf(fn))
 }

@@ -14,21 +14,6 @@ import (
 // runs in the thread that made the request if that is where it ends, else in a worker of the system. Not
 // modelled: the limit of running threads, and that the thread which waits last is woken first.
 
-// CompletionPort is an I/O completion port.
-type CompletionPort struct {
-	id      trace.ID
-	count   ke.Object // a semaphore: how many packets there are
-	packets []CompletionPacket
-}
-
-// CompletionPacket is what a port has for each request that ended, or was posted.
-type CompletionPacket struct {
-	Key         uint64
-	Op          *UserIO // nil for one that was posted
-	Status      ntstatus.NTSTATUS
-	Information uint64
-}
-
 // NewPort makes a port.
 func NewPort(k *irql.K) *CompletionPort {
 	ke.Point(k, ke.Use{})
@@ -41,14 +26,6 @@ func NewPort(k *irql.K) *CompletionPort {
 func (c *CompletionPort) Post(k *irql.K, p CompletionPacket) {
 	ke.Point(k, ke.Use{Obj: c.id, How: ke.W})
 	c.put(k, p)
-}
-
-func (c *CompletionPort) put(k *irql.K, p CompletionPacket) {
-	ke.Log(k, trace.Event{What: trace.Note, Text: "completion packet", Obj: c.id, Status: uint32(p.Status),
-		Flags: trace.HasStatus})
-	ke.Adds(k, ke.Use{Obj: c.id, How: ke.W})
-	c.packets = append(c.packets, p)
-	ke.SetSignal(k, &c.count, c.count.Signal+1)
 }
 
 // Get waits for a packet, as long as due says (nil for ever); ok is false when none came, or the thread is
@@ -87,26 +64,6 @@ func (op *UserIO) toFile() {
 	op.ofFile = true
 	op.p.thread.Requests--
 	op.p.inThreadList = false
-}
-
-// endForFile is the end of such a request: in its thread, if that runs now, else in a worker.
-func (p *IRP) endForFile(k *irql.K, io *ioManager) {
-	if ke.ThreadOf(k) == p.thread && !ke.IsDPC(k) {
-		io.m.QueueAPC(p.thread, func(k *ke.K) { p.op.finishHeld(k) })
-		return
-	}
-	io.m.QueueWork("System worker", func(k *ke.K) { p.op.finishHeld(k) })
-}
-
-// finishHeld is stage 2, which waits until nobody cancels the request any more.
-func (op *UserIO) finishHeld(k *irql.K) {
-	if op.cancels > 0 {
-		op.ends = true
-		return
-	}
-	ke.Push(k, ke.Frame{Kind: ke.FrameAPC, Obj: op.id})
-	op.p.finishInThread(k, op.io)
-	ke.Pop(k)
 }
 
 // cancelHeld cancels a request that is bound to its file object, which keeps it until that is done.

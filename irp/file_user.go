@@ -18,14 +18,6 @@ import (
 // to end gives its synchronous request up. Completion ports are in file_completionport.go. Not modelled:
 // fast I/O.
 
-// UserHandle is a handle of a process to an open device.
-type UserHandle struct {
-	io      *ioManager
-	process *ke.Process
-	f       *FILE_OBJECT
-	closed  bool
-}
-
 // DeviceRequest is what a program asks for. Out is filled when the request has ended.
 type DeviceRequest struct {
 	Major   uint8 // IRP_MJ_READ, IRP_MJ_WRITE or IRP_MJ_DEVICE_CONTROL
@@ -35,24 +27,6 @@ type DeviceRequest struct {
 	// APC is called, as a user APC, when the request has ended; nil for none. It is not called for an error
 	// that the call itself returned.
 	APC func(k *irql.K, s ntstatus.NTSTATUS, information uint64)
-}
-
-// UserIO is a request of a program, outstanding or ended.
-type UserIO struct {
-	io     *ioManager
-	id     trace.ID
-	f      *FILE_OBJECT
-	p      *IRP // while the I/O manager has it in the thread's list
-	event  irql.KEVENT
-	iosb   IO_STATUS_BLOCK
-	status ntstatus.NTSTATUS // what the call returned
-	user   *Buffer           // what the program's buffer is to the driver
-	out    []byte
-	apc    func(k *irql.K, s ntstatus.NTSTATUS, information uint64)
-
-	ofFile  bool // in its file object's list and not in its thread's
-	ends    bool // stage 2 waits for the end of a cancellation
-	cancels int  // cancellations of it under way
 }
 
 var siteUserRequest = ke.Site{Name: "fault/UserRequest",
@@ -242,13 +216,6 @@ func toUser(k *irql.K, b []byte) *Buffer {
 	return u
 }
 
-// ended is the last act of stage 2: the request gives its reference to the file object back.
-func (op *UserIO) ended(k *irql.K) {
-	op.p = nil
-	ke.Adds(k, ke.Use{Obj: pendingOf(op.f), How: ke.Count})
-	op.io.dereference(k, op.f)
-}
-
 // ID returns the id of the IRP; 0 when none was made.
 func (op *UserIO) ID() trace.ID { return op.id }
 
@@ -271,14 +238,6 @@ func (op *UserIO) Wait(k *irql.K, due *int64) bool {
 	return true
 }
 
-// collect gives the program what the driver wrote.
-func (op *UserIO) collect(k *irql.K) {
-	if op.user != nil {
-		copy(op.out, pool.Raw(k, op.user))
-		op.user = nil
-	}
-}
-
 // abort ends a synchronous request whose wait was broken off: it is cancelled, and waited for without a limit
 // and in KernelMode (IMPL, reactos: ntoskrnl/io/iomgr/irp.c, IopAbortInterruptedIrp).
 func (op *UserIO) abort(k *irql.K) {
@@ -286,33 +245,6 @@ func (op *UserIO) abort(k *irql.K) {
 	if op.f.event.Signal == 0 {
 		ke.Wait(k, []*ke.Object{&op.f.event}, false, nil, "a request that was broken off")
 	}
-}
-
-// reported is stage 2's report to the program: the event is set, the rest is here.
-func (op *UserIO) reported(k *irql.K, s ntstatus.NTSTATUS) {
-	if op.f.Flags&FO_SYNCHRONOUS_IO != 0 {
-		op.f.finalStatus(k, s)
-	}
-	if c := op.f.port; c != nil {
-		c.put(k, CompletionPacket{op.f.portKey, op, s, op.iosb.Information})
-		return
-	}
-	op.queueAPC(k)
-}
-
-// queueAPC tells the program of the end of a request that has an APC routine.
-func (op *UserIO) queueAPC(k *irql.K) {
-	fn := op.apc
-	if fn == nil {
-		return
-	}
-	ke.QueueUserAPC(k, op.p.thread, func(k *irql.K) {
-		op.collect(k)
-		s, n := op.iosb.Status, op.iosb.Information
-		ke.Log(k, trace.Event{What: trace.Note, Text: "APC routine", Obj: op.id, Status: uint32(s),
-			Flags: trace.HasStatus})
-		fn(k, s, n)
-	})
 }
 
 // Result is what the program sees: the status and the number of bytes. STATUS_PENDING until the request has
@@ -362,20 +294,6 @@ func (h *UserHandle) CancelAll(k *irql.K) ntstatus.NTSTATUS {
 	return s
 }
 
-// outstanding lists the requests that have not ended, oldest first.
-func (io *ioManager) outstanding(want func(*UserIO) bool) []*UserIO {
-	var out []*UserIO
-	for p := io.live; p != nil; p = p.next {
-		if p.op != nil && p.op.p == p && want(p.op) {
-			out = append(out, p.op)
-		}
-	}
-	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
-		out[i], out[j] = out[j], out[i]
-	}
-	return out
-}
-
 // EndProcess closes the handles of a process whose last thread has ended. Rules: MDL-007.
 func EndProcess(k *irql.K, by *ke.Process) {
 	io := state.Of(k)
@@ -398,6 +316,3 @@ func handlesOf(p *ke.Process) trace.ID {
 	}
 	return p.ID | 1<<54
 }
-
-// pendingOf names the requests under way on a file object.
-func pendingOf(f *FILE_OBJECT) trace.ID { return f.id | 1<<54 }

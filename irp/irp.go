@@ -9,7 +9,6 @@ package irp
 
 import (
 	"calloutsim/internal/ke"
-	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
@@ -86,51 +85,11 @@ const (
 // STATUS_CONTINUE_COMPLETION is what a completion routine returns to let the climb go on.
 const STATUS_CONTINUE_COMPLETION = ntstatus.STATUS_SUCCESS
 
-// DRIVER_DISPATCH is a dispatch routine. It completes the IRP, passes it on, or marks it pending and keeps
-// it.
-//
-// IRQL: PASSIVE_LEVEL from the I/O manager, else that of the caller of IoCallDriver.
-// Ownership: the IRP is the driver's until it gives it away.
-// Rules: IRP-006 to IRP-010, IRP-057, IRP-058.
-// Reference: wdm/nc-wdm-driver_dispatch.
-type DRIVER_DISPATCH func(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS
-
-// IO_COMPLETION_ROUTINE is called when an IRP comes back from below. STATUS_MORE_PROCESSING_REQUIRED stops
-// the climb.
-//
-// IRQL: that of IoCompleteRequest's caller, <= DISPATCH_LEVEL.
-// Ownership: the IRP is the routine's driver's while it runs.
-// Rules: IRP-011, IRP-013, IRP-050 to IRP-052.
-// Reference: wdm/nc-wdm-io_completion_routine.
-type IO_COMPLETION_ROUTINE func(k *irql.K, dev *DEVICE_OBJECT, p *IRP, context any) ntstatus.NTSTATUS
-
-// DRIVER_CANCEL is a cancel routine. It releases the cancel spin lock first.
-//
-// IRQL: DISPATCH_LEVEL at entry, Irp.CancelIrql at return.
-// Ownership: the IRP is the routine's to complete.
-// Rules: IRP-024, IRP-025.
-// Reference: wdm/nc-wdm-driver_cancel.
-type DRIVER_CANCEL func(k *irql.K, dev *DEVICE_OBJECT, p *IRP)
-
-// DRIVER_INITIALIZE is DriverEntry: it fills the dispatch table and DriverUnload.
-//
-// IRQL: PASSIVE_LEVEL.
-// Reference: wdm/nc-wdm-driver_initialize.
-type DRIVER_INITIALIZE func(k *irql.K, drv *DRIVER_OBJECT, registryPath string) ntstatus.NTSTATUS
-
-// DRIVER_UNLOAD is the unload routine: when it returns, the image goes.
-//
-// IRQL: PASSIVE_LEVEL.
-// Rules: UNLOAD-001 to UNLOAD-007.
-// Reference: wdm/nc-wdm-driver_unload.
-type DRIVER_UNLOAD func(k *irql.K, drv *DRIVER_OBJECT)
-
-// IO_WORKITEM_ROUTINE is the routine of a work item. It may free the item or queue it again.
-//
-// IRQL: PASSIVE_LEVEL.
-// Rules: IRQL-007.
-// Reference: wdm/nc-wdm-io_workitem_routine.
-type IO_WORKITEM_ROUTINE func(k *irql.K, dev *DEVICE_OBJECT, context any)
+const (
+	irpSize      = 0xD0 // sizeof(IRP) on x64
+	locationSize = 0x48
+	maxLocations = 125 // StackCount+2 must fit a signed byte (irp.md 2.1, INFERRED from the types)
+)
 
 // origin says which routine made an IRP.
 type origin uint8
@@ -341,131 +300,126 @@ type ioHooks struct {
 
 var state = ke.NewReusedSlot(newIOManager, renewIOManager)
 
-func newIOManager(*ke.Machine) *ioManager {
-	io := &ioManager{}
-	io.hooks = &ioHooks{io.stackGone, io.endThread, io.checkUnload, io.checkEnd, io.listLeft, io.couldAct,
-		io.refine, io.eventSet, io.eventAwaited}
-	return io
-}
-
-// renewIOManager makes the I/O manager as new. IRPs of earlier runs are never used again.
-func renewIOManager(m *ke.Machine, io *ioManager) {
-	for i := range io.free {
-		clear(io.free[i].ring)
-		io.free[i] = irpQueue{ring: io.free[i].ring}
-	}
-	*io = ioManager{m: m, free: io.free, visits: io.visits, hooks: io.hooks,
-		drivers: list.Empty(io.drivers), devices: list.Empty(io.devices), items: list.Empty(io.items),
-		files: list.Empty(io.files), handles: list.Empty(io.handles), links: list.Empty(io.links),
-		taken: list.Empty(io.taken), advice: list.Empty(io.advice),
-		forces: m.Config().ForcePending, names: trace.MakeID(trace.Device, 1<<54)}
-	io.cancelLock.ID = m.NewID(trace.SpinLock)
-	h := io.hooks
-	m.OnStackDeath = append(m.OnStackDeath, h.stackGone)
-	m.OnThreadEnd = append(m.OnThreadEnd, h.endThread)
-	m.AtUnload(h.checkUnload)
-	m.AtEnd(h.checkEnd)
-	m.AtRest(h.listLeft)
-	m.CouldAct(h.couldAct)
-	m.Refine = append(m.Refine, h.refine)
-	irql.Watch(m, h.set, h.awaited)
-}
-
 // ID returns the id reports use for the IRP.
 func (p *IRP) ID() trace.ID { return p.id }
 
-// IoStatus is the status block of the request. The owner writes it before completing the IRP; a completion
-// routine may change it. Rules: IRP-005.
-func (p *IRP) IoStatus() *IO_STATUS_BLOCK {
-	p.touchStatus()
-	return &p.ioStatus
-}
-
-// PendingReturned tells a completion routine that the level below was marked pending. Rules: IRP-005.
-func (p *IRP) PendingReturned() bool {
-	p.look()
-	if k := p.m.Current(); k != nil && ke.Acting(k) != nil {
-		p.looked = true
-	}
-	return p.pendingReturned
-}
-
-// Cancel reports whether IoCancelIrp was called for the IRP. Rules: IRP-005.
-func (p *IRP) Cancel() bool {
-	p.lookCancel()
-	return p.cancel
-}
-
-// CancelIrql is what a cancel routine passes to IoReleaseCancelSpinLock. Rules: IRP-005.
-func (p *IRP) CancelIrql() irql.KIRQL {
-	p.lookCancel()
-	return p.cancelIrql
-}
-
-// CancelRoutine returns the current cancel routine; only IoSetCancelRoutine changes it. Rules: IRP-005.
-func (p *IRP) CancelRoutine() DRIVER_CANCEL {
-	p.lookCancel()
-	return p.cancelRoutine
-}
-
-// MdlAddress is the head of the chain of MDLs of the caller's buffer. Rules: IRP-005.
-func (p *IRP) MdlAddress() *MDL {
-	p.look()
-	return p.mdl
-}
-
-// SetMdlAddress sets the chain; a creator does that and cleans up. Rules: IRP-005.
-func (p *IRP) SetMdlAddress(mdl *MDL) {
-	p.touch()
-	p.mdl = mdl
-}
-
 func (p *IRP) setMdlHead(mdl *MDL) { p.mdl = mdl }
 
-// AssociatedIrp holds SystemBuffer. Rules: IRP-005.
-func (p *IRP) AssociatedIrp() *ASSOCIATED_IRP {
-	p.touch()
-	return &p.assoc
+// loc returns location n, or nil when there is none of that number.
+func (p *IRP) loc(n int8) *IO_STACK_LOCATION {
+	if n < 1 || n > p.stackCount {
+		return nil
+	}
+	return &p.locs[n-1]
 }
 
-// UserBuffer is the output buffer of METHOD_NEITHER requests. Rules: IRP-005.
-func (p *IRP) UserBuffer() *Buffer {
-	p.look()
-	return p.userBuffer
+// exRoutine is the small allocation of IoSetCompletionRoutineEx: it holds the device, and so the image, until
+// the routine has run.
+type exRoutine struct {
+	dev *DEVICE_OBJECT
+	seq uint64
 }
 
-// SetUserBuffer sets UserBuffer, as a creator may. Rules: IRP-005.
-func (p *IRP) SetUserBuffer(b *Buffer) {
-	p.touch()
-	p.userBuffer = b
+// routineRun is what the completion routine that was called last for an IRP did with events. The rules about
+// who signals and who waits need it; it outlives the IRP for as long as that is recognisable.
+type routineRun struct {
+	context  any
+	fn       uintptr
+	frame    uint64 // serial of its frame
+	time     int64
+	pended   bool
+	marked   bool       // it called IoMarkIrpPending
+	reported bool       // IRP-048
+	set      *ke.Object // what it signalled last
+	by       *ke.Image
 }
 
-// DriverContext is Tail.Overlay.DriverContext, scratch space of the current owner. Rules: IRP-005.
-func (p *IRP) DriverContext() *[4]any {
-	p.touch()
-	return &p.driverContext
+// visit is what one dispatch call of one driver did with its IRP. It outlives the IRP, because the dispatch
+// routine may return after the climb.
+type visit struct {
+	p         *IRP
+	serial    uint64
+	marked    bool
+	completed bool // by the driver, at its level
+	ownFrame  bool // ... and inside the dispatch call itself
+	status    ntstatus.NTSTATUS
+	forwarded bool
+	lower     ntstatus.NTSTATUS
+	skipped   bool
+	passed    bool       // the climb has left the location
+	unmarked  bool       // ... without the pending mark
+	force     bool       // its sender is to see STATUS_PENDING (Config.ForcePending)
+	forced    bool       // ... and does
+	uncalled  bool       // set a cancel routine on a cancelled IRP: nobody will call it
+	event     *ke.Object // what the dispatch routine waited for last
+	mixed     *ke.Object // what a routine of this level signalled that marks as well
+	above     *visit     // the dispatch call that skipped this location, so that both use it
+	next      *visit
 }
 
-// Flags returns the IRP_* bits. Rules: IRP-005.
-func (p *IRP) Flags() uint32 {
-	p.look()
-	return p.flags
+// advice is what is said to a driver once in a run, whatever the number of its requests.
+type advice uint8
+
+const (
+	plainUnsafe advice = 1 << iota // IRP-044 applies to the driver and was not reported yet
+	saidCopied                     // IRP-064
+	saidWaits                      // IRP-049
+)
+
+// adviceFor is what the machine knows about giving advice to a driver.
+func (io *ioManager) adviceFor(img *ke.Image) *advice {
+	for len(io.advice) <= int(img.Num) {
+		io.advice = append(io.advice, 0)
+	}
+	return &io.advice[img.Num]
 }
 
-// RequestorMode is irql.KernelMode or irql.UserMode. Rules: IRP-005.
-func (p *IRP) RequestorMode() irql.KPROCESSOR_MODE {
-	p.look()
-	return p.requestorMode
+// symlink is a symbolic link of the object manager.
+type symlink struct {
+	name, target string
+	image        *ke.Image // who made it
+	seq          uint64
 }
 
-// StackCount is the number of stack locations. Rules: IRP-005.
-func (p *IRP) StackCount() int8 {
-	p.look()
-	return p.stackCount
+// service is a driver that can be loaded: what its key in the registry and the file it names are to Windows.
+type service struct {
+	name   string
+	entry  DRIVER_INITIALIZE
+	loaded func(*DRIVER_OBJECT) // told of every load by a driver; may be nil
 }
 
-// CurrentLocation is the number of the current location, StackCount+1 when there is none. Rules: IRP-005.
-func (p *IRP) CurrentLocation() int8 {
-	p.look()
-	return p.cur
+// special returns the subsystem's rule for an act if p was given to one that has such a rule, else the
+// general rule.
+func (p *IRP) special(general verify.RuleID, pick func(*SubsystemRules) verify.RuleID) (verify.RuleID,
+	[]verify.RuleID) {
+	if p.sub != nil {
+		if r := pick(p.sub); r != verify.NoRule {
+			return r, []verify.RuleID{general}
+		}
+	}
+	return general, nil
+}
+
+// taken is a reference that a routine of the I/O manager gave to a driver.
+type taken struct {
+	object any
+	id     trace.ID
+	image  *ke.Image
+	seq    uint64
+}
+
+func (io *ioManager) getVisit(p *IRP) *visit {
+	v := io.visits
+	if v == nil {
+		return &visit{p: p}
+	}
+	io.visits = v.next
+	*v = visit{p: p}
+	return v
+}
+
+func (io *ioManager) putVisit(v *visit) {
+	v.p = nil
+	v.next = io.visits
+	io.visits = v
 }

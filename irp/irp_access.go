@@ -106,27 +106,6 @@ func notAnIRP(k *irql.K, p *IRP) {
 	panic("internal error: went on with what is no IRP")
 }
 
-// whereIs says who holds the IRP, for headlines.
-func (p *IRP) whereIs() string {
-	name := "the system"
-	if p.owner != nil {
-		name = p.owner.Name
-	}
-	switch p.state {
-	case stFreed:
-		return "it is freed"
-	case stCompleting:
-		return "it has been given to IoCompleteRequest"
-	case stStage2:
-		return "it has been completed and is the I/O manager's"
-	case stCreator:
-		return "it is with its creator " + name
-	case stQueued:
-		return "it is kept by " + name
-	}
-	return "it is " + p.state.String() + " of " + name
-}
-
 func (p *IRP) touchedByStranger(k *irql.K) { p.touchedBy(k, false) }
 
 // touchedBy is touchedByStranger; status says that it is the status block that is touched.
@@ -162,21 +141,6 @@ func (p *IRP) touchedBy(k *irql.K, status bool) {
 	ke.Report(k, f)
 }
 
-// story lists where the IRP went: what a report cites.
-func (p *IRP) story() []verify.Place {
-	var out []verify.Place
-	add := func(label string, seq uint64) {
-		if seq != 0 {
-			out = append(out, verify.Place{Label: label, Seq: seq})
-		}
-	}
-	add("ALLOCATED", p.allocSeq)
-	add("SENT", p.sentSeq)
-	add("COMPLETED", p.completeSeq)
-	add("FREED", p.freeSeq)
-	return out
-}
-
 // give makes somebody else the owner.
 func (p *IRP) give(s ownState, img *ke.Image, level int8, dev *DEVICE_OBJECT) uint64 {
 	p.uses(ke.W)
@@ -201,4 +165,32 @@ func Holder(p *IRP) *ke.Image {
 		return nil
 	}
 	return p.owner
+}
+
+// backWithCreator reports whether the creator holds the IRP and may dispose of it.
+func (p *IRP) backWithCreator() bool {
+	switch p.state {
+	case stCreator:
+		return true
+	case stInRoutine, stStopped:
+		return p.level > p.stackCount || p.owner == p.creator && p.loc(p.level).visit == nil
+	}
+	return false
+}
+
+func c9(k *irql.K, p *IRP, id trace.ID, rule verify.RuleID, also []verify.RuleID, sub uint32,
+	format, fix string) {
+	f := verify.Finding{Rule: rule, Also: also, BugCheck: 0xC9, Obj: id.String(),
+		Headline: fmt.Sprintf(format, id), Fix: fix}
+	f.Args[0] = verify.Arg{Value: fmt.Sprintf("0x%x", sub), Meaning: "sub-code of the I/O verifier"}
+	f.Args[2] = verify.Arg{Value: id.String(), Meaning: "the IRP"}
+	if p.id == id {
+		f.Dump, f.Places = dumpIRP(p), p.story()
+	}
+	if top := ke.Top(k); top != nil {
+		if dev, ok := top.Device.(*DEVICE_OBJECT); ok && dev != nil {
+			f.At = dev.id.String()
+		}
+	}
+	ke.Report(k, f)
 }

@@ -5,66 +5,14 @@ import (
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
-	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
 )
 
-const (
-	irpSize      = 0xD0 // sizeof(IRP) on x64
-	locationSize = 0x48
-	maxLocations = 125 // StackCount+2 must fit a signed byte (irp.md 2.1, INFERRED from the types)
-	maxPooled    = 8   // IRPs with more locations are not kept for reuse
-	quarantine   = 256 // freed IRPs of one size that stay recognisable before their memory is used again
-)
-
 var siteAllocateIrp = ke.Site{Name: "fault/IoAllocateIrp", Alts: []string{"succeeds", "returns NULL"},
 	Spec: "irp.md 19.2"}
-
-// irpQueue is the quarantine of freed IRPs of one size, first in first out. What does not fit is never used
-// again, and so stays recognisable for good.
-type irpQueue struct {
-	ring []*IRP // grows up to 2*quarantine: most runs free few
-	head uint
-	n    uint
-}
-
-func (q *irpQueue) push(p *IRP) {
-	if q.n == uint(len(q.ring)) {
-		q.makeRoom()
-	}
-	q.ring[(q.head+q.n)%uint(len(q.ring))] = p
-	q.n++
-}
-
-func (q *irpQueue) makeRoom() {
-	if len(q.ring) == 2*quarantine {
-		q.drop()
-		return
-	}
-	ring := make([]*IRP, max(2*len(q.ring), 8))
-	n := list.Copy(ring, q.ring[q.head:])
-	list.Copy(ring[n:], q.ring[:q.head])
-	q.ring, q.head = ring, 0
-}
-
-// pop returns the IRP freed longest ago once the quarantine is full.
-func (q *irpQueue) pop() *IRP {
-	if q.n <= quarantine {
-		return nil
-	}
-	return q.drop()
-}
-
-func (q *irpQueue) drop() *IRP {
-	p := q.ring[q.head]
-	q.ring[q.head] = nil
-	q.head = (q.head + 1) % uint(len(q.ring))
-	q.n--
-	return p
-}
 
 // IoSizeOfIrp gives the size of an IRP with n stack locations.
 //
@@ -88,7 +36,7 @@ func IoAllocateIrp(k *irql.K, stackSize int8, chargeQuota bool) *IRP {
 	}
 	p := state.Of(k).newIRP(k, stackSize, byAllocate)
 	if chargeQuota {
-		p.allocFlags |= allocQuota
+		p.allocFlags |= IRP_QUOTA_CHARGED
 	}
 	p.allocSeq = ke.CallArg(k, ddi.IoAllocateIrp, p.id, uint64(stackSize))
 	return p
@@ -165,17 +113,6 @@ func IoFreeIrp(k *irql.K, p *IRP) {
 	}
 	p.freeSeq = ke.Call(k, ddi.IoFreeIrp, p.id)
 	p.io.release(p)
-}
-
-// backWithCreator reports whether the creator holds the IRP and may dispose of it.
-func (p *IRP) backWithCreator() bool {
-	switch p.state {
-	case stCreator:
-		return true
-	case stInRoutine, stStopped:
-		return p.level > p.stackCount || p.owner == p.creator && p.loc(p.level).visit == nil
-	}
-	return false
 }
 
 // mayDispose reports whether img may free or reuse the IRP now: its creator, who holds it again, with no
@@ -309,3 +246,54 @@ func reusedWrongly(k *irql.K, p *IRP, img *ke.Image) {
 	}
 	ke.Report(k, f)
 }
+
+// link puts an IRP into the list of live ones.
+func (io *ioManager) link(p *IRP) {
+	p.prev, p.next = nil, io.live
+	if io.live != nil {
+		io.live.prev = p
+	}
+	io.live = p
+	io.nlive++
+}
+
+// unlink takes an IRP out of the list of live ones.
+func (io *ioManager) unlink(p *IRP) {
+	if p.prev != nil {
+		p.prev.next = p.next
+	} else {
+		io.live = p.next
+	}
+	if p.next != nil {
+		p.next.prev = p.prev
+	}
+	p.next, p.prev = nil, nil
+	io.nlive--
+}
+
+// IoAllocateIrpEx is IoAllocateIrp with room for what the stack of dev wants to keep with the IRP.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: as IoAllocateIrp.
+// Rules: IRQL-001; later IRP-030 to IRP-040.
+// Not modelled: the extension space.
+// Reference: wdm/nf-wdm-ioallocateirpex.
+func IoAllocateIrpEx(k *irql.K, dev *DEVICE_OBJECT, stackSize int8, chargeQuota bool) *IRP {
+	const d = ddi.IoAllocateIrpEx
+	ke.Enter(k, d)
+	dev.exists(k, d)
+	if stackSize < 0 || stackSize > maxLocations || ke.Fails(k, &siteAllocateIrpEx) {
+		ke.Log(k, trace.Event{What: trace.Call, Code: d, A: uint64(stackSize), Flags: trace.HasA})
+		return nil
+	}
+	p := state.Of(k).newIRP(k, stackSize, byAllocate)
+	if chargeQuota {
+		p.allocFlags |= IRP_QUOTA_CHARGED
+	}
+	p.allocSeq = ke.Log(k, trace.Event{What: trace.Call, Code: d, Obj: p.id, Obj2: dev.id,
+		A: uint64(stackSize), Flags: trace.HasA})
+	return p
+}
+
+var siteAllocateIrpEx = ke.Site{Name: "fault/IoAllocateIrpEx", Alts: []string{"succeeds", "returns NULL"},
+	Spec: "irp.md 19.2"}

@@ -106,22 +106,6 @@ func (p *IRP) notePlain(k *irql.K) {
 	}
 }
 
-// reportMemory is the pool memory that the event and the status block of a thread-bound request lie in; what
-// lies on a stack is watched by stackGone, what is the driver's own Go memory stays.
-func (p *IRP) reportMemory() []*Buffer {
-	var out []*Buffer
-	for _, at := range [...]unsafe.Pointer{unsafe.Pointer(p.userEvent), unsafe.Pointer(p.userIosb)} {
-		if at == nil {
-			continue
-		}
-		b := pool.Containing(p.m, at)
-		if b != nil && pool.KindOf(b).Pool() && (len(out) == 0 || !pool.SameBlock(out[0], b)) {
-			out = append(out, b)
-		}
-	}
-	return out
-}
-
 // ioctlBuffers prepares the buffers by transfer method (irp.md 8); false when memory is short.
 func (p *IRP) ioctlBuffers(k *irql.K, method uint32, in *Buffer, inLen uint32, out *Buffer,
 	outLen uint32) bool {

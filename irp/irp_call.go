@@ -2,7 +2,6 @@ package irp
 
 import (
 	"fmt"
-	"unsafe"
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
@@ -101,7 +100,7 @@ func dispatch(k *irql.K, dev *DEVICE_OBJECT, p *IRP, v *visit, major uint8) ntst
 	}
 	id, level := p.id, p.level
 	f := ke.NewFrame(k)
-	f.Kind, f.Image, f.Obj, f.Fn, f.Level = ke.FrameDispatch, drv.image, id, codeOf(fn), int(level)
+	f.Kind, f.Image, f.Obj, f.Fn, f.Level = ke.FrameDispatch, drv.image, id, ke.CodeOf(fn), int(level)
 	f.Device, f.Object, f.Data = dev, p, v
 	ke.Begin(k, f)
 	ke.PointHere(k, id)
@@ -114,16 +113,6 @@ func dispatch(k *irql.K, dev *DEVICE_OBJECT, p *IRP, v *visit, major uint8) ntst
 	}
 	ke.PopStatus(k, s)
 	return s
-}
-
-// codeOf is the code address of a routine, as reflect gives it: an interface that holds a func holds the
-// pointer to its closure, whose first word is the address. It is asked for at every callback.
-func codeOf(fn any) uintptr {
-	data := (*[2]unsafe.Pointer)(unsafe.Pointer(&fn))[1]
-	if data == nil {
-		return 0
-	}
-	return *(*uintptr)(data)
 }
 
 // invalidDeviceRequest stands in every empty entry of a dispatch table (irp.md 3).
@@ -163,7 +152,7 @@ func checkSend(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
 		sentAtBadIrql(k, p, l.major)
 	}
 	if up := p.loc(p.cur); l.setBy != p.owner && up != nil && l.setBy == up.setBy && l.routine != nil &&
-		l.control&invokeAny != 0 && l.control == up.control && codeOf(l.routine) == codeOf(up.routine) {
+		l.control&invokeAny != 0 && l.control == up.control && ke.CodeOf(l.routine) == ke.CodeOf(up.routine) {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_014, BugCheck: 0xC9, Obj: p.id.String(),
 			Dump: dumpIRP(p),
 			Headline: fmt.Sprintf("the stack location of %v was copied by hand: the upper driver's "+
@@ -320,19 +309,37 @@ func judgeDispatch(k *irql.K, p *IRP, id trace.ID, v *visit, s ntstatus.NTSTATUS
 	}
 }
 
-func c9(k *irql.K, p *IRP, id trace.ID, rule verify.RuleID, also []verify.RuleID, sub uint32,
-	format, fix string) {
-	f := verify.Finding{Rule: rule, Also: also, BugCheck: 0xC9, Obj: id.String(),
-		Headline: fmt.Sprintf(format, id), Fix: fix}
-	f.Args[0] = verify.Arg{Value: fmt.Sprintf("0x%x", sub), Meaning: "sub-code of the I/O verifier"}
-	f.Args[2] = verify.Arg{Value: id.String(), Meaning: "the IRP"}
-	if p.id == id {
-		f.Dump, f.Places = dumpIRP(p), p.story()
+// IoForwardIrpSynchronously passes an IRP to the next lower driver and waits until it comes back; the caller
+// holds it again then. FALSE when there is no location for that driver.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: the caller's before and after; it must not be marked pending.
+// Rules: IRP-005, IRP-018, IRQL-001, and those of IoCallDriver.
+// Reference: wdm/nf-wdm-ioforwardirpsynchronously.
+func IoForwardIrpSynchronously(k *irql.K, dev *DEVICE_OBJECT, p *IRP) bool {
+	const d = ddi.IoForwardIrpSynchronously
+	ke.Enter(k, d)
+	p.check(k)
+	if p.loc(p.cur-1) == nil { // as the page says (irp.md 24 #6)
+		ke.CallBool(k, d, p.id, false)
+		return false
 	}
-	if top := ke.Top(k); top != nil {
-		if dev, ok := top.Device.(*DEVICE_OBJECT); ok && dev != nil {
-			f.At = dev.id.String()
-		}
+	id := p.id
+	back := &ke.Object{Kind: ke.NotificationEvent, ID: ke.Of(k).NewID(trace.KEvent)}
+	IoCopyCurrentIrpStackLocationToNext(k, p)
+	l := p.setRoutine(k, d, cameBack, back, invokeAny)
+	l.synchronous = true
+	if IoCallDriver(k, dev, p) == ntstatus.STATUS_PENDING {
+		ke.Wait(k, []*ke.Object{back}, false, nil, "IoForwardIrpSynchronously")
 	}
-	ke.Report(k, f)
+	ke.CallBool(k, d, id, true)
+	return true
+}
+
+// cameBack is the completion routine of IoForwardIrpSynchronously.
+func cameBack(k *irql.K, _ *DEVICE_OBJECT, p *IRP, context any) ntstatus.NTSTATUS {
+	if p.pendingReturned {
+		ke.SetSignal(k, context.(*ke.Object), 1)
+	}
+	return ntstatus.STATUS_MORE_PROCESSING_REQUIRED
 }

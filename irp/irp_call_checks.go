@@ -9,23 +9,6 @@ import (
 	"calloutsim/irql"
 )
 
-// advice is what is said to a driver once in a run, whatever the number of its requests.
-type advice uint8
-
-const (
-	plainUnsafe advice = 1 << iota // IRP-044 applies to the driver and was not reported yet
-	saidCopied                     // IRP-064
-	saidWaits                      // IRP-049
-)
-
-// adviceFor is what the machine knows about giving advice to a driver.
-func (io *ioManager) adviceFor(img *ke.Image) *advice {
-	for len(io.advice) <= int(img.Num) {
-		io.advice = append(io.advice, 0)
-	}
-	return &io.advice[img.Num]
-}
-
 // noteNonPnp remembers, when DriverEntry has returned, whether IRP-044 applies to a driver.
 func (io *ioManager) noteNonPnp(drv *DRIVER_OBJECT) {
 	if drv.DriverUnload != nil && drv.DriverExtension.AddDevice == nil {
@@ -125,7 +108,7 @@ func (p *IRP) checkPlain(k *irql.K, l *IO_STACK_LOCATION) {
 	p.io.advice[img.Num] &^= plainUnsafe
 	ke.Report(k, verify.Finding{Rule: verify.IRP_044, Obj: img.ID.String(),
 		Headline: fmt.Sprintf("%s can be unloaded while %s waits in %v: nothing holds its image", img.Name,
-			ke.FuncName(codeOf(l.routine)), p.id),
+			ke.FuncName(ke.CodeOf(l.routine)), p.id),
 		Fix: "use IoSetCompletionRoutineEx with a device of the driver's own."})
 }
 
@@ -141,4 +124,22 @@ func (p *IRP) checkCopied(k *irql.K) {
 		Args: [4]verify.Arg{arg("0x21c", "location copied without a completion routine"), {},
 			arg(p.id, "the IRP")},
 		Fix: "IoSkipCurrentIrpStackLocation does the same without a copy."})
+}
+
+// inTwoQueues reports IRP-076: d is about to dispose of an IRP that its driver left in a queue.
+func (p *IRP) inTwoQueues(k *irql.K, d ddi.ID) {
+	where, seq := "a list", uint64(0)
+	switch q := p.waitsFor(); {
+	case p.csq != nil:
+		where, seq = p.csq.id.String(), p.csqSeq
+	case q != nil:
+		where, seq = q.name(), p.devEntry.seq
+	case p.entry != nil:
+		seq = p.entry.seq
+	}
+	ke.Report(k, verify.Finding{Rule: verify.IRP_076, BugCheck: 0x139, Obj: p.id.String(), Dump: dumpIRP(p),
+		Headline: fmt.Sprintf("%v on %v, which is still in %s", d, p.id, where),
+		Args:     [4]verify.Arg{arg("3", "a list entry was corrupted")},
+		Places:   []verify.Place{{Label: "QUEUED", Seq: seq}},
+		Fix:      "take the IRP out of one queue before anything else is done with it."})
 }

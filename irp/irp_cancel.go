@@ -115,7 +115,7 @@ func IoSetCancelRoutine(k *irql.K, p *IRP, routine DRIVER_CANCEL) DRIVER_CANCEL 
 	}
 	e := trace.Event{What: trace.Call, Code: ddi.IoSetCancelRoutine, Obj: p.id}
 	if routine != nil {
-		e.Fn = codeOf(routine)
+		e.Fn = ke.CodeOf(routine)
 	}
 	ke.Log(k, e)
 	return old
@@ -203,7 +203,7 @@ func (p *IRP) runCancel(k *irql.K, io *ioManager, r DRIVER_CANCEL, old uint8) {
 	}
 	held, _, _ := ke.Unhold(k, &io.cancelLock) // the cancel routine takes the lock over
 	f := ke.Push(k, ke.Frame{Kind: ke.FrameCancel, Image: img, Device: dev, Object: p, Obj: id,
-		Fn: codeOf(r)})
+		Fn: ke.CodeOf(r)})
 	f.SetEntryIRQL(old)
 	ke.Hold(k, held)
 	r(k, dev, p)
@@ -246,14 +246,10 @@ func checkCancel(k *irql.K, p *IRP) {
 	}
 }
 
-func funcName(fn any) string {
-	switch r := fn.(type) {
-	case DRIVER_CANCEL:
-		if r == nil {
-			return "0"
-		}
-	case nil:
-		return "0"
-	}
-	return ke.FuncName(codeOf(fn))
-}
+// DRIVER_CANCEL is a cancel routine. It releases the cancel spin lock first.
+//
+// IRQL: DISPATCH_LEVEL at entry, Irp.CancelIrql at return.
+// Ownership: the IRP is the routine's to complete.
+// Rules: IRP-024, IRP-025.
+// Reference: wdm/nc-wdm-driver_cancel.
+type DRIVER_CANCEL func(k *irql.K, dev *DEVICE_OBJECT, p *IRP)

@@ -225,7 +225,7 @@ func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *k
 	mine := p.give(stInRoutine, setBy, level, dev)
 	p.looked = false
 	f := ke.NewFrame(k)
-	f.Kind, f.Image, f.Obj, f.Fn, f.Level = ke.FrameCompletion, setBy, id, codeOf(routine), int(level)
+	f.Kind, f.Image, f.Obj, f.Fn, f.Level = ke.FrameCompletion, setBy, id, ke.CodeOf(routine), int(level)
 	f.Device, f.Object, f.Data = dev, p, nil
 	ke.Begin(k, f)
 	*p.record() = routineRun{context: ctx, fn: f.Fn, frame: f.Serial, pended: pended, time: ke.Of(k).Now(),

@@ -14,9 +14,6 @@ const cancelRaceFix = "whoever ends the request asks first: if IoSetCancelRoutin
 	"the cancel routine has been called and completes the IRP; leave it alone then. A cancel-safe queue " +
 	"(IoCsqRemoveNextIrp) does this by itself."
 
-// finished reports whether the IRP was completed at the level where it is or was last.
-func (p *IRP) finished() bool { return p.completeSeq > p.sentSeq }
-
 // completedBefore says who has completed the IRP, for a headline about the code in k.
 func (p *IRP) completedBefore(k *irql.K) string {
 	who := "the system"
@@ -28,6 +25,24 @@ func (p *IRP) completedBefore(k *irql.K) string {
 	}
 	return who + " has completed it before"
 }
+
+const secondFix = "complete a request on one path only: return right behind the call that completed it, or " +
+	"let the helper say that it has."
+
+// twiceFix is the likely fix of a second completion.
+func (p *IRP) twiceFix(k *irql.K) string {
+	switch {
+	case p.cancelRan:
+		return cancelRaceFix
+	case ke.Acting(k) != p.completer:
+		return "only the driver that holds the IRP completes it; one that sent it on gets it back in a " +
+			"completion routine that returns STATUS_MORE_PROCESSING_REQUIRED."
+	}
+	return secondFix
+}
+
+// finished reports whether the IRP was completed at the level where it is or was last.
+func (p *IRP) finished() bool { return p.completeSeq > p.sentSeq }
 
 // touchedLate words a use by the driver that has completed the IRP: status says that it is the status block,
 // with which every completion begins. Others than that driver get "".
@@ -53,19 +68,4 @@ func (p *IRP) lateFix(k *irql.K, status bool) string {
 		return secondFix
 	}
 	return "keep copies of what is needed (the status above all) before calling IoCompleteRequest."
-}
-
-const secondFix = "complete a request on one path only: return right behind the call that completed it, or " +
-	"let the helper say that it has."
-
-// twiceFix is the likely fix of a second completion.
-func (p *IRP) twiceFix(k *irql.K) string {
-	switch {
-	case p.cancelRan:
-		return cancelRaceFix
-	case ke.Acting(k) != p.completer:
-		return "only the driver that holds the IRP completes it; one that sent it on gets it back in a " +
-			"completion routine that returns STATUS_MORE_PROCESSING_REQUIRED."
-	}
-	return secondFix
 }

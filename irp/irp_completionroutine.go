@@ -13,13 +13,6 @@ import (
 var siteSetRoutine = ke.Site{Name: "fault/IoSetCompletionRoutineEx",
 	Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"}, Spec: "irp.md 2.2, 19.2"}
 
-// exRoutine is the small allocation of IoSetCompletionRoutineEx: it holds the device, and so the image, until
-// the routine has run.
-type exRoutine struct {
-	dev *DEVICE_OBJECT
-	seq uint64
-}
-
 // IoSetCompletionRoutineEx is IoSetCompletionRoutine that keeps the driver loaded until the routine has
 // run. After success the IRP must be sent, or memory and reference are lost; after
 // STATUS_INSUFFICIENT_RESOURCES no routine is set and the IRP must be completed, or freed by its creator.
@@ -104,15 +97,6 @@ func (p *IRP) setRoutine(k *irql.K, d ddi.ID, routine IO_COMPLETION_ROUTINE, con
 	return l
 }
 
-// neverRun reports IRP-041.
-func (x *exRoutine) neverRun(k *irql.K, p *IRP, why string) {
-	ke.Report(k, verify.Finding{Rule: verify.IRP_041, Obj: p.id.String(), Dump: dumpIRP(p),
-		Headline: fmt.Sprintf("the routine that IoSetCompletionRoutineEx set for %v %s: the reference to "+
-			"%v is lost", p.id, why, x.dev.id),
-		Places: []verify.Place{{Label: "ROUTINE_SET", Seq: x.seq}},
-		Fix:    "set the routine immediately before IoCallDriver, for success, error and cancel."})
-}
-
 // checkUnsent reports IRP-041 for an IRP that is completed, freed or reused although a routine of the Ex form
 // waits in its next location.
 func (p *IRP) checkUnsent(k *irql.K, act string) {
@@ -128,4 +112,43 @@ func (x *exRoutine) done(k *irql.K) {
 	drv.exRoutines--
 	drv.left(k)
 	state.Of(k).letGo(k, x.dev)
+}
+
+// IO_COMPLETION_ROUTINE is called when an IRP comes back from below. STATUS_MORE_PROCESSING_REQUIRED stops
+// the climb.
+//
+// IRQL: that of IoCompleteRequest's caller, <= DISPATCH_LEVEL.
+// Ownership: the IRP is the routine's driver's while it runs.
+// Rules: IRP-011, IRP-013, IRP-050 to IRP-052.
+// Reference: wdm/nc-wdm-io_completion_routine.
+type IO_COMPLETION_ROUTINE func(k *irql.K, dev *DEVICE_OBJECT, p *IRP, context any) ntstatus.NTSTATUS
+
+// IoSetCompletionRoutine registers a routine in the next lower location, to be called when the IRP comes
+// back.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: routine and context must stay valid until the routine has run. The routine may be nil only if no
+// flag is set.
+// Rules: IRP-004, IRP-005, IRP-014, IRP-041, IRP-070, IRQL-001; later IRP-044.
+// Reference: wdm/nf-wdm-iosetcompletionroutine.
+func IoSetCompletionRoutine(k *irql.K, p *IRP, routine IO_COMPLETION_ROUTINE, context any,
+	invokeOnSuccess, invokeOnError, invokeOnCancel bool) {
+	ke.Enter(k, ddi.IoSetCompletionRoutine)
+	if !isIRP(p) {
+		notAnIRP(k, p)
+	}
+	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+	p.check(k)
+	p.setRoutine(k, ddi.IoSetCompletionRoutine, routine, context,
+		invokeFlags(invokeOnSuccess, invokeOnError, invokeOnCancel))
+	ke.Call(k, ddi.IoSetCompletionRoutine, p.id)
+}
+
+func skippedThenSet(k *irql.K, p *IRP) {
+	ke.Report(k, verify.Finding{Rule: verify.IRP_014, Obj: p.id.String(), Dump: dumpIRP(p), BugCheck: 0xC9,
+		Headline: fmt.Sprintf("IoSetCompletionRoutine after IoSkipCurrentIrpStackLocation overwrites the "+
+			"upper driver's routine of %v", p.id),
+		Args: [4]verify.Arg{{Value: "0x207", Meaning: "the upper driver's completion routine is " +
+			"overwritten"}, {}, {Value: p.id.String(), Meaning: "the IRP"}},
+		Fix: "replace IoSkipCurrentIrpStackLocation by IoCopyCurrentIrpStackLocationToNext."})
 }

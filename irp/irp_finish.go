@@ -173,3 +173,28 @@ func (io *ioManager) stackGone(k *ke.K, obj any) {
 			Fix: "when IoCallDriver returned STATUS_PENDING, wait for the event before returning."})
 	}
 }
+
+// reportMemory is the pool memory that the event and the status block of a thread-bound request lie in; what
+// lies on a stack is watched by stackGone, what is the driver's own Go memory stays.
+func (p *IRP) reportMemory() []*Buffer {
+	var out []*Buffer
+	for _, at := range [...]unsafe.Pointer{unsafe.Pointer(p.userEvent), unsafe.Pointer(p.userIosb)} {
+		if at == nil {
+			continue
+		}
+		b := pool.Containing(p.m, at)
+		if b != nil && pool.KindOf(b).Pool() && (len(out) == 0 || !pool.SameBlock(out[0], b)) {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// told ends such a request: no buffers are copied back. For IRP_MJ_CREATE it is an APC of the thread that
+// opens; for the others it may happen in any thread (irp.md 5, step 3).
+func (p *IRP) told(k *irql.K, io *ioManager) {
+	*p.userIosb = p.ioStatus
+	ke.SetSignal(k, p.userEvent.Header(), 1)
+	p.freeBuffers(k)
+	io.release(p)
+}

@@ -5,7 +5,6 @@ import (
 	"unsafe"
 
 	"calloutsim/internal/ke"
-	"calloutsim/internal/pool"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
 )
@@ -49,24 +48,20 @@ func (p *IRP) StackGone(k *irql.K) {
 	p.Gone(verify.POOL_026, ke.Note(k, "stack memory gone", p.id))
 }
 
-// extensionGone ends the IRPs in a device extension that goes with its device. Only where IoCreateDevice was
-// asked for an extension is the Go value one: without a size, C would have it elsewhere. Rule: POOL-018.
-func (d *DEVICE_OBJECT) extensionGone(k *irql.K) {
-	if d.extensionSize == 0 {
+// Busy says why the memory of an IRP of IoInitializeIrp must not go, "" when it may.
+func (p *IRP) Busy() string {
+	if p.m == nil || p.state == stFreed || p.backWithCreator() {
+		return ""
+	}
+	return "is an IRP in use: " + p.whereIs()
+}
+
+// Gone tells an IRP of IoInitializeIrp that its memory is no more.
+func (p *IRP) Gone(_ verify.RuleID, seq uint64) {
+	if p.m == nil || p.state == stFreed {
 		return
 	}
-	pool.Inside(d.DeviceExtension, func(obj any) {
-		p, ok := obj.(*IRP)
-		if !ok || p.m == nil || p.io != state.Of(k) || p.origin != byInitialize || p.state == stFreed {
-			return
-		}
-		p.uses(ke.Free)
-		if why := p.Busy(); why != "" {
-			ke.Report(k, verify.Finding{Rule: verify.POOL_018, Obj: p.id.String(), Dump: dumpIRP(p),
-				Places:   p.story(),
-				Headline: fmt.Sprintf("%v goes and its extension contains %v, which %s", d.id, p.id, why),
-				Fix:      "cancel the IRP and wait for its completion routine before IoDeleteDevice."})
-		}
-		p.Gone(verify.POOL_013, ke.Note(k, "gone with its device", p.id))
-	})
+	p.freeSeq = seq
+	p.give(stFreed, nil, 0, nil)
+	p.io.unlink(p)
 }

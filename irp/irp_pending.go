@@ -3,6 +3,7 @@ package irp
 import (
 	"fmt"
 
+	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
@@ -54,4 +55,46 @@ func (p *IRP) lost(k *irql.K, up *IO_STACK_LOCATION, level int8) {
 		Args: [4]verify.Arg{{Value: "0x228", Meaning: "sub-code of the I/O verifier"}, {},
 			{Value: p.id.String(), Meaning: "the IRP"}},
 		Fix: "if p.PendingReturned() { irp.IoMarkIrpPending(k, p) }"})
+}
+
+// IoMarkIrpPending marks the caller's own location: its dispatch routine will return STATUS_PENDING. Call it
+// before anybody else can get at the IRP.
+//
+// IRQL: any.
+// Ownership: the caller must hold the IRP and have a location.
+// Rules: IRP-005, IRP-006, IRP-012, IRP-013, IRP-017, IRP-067.
+// Reference: wdm/nf-wdm-iomarkirppending.
+func IoMarkIrpPending(k *irql.K, p *IRP) {
+	ke.Enter(k, ddi.IoMarkIrpPending)
+	if !isIRP(p) {
+		notAnIRP(k, p)
+	}
+	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+	p.checkMark(k)
+	p.check(k)
+	skipLeft(k, p, "IoMarkIrpPending")
+	p.markPending(k, ddi.IoMarkIrpPending)
+	p.routineMarked(k)
+}
+
+// markPending marks the current location, for whichever routine.
+func (p *IRP) markPending(k *irql.K, d ddi.ID) {
+	l := p.loc(p.cur)
+	if l == nil {
+		ke.Report(k, verify.Finding{Rule: verify.IRP_013, Obj: p.id.String(), Dump: dumpIRP(p),
+			Headline: fmt.Sprintf("%v on %v by code without a stack location: the mark would lie behind "+
+				"the IRP",
+				d, p.id),
+			Fix: "a creator's completion routine never marks: it frees the IRP and returns " +
+				"STATUS_MORE_PROCESSING_REQUIRED."})
+		return
+	}
+	l.control |= SL_PENDING_RETURNED
+	l.markedBy = ke.Acting(k)
+	if l.visit != nil {
+		l.visit.marked = true
+	}
+	if d == ddi.IoMarkIrpPending {
+		ke.Call(k, d, p.id)
+	}
 }

@@ -9,14 +9,6 @@ import (
 	"calloutsim/irql"
 )
 
-// loc returns location n, or nil when there is none of that number.
-func (p *IRP) loc(n int8) *IO_STACK_LOCATION {
-	if n < 1 || n > p.stackCount {
-		return nil
-	}
-	return &p.locs[n-1]
-}
-
 // MajorFunction is the IRP_MJ_* code. Rules: IRP-005.
 func (l *IO_STACK_LOCATION) MajorFunction() uint8 {
 	l.p.look()
@@ -234,36 +226,6 @@ func IoCopyCurrentIrpStackLocationToNext(k *irql.K, p *IRP) {
 	ke.Call(k, ddi.IoCopyCurrentIrpStackLocationToNext, p.id)
 }
 
-// IoSetCompletionRoutine registers a routine in the next lower location, to be called when the IRP comes
-// back.
-//
-// IRQL: <= DISPATCH_LEVEL.
-// Ownership: routine and context must stay valid until the routine has run. The routine may be nil only if no
-// flag is set.
-// Rules: IRP-004, IRP-005, IRP-014, IRP-041, IRP-070, IRQL-001; later IRP-044.
-// Reference: wdm/nf-wdm-iosetcompletionroutine.
-func IoSetCompletionRoutine(k *irql.K, p *IRP, routine IO_COMPLETION_ROUTINE, context any,
-	invokeOnSuccess, invokeOnError, invokeOnCancel bool) {
-	ke.Enter(k, ddi.IoSetCompletionRoutine)
-	if !isIRP(p) {
-		notAnIRP(k, p)
-	}
-	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
-	p.check(k)
-	p.setRoutine(k, ddi.IoSetCompletionRoutine, routine, context,
-		invokeFlags(invokeOnSuccess, invokeOnError, invokeOnCancel))
-	ke.Call(k, ddi.IoSetCompletionRoutine, p.id)
-}
-
-func skippedThenSet(k *irql.K, p *IRP) {
-	ke.Report(k, verify.Finding{Rule: verify.IRP_014, Obj: p.id.String(), Dump: dumpIRP(p), BugCheck: 0xC9,
-		Headline: fmt.Sprintf("IoSetCompletionRoutine after IoSkipCurrentIrpStackLocation overwrites the "+
-			"upper driver's routine of %v", p.id),
-		Args: [4]verify.Arg{{Value: "0x207", Meaning: "the upper driver's completion routine is " +
-			"overwritten"}, {}, {Value: p.id.String(), Meaning: "the IRP"}},
-		Fix: "replace IoSkipCurrentIrpStackLocation by IoCopyCurrentIrpStackLocationToNext."})
-}
-
 // skipLeft reports IRP-017: something else than IoCallDriver follows a skip of this frame.
 func skipLeft(k *irql.K, p *IRP, what string) {
 	if v := frameVisit(k, p); v != nil && v.skipped {
@@ -276,44 +238,11 @@ func skipLeft(k *irql.K, p *IRP, what string) {
 	}
 }
 
-// IoMarkIrpPending marks the caller's own location: its dispatch routine will return STATUS_PENDING. Call it
-// before anybody else can get at the IRP.
-//
-// IRQL: any.
-// Ownership: the caller must hold the IRP and have a location.
-// Rules: IRP-005, IRP-006, IRP-012, IRP-013, IRP-017, IRP-067.
-// Reference: wdm/nf-wdm-iomarkirppending.
-func IoMarkIrpPending(k *irql.K, p *IRP) {
-	ke.Enter(k, ddi.IoMarkIrpPending)
-	if !isIRP(p) {
-		notAnIRP(k, p)
-	}
-	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
-	p.checkMark(k)
-	p.check(k)
-	skipLeft(k, p, "IoMarkIrpPending")
-	p.markPending(k, ddi.IoMarkIrpPending)
-	p.routineMarked(k)
-}
-
-// markPending marks the current location, for whichever routine.
-func (p *IRP) markPending(k *irql.K, d ddi.ID) {
-	l := p.loc(p.cur)
-	if l == nil {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_013, Obj: p.id.String(), Dump: dumpIRP(p),
-			Headline: fmt.Sprintf("%v on %v by code without a stack location: the mark would lie behind "+
-				"the IRP",
-				d, p.id),
-			Fix: "a creator's completion routine never marks: it frees the IRP and returns " +
-				"STATUS_MORE_PROCESSING_REQUIRED."})
-		return
-	}
-	l.control |= SL_PENDING_RETURNED
-	l.markedBy = ke.Acting(k)
-	if l.visit != nil {
-		l.visit.marked = true
-	}
-	if d == ddi.IoMarkIrpPending {
-		ke.Call(k, d, p.id)
-	}
+// neverRun reports IRP-041.
+func (x *exRoutine) neverRun(k *irql.K, p *IRP, why string) {
+	ke.Report(k, verify.Finding{Rule: verify.IRP_041, Obj: p.id.String(), Dump: dumpIRP(p),
+		Headline: fmt.Sprintf("the routine that IoSetCompletionRoutineEx set for %v %s: the reference to "+
+			"%v is lost", p.id, why, x.dev.id),
+		Places: []verify.Place{{Label: "ROUTINE_SET", Seq: x.seq}},
+		Fix:    "set the routine immediately before IoCallDriver, for success, error and cancel."})
 }

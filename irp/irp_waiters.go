@@ -10,20 +10,6 @@ import (
 	"calloutsim/irql"
 )
 
-// routineRun is what the completion routine that was called last for an IRP did with events. The rules about
-// who signals and who waits need it; it outlives the IRP for as long as that is recognisable.
-type routineRun struct {
-	context  any
-	fn       uintptr
-	frame    uint64 // serial of its frame
-	time     int64
-	pended   bool
-	marked   bool       // it called IoMarkIrpPending
-	reported bool       // IRP-048
-	set      *ke.Object // what it signalled last
-	by       *ke.Image
-}
-
 // record is where the IRP keeps what its routine does. IRPs that nobody has completed yet, of which there
 // may be very many, do without.
 func (p *IRP) record() *routineRun {
@@ -264,4 +250,26 @@ func (io *ioManager) neverSignalled(m *ke.Machine, t *ke.Thread, o *ke.Object, p
 		f.Fix = "wait only if IoCallDriver returned STATUS_PENDING."
 	}
 	m.ReportEnd(f)
+}
+
+// needsAPC reports IRQL-017: the thread waits without time limit for the event of a threaded request of its
+// own where no special kernel APC is delivered to it, and the event is set by one (irp.md 5, 16). That the
+// request was already sent like that is IRP-056.
+func (io *ioManager) needsAPC(k *irql.K, o *ke.Object) {
+	ke.Adds(k, ke.Use{Obj: o.ID, How: ke.R})
+	for p := io.live; p != nil; p = p.next {
+		if !p.sent || p.thread != ke.ThreadOf(k) || !p.isUserEvent(o) || o.Signal > 0 {
+			continue
+		}
+		where := "in a guarded region"
+		if ke.IRQL(k) >= ke.APC {
+			where = "at " + irql.KIRQL(ke.IRQL(k)).String()
+		}
+		ke.Report(k, verify.Finding{Rule: verify.IRQL_017, Obj: p.id.String(), Dump: dumpIRP(p),
+			AllowedIRQL: verify.AnyIRQL,
+			Headline: fmt.Sprintf("wait for %v, the event of %v, %s: the APC that sets it cannot be "+
+				"delivered", o.ID, p.id, where),
+			Fix: "wait outside, or use a critical region: it lets special kernel APCs in."})
+		return
+	}
 }

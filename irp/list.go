@@ -61,18 +61,6 @@ func (e *LIST_ENTRY) Gone(rule verify.RuleID, seq uint64) {
 	e.dies(rule, seq)
 }
 
-// ListEntry is Tail.Overlay.ListEntry, the link for the current owner's queue. Rules: IRP-005, IRP-076.
-func (p *IRP) ListEntry() *LIST_ENTRY {
-	p.touch()
-	if p.entry == nil {
-		p.entry = &LIST_ENTRY{Record: p, of: p}
-	}
-	return p.entry
-}
-
-// listed reports whether the IRP is linked into a list through ListEntry.
-func (p *IRP) listed() bool { return p.entry != nil && p.entry.in != nil }
-
 // CONTAINING_RECORD gives the structure of type T an entry is a member of: the IRP for ListEntry of an IRP,
 // else what the driver stored in Record. T is what C names as the type. It is a macro in C.
 //

@@ -9,7 +9,6 @@ import (
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
-	"calloutsim/ntstatus"
 )
 
 // MDL_* are the bits of MdlFlags.
@@ -87,14 +86,6 @@ type mdlState struct {
 }
 
 var mdls = ke.NewSlot(newMdlState)
-
-func newMdlState(m *ke.Machine) *mdlState {
-	s := &mdlState{}
-	m.AtUnload(s.checkUnload)
-	m.AtEnd(s.checkEnd)
-	m.Explain = append(m.Explain, s.explain)
-	return s
-}
 
 var (
 	siteAllocateMdl = ke.Site{Name: "fault/IoAllocateMdl", Alts: faultAlts, Spec: "irp.md 19.2"}
@@ -213,85 +204,6 @@ func (mdl *MDL) release(k *irql.K) {
 var describes = pool.Loan{Rule: verify.MDL_018, What: "an MDL describes it", Writable: true,
 	Fix: "IoFreeMdl first, then the memory."}
 
-// IoAllocateMdl makes an MDL for length bytes of a buffer; it is not built yet. With p it becomes the IRP's
-// MdlAddress, or with secondaryBuffer the last one of its chain. It returns nil when memory is short.
-//
-// IRQL: <= DISPATCH_LEVEL.
-// Ownership: the caller's, who frees it before the memory it describes.
-// Rules: POOL-011, POOL-013, IRP-005, IRQL-001.
-// Not modelled: quotas.
-// Reference: wdm/nf-wdm-ioallocatemdl.
-func IoAllocateMdl(k *irql.K, virtualAddress *Buffer, length uint32, secondaryBuffer, chargeQuota bool,
-	p *IRP) *MDL {
-	ke.Enter(k, ddi.IoAllocateMdl)
-	if ke.Fails(k, &siteAllocateMdl) {
-		ke.CallStatus(k, ddi.IoAllocateMdl, 0, uint32(ntstatus.STATUS_INSUFFICIENT_RESOURCES))
-		return nil
-	}
-	mdl := newMDL(k, ddi.IoAllocateMdl, virtualAddress, length)
-	mdl.describe(k, describes)
-	if p == nil {
-		return mdl
-	}
-	head := p.MdlAddress() // checks who owns the IRP
-	if !secondaryBuffer {
-		p.setMdlHead(mdl)
-		return mdl
-	}
-	if head == nil {
-		p.setMdlHead(mdl)
-		return mdl
-	}
-	for head.Next != nil {
-		head = head.Next
-	}
-	head.Next = mdl
-	return mdl
-}
-
-// IoFreeMdl frees an MDL; the mapping of a partial one ends with it.
-//
-// IRQL: <= DISPATCH_LEVEL.
-// Ownership: gone; the memory it described stays.
-// Rules: MDL-006, MDL-016, POOL-025, IRQL-001.
-// Reference: wdm/nf-wdm-iofreemdl.
-func IoFreeMdl(k *irql.K, mdl *MDL) {
-	ke.Enter(k, ddi.IoFreeMdl)
-	if mdl != nil {
-		ke.Point(k, ke.Use{Obj: mdl.id, How: ke.Free})
-	}
-	checkMDL(k, mdl, ddi.IoFreeMdl)
-	mdl.notLent(k, ddi.IoFreeMdl)
-	switch {
-	case mdl.own:
-		mdl.freedAsOther(k)
-	case mdl.block != nil: // not documented, but it is pool that both routines free (INFERRED)
-		pool.Free(k, ddi.IoFreeMdl, mdl.block, 0)
-		return
-	case mdl.flags&MDL_PAGES_LOCKED != 0:
-		mdl.report(k, verify.Finding{Rule: verify.MDL_006, BugCheck: 0xCB,
-			Headline: fmt.Sprintf("IoFreeMdl: the pages of %v are still locked",
-				mdl.id), Fix: "MmUnlockPages first.",
-			Args: [4]verify.Arg{{}, {}, arg(mdl.id, "the MDL"), arg(mdl.pages, "locked pages")}})
-		mdl.unlock(k)
-		mdl.unlocked(mdl.m.Log().Len())
-	case mdl.flags&MDL_PARTIAL != 0: // its mapping ends here (wdm/nf-wdm-iobuildpartialmdl)
-	case mdl.flags&MDL_MAPPED_TO_SYSTEM_VA != 0:
-		mdl.report(k, mdl.c4(verify.MDL_006, "0xb8", "IoFreeMdl of a mapped MDL",
-			fmt.Sprintf("IoFreeMdl: %v is still mapped",
-				mdl.id), "MmUnmapLockedPages or MmUnlockPages first."))
-	}
-	mdl.end(k, ke.Call(k, ddi.IoFreeMdl, mdl.id))
-}
-
-// end closes the books on an MDL.
-func (mdl *MDL) end(k *irql.K, seq uint64) {
-	mdl.uses(ke.Free)
-	mdl.freed, mdl.freeSeq = true, seq
-	mdl.endMapping(seq)
-	mdl.release(k)
-}
-
 // MmBuildMdlForNonPagedPool fills in the pages of an MDL over nonpaged pool. There is nothing to unlock or
 // unmap later.
 //
@@ -371,8 +283,41 @@ func (mdl *MDL) noAddress() bool {
 	return mdl.block != nil
 }
 
-// raise ends a routine with an exception, as ExRaiseStatus does.
-func raise(k *irql.K, d ddi.ID, s ntstatus.NTSTATUS) {
-	ke.CallStatus(k, d, 0, uint32(s))
-	panic(irql.Exception{Status: s, Routine: d.String()})
+// lending is an operation that uses an MDL, or a part of it.
+type lending struct {
+	pool.Loan
+	part *MDL // the MDL the operation was given
+}
+
+// reservation is a range of addresses of MmAllocateMappingAddress.
+type reservation struct {
+	run   ke.Stamp
+	id    trace.ID
+	addr  uint64
+	pages int
+	tag   uint32
+	owner *ke.Image
+	mdl   *MDL // mapped there
+	freed bool
+	seq   uint64
+}
+
+// mdlLevel reports MDL-011: a routine of locking or mapping above its level.
+func mdlLevel(k *irql.K, mdl *MDL, d ddi.ID, pageable bool, why string) {
+	allowed := uint8(ke.Dispatch)
+	if pageable {
+		allowed = ke.APC
+	}
+	if ke.IRQL(k) <= allowed {
+		return
+	}
+	if !pageable {
+		why = "any memory"
+	}
+	f := mdl.c4(verify.MDL_011, "0x70", "an MDL routine at a wrong IRQL",
+		fmt.Sprintf("%v of %v at %s: for %s at most %s is allowed", d, mdl.id, ke.LevelName(ke.IRQL(k)), why,
+			ke.LevelName(allowed)),
+		"lock and map at PASSIVE_LEVEL, before the level is raised.")
+	f.AllowedIRQL = allowed
+	mdl.report(k, f)
 }

@@ -12,26 +12,6 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// mdlLevel reports MDL-011: a routine of locking or mapping above its level.
-func mdlLevel(k *irql.K, mdl *MDL, d ddi.ID, pageable bool, why string) {
-	allowed := uint8(ke.Dispatch)
-	if pageable {
-		allowed = ke.APC
-	}
-	if ke.IRQL(k) <= allowed {
-		return
-	}
-	if !pageable {
-		why = "any memory"
-	}
-	f := mdl.c4(verify.MDL_011, "0x70", "an MDL routine at a wrong IRQL",
-		fmt.Sprintf("%v of %v at %s: for %s at most %s is allowed", d, mdl.id, ke.LevelName(ke.IRQL(k)), why,
-			ke.LevelName(allowed)),
-		"lock and map at PASSIVE_LEVEL, before the level is raised.")
-	f.AllowedIRQL = allowed
-	mdl.report(k, f)
-}
-
 // MmProbeAndLockPages makes the pages of an MDL resident and keeps them so. It raises an exception when
 // that fails.
 //
@@ -144,14 +124,6 @@ func (mdl *MDL) unlock(k *irql.K) {
 	}
 }
 
-// notLent reports that an MDL is taken down while an operation uses it.
-func (mdl *MDL) notLent(k *irql.K, d ddi.ID) {
-	if len(mdl.lent) == 0 {
-		return
-	}
-	mdl.inUse(k, &mdl.lent[0].Loan, fmt.Sprintf("%v of %v while it is in use", d, mdl.id))
-}
-
 // checkUnload reports pages a driver has left locked. Rules: MDL-007.
 func (s *mdlState) checkUnload(m *ke.Machine, img *ke.Image) {
 	s.leftLocked(m, img, "unload of "+img.Name)
@@ -195,4 +167,12 @@ func (s *mdlState) leftLocked(m *ke.Machine, img *ke.Image, when string) {
 			Places:   []verify.Place{{Label: "LOCKED", Seq: mdl.lockSeq}},
 			Fix:      "MmUnlockPages, IoFreeMdl, then IoFreeIrp."})
 	}
+}
+
+func newMdlState(m *ke.Machine) *mdlState {
+	s := &mdlState{}
+	m.AtUnload(s.checkUnload)
+	m.AtEnd(s.checkEnd)
+	m.Explain = append(m.Explain, s.explain)
+	return s
 }

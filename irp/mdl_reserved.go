@@ -19,19 +19,6 @@ import (
 //	MmAllocateMappingAddress   reserved -> MmMapLockedPagesWithReservedMapping -> mapped
 //	MmFreeMappingAddress       reserved <- MmUnmapReservedMapping              <- mapped
 
-// reservation is a range of addresses of MmAllocateMappingAddress.
-type reservation struct {
-	run   ke.Stamp
-	id    trace.ID
-	addr  uint64
-	pages int
-	tag   uint32
-	owner *ke.Image
-	mdl   *MDL // mapped there
-	freed bool
-	seq   uint64
-}
-
 // reservations are the ranges of one machine that were not freed.
 type reservations struct{ live []*reservation }
 
@@ -43,22 +30,6 @@ var reservationState = ke.NewSlot(func(m *ke.Machine) *reservations {
 
 var siteMappingAddress = ke.Site{Name: "fault/MmAllocateMappingAddress", Alts: faultAlts,
 	Spec: "irp.md 19.2"}
-
-// name is how reports call the range.
-func (r *reservation) name() string { return fmt.Sprintf("the addresses reserved as %v", r.id) }
-
-// wrong reports a misuse of reserved addresses: bug check 0xDA with the parameter of the page on it.
-func (r *reservation) wrong(k *irql.K, rule verify.RuleID, d ddi.ID, sub, what, fix string) {
-	f := verify.Finding{Rule: rule, BugCheck: 0xDA, Obj: d.String(), Fix: fix,
-		Headline: fmt.Sprintf("%v: %s", d, what),
-		Args:     [4]verify.Arg{arg(sub, "misuse of reserved addresses")}}
-	if r != nil {
-		f.Obj = r.id.String()
-		f.Args[1] = arg(fmt.Sprintf("%#x", r.addr), "first address")
-		f.Places = []verify.Place{{Label: "RESERVED", Seq: r.seq}}
-	}
-	ke.Report(k, f)
-}
 
 // reserved is the range that a routine was given; nil, after a report, if it is none or not the caller's.
 func reserved(k *irql.K, rule verify.RuleID, d ddi.ID, address any, tag uint32,
@@ -227,15 +198,6 @@ func MmUnmapReservedMapping(k *irql.K, baseAddress any, poolTag uint32, memoryDe
 	}
 	mdl.notLent(k, d)
 	mdl.endMapping(ke.Call(k, d, mdl.id))
-}
-
-// notReserved reports a mapping at reserved addresses that routine d is about to end: it would give the
-// addresses to others (INFERRED: it frees what it takes for a mapping of its own making).
-func (mdl *MDL) notReserved(k *irql.K, d ddi.ID) {
-	if r := mdl.reserved; r != nil {
-		r.wrong(k, verify.MDL_009, d, "0x301", fmt.Sprintf("%v is mapped in %s", mdl.id, r.name()),
-			"MmUnmapReservedMapping first.")
-	}
 }
 
 // checkUnload reports addresses that a driver has left reserved.

@@ -23,18 +23,6 @@ type referenced interface {
 	Dereference() int
 }
 
-// Reference counts a reference to the device and returns the new count; drivers call ObReferenceObject.
-func (d *DEVICE_OBJECT) Reference() int {
-	d.refs++
-	return int(d.refs)
-}
-
-// Dereference gives a reference back and returns the new count; drivers call ObDereferenceObject.
-func (d *DEVICE_OBJECT) Dereference() int {
-	d.refs--
-	return int(d.refs)
-}
-
 // ObReferenceObjectByHandle returns the object a handle names, with a reference for the caller to give back.
 //
 // IRQL: PASSIVE_LEVEL.

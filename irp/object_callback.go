@@ -243,7 +243,7 @@ func ExNotifyCallback(k *irql.K, callbackObject *CALLBACK_OBJECT, argument1, arg
 		last = r
 		ke.Adds(k, ke.Use{Obj: r.id, How: ke.A})
 		r.running++
-		ke.Push(k, ke.Frame{Kind: ke.FrameCallback, Image: r.image, Obj: r.id, Fn: codeOf(r.fn)})
+		ke.Push(k, ke.Frame{Kind: ke.FrameCallback, Image: r.image, Obj: r.id, Fn: ke.CodeOf(r.fn)})
 		ke.Point(k, ke.Here(k))
 		r.fn(k, r.context, argument1, argument2)
 		ke.Pop(k)
@@ -274,7 +274,7 @@ func (s *callbacks) checkUnload(m *ke.Machine, img *ke.Image) {
 		m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_008, Obj: r.id.String(), Driver: img.Name,
 			Ctx: "unload of " + img.Name, BugCheck: 0xCE,
 			Headline: fmt.Sprintf("%s is unloaded and its callback %s of %v is still registered", img.Name,
-				ke.FuncName(codeOf(r.fn)), r.obj.id),
+				ke.FuncName(ke.CodeOf(r.fn)), r.obj.id),
 			Places: []verify.Place{{Label: "REGISTERED", Seq: r.seq}},
 			Fix:    "call ExUnregisterCallback in DriverUnload."})
 	}

@@ -370,3 +370,9 @@ func quotaInDPC(k *irql.K, d ddi.ID) {
 func arg(value any, meaning string) verify.Arg {
 	return verify.Arg{Value: fmt.Sprint(value), Meaning: meaning}
 }
+
+// raise ends a routine with an exception, as ExRaiseStatus does.
+func raise(k *irql.K, d ddi.ID, s ntstatus.NTSTATUS) {
+	ke.CallStatus(k, d, 0, uint32(s))
+	panic(irql.Exception{Status: s, Routine: d.String()})
+}

@@ -134,7 +134,7 @@ func ExInitializeLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX, alloca
 		return s
 	}
 	l := LOOKASIDE_LIST_EX{allocate: allocate, free: free, size: size, tag: tag,
-		calls: [2]uintptr{codeOf(allocate), codeOf(free)}, poolType: poolType}
+		calls: [2]uintptr{ke.CodeOf(allocate), ke.CodeOf(free)}, poolType: poolType}
 	switch flags { // the allocation routine is told by a bit of the pool type
 	case EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL:
 		l.poolType |= POOL_RAISE_IF_ALLOCATION_FAILURE

@@ -50,13 +50,13 @@ func older(allocate ALLOCATE_FUNCTION, free FREE_FUNCTION, t POOL_TYPE, flags ui
 	l := LOOKASIDE_LIST_EX{poolType: t, size: size, tag: tag,
 		raises: flags&POOL_RAISE_IF_ALLOCATION_FAILURE != 0}
 	if allocate != nil {
-		l.calls[0] = codeOf(allocate)
+		l.calls[0] = ke.CodeOf(allocate)
 		l.allocate = func(k *irql.K, t POOL_TYPE, n uint64, tag uint32, _ *LOOKASIDE_LIST_EX) *Buffer {
 			return allocate(k, t, n, tag)
 		}
 	}
 	if free != nil {
-		l.calls[1] = codeOf(free)
+		l.calls[1] = ke.CodeOf(free)
 		l.free = func(k *irql.K, entry *Buffer, _ *LOOKASIDE_LIST_EX) { free(k, entry) }
 	}
 	return l

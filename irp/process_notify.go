@@ -1,8 +1,13 @@
 package irp
 
 import (
+	"fmt"
+
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
+	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
 )
@@ -96,7 +101,7 @@ const psSpec = "irp.md 19.2"
 // Reference: ntddk/nf-ntddk-pssetcreateprocessnotifyroutine.
 func PsSetCreateProcessNotifyRoutine(k *irql.K, notifyRoutine PCREATE_PROCESS_NOTIFY_ROUTINE,
 	remove bool) ntstatus.NTSTATUS {
-	n := &notifier{fn: codeOf(notifyRoutine), create: notifyRoutine}
+	n := &notifier{fn: ke.CodeOf(notifyRoutine), create: notifyRoutine}
 	return setNotify(k, ddi.PsSetCreateProcessNotifyRoutine, &siteProcessNotify, processNotify, n, remove)
 }
 
@@ -110,7 +115,7 @@ func PsSetCreateProcessNotifyRoutine(k *irql.K, notifyRoutine PCREATE_PROCESS_NO
 // Reference: ntddk/nf-ntddk-pssetcreateprocessnotifyroutineex.
 func PsSetCreateProcessNotifyRoutineEx(k *irql.K, notifyRoutine PCREATE_PROCESS_NOTIFY_ROUTINE_EX,
 	remove bool) ntstatus.NTSTATUS {
-	n := &notifier{fn: codeOf(notifyRoutine), createEx: notifyRoutine}
+	n := &notifier{fn: ke.CodeOf(notifyRoutine), createEx: notifyRoutine}
 	return setNotify(k, ddi.PsSetCreateProcessNotifyRoutineEx, &siteProcessNotifyEx, processNotify, n, remove)
 }
 
@@ -130,7 +135,7 @@ func PsSetCreateProcessNotifyRoutineEx2(k *irql.K, notifyType PSCREATEPROCESSNOT
 		panic(ke.Misuse("PsSetCreateProcessNotifyRoutineEx2: notifyInformation is no " +
 			"PCREATE_PROCESS_NOTIFY_ROUTINE_EX"))
 	}
-	n := &notifier{fn: codeOf(routine), createEx: routine}
+	n := &notifier{fn: ke.CodeOf(routine), createEx: routine}
 	return setNotify(k, d, &siteProcessNotifyEx2, processNotify, n, remove)
 }
 
@@ -154,7 +159,7 @@ func asCreateNotifyEx(v any) (PCREATE_PROCESS_NOTIFY_ROUTINE_EX, bool) {
 // Rules: IRQL-001, UNLOAD-008.
 // Reference: ntddk/nf-ntddk-pssetloadimagenotifyroutine.
 func PsSetLoadImageNotifyRoutine(k *irql.K, notifyRoutine PLOAD_IMAGE_NOTIFY_ROUTINE) ntstatus.NTSTATUS {
-	n := &notifier{fn: codeOf(notifyRoutine), load: notifyRoutine}
+	n := &notifier{fn: ke.CodeOf(notifyRoutine), load: notifyRoutine}
 	return setNotify(k, ddi.PsSetLoadImageNotifyRoutine, &siteImageNotify, imageNotify, n, false)
 }
 
@@ -173,7 +178,7 @@ func PsSetLoadImageNotifyRoutineEx(k *irql.K, notifyRoutine PLOAD_IMAGE_NOTIFY_R
 		ke.CallStatus(k, d, 0, uint32(ntstatus.STATUS_INVALID_PARAMETER_2))
 		return ntstatus.STATUS_INVALID_PARAMETER_2
 	}
-	n := &notifier{fn: codeOf(notifyRoutine), load: notifyRoutine}
+	n := &notifier{fn: ke.CodeOf(notifyRoutine), load: notifyRoutine}
 	return setNotify(k, d, &siteImageNotifyEx, imageNotify, n, false)
 }
 
@@ -184,6 +189,283 @@ func PsSetLoadImageNotifyRoutineEx(k *irql.K, notifyRoutine PLOAD_IMAGE_NOTIFY_R
 // Rules: IRQL-001, LOCK-026.
 // Reference: ntddk/nf-ntddk-psremoveloadimagenotifyroutine.
 func PsRemoveLoadImageNotifyRoutine(k *irql.K, notifyRoutine PLOAD_IMAGE_NOTIFY_ROUTINE) ntstatus.NTSTATUS {
-	n := &notifier{fn: codeOf(notifyRoutine), load: notifyRoutine}
+	n := &notifier{fn: ke.CodeOf(notifyRoutine), load: notifyRoutine}
 	return setNotify(k, ddi.PsRemoveLoadImageNotifyRoutine, nil, imageNotify, n, true)
+}
+
+// notifyKind says what a notify routine is told of.
+type notifyKind uint8
+
+const (
+	processNotify notifyKind = iota
+	imageNotify
+	notifyKinds
+)
+
+// table names the list of routines of a kind in footprints.
+func (n notifyKind) table() trace.ID {
+	return trace.MakeID(trace.Registration, 1<<52|uint64(n))
+}
+
+// maxNotifiers is the limit of routines of each kind (W:nf-ntddk-pssetcreateprocessnotifyroutine).
+const maxNotifiers = 64
+
+// notifier is one routine that is told of processes or images.
+//
+// Invariant: a routine that was removed is not called again, and its removal has not returned while running
+// is not 0.
+type notifier struct {
+	id       trace.ID
+	fn       uintptr
+	image    *ke.Image
+	create   PCREATE_PROCESS_NOTIFY_ROUTINE
+	createEx PCREATE_PROCESS_NOTIFY_ROUTINE_EX
+	load     PLOAD_IMAGE_NOTIFY_ROUTINE
+	running  int
+	removed  bool
+	idle     ke.Object // signalled when it was removed and no call is under way
+	seq      uint64
+}
+
+// same reports whether two are one routine of one driver.
+func (n *notifier) same(o *notifier) bool {
+	return n.fn == o.fn && n.image == o.image && (n.createEx == nil) == (o.createEx == nil)
+}
+
+// notifiers are the routines of a machine, in slots that are filled from the front.
+type notifiers struct {
+	slots [notifyKinds][]*notifier
+	check func(m *ke.Machine, img *ke.Image)
+}
+
+var notifyState = ke.NewReusedSlot(newNotifiers, func(m *ke.Machine, s *notifiers) {
+	for kind := range s.slots {
+		s.slots[kind] = list.Empty(s.slots[kind])
+	}
+	m.AtUnload(s.check)
+})
+
+func newNotifiers(m *ke.Machine) *notifiers {
+	s := &notifiers{}
+	s.check = s.checkUnload
+	return s
+}
+
+// setNotify adds or removes a routine.
+func setNotify(k *irql.K, d ddi.ID, site *ke.Site, kind notifyKind, n *notifier,
+	remove bool) ntstatus.NTSTATUS {
+	ke.Enter(k, d)
+	n.image = ke.Acting(k)
+	s := notifyState.Of(k)
+	ke.Point(k, ke.Use{Obj: kind.table(), How: ke.W})
+	if remove {
+		return s.remove(k, d, kind, n)
+	}
+	status := s.full(k, site, kind, n)
+	if ntstatus.NT_SUCCESS(status) {
+		n.id = ke.Of(k).NewID(trace.Registration)
+		n.idle = ke.Object{Kind: ke.NotificationEvent, ID: n.id}
+		s.put(kind, n)
+	}
+	n.seq = ke.CallStatus(k, d, n.id, uint32(status))
+	return status
+}
+
+// full says why a routine cannot be added. The pages give one status for a process routine that is there
+// already and for too many, and another one for too many image routines.
+func (s *notifiers) full(k *irql.K, site *ke.Site, kind notifyKind, n *notifier) ntstatus.NTSTATUS {
+	count, again := 0, false
+	for _, o := range s.slots[kind] {
+		if o != nil {
+			count++
+			again = again || o.same(n)
+		}
+	}
+	switch {
+	case ke.Fails(k, site) || count >= maxNotifiers:
+		if kind == imageNotify {
+			return ntstatus.STATUS_INSUFFICIENT_RESOURCES
+		}
+		return ntstatus.STATUS_INVALID_PARAMETER
+	case again && kind == processNotify:
+		return ntstatus.STATUS_INVALID_PARAMETER
+	}
+	return ntstatus.STATUS_SUCCESS
+}
+
+func (s *notifiers) put(kind notifyKind, n *notifier) {
+	for i, o := range s.slots[kind] {
+		if o == nil {
+			s.slots[kind][i] = n
+			return
+		}
+	}
+	s.slots[kind] = append(s.slots[kind], n)
+}
+
+// remove takes a routine out and waits for the calls under way, as the page of
+// PsSetCreateProcessNotifyRoutineEx says. STATUS_PROCEDURE_NOT_FOUND is what the page of
+// PsRemoveLoadImageNotifyRoutine gives; that the routines for processes give it, too, is INFERRED from an
+// independent implementation.
+func (s *notifiers) remove(k *irql.K, d ddi.ID, kind notifyKind, like *notifier) ntstatus.NTSTATUS {
+	for i, n := range s.slots[kind] {
+		if n == nil || !n.same(like) {
+			continue
+		}
+		s.slots[kind][i] = nil
+		n.removed = true
+		ke.Adds(k, ke.Use{Obj: n.id, How: ke.A})
+		ke.CallStatus(k, d, n.id, uint32(ntstatus.STATUS_SUCCESS))
+		if n.running > 0 {
+			objs := [1]*ke.Object{&n.idle}
+			ke.Wait(k, objs[:], false, nil, d.String())
+		}
+		return ntstatus.STATUS_SUCCESS
+	}
+	ke.CallStatus(k, d, 0, uint32(ntstatus.STATUS_PROCEDURE_NOT_FOUND))
+	return ntstatus.STATUS_PROCEDURE_NOT_FOUND
+}
+
+// each calls the routines of a kind one after the other, each inside a critical region and with its driver's
+// frame. Whoever is added meanwhile is called, too, if its slot is still to come.
+func (s *notifiers) each(k *irql.K, kind notifyKind, call func(n *notifier)) {
+	for i := 0; ; i++ {
+		ke.Adds(k, ke.Use{Obj: kind.table(), How: ke.R})
+		if i >= len(s.slots[kind]) {
+			return
+		}
+		ke.Point(k, ke.Use{Obj: kind.table(), How: ke.R})
+		n := s.slots[kind][i]
+		if n == nil {
+			continue
+		}
+		ke.Adds(k, ke.Use{Obj: n.id, How: ke.A})
+		n.running++
+		ke.ChangeAPCState(k, -1, 0)
+		ke.Push(k, ke.Frame{Kind: ke.FrameCallback, Image: n.image, Obj: n.id, Fn: n.fn})
+		ke.Point(k, ke.Here(k))
+		call(n)
+		ke.Pop(k)
+		ke.ChangeAPCState(k, 1, 0)
+		ke.Point(k, ke.Use{Obj: n.id, How: ke.A})
+		if n.running--; n.removed && n.running == 0 {
+			ke.SetSignal(k, &n.idle, 1)
+		}
+	}
+}
+
+// checkUnload is UNLOAD-008 for routines that are still registered when their driver has gone.
+func (s *notifiers) checkUnload(m *ke.Machine, img *ke.Image) {
+	for kind := range s.slots {
+		for _, n := range s.slots[kind] {
+			if n == nil || n.image != img {
+				continue
+			}
+			what, fix := "process", "PsSetCreateProcessNotifyRoutine with TRUE for Remove"
+			if notifyKind(kind) == imageNotify {
+				what, fix = "image", "PsRemoveLoadImageNotifyRoutine"
+			}
+			m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_008, Obj: n.id.String(), Driver: img.Name,
+				Ctx: "unload of " + img.Name, BugCheck: 0xCE,
+				Headline: fmt.Sprintf("%s is unloaded and its %s notify routine %s is still registered",
+					img.Name, what, ke.FuncName(n.fn)),
+				Places: []verify.Place{{Label: "REGISTERED", Seq: n.seq}},
+				Fix:    fix + " in DriverUnload, before what the routine uses goes."})
+		}
+	}
+}
+
+// WatchesProcesses reports whether any driver is told of processes now. It is not a routine of Windows.
+func WatchesProcesses(m *ke.Machine) bool {
+	for _, n := range notifyState.On(m).slots[processNotify] {
+		if n != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// ProcessCreated tells the notify routines that p begins, in the thread that creates it, and gives the status
+// of the creation. It is not a routine of Windows.
+func ProcessCreated(k *irql.K, p *ke.Process) ntstatus.NTSTATUS {
+	t := ke.ThreadOf(k)
+	p.Parent = ke.PIDOf(t.Process)
+	name := imageName(p.Image)
+	// One structure for all routines: who comes later sees what an earlier one decided (INFERRED: it belongs
+	// to the creation, of which there is one).
+	info := &PS_CREATE_NOTIFY_INFO{Size: 72, FileOpenNameAvailable: true,
+		ParentProcessId: irql.HANDLE(p.Parent),
+		CreatingThreadId: irql.CLIENT_ID{UniqueProcess: irql.HANDLE(p.Parent),
+			UniqueThread: irql.HANDLE(t.TID)},
+		ImageFileName: &name, CommandLine: unicode(p.Image)}
+	notifyState.Of(k).each(k, processNotify, func(n *notifier) {
+		if n.create != nil {
+			n.create(k, irql.HANDLE(p.Parent), irql.HANDLE(p.PID), true)
+			return
+		}
+		n.createEx(k, irql.ProcessObject(k, p), irql.HANDLE(p.PID), info)
+	})
+	status := info.CreationStatus
+	*info = PS_CREATE_NOTIFY_INFO{} // lent until the return
+	if ntstatus.NT_SUCCESS(status) {
+		return ntstatus.STATUS_SUCCESS
+	}
+	return status
+}
+
+// ProcessEnds tells the notify routines that p ends, in its last thread, before its handles are closed. It is
+// not a routine of Windows.
+func ProcessEnds(k *irql.K, p *ke.Process) {
+	notifyState.Of(k).each(k, processNotify, func(n *notifier) {
+		if n.create != nil {
+			n.create(k, irql.HANDLE(p.Parent), irql.HANDLE(p.PID), false)
+			return
+		}
+		n.createEx(k, irql.ProcessObject(k, p), irql.HANDLE(p.PID), nil)
+	})
+}
+
+// Bases and sizes of images; nothing lies there.
+const (
+	programBase = 0x00007FF6_00000000
+	ntdllBase   = 0x00007FFB_00000000
+	driverBase  = 0xFFFFF806_00000000
+	imageSize   = 0x20000
+)
+
+// ImagesMapped tells the notify routines of the images that a process begins with, in its first thread: the
+// program's and ntdll. It is not a routine of Windows.
+func ImagesMapped(k *irql.K, p *ke.Process) {
+	if nobodyWatchesImages(k) {
+		return
+	}
+	mapped(k, imageName(p.Image), p.PID, IMAGE_INFO{ImageAddressingMode: IMAGE_ADDRESSING_MODE_32BIT,
+		ImageBase: programBase, ImageSize: imageSize})
+	mapped(k, *unicode(`\SystemRoot\System32\ntdll.dll`), p.PID,
+		IMAGE_INFO{ImageAddressingMode: IMAGE_ADDRESSING_MODE_32BIT, ImageBase: ntdllBase,
+			ImageSize: imageSize})
+}
+
+// driverMapped tells them of a driver, before its DriverEntry runs.
+func driverMapped(k *irql.K, img *ke.Image) {
+	if nobodyWatchesImages(k) {
+		return
+	}
+	mapped(k, *unicode(`\SystemRoot\System32\drivers\` + img.Name), 0,
+		IMAGE_INFO{ImageAddressingMode: IMAGE_ADDRESSING_MODE_32BIT, SystemModeImage: true,
+			ImageBase: driverBase + uint64(img.Num)*imageSize, ImageSize: imageSize})
+}
+
+// nobodyWatchesImages is asked first: without a routine nothing is made for one.
+func nobodyWatchesImages(k *irql.K) bool {
+	ke.Adds(k, ke.Use{Obj: imageNotify.table(), How: ke.R})
+	return len(notifyState.Of(k).slots[imageNotify]) == 0
+}
+
+func mapped(k *irql.K, name UNICODE_STRING, pid uint32, info IMAGE_INFO) {
+	notifyState.Of(k).each(k, imageNotify, func(n *notifier) {
+		lent, about := name, info
+		n.load(k, &lent, irql.HANDLE(pid), &about)
+		lent, about = UNICODE_STRING{}, IMAGE_INFO{} // lent until the return
+	})
 }

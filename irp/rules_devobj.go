@@ -4,17 +4,9 @@ import (
 	"fmt"
 
 	"calloutsim/internal/ke"
-	"calloutsim/internal/list"
-	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
 )
-
-// made is what a device object was when IoCreateDevice returned.
-type made struct {
-	driver *DRIVER_OBJECT
-	flags  uint32 // those that nobody takes away
-}
 
 // initCheck lies on the stack of the routine that made a device outside of DriverEntry.
 type initCheck struct{ dev *DEVICE_OBJECT }
@@ -72,34 +64,6 @@ func (d *DEVICE_OBJECT) badFlags(k *irql.K, sub, what, fix string) {
 	ke.Report(k, f)
 }
 
-// taken is a reference that a routine of the I/O manager gave to a driver.
-type taken struct {
-	object any
-	id     trace.ID
-	image  *ke.Image
-	seq    uint64
-}
-
-// took remembers a reference for the driver that acts in k to give back.
-func (io *ioManager) took(k *irql.K, object any, id trace.ID, seq uint64) {
-	if img := ke.Acting(k); img != nil {
-		io.taken = append(io.taken, taken{object, id, img, seq})
-	}
-}
-
-// gave forgets one such reference: the driver's own before one that another driver handed on.
-func (io *ioManager) gave(k *irql.K, object any) {
-	at, img := -1, ke.Acting(k)
-	for i := range io.taken {
-		if t := &io.taken[i]; t.object == object && (at < 0 || t.image == img && io.taken[at].image != img) {
-			at = i
-		}
-	}
-	if at >= 0 {
-		io.taken = list.Cut(io.taken, at)
-	}
-}
-
 // checkReferences reports OBJ-012 when a driver has been unloaded. The file object of
 // IoGetDeviceObjectPointer counts as the reference to the device that it is (INFERRED: the rule names the
 // device form only).
@@ -142,32 +106,4 @@ func (io *ioManager) openFiles(drv *DRIVER_OBJECT) []*FILE_OBJECT {
 		}
 	}
 	return out
-}
-
-// WhyLoaded says what keeps a driver from being unloaded, "" when nothing does: as long as a device of it is
-// referenced through a file object, or has another device attached to it, DriverUnload is not called (irp.md
-// 22).
-func WhyLoaded(m *ke.Machine, drv *DRIVER_OBJECT) string {
-	files := state.On(m).openFiles(drv)
-	if drv.image.Unloading {
-		return ""
-	}
-	if len(files) == 0 {
-		d := drv.attached()
-		if d == nil {
-			return ""
-		}
-		return fmt.Sprintf("%v of %s is attached to its %v", d.AttachedDevice.id,
-			d.AttachedDevice.DriverObject.image.Name, d.id)
-	}
-	f := files[0]
-	who := "a driver"
-	if f.process != nil {
-		who = f.process.Image
-	}
-	what := "has a handle of it"
-	if f.handles == 0 {
-		what = "had the last handle of it, and requests or references are left"
-	}
-	return fmt.Sprintf("%v, an opening of %v, still exists: %s %s", f.id, f.DeviceObject.id, who, what)
 }

@@ -243,7 +243,7 @@ func createOnClosed(k *irql.K, dev *DEVICE_OBJECT, p *IRP, file *FILE_OBJECT) {
 // has reports whether the driver set a routine for a major function.
 func (d *DRIVER_OBJECT) has(major uint8) bool {
 	fn := d.MajorFunction[major%(IRP_MJ_MAXIMUM_FUNCTION+1)]
-	return fn != nil && codeOf(fn) != codeOf(invalidDeviceRequest)
+	return fn != nil && ke.CodeOf(fn) != ke.CodeOf(invalidDeviceRequest)
 }
 
 // routineMissing reports IRP-072 for a request that met an empty entry: an opening or closing of a device, or
@@ -274,7 +274,7 @@ func (d *DRIVER_OBJECT) checkTable(m *ke.Machine) {
 		return
 	}
 	for i, fn := range d.MajorFunction {
-		if fn != nil && codeOf(fn) == d.table[i] {
+		if fn != nil && ke.CodeOf(fn) == d.table[i] {
 			continue
 		}
 		m.ReportEnd(verify.Finding{Rule: verify.IRP_072, Obj: d.id.String(), Driver: d.image.Name,

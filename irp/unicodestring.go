@@ -2,10 +2,13 @@ package irp
 
 import (
 	"fmt"
+	gounicode "unicode"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/pool"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
@@ -222,4 +225,43 @@ func begins(with, u []uint16, fold bool) bool {
 		}
 	}
 	return true
+}
+
+// folded is a character as comparisons see it. Characters beyond the first plane have no case, as in Windows.
+func folded(c uint16, fold bool) uint16 {
+	if !fold {
+		return c
+	}
+	return mapped16(c, gounicode.ToUpper)
+}
+
+func mapped16(c uint16, to func(rune) rune) uint16 {
+	if utf16.IsSurrogate(rune(c)) {
+		return c
+	}
+	if r := to(rune(c)); r < utf8.RuneSelf || r <= 0xFFFF && !utf16.IsSurrogate(r) {
+		return uint16(r)
+	}
+	return c
+}
+
+// RtlFreeUnicodeString frees the buffer that an Rtl routine has allocated, and makes the string empty.
+//
+// IRQL: <= APC_LEVEL.
+// Ownership: the buffer is gone.
+// Rules: IRQL-001, and those of ExFreePool.
+// Not modelled: a later use of a copy of the string.
+// Reference: wdm/nf-wdm-rtlfreeunicodestring.
+func RtlFreeUnicodeString(k *irql.K, unicodeString *UNICODE_STRING) {
+	const d = ddi.RtlFreeUnicodeString
+	ke.Enter(k, d)
+	if unicodeString.block != nil {
+		pool.Free(k, d, unicodeString.block, 0)
+	} else if unicodeString.Buffer != nil {
+		ke.Report(k, verify.Finding{Rule: verify.POOL_007, Obj: d.String(), BugCheck: 0xC2,
+			AllowedIRQL: verify.AnyIRQL,
+			Headline:    "RtlFreeUnicodeString on a string whose buffer no Rtl routine has allocated",
+			Fix:         "free your own buffer in your own way."})
+	}
+	*unicodeString = UNICODE_STRING{}
 }

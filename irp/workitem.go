@@ -81,7 +81,7 @@ func IoQueueWorkItem(k *irql.K, w *IO_WORKITEM, routine IO_WORKITEM_ROUTINE, que
 		w.wrong(k, "is one of a driver object and queued with IoQueueWorkItem", "use IoQueueWorkItemEx.")
 		return
 	}
-	queueItem(k, ddi.IoQueueWorkItem, w, context, codeOf(routine),
+	queueItem(k, ddi.IoQueueWorkItem, w, context, ke.CodeOf(routine),
 		func(k *irql.K) { routine(k, w.dev, context) })
 }
 
@@ -219,4 +219,47 @@ func (io *ioManager) dropItem(w *IO_WORKITEM) {
 			break
 		}
 	}
+}
+
+// IO_WORKITEM_ROUTINE is the routine of a work item. It may free the item or queue it again.
+//
+// IRQL: PASSIVE_LEVEL.
+// Rules: IRQL-007.
+// Reference: wdm/nc-wdm-io_workitem_routine.
+type IO_WORKITEM_ROUTINE func(k *irql.K, dev *DEVICE_OBJECT, context any)
+
+// name is how reports call the item.
+func (w *IO_WORKITEM) name() string {
+	if w.id == 0 {
+		return "a work item"
+	}
+	return w.id.String()
+}
+
+// IO_WORKITEM_ROUTINE_EX is the routine of IoQueueWorkItemEx; ioObject is the device or driver object the
+// item was made for. It may free the item or queue it again.
+//
+// IRQL: PASSIVE_LEVEL.
+// Rules: IRQL-007.
+// Reference: wdm/nc-wdm-io_workitem_routine_ex.
+type IO_WORKITEM_ROUTINE_EX func(k *irql.K, ioObject, context any, w *IO_WORKITEM)
+
+// IoQueueWorkItemEx is IoQueueWorkItem for a routine that is given the item, and for items of driver objects.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the item is the system's while it is queued.
+// Rules: IRQL-001, OBJ-009.
+// Reference: wdm/nf-wdm-ioqueueworkitemex.
+func IoQueueWorkItemEx(k *irql.K, w *IO_WORKITEM, routine IO_WORKITEM_ROUTINE_EX, queueType WORK_QUEUE_TYPE,
+	context any) {
+	_ = queueType
+	ke.Enter(k, ddi.IoQueueWorkItemEx)
+	var object any
+	if w != nil && w.dev != nil {
+		object = w.dev
+	} else if w != nil {
+		object = w.drv
+	}
+	queueItem(k, ddi.IoQueueWorkItemEx, w, context, ke.CodeOf(routine),
+		func(k *irql.K) { routine(k, object, context, w) })
 }

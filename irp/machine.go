@@ -1,0 +1,38 @@
+package irp
+
+import (
+	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
+	"calloutsim/internal/trace"
+	"calloutsim/irql"
+)
+
+func newIOManager(*ke.Machine) *ioManager {
+	io := &ioManager{}
+	io.hooks = &ioHooks{io.stackGone, io.endThread, io.checkUnload, io.checkEnd, io.listLeft, io.couldAct,
+		io.refine, io.eventSet, io.eventAwaited}
+	return io
+}
+
+// renewIOManager makes the I/O manager as new. IRPs of earlier runs are never used again.
+func renewIOManager(m *ke.Machine, io *ioManager) {
+	for i := range io.free {
+		clear(io.free[i].ring)
+		io.free[i] = irpQueue{ring: io.free[i].ring}
+	}
+	*io = ioManager{m: m, free: io.free, visits: io.visits, hooks: io.hooks,
+		drivers: list.Empty(io.drivers), devices: list.Empty(io.devices), items: list.Empty(io.items),
+		files: list.Empty(io.files), handles: list.Empty(io.handles), links: list.Empty(io.links),
+		taken: list.Empty(io.taken), advice: list.Empty(io.advice),
+		forces: m.Config().ForcePending, names: trace.MakeID(trace.Device, 1<<54)}
+	io.cancelLock.ID = m.NewID(trace.SpinLock)
+	h := io.hooks
+	m.OnStackDeath = append(m.OnStackDeath, h.stackGone)
+	m.OnThreadEnd = append(m.OnThreadEnd, h.endThread)
+	m.AtUnload(h.checkUnload)
+	m.AtEnd(h.checkEnd)
+	m.AtRest(h.listLeft)
+	m.CouldAct(h.couldAct)
+	m.Refine = append(m.Refine, h.refine)
+	irql.Watch(m, h.set, h.awaited)
+}
