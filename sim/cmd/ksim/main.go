@@ -99,7 +99,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp(root))
-	root.AddCommand(newRun(), newExplore(), newMerge(), newReplay(), newRace(), newVet())
+	root.AddCommand(newRun(), newExplore(), newMerge(), newReplay(), newRace(), newVet(), newNew())
 	root.AddCommand(newConform(), newRules(), newExplain(), newSites(), newDDI())
 	return root
 }
