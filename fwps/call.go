@@ -62,11 +62,12 @@ func (cl *call) places() []verify.Place {
 // newCall prepares what one call of classifyFn is lent.
 func (c *classification) newCall(f *wfp.Filter, r *registration) *call {
 	cl := &call{c: c, f: f, reg: r, again: c.reauthorize}
-	cl.lent = &lent{call: cl}
+	cl.lent = &lent{m: c.e.m, of: c.id, layer: c.layer, places: cl.places}
 	c.calls = append(c.calls, cl)
 	cl.filter = runtimeFilter(f)
 	cl.filter.Action.CalloutId = r.id
-	cl.in = c.lend(cl.lent)
+	cl.in = &FWPS_INCOMING_VALUES0{layer: c.layer, known: c, lent: cl.lent,
+		values: make([]*FWPS_INCOMING_VALUE0, len(fieldsOf(c.layer)))}
 	cl.meta = c.lendMetadata(cl.lent)
 	cl.data = c.about.lend(cl)
 	cur := c.run.Current()
@@ -125,10 +126,18 @@ func (cl *call) invoke(k *ke.K) {
 			t/ke.Microsecond), "do long work in a work item.")
 	}
 	cl.poison()
-	*cl.out = poisonOut
 	ke.Pop(k)
 	cl.returnSeq = c.e.m.Log().Len()
 	r.leave(k)
+}
+
+// poison overwrites everything that was lent to the call but layerData.
+func (cl *call) poison() {
+	cl.lent.over = true
+	cl.in.poison()
+	cl.meta.poison()
+	*cl.filter = FWPS_FILTER1{FilterId: poisonWord, SubLayerWeight: poisonWord & 0xffff, Context: poisonWord}
+	*cl.out = poisonOut
 }
 
 const poison32 = poisonWord & 0xffff_ffff

@@ -30,10 +30,10 @@ type classification struct {
 	q           *tcpip.Question
 	layer       uint16
 	info        *layerInfo
-	shim        *shimLayer
 	about       subject
 	run         *wfp.Run
-	fields      []FWP_VALUE0
+	values      []wfp.Value // what was asked for, by field
+	known       uint64      // a bit for each field that was asked for
 	calls       []*call
 	parked      *call
 	phase       phase
@@ -54,8 +54,7 @@ var (
 // Classify answers q: it evaluates the filters of q's layer and calls the callouts they name. q.Done is
 // called before it returns unless a callout pends.
 func (e *engine) Classify(k *ke.K, q *tcpip.Question) {
-	shim := &shimLayers[q.Layer]
-	c := &classification{e: e, q: q, shim: shim, layer: shim.id(q.V6)}
+	c := &classification{e: e, q: q, layer: layerAt(q)}
 	c.info = layerOf(c.layer)
 	defer ke.Leave(k, ke.Within(k, ke.Use{Obj: e.id, How: ke.R}))
 	if len(e.policy.At(c.layer)) == 0 {
@@ -75,11 +74,11 @@ func (e *engine) Classify(k *ke.K, q *tcpip.Question) {
 func (c *classification) begin(k *ke.K) {
 	old := ke.IRQL(k)
 	switch {
-	case c.shim.passive && old > ke.Passive && c.info.bind:
+	case c.info.about == aboutBind && old > ke.Passive:
 		c.post(k, func(k *ke.K) { c.start(k); c.drive(k) })
 		return
-	case c.shim.site != nil && old < ke.Dispatch && ke.Choose(k, c.shim.site, 2) == 0,
-		c.shim.site == nil && !c.shim.passive && old < ke.Dispatch:
+	case old >= ke.Dispatch:
+	case c.info.level == levelDispatch, c.info.level == levelEither && ke.Choose(k, c.info.site, 2) == 0:
 		ke.SetIRQL(k, ke.Dispatch)
 	}
 	c.start(k)
@@ -95,13 +94,12 @@ func (c *classification) begin(k *ke.K) {
 // start makes a new arbitration.
 func (c *classification) start(k *ke.K) {
 	e := c.e
-	c.fields = c.values()
 	stop := false
 	groups := e.policy.Order(c.layer, func(n int) int { return ke.Choose(k, &siteOrder, n) })
 	if len(groups) > 1 {
 		stop = ke.Choose(k, &siteStop, 2) == 1
 	}
-	c.run = wfp.Start(groups, conditionsInput(c.fields), wfp.Options{StopAtHardBlock: stop,
+	c.run = wfp.Start(groups, c, wfp.Options{StopAtHardBlock: stop,
 		Registered: func(f *wfp.Filter) bool {
 			r := e.registered(f.Callout.Key)
 			return r != nil &&
@@ -123,7 +121,7 @@ func (c *classification) evaluate(k *ke.K) bool {
 		f := c.run.Next()
 		if f == nil {
 			if c.watched() {
-				c.reauthorize = true
+				c.again()
 				c.start(k)
 				continue
 			}
@@ -143,7 +141,7 @@ func (c *classification) evaluate(k *ke.K) bool {
 func (c *classification) answer(k *ke.K, cl *call) {
 	out := cl.exit
 	if cl.completion != nil {
-		c.reauthorize = true
+		c.again()
 		if cl.completion.again {
 			c.start(k)
 			return
@@ -154,6 +152,13 @@ func (c *classification) answer(k *ke.K, cl *call) {
 	c.run.Answer(wfp.Answer{Action: wfp.Action(out.ActionType),
 		Write:  out.Rights&FWPS_RIGHT_ACTION_WRITE != 0,
 		Absorb: out.Flags&FWPS_CLASSIFY_OUT_FLAG_ABSORB != 0})
+}
+
+// again says that callouts are asked about something they have been asked about before: what comes carries
+// IS_REAUTHORIZE.
+func (c *classification) again() {
+	c.reauthorize = true
+	c.values, c.known = nil, 0
 }
 
 // watched reports whether a callout asked to be called again if others modified the request, and others did.
@@ -190,7 +195,7 @@ func (c *classification) post(k *ke.K, run func(k *ke.K)) {
 		c.channel = c.e.m.NewChannel("filter engine " + c.id.String())
 	}
 	c.e.m.Post(c.channel, ke.Delivery{Text: "classification goes on", Obj: c.id, Touches: c.id,
-		IRQL: c.shim.site, Passive: c.shim.passive, Run: func(k *ke.K) {
+		IRQL: c.info.site, Passive: c.info.level == levelPassive, Run: func(k *ke.K) {
 			mark := c.enters(k)
 			run(k)
 			ke.Leave(k, mark)

@@ -21,6 +21,7 @@ type engine struct {
 	id          trace.ID // of the policy, in footprints
 	policy      *wfp.Policy
 	handles     handles
+	appIDs      []imageID
 	regs        []*registration // registered ones, in order of registration
 	redirects   []*redirectHandle
 	open        []*classification // not decided, in order of creation

@@ -9,6 +9,7 @@ import (
 	"go/format"
 	"log"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,7 +20,7 @@ func main() {
 	fields := load("fwps_fields.tsv")
 	metadata := load("fwps_metadata.tsv")
 	write("layers_const.go", layerConsts(layers))
-	write("layers_table.go", layerTable(layers))
+	write("layers_table.go", layerTable(layers, metadata))
 	write("fields_const.go", fieldConsts(fields))
 	write("fields_table.go", fieldTable(fields, layers))
 	write("metadata_const.go", metadataConsts(metadata))
@@ -74,32 +75,123 @@ func layerConsts(t *table) *bytes.Buffer {
 	return b
 }
 
-// layerTable keeps the columns that decide something.
-func layerTable(t *table) *bytes.Buffer {
-	b := header("fwps", t.file)
-	b.WriteString("// layerTable says what each layer allows, by layer id.\nvar layerTable = " +
-		"[...]layerInfo{\n")
+// asked are the stations of the transport that exist by now; the table of layers names those to come too.
+var asked = map[string]bool{"BindRedirect": true, "ResourceAssignment": true, "AuthListen": true,
+	"ConnectRedirect": true, "AuthConnect": true, "AuthRecvAccept": true, "FlowEstablished": true,
+	"EndpointClosure": true, "ResourceRelease": true}
+
+// layerTable writes what the engine does at each layer.
+func layerTable(t, metadata *table) *bytes.Buffer {
+	b := header("fwps", t.file+" and "+metadata.file)
+	b.WriteString("import \"calloutsim/internal/tcpip\"\n\n// layerTable says what each layer is about and " +
+		"allows, by layer id.\nvar layerTable = [...]layerInfo{\n")
+	there := map[string]bool{}
 	for _, r := range t.rows {
-		var set []string
-		add := func(col, want, name string) {
-			if t.get(r, col) == want {
-				set = append(set, name+": true")
+		there[t.get(r, "layer")] = true
+	}
+	for _, r := range t.rows {
+		layer := t.get(r, "layer")
+		set := []string{fmt.Sprintf("name: %q", strings.TrimPrefix(layer, "FWPS_LAYER_"))}
+		add := func(ok bool, text string) {
+			if ok {
+				set = append(set, text)
 			}
 		}
-		set = append(set, fmt.Sprintf("name: %q", strings.TrimPrefix(t.get(r, "layer"), "FWPS_LAYER_")))
-		add("ale", "y", "ale")
-		add("discard_layer", "y", "discard")
-		add("pend_classify", "y", "pend")
-		add("redirect", "connect", "connect")
-		add("redirect", "bind", "bind")
-		add("absorb_valid", "y", "absorb")
+		yes := func(col string) bool { return strings.HasPrefix(t.get(r, col), "y") }
+		set = append(set, stations(t, r)...)
+		set = append(set, level(t, r)...)
+		for _, s := range []struct{ data, kind string }{{"NET_BUFFER_LIST", "packet"},
+			{"FWPS_STREAM", "stream"}, {"FWPS_CONNECT_REQUEST0", "connect"}, {"FWPS_BIND_REQUEST0", "bind"}} {
+			add(strings.HasPrefix(t.get(r, "layer_data"), s.data), "about: about"+upper(s.kind))
+		}
+		set = append(set, offsets(t, r)...)
+		add(yes("ale"), "ale: true")
+		add(yes("pend_classify"), "pendClassify: true")
+		add(yes("pend_operation"), "pendOperation: true")
+		add(yes("absorb_valid"), "absorb: true")
+		add(yes("discard_layer"), "discard: true")
+		add(there[layer+"_DISCARD"], "dropped: "+layer+"_DISCARD")
+		mask := metadataOf(metadata, layer)
+		add(mask != "", "metadata: "+mask)
 		if g := t.get(r, "fwpm_guid"); len(g) == 36 {
 			set = append(set, "key: "+guid(g))
 		}
-		fmt.Fprintf(b, "\t%s: {%s},\n", t.get(r, "layer"), strings.Join(set, ", "))
+		fmt.Fprintf(b, "\t%s: {\n\t\t%s,\n\t},\n", layer, strings.Join(set, ",\n\t\t"))
 	}
 	b.WriteString("}\n")
 	return b
+}
+
+// stations names the places where the transport asks at a layer.
+func stations(t *table, r []string) (set []string) {
+	var names []string
+	for _, s := range strings.Split(t.get(r, "stations"), ",") {
+		if asked[s] {
+			names = append(names, "tcpip."+s)
+		}
+	}
+	if len(names) > 0 {
+		set = append(set, "stations: []tcpip.Layer{"+strings.Join(names, ", ")+"}")
+		if strings.HasSuffix(t.get(r, "layer"), "_V6") {
+			set = append(set, "v6: true")
+		}
+	}
+	return set
+}
+
+// level turns what was observed about the IRQL into the rule of network.md 2. Where both levels occur a site
+// decides, once the transport asks there.
+func level(t *table, r []string) []string {
+	irql, station := t.get(r, "classify_irql"), t.get(r, "stations")
+	switch {
+	case strings.HasPrefix(irql, "PASSIVE or DISPATCH") && asked[station]:
+		return []string{"level: levelEither", "site: &site" + station + "IRQL"}
+	case strings.HasPrefix(irql, "PASSIVE or DISPATCH"):
+		return []string{"level: levelEither"}
+	case strings.HasPrefix(irql, "PASSIVE"):
+		return []string{"level: levelPassive"}
+	case strings.HasPrefix(irql, "not applicable"):
+		return nil
+	}
+	return []string{"level: levelDispatch"}
+}
+
+// offsets says where the data of a NET_BUFFER_LIST begins: one place, or one for each direction.
+func offsets(t *table, r []string) (set []string) {
+	for _, o := range strings.Split(t.get(r, "nbl_offset"), ",") {
+		name := func(o string) string { return "at" + upper(strings.ReplaceAll(o, " header", "")) }
+		switch dir, place, found := strings.Cut(o, " "); {
+		case o == "-":
+		case found && dir == "in":
+			set = append(set, "offsetIn: "+name(place))
+		case found && dir == "out":
+			set = append(set, "offsetOut: "+name(place))
+		default:
+			set = append(set, "offsetIn: "+name(o), "offsetOut: "+name(o))
+		}
+	}
+	return set
+}
+
+// upper makes a Go name of words: "inner IP" is InnerIP.
+func upper(words string) string {
+	out := ""
+	for _, w := range strings.Fields(words) {
+		out += strings.ToUpper(w[:1]) + w[1:]
+	}
+	return out
+}
+
+// metadataOf lists the members of the metadata that a layer can have.
+func metadataOf(t *table, layer string) string {
+	var bits []string
+	for _, r := range t.rows {
+		if t.get(r, "mask_word") == "currentMetadataValues" &&
+			slices.Contains(strings.Split(t.get(r, "layers"), ","), layer) {
+			bits = append(bits, t.get(r, "flag"))
+		}
+	}
+	return strings.Join(bits, " |\n\t\t\t")
 }
 
 func guid(s string) string {

@@ -9,8 +9,127 @@ import (
 	"calloutsim/internal/ke"
 	"calloutsim/internal/tcpip"
 	"calloutsim/internal/wfp"
-	"calloutsim/wsk/ws2def"
 )
+
+// getter works out the value of one field; what it cannot know in this event is the zero Value, FWP_EMPTY.
+type getter func(c *classification) wfp.Value
+
+// source is where the values of a field come from: a getter, or the reason why there is none and the field
+// is always FWP_EMPTY.
+type source struct {
+	get getter
+	why string
+}
+
+// Reasons.
+const (
+	noTokens     = "access tokens are not modelled"
+	noPackages   = "packages and code integrity are not modelled"
+	noInterfaces = "there are no interfaces yet: docs/spec/network.md 8, step 6"
+	noProfiles   = "profiles and quarantine are not modelled"
+	noReauth     = "nothing is reauthorised yet: docs/spec/network.md 8, step 8"
+	noRaw        = "there are no raw sockets yet: docs/spec/network.md 8, step 9"
+	noPackets    = "packets are not shown yet: docs/spec/network.md 8, step 10"
+	noFrames     = "frames and virtual switches are not shown yet: docs/spec/network.md 8, step 13"
+	noNames      = "the name cache is not asked: docs/spec/network.md 9"
+	noFirewall   = "SIO codes of the Windows firewall are not modelled"
+	noBitmaps    = "types and meaning of these values are not public"
+)
+
+// sources says of each field of the kernel's layers where its values come from. Fields of one name mean the
+// same at all layers.
+var sources = map[string]source{
+	"ALE_APP_ID":                  {get: appID},
+	"ALE_ORIGINAL_APP_ID":         {get: originalAppID},
+	"COMPARTMENT_ID":              {get: compartment},
+	"DIRECTION":                   {get: direction},
+	"FLAGS":                       {get: flags},
+	"IP_DESTINATION_ADDRESS_TYPE": {get: destinationType},
+	"IP_LOCAL_ADDRESS":            {get: func(c *classification) wfp.Value { return address(c.q.Local) }},
+	"IP_LOCAL_ADDRESS_TYPE":       {get: func(c *classification) wfp.Value { return addressType(c.q.Local) }},
+	"IP_LOCAL_PORT":               {get: func(c *classification) wfp.Value { return port(c.q.Local) }},
+	"IP_PROTOCOL":                 {get: protocol},
+	"IP_REMOTE_ADDRESS":           {get: func(c *classification) wfp.Value { return address(c.q.Remote) }},
+	"IP_REMOTE_PORT":              {get: func(c *classification) wfp.Value { return port(c.q.Remote) }},
+
+	"ALE_REMOTE_MACHINE_ID": {why: noTokens}, "ALE_REMOTE_USER_ID": {why: noTokens},
+	"ALE_USER_ID": {why: noTokens},
+
+	"ALE_EFFECTIVE_NAME": {why: noPackages}, "ALE_PACKAGE_ID": {why: noPackages},
+	"ALE_SECURITY_ATTRIBUTE_FQBN_VALUE": {why: noPackages}, "IPSEC_SECURITY_REALM_ID": {why: noPackages},
+
+	"ARRIVAL_INTERFACE_INDEX": {why: noInterfaces}, "ARRIVAL_INTERFACE_TYPE": {why: noInterfaces},
+	"ARRIVAL_TUNNEL_TYPE": {why: noInterfaces}, "DESTINATION_INTERFACE_INDEX": {why: noInterfaces},
+	"DESTINATION_SUB_INTERFACE_INDEX": {why: noInterfaces}, "INTERFACE": {why: noInterfaces},
+	"INTERFACE_INDEX": {why: noInterfaces}, "INTERFACE_MAC_ADDRESS": {why: noInterfaces},
+	"INTERFACE_TYPE": {why: noInterfaces}, "IP_ARRIVAL_INTERFACE": {why: noInterfaces},
+	"IP_FORWARD_INTERFACE": {why: noInterfaces}, "IP_LOCAL_INTERFACE": {why: noInterfaces},
+	"IP_NEXTHOP_INTERFACE": {why: noInterfaces}, "IP_PHYSICAL_ARRIVAL_INTERFACE": {why: noInterfaces},
+	"IP_PHYSICAL_NEXTHOP_INTERFACE": {why: noInterfaces}, "NEXTHOP_INTERFACE_INDEX": {why: noInterfaces},
+	"NEXTHOP_INTERFACE_TYPE": {why: noInterfaces}, "NEXTHOP_SUB_INTERFACE_INDEX": {why: noInterfaces},
+	"NEXTHOP_TUNNEL_TYPE": {why: noInterfaces}, "SOURCE_INTERFACE_INDEX": {why: noInterfaces},
+	"SOURCE_SUB_INTERFACE_INDEX": {why: noInterfaces}, "SUB_INTERFACE_INDEX": {why: noInterfaces},
+	"TUNNEL_TYPE": {why: noInterfaces},
+
+	"ARRIVAL_INTERFACE_PROFILE_ID": {why: noProfiles}, "CURRENT_PROFILE_ID": {why: noProfiles},
+	"INTERFACE_QUARANTINE_EPOCH": {why: noProfiles}, "LOCAL_INTERFACE_PROFILE_ID": {why: noProfiles},
+	"NAP_CONTEXT": {why: noProfiles}, "NEXTHOP_INTERFACE_PROFILE_ID": {why: noProfiles},
+	"ORIGINAL_PROFILE_ID": {why: noProfiles}, "PROFILE_ID": {why: noProfiles},
+
+	"REAUTHORIZE_REASON": {why: noReauth}, "ORIGINAL_ICMP_TYPE": {why: noReauth},
+
+	"ALE_PROMISCUOUS_MODE": {why: noRaw},
+
+	"EMBEDDED_LOCAL_ADDRESS_TYPE": {why: noPackets}, "EMBEDDED_LOCAL_PORT": {why: noPackets},
+	"EMBEDDED_PROTOCOL": {why: noPackets}, "EMBEDDED_REMOTE_ADDRESS": {why: noPackets},
+	"EMBEDDED_REMOTE_PORT": {why: noPackets}, "ICMP_CODE": {why: noPackets}, "ICMP_TYPE": {why: noPackets},
+	"IP_DESTINATION_ADDRESS": {why: noPackets}, "IP_DESTINATION_PORT": {why: noPackets},
+	"IP_SOURCE_ADDRESS": {why: noPackets}, "IP_SOURCE_PORT": {why: noPackets},
+
+	"ETHER_TYPE": {why: noFrames}, "L2_FLAGS": {why: noFrames}, "MAC_DESTINATION_ADDRESS": {why: noFrames},
+	"MAC_DESTINATION_ADDRESS_TYPE": {why: noFrames}, "MAC_LOCAL_ADDRESS": {why: noFrames},
+	"MAC_LOCAL_ADDRESS_TYPE": {why: noFrames}, "MAC_REMOTE_ADDRESS": {why: noFrames},
+	"MAC_REMOTE_ADDRESS_TYPE": {why: noFrames}, "MAC_SOURCE_ADDRESS": {why: noFrames},
+	"MAC_SOURCE_ADDRESS_TYPE": {why: noFrames}, "NDIS_MEDIA_TYPE": {why: noFrames},
+	"NDIS_PHYSICAL_MEDIA_TYPE": {why: noFrames}, "NDIS_PORT": {why: noFrames}, "VLAN_ID": {why: noFrames},
+	"VSWITCH_DESTINATION_INTERFACE_ID":   {why: noFrames},
+	"VSWITCH_DESTINATION_INTERFACE_TYPE": {why: noFrames}, "VSWITCH_DESTINATION_VM_ID": {why: noFrames},
+	"VSWITCH_ID": {why: noFrames}, "VSWITCH_NETWORK_TYPE": {why: noFrames},
+	"VSWITCH_SOURCE_INTERFACE_ID": {why: noFrames}, "VSWITCH_SOURCE_INTERFACE_TYPE": {why: noFrames},
+	"VSWITCH_SOURCE_VM_ID": {why: noFrames}, "VSWITCH_TENANT_NETWORK_ID": {why: noFrames},
+
+	"PEER_NAME": {why: noNames},
+
+	"SIO_FIREWALL_SOCKET_PROPERTY": {why: noFirewall}, "SIO_FIREWALL_SYSTEM_PORT": {why: noFirewall},
+
+	"BITMAP_IP_LOCAL_ADDRESS": {why: noBitmaps}, "BITMAP_IP_LOCAL_PORT": {why: noBitmaps},
+	"BITMAP_IP_REMOTE_ADDRESS": {why: noBitmaps}, "BITMAP_IP_REMOTE_PORT": {why: noBitmaps},
+}
+
+// gettersAt are the getters of each layer, by the index of the field; nil is FWP_EMPTY.
+var gettersAt = func() (at [wfp.Layers][]getter) {
+	for layer, fields := range fieldTable {
+		for i := range fields {
+			at[layer] = append(at[layer], sources[fields[i].name].get)
+		}
+	}
+	return at
+}()
+
+// Value is the value of a field as conditions see it; it is worked out when it is first asked for, once in an
+// arbitration.
+func (c *classification) Value(field int) wfp.Value {
+	if c.values == nil {
+		c.values = make([]wfp.Value, len(gettersAt[c.layer]))
+	}
+	if bit := uint64(1) << field; c.known&bit == 0 {
+		c.known |= bit
+		if get := gettersAt[c.layer][field]; get != nil {
+			c.values[field] = get(c)
+		}
+	}
+	return c.values[field]
+}
 
 // AppID is the value ALE_APP_ID has for the programs of an image: its device path in lower case, UTF-16 with
 // terminator. A condition on a program compares with it. On Windows FwpmGetAppIdFromFileName0 makes it.
@@ -21,6 +140,52 @@ func AppID(image string) []byte {
 		b = binary.LittleEndian.AppendUint16(b, u)
 	}
 	return b
+}
+
+// imageID is the AppID of an image.
+type imageID struct {
+	image string
+	id    []byte
+}
+
+// appID is AppID, made once an image: nobody writes to what it returns.
+func (e *engine) appID(image string) []byte {
+	for i := range e.appIDs {
+		if e.appIDs[i].image == image {
+			return e.appIDs[i].id
+		}
+	}
+	id := AppID(image)
+	e.appIDs = append(e.appIDs, imageID{image, id})
+	return id
+}
+
+func appID(c *classification) wfp.Value {
+	return wfp.Value{Type: wfp.ByteBlob, Bytes: c.e.appID(imageName(c.q.Process))}
+}
+
+func originalAppID(c *classification) wfp.Value {
+	if c.q.OriginalApp != "" {
+		return wfp.Value{Type: wfp.ByteBlob, Bytes: c.e.appID(c.q.OriginalApp)}
+	}
+	return appID(c)
+}
+
+func compartment(*classification) wfp.Value { return wfp.Value{Type: wfp.Uint32, Num: 1} }
+
+func protocol(c *classification) wfp.Value {
+	return wfp.Value{Type: wfp.Uint8, Num: uint64(c.q.Protocol)}
+}
+
+func direction(c *classification) wfp.Value {
+	if c.q.Flags&tcpip.Inbound != 0 {
+		return wfp.Value{Type: wfp.Uint32, Num: uint64(FWP_DIRECTION_INBOUND)}
+	}
+	return wfp.Value{Type: wfp.Uint32, Num: uint64(FWP_DIRECTION_OUTBOUND)}
+}
+
+func flags(c *classification) wfp.Value {
+	return wfp.Value{Type: wfp.Uint32, Num: uint64(conditionFlags(c.q.Flags, c.reauthorize))}
 }
 
 // conditionFlags translates what the transport knows about the event.
@@ -48,59 +213,6 @@ func conditionFlags(f tcpip.Flag, reauthorize bool) uint32 {
 	return out
 }
 
-// values fills the values of the layer. What nobody models stays FWP_EMPTY.
-func (c *classification) values() []FWP_VALUE0 {
-	infos := fieldsOf(c.layer)
-	out := make([]FWP_VALUE0, len(infos))
-	for i := range infos {
-		out[i] = c.field(&infos[i])
-	}
-	return out
-}
-
-func (c *classification) field(info *fieldInfo) FWP_VALUE0 {
-	v := c.value(info.name)
-	v.name = info.name
-	return v
-}
-
-func (c *classification) value(name string) FWP_VALUE0 {
-	q := c.q
-	switch name {
-	case "ALE_APP_ID":
-		return BlobValue(AppID(imageName(q.Process)))
-	case "ALE_ORIGINAL_APP_ID":
-		if q.OriginalApp != "" {
-			return BlobValue(AppID(q.OriginalApp))
-		}
-		return BlobValue(AppID(imageName(q.Process)))
-	case "IP_LOCAL_ADDRESS":
-		return addressValue(q.Local)
-	case "IP_REMOTE_ADDRESS":
-		return addressValue(q.Remote)
-	case "IP_LOCAL_ADDRESS_TYPE":
-		return addressType(q.Local)
-	case "IP_DESTINATION_ADDRESS_TYPE":
-		return addressType(q.Remote)
-	case "IP_LOCAL_PORT":
-		return Uint16Value(q.Local.Port())
-	case "IP_REMOTE_PORT":
-		return Uint16Value(q.Remote.Port())
-	case "IP_PROTOCOL":
-		return Uint8Value(q.Protocol)
-	case "FLAGS":
-		return Uint32Value(conditionFlags(q.Flags, c.reauthorize))
-	case "COMPARTMENT_ID":
-		return Uint32Value(1)
-	case "DIRECTION":
-		if q.Flags&tcpip.Inbound != 0 {
-			return Uint32Value(uint32(FWP_DIRECTION_INBOUND))
-		}
-		return Uint32Value(uint32(FWP_DIRECTION_OUTBOUND))
-	}
-	return FWP_VALUE0{}
-}
-
 func imageName(p *ke.Process) string {
 	if p == nil {
 		return "System"
@@ -108,148 +220,31 @@ func imageName(p *ke.Process) string {
 	return p.Image
 }
 
-// addressValue gives IPv4 addresses in host order, IPv6 ones as bytes; an unspecified address is FWP_EMPTY.
-func addressValue(a netip.AddrPort) FWP_VALUE0 {
+// address gives IPv4 addresses in host order, IPv6 ones as bytes; an unspecified address is FWP_EMPTY.
+func address(a netip.AddrPort) wfp.Value {
 	addr := a.Addr()
 	switch {
 	case !addr.IsValid() || addr.IsUnspecified():
-		return FWP_VALUE0{}
+		return wfp.Value{}
 	case addr.Is4():
 		b := addr.As4()
-		return Uint32Value(uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3]))
+		return wfp.Value{Type: wfp.Uint32, Num: uint64(binary.BigEndian.Uint32(b[:]))}
 	}
-	return Array16Value(addr.As16())
+	b := addr.As16()
+	return wfp.Value{Type: wfp.ByteArray16, Bytes: b[:]}
 }
 
 // addressType gives NlatUnicast or NlatMulticast.
-func addressType(a netip.AddrPort) FWP_VALUE0 {
+func addressType(a netip.AddrPort) wfp.Value {
 	switch addr := a.Addr(); {
 	case !addr.IsValid() || addr.IsUnspecified():
-		return FWP_VALUE0{}
+		return wfp.Value{}
 	case addr.IsMulticast():
-		return Uint8Value(3)
+		return wfp.Value{Type: wfp.Uint8, Num: 3}
 	}
-	return Uint8Value(1)
+	return wfp.Value{Type: wfp.Uint8, Num: 1}
 }
 
-// conditionsInput is the form the deciding code takes.
-func conditionsInput(values []FWP_VALUE0) []wfp.Value {
-	out := make([]wfp.Value, len(values))
-	for i := range values {
-		out[i] = values[i].v
-	}
-	return out
-}
+func destinationType(c *classification) wfp.Value { return addressType(c.q.Remote) }
 
-// lend makes the values that one call gets, with memory of its own so that it can be overwritten afterwards.
-func (c *classification) lend(l *lent) *FWPS_INCOMING_VALUES0 {
-	infos := fieldsOf(c.layer)
-	in := &FWPS_INCOMING_VALUES0{layer: c.layer, values: make([]FWPS_INCOMING_VALUE0, len(infos)), lent: l}
-	for i := range infos {
-		v := c.field(&infos[i])
-		v.lent = l
-		if v.blob != nil {
-			b := append([]byte(nil), v.blob.Data...)
-			v.blob, v.v.Bytes = &FWP_BYTE_BLOB{v.blob.Size, b}, b
-		}
-		if v.array != nil {
-			v.array = &FWP_BYTE_ARRAY16{v.array.ByteArray16}
-			v.v.Bytes = v.array.ByteArray16[:]
-		}
-		if v.u64 != nil {
-			n := *v.u64
-			v.u64 = &n
-		}
-		in.values[i].value = v
-	}
-	return in
-}
-
-// lendMetadata fills the metadata of one call (wfp.md 3.7).
-func (c *classification) lendMetadata(l *lent) *FWPS_INCOMING_METADATA_VALUES0 {
-	q := c.q
-	m := &FWPS_INCOMING_METADATA_VALUES0{lent: l, processID: uint64(ke.PIDOf(q.Process)),
-		endpoint: uint64(q.Endpoint),
-		parent:   uint64(q.Parent), flow: uint64(q.Flow), compartment: 1,
-		token: uint64(ke.PIDOf(q.Process))<<4 | 0x8}
-	m.present = FWPS_METADATA_FIELD_PROCESS_ID | FWPS_METADATA_FIELD_TOKEN |
-		FWPS_METADATA_FIELD_TRANSPORT_ENDPOINT_HANDLE
-	add := func(bit uint32, there bool) {
-		if there {
-			m.present |= bit
-		}
-	}
-	redirect := c.info.redirects()
-	release := q.Layer == tcpip.EndpointClosure || q.Layer == tcpip.ResourceRelease
-	path := AppID(imageName(q.Process))
-	m.processPath = &FWP_BYTE_BLOB{uint32(len(path)), path}
-	add(FWPS_METADATA_FIELD_PROCESS_PATH, !redirect && !release)
-	add(FWPS_METADATA_FIELD_COMPARTMENT_ID, release || q.Layer == tcpip.AuthConnect ||
-		q.Layer == tcpip.AuthRecvAccept)
-	add(FWPS_METADATA_FIELD_PARENT_ENDPOINT_HANDLE, q.Parent != 0)
-	add(FWPS_METADATA_FIELD_FLOW_HANDLE, q.Flow != 0)
-	if q.Flags&tcpip.ConnectionRedirected != 0 && authConnect(c.layer) {
-		m.targetPID = q.TargetPID
-		a := ws2def.Storage(q.OriginalRemote)
-		m.original = &a
-		m.present |= FWPS_METADATA_FIELD_LOCAL_REDIRECT_TARGET_PID | FWPS_METADATA_FIELD_ORIGINAL_DESTINATION
-	}
-	if s, ok := c.about.(*connect); ok && s.records != 0 {
-		m.records = s.records
-		m.present |= FWPS_METADATA_FIELD_REDIRECT_RECORD_HANDLE
-		if pid := c.e.RedirectTarget(s.chain); pid != 0 {
-			m.targetPID = pid
-			m.present |= FWPS_METADATA_FIELD_LOCAL_REDIRECT_TARGET_PID
-		}
-	}
-	return m
-}
-
-// poisonByte fills what classifyFn must not keep.
-const poisonByte = 0xDE
-
-func poisonBytes(b []byte) {
-	for i := range b {
-		b[i] = poisonByte
-	}
-}
-
-// poison overwrites everything that was lent to a call.
-func (cl *call) poison() {
-	cl.lent.over = true
-	for i := range cl.in.values {
-		v := &cl.in.values[i].value
-		if v.blob != nil {
-			poisonBytes(v.blob.Data)
-		}
-		if v.array != nil {
-			poisonBytes(v.array.ByteArray16[:])
-		}
-		if v.u64 != nil {
-			*v.u64 = poisonWord
-		}
-	}
-	poisonBytes(cl.meta.processPath.Data)
-	if cl.meta.original != nil {
-		*cl.meta.original = poisonAddress()
-	}
-	*cl.filter = FWPS_FILTER1{FilterId: poisonWord, SubLayerWeight: poisonWord & 0xffff, Context: poisonWord}
-}
-
-const poisonWord = 0xDEDE_DEDE_DEDE_DEDE
-
-func poisonAddress() ws2def.SOCKADDR_STORAGE {
-	var b [ws2def.SizeofSockaddrStorage]byte
-	poisonBytes(b[:])
-	return ws2def.StorageFromBytes(b[:])
-}
-
-// What shows of a request when a driver may no longer look at it.
-var (
-	poisonedConnect = FWPS_CONNECT_REQUEST0{LocalAddressAndPort: poisonAddress(),
-		RemoteAddressAndPort: poisonAddress(), PortReservationToken: poisonWord,
-		LocalRedirectTargetPID: poisonWord & 0xffff_ffff, ModifierFilterId: poisonWord,
-		LocalRedirectHandle: poisonWord, LocalRedirectContextSize: poisonWord}
-	poisonedBind = FWPS_BIND_REQUEST0{LocalAddressAndPort: poisonAddress(), PortReservationToken: poisonWord,
-		ModifierFilterId: poisonWord}
-)
+func port(a netip.AddrPort) wfp.Value { return wfp.Value{Type: wfp.Uint16, Num: uint64(a.Port())} }

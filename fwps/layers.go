@@ -5,19 +5,82 @@ import (
 	"calloutsim/internal/tcpip"
 )
 
-// layerInfo is what the table says about a layer.
+// layerInfo is what the tables say about a layer.
 type layerInfo struct {
-	name    string
-	key     GUID
-	ale     bool
-	discard bool
-	pend    bool // FwpsPendClassify0 is allowed
-	connect bool // ALE_CONNECT_REDIRECT
-	bind    bool // ALE_BIND_REDIRECT
-	absorb  bool // FWPS_CLASSIFY_OUT_FLAG_ABSORB is allowed
+	name     string
+	key      GUID
+	stations []tcpip.Layer // where the transport asks at it
+	v6       bool
+	level    level
+	site     *ke.Site // where both levels occur
+	about    about
+
+	offsetIn, offsetOut nblOffset // where the data of a packet begins, by its direction
+
+	ale           bool
+	pendClassify  bool   // FwpsPendClassify0 is allowed
+	pendOperation bool   // FwpsPendOperation0 is allowed
+	absorb        bool   // FWPS_CLASSIFY_OUT_FLAG_ABSORB is allowed
+	discard       bool   // it sees what another layer dropped
+	dropped       uint16 // the layer that sees what is dropped at this one; 0 is none
+	metadata      uint32 // the members of the metadata that can be there
 }
 
-func (l *layerInfo) redirects() bool { return l.connect || l.bind }
+// level is the IRQL a layer is asked at.
+type level uint8
+
+const (
+	levelNone level = iota // nobody asks in the kernel
+	levelPassive
+	levelDispatch
+	levelEither
+)
+
+// about is what layerData shows at a layer.
+type about uint8
+
+const (
+	aboutNothing about = iota
+	aboutPacket
+	aboutStream
+	aboutConnect
+	aboutBind
+)
+
+// nblOffset is where the data of a NET_BUFFER_LIST begins when a callout gets it (wfp.md 16.2).
+type nblOffset uint8
+
+const (
+	atNothing nblOffset = iota
+	atMAC
+	atIP
+	atTransport
+	atData
+	atICMP
+	atInnerIP
+)
+
+func (l *layerInfo) redirects() bool { return l.about == aboutConnect || l.about == aboutBind }
+
+// layersAt are the run-time layers of each station, for IPv4 and IPv6.
+var layersAt = func() (at [tcpip.Layers][2]uint16) {
+	for id := range layerTable {
+		for _, s := range layerTable[id].stations {
+			at[s][family(layerTable[id].v6)] = uint16(id)
+		}
+	}
+	return at
+}()
+
+// layerAt is the run-time layer that a question is asked at.
+func layerAt(q *tcpip.Question) uint16 { return layersAt[q.Layer][family(q.V6)] }
+
+func family(v6 bool) int {
+	if v6 {
+		return 1
+	}
+	return 0
+}
 
 // layerOf returns the row of a layer, nil for a number that is none.
 func layerOf(id uint16) *layerInfo {
@@ -61,43 +124,9 @@ var (
 		Alts: []string{"dispatch", "passive"}, Spec: "wfp.md 3.1"}
 	siteAuthConnectIRQL = ke.Site{Name: "env/AleAuthConnect/irql", Alts: []string{"dispatch", "passive"},
 		Spec: "wfp.md 3.1"}
-	siteClosureIRQL = ke.Site{Name: "env/AleEndpointClosure/irql",
+	siteEndpointClosureIRQL = ke.Site{Name: "env/AleEndpointClosure/irql",
 		Alts: []string{"dispatch", "passive"}, Spec: "wfp.md 3.1"}
 )
-
-// shimLayer is how the transport's layer is classified.
-type shimLayer struct {
-	v4, v6  uint16
-	site    *ke.Site // where both levels occur
-	passive bool     // always PASSIVE_LEVEL; otherwise, without a site, always DISPATCH_LEVEL
-}
-
-var shimLayers = [...]shimLayer{
-	tcpip.BindRedirect: {v4: FWPS_LAYER_ALE_BIND_REDIRECT_V4, v6: FWPS_LAYER_ALE_BIND_REDIRECT_V6,
-		passive: true},
-	tcpip.ResourceAssignment: {v4: FWPS_LAYER_ALE_RESOURCE_ASSIGNMENT_V4,
-		v6: FWPS_LAYER_ALE_RESOURCE_ASSIGNMENT_V6, passive: true},
-	tcpip.AuthListen: {v4: FWPS_LAYER_ALE_AUTH_LISTEN_V4, v6: FWPS_LAYER_ALE_AUTH_LISTEN_V6,
-		passive: true},
-	tcpip.ConnectRedirect: {v4: FWPS_LAYER_ALE_CONNECT_REDIRECT_V4, v6: FWPS_LAYER_ALE_CONNECT_REDIRECT_V6,
-		site: &siteConnectRedirectIRQL},
-	tcpip.AuthConnect: {v4: FWPS_LAYER_ALE_AUTH_CONNECT_V4, v6: FWPS_LAYER_ALE_AUTH_CONNECT_V6,
-		site: &siteAuthConnectIRQL},
-	tcpip.AuthRecvAccept:  {v4: FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4, v6: FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6},
-	tcpip.FlowEstablished: {v4: FWPS_LAYER_ALE_FLOW_ESTABLISHED_V4, v6: FWPS_LAYER_ALE_FLOW_ESTABLISHED_V6},
-	tcpip.EndpointClosure: {v4: FWPS_LAYER_ALE_ENDPOINT_CLOSURE_V4, v6: FWPS_LAYER_ALE_ENDPOINT_CLOSURE_V6,
-		site: &siteClosureIRQL},
-	tcpip.ResourceRelease: {v4: FWPS_LAYER_ALE_RESOURCE_RELEASE_V4, v6: FWPS_LAYER_ALE_RESOURCE_RELEASE_V6,
-		passive: true},
-}
-
-// id is the run-time layer.
-func (s *shimLayer) id(v6 bool) uint16 {
-	if v6 {
-		return s.v6
-	}
-	return s.v4
-}
 
 // authConnect reports whether a run-time layer is ALE_AUTH_CONNECT.
 func authConnect(id uint16) bool {

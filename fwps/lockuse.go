@@ -18,6 +18,10 @@ type lockUse struct {
 	obj  trace.ID // the classification
 }
 
+func (cl *call) lockUse(lock trace.ID, seq uint64) lockUse {
+	return lockUse{by: cl.reg.owner, lock: lock, bind: cl.c.info.about == aboutBind, seq: seq, obj: cl.c.id}
+}
+
 // find returns the use of a lock by a driver; classifyFns that a completion cannot lead to do not count.
 func find(uses []lockUse, by image, lock trace.ID, possible func(u *lockUse) bool) *lockUse {
 	for i := range uses {
@@ -35,7 +39,7 @@ func (e *engine) takes(k *ke.K, lock trace.ID) {
 	if !ok {
 		return
 	}
-	u := lockUse{by: cl.reg.owner, lock: lock, bind: cl.c.info.bind, seq: e.m.Log().Len(), obj: cl.c.id}
+	u := cl.lockUse(lock, e.m.Log().Len())
 	if find(e.taken, u.by, lock, func(o *lockUse) bool { return o.bind == u.bind }) != nil {
 		return
 	}
@@ -50,11 +54,11 @@ func (e *engine) takes(k *ke.K, lock trace.ID) {
 // callouts may be called before FwpsCompleteClassify0 returns (wfp.md 21 #28). Where the level forbids that,
 // the classification goes on in another context.
 func (e *engine) holds(k *ke.K, cl *call) {
-	if cl.c.shim.passive && ke.IRQL(k) > ke.Passive {
+	if cl.c.info.level == levelPassive && ke.IRQL(k) > ke.Passive {
 		return
 	}
 	for _, l := range ke.Locks(k) {
-		h := lockUse{by: cl.reg.owner, lock: l.ID, bind: cl.c.info.bind, seq: l.Seq, obj: cl.c.id}
+		h := cl.lockUse(l.ID, l.Seq)
 		u := find(e.taken, h.by, h.lock, func(u *lockUse) bool { return h.bind || !u.bind })
 		if u != nil {
 			cl.underLock(k, &h, u)

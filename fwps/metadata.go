@@ -1,6 +1,8 @@
 package fwps
 
 import (
+	"calloutsim/internal/ke"
+	"calloutsim/internal/tcpip"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
 	"calloutsim/wsk/ws2def"
@@ -14,7 +16,8 @@ type FWPS_INCOMING_METADATA_VALUES0 struct {
 	flags       uint32
 	processID   uint64
 	token       uint64
-	processPath *FWP_BYTE_BLOB
+	processPath *FWP_BYTE_BLOB // once it was asked for
+	path        []byte         // what it is a copy of
 	endpoint    uint64
 	parent      uint64
 	flow        uint64
@@ -23,6 +26,48 @@ type FWPS_INCOMING_METADATA_VALUES0 struct {
 	original    *ws2def.SOCKADDR_STORAGE
 	records     irql.HANDLE
 	lent        *lent
+}
+
+// lendMetadata fills the metadata of one call (wfp.md 3.7): what is known about the event and can be there at
+// the layer.
+func (c *classification) lendMetadata(l *lent) *FWPS_INCOMING_METADATA_VALUES0 {
+	q := c.q
+	m := &FWPS_INCOMING_METADATA_VALUES0{lent: l, processID: uint64(ke.PIDOf(q.Process)),
+		endpoint: uint64(q.Endpoint), parent: uint64(q.Parent), flow: uint64(q.Flow), compartment: 1,
+		token: uint64(ke.PIDOf(q.Process))<<4 | 0x8, path: c.e.appID(imageName(q.Process))}
+	known := FWPS_METADATA_FIELD_PROCESS_ID | FWPS_METADATA_FIELD_TOKEN | FWPS_METADATA_FIELD_PROCESS_PATH |
+		FWPS_METADATA_FIELD_TRANSPORT_ENDPOINT_HANDLE | FWPS_METADATA_FIELD_COMPARTMENT_ID
+	if q.Parent != 0 {
+		known |= FWPS_METADATA_FIELD_PARENT_ENDPOINT_HANDLE
+	}
+	if q.Flow != 0 {
+		known |= FWPS_METADATA_FIELD_FLOW_HANDLE
+	}
+	if q.Flags&tcpip.ConnectionRedirected != 0 {
+		m.targetPID = q.TargetPID
+		a := ws2def.Storage(q.OriginalRemote)
+		m.original = &a
+		known |= FWPS_METADATA_FIELD_LOCAL_REDIRECT_TARGET_PID | FWPS_METADATA_FIELD_ORIGINAL_DESTINATION
+	}
+	if s, ok := c.about.(*connect); ok && s.records != 0 {
+		m.records = s.records
+		known |= FWPS_METADATA_FIELD_REDIRECT_RECORD_HANDLE
+		if pid := c.e.RedirectTarget(s.chain); pid != 0 {
+			m.targetPID = pid
+			known |= FWPS_METADATA_FIELD_LOCAL_REDIRECT_TARGET_PID
+		}
+	}
+	m.present = known & c.info.metadata
+	return m
+}
+
+func (m *FWPS_INCOMING_METADATA_VALUES0) poison() {
+	if m.processPath != nil {
+		poisonBytes(m.processPath.Data)
+	}
+	if m.original != nil {
+		*m.original = poisonAddress()
+	}
 }
 
 // FWPS_IS_METADATA_FIELD_PRESENT tells whether the member that a FWPS_METADATA_FIELD_* bit stands for means
@@ -42,7 +87,7 @@ func (m *FWPS_INCOMING_METADATA_VALUES0) need(bit uint32, name string) {
 	m.lent.touch()
 	if m.present&bit == 0 {
 		m.lent.report(verify.Finding{Rule: verify.WFP_053, Obj: m.lent.id(),
-			Headline: "metadata member " + name + " is read at " + m.lent.call.c.info.name +
+			Headline: "metadata member " + name + " is read at " + layerName(m.lent.layer) +
 				", where it is absent this time",
 			Fix: "test FWPS_IS_METADATA_FIELD_PRESENT before reading the member."})
 	}
@@ -69,6 +114,12 @@ func (m *FWPS_INCOMING_METADATA_VALUES0) ProcessId() uint64 {
 // ProcessPath is the path of the owner's image. Rules: WFP-053, WFP-054.
 func (m *FWPS_INCOMING_METADATA_VALUES0) ProcessPath() *FWP_BYTE_BLOB {
 	m.need(FWPS_METADATA_FIELD_PROCESS_PATH, "processPath")
+	if m.processPath == nil {
+		m.processPath = &FWP_BYTE_BLOB{uint32(len(m.path)), append([]byte(nil), m.path...)}
+		if m.lent.over {
+			poisonBytes(m.processPath.Data)
+		}
+	}
 	return m.processPath
 }
 

@@ -264,7 +264,7 @@ func (cl *call) mayPend(k *ke.K, filterId uint64, flags uint32, out *FWPS_CLASSI
 			"FwpsPendClassify0 is called outside of the classifyFn of "+cl.c.id.String(),
 			"pend inside classifyFn; only completion comes later.")
 		return ntstatus.STATUS_INVALID_PARAMETER
-	case !cl.c.info.pend:
+	case !cl.c.info.pendClassify:
 		ke.Collect(k, verify.Finding{Rule: verify.WFP_064, Obj: cl.c.id.String(), Places: cl.places(),
 			Headline: "FwpsPendClassify0 at " + cl.c.info.name + ", which cannot be pended this way",
 			Fix:      "ALE_AUTH_CONNECT and its like are pended with FwpsPendOperation0."})
@@ -396,7 +396,7 @@ func (c *classification) resume(k *ke.K, cl *call) {
 		c.drive(k)
 	}
 	inline := false
-	if !c.shim.passive || ke.IRQL(k) == ke.Passive {
+	if c.info.level != levelPassive || ke.IRQL(k) == ke.Passive {
 		inline = ke.Choose(k, &siteResume, 2) == 1
 	}
 	if inline {

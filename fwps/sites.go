@@ -6,7 +6,7 @@ import "calloutsim/internal/ke"
 func Sites() []*ke.Site {
 	return []*ke.Site{
 		&siteRegister, &siteUnregister, &siteNotifyType, &siteNotify, &siteOrder, &siteStop, &siteBlock,
-		&siteConnectRedirectIRQL, &siteAuthConnectIRQL, &siteClosureIRQL, &siteAcquireData,
+		&siteConnectRedirectIRQL, &siteAuthConnectIRQL, &siteEndpointClosureIRQL, &siteAcquireData,
 		&siteAcquireOut, &siteApplyPointer, &siteAcquireHandle, &sitePend, &siteResume,
 		&siteRedirectHandle, &siteRecordKey, &siteUnaccepted,
 	}

@@ -34,10 +34,10 @@ type changeable interface {
 
 // newSubject makes what c is about.
 func newSubject(k *ke.K, c *classification) subject {
-	switch {
-	case c.info.connect:
+	switch c.info.about {
+	case aboutConnect:
 		return newConnect(k, c)
-	case c.info.bind:
+	case aboutBind:
 		return newBind(c)
 	}
 	return none{c.q}

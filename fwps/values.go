@@ -3,7 +3,6 @@ package fwps
 import (
 	"fmt"
 
-	"calloutsim/internal/ke"
 	"calloutsim/internal/verify"
 	"calloutsim/internal/wfp"
 )
@@ -65,6 +64,32 @@ func Array16Value(a [16]byte) FWP_VALUE0 {
 	return FWP_VALUE0{v: wfp.Value{Type: wfp.ByteArray16, Bytes: p.ByteArray16[:]}, array: p}
 }
 
+// valueOf makes a value for a driver, with memory of its own.
+func valueOf(v wfp.Value) FWP_VALUE0 {
+	switch v.Type {
+	case wfp.ByteBlob:
+		return BlobValue(append([]byte(nil), v.Bytes...))
+	case wfp.ByteArray16:
+		return Array16Value([16]byte(v.Bytes))
+	case wfp.Uint64:
+		return Uint64Value(v.Num)
+	}
+	return FWP_VALUE0{v: v}
+}
+
+// poison overwrites the memory of the value.
+func (v *FWP_VALUE0) poison() {
+	if v.blob != nil {
+		poisonBytes(v.blob.Data)
+	}
+	if v.array != nil {
+		poisonBytes(v.array.ByteArray16[:])
+	}
+	if v.u64 != nil {
+		*v.u64 = poisonWord
+	}
+}
+
 func number(t wfp.DataType, n uint64) FWP_VALUE0 { return FWP_VALUE0{v: wfp.Value{Type: t, Num: n}} }
 
 // Raw is the value as the deciding code sees it; package fwpm uses it.
@@ -112,7 +137,7 @@ func (v *FWP_VALUE0) read(want wfp.DataType) wfp.Value {
 	if v.lent == nil {
 		return wfp.Value{}
 	}
-	name := fieldName(v.lent.call.c.layer, v.name)
+	name := fieldName(v.lent.layer, v.name)
 	f := verify.Finding{Rule: verify.WFP_056, Obj: v.lent.id(),
 		Headline: fmt.Sprintf("%s is of type %d, and its member of type %d is read", name, v.v.Type, want)}
 	if v.v.Type == wfp.Empty {
@@ -123,109 +148,4 @@ func (v *FWP_VALUE0) read(want wfp.DataType) wfp.Value {
 	}
 	v.lent.report(f)
 	return wfp.Value{}
-}
-
-// Field is one entry of the enumeration of a layer's values: a constant FWPS_FIELD_*.
-type Field interface {
-	field() (layer uint16, index int)
-}
-
-// fieldInfo is a row of the table of values.
-type fieldInfo struct {
-	name string
-	typ  FWP_DATA_TYPE
-}
-
-// fieldName is how reports call a field of a layer.
-func fieldName(layer uint16, name string) string { return layerName(layer) + "_" + name }
-
-// fieldsOf returns the values of a layer; nil for a layer without any.
-func fieldsOf(layer uint16) []fieldInfo {
-	if int(layer) < len(fieldTable) {
-		return fieldTable[layer]
-	}
-	return nil
-}
-
-// FWPS_INCOMING_VALUE0 is one incoming value.
-type FWPS_INCOMING_VALUE0 struct{ value FWP_VALUE0 }
-
-// Value is the value itself, valid until classifyFn returns. Rules: WFP-054.
-func (v *FWPS_INCOMING_VALUE0) Value() FWP_VALUE0 {
-	v.value.lent.touch()
-	return v.value
-}
-
-// FWPS_INCOMING_VALUES0 is what is known about the event being classified. The engine lends it to classifyFn
-// for the duration of the call.
-type FWPS_INCOMING_VALUES0 struct {
-	layer  uint16
-	values []FWPS_INCOMING_VALUE0
-	lent   *lent
-}
-
-// LayerId is the layer the classification is made at. Rules: WFP-054.
-func (in *FWPS_INCOMING_VALUES0) LayerId() uint16 {
-	in.lent.touch()
-	return in.layer
-}
-
-// ValueCount is the number of values of the layer. Rules: WFP-054.
-func (in *FWPS_INCOMING_VALUES0) ValueCount() uint32 {
-	in.lent.touch()
-	return uint32(len(in.values))
-}
-
-// IncomingValue is the element of incomingValue with the index that f stands for. A constant of another layer
-// is accepted where it happens to name the same value, as V4 and V6 twins do. Rules: WFP-054, WFP-056.
-func (in *FWPS_INCOMING_VALUES0) IncomingValue(f Field) *FWPS_INCOMING_VALUE0 {
-	in.lent.touch()
-	layer, i := f.field()
-	here, there := fieldsOf(in.layer), fieldsOf(layer)
-	if i >= len(in.values) || i >= len(there) || here[i].name != there[i].name {
-		name := fmt.Sprintf("index %d", i)
-		if i < len(there) {
-			name = fieldName(layer, there[i].name)
-		}
-		in.lent.report(verify.Finding{Rule: verify.WFP_056, Obj: in.lent.id(),
-			Headline: fmt.Sprintf("%s is read at %s, where that index means something else", name,
-				layerName(in.layer)),
-			Fix: "use the FWPS_FIELD_* constants of the layer in inFixedValues->layerId."})
-		return &FWPS_INCOMING_VALUE0{}
-	}
-	return &in.values[i]
-}
-
-// lent is the life of what the engine lends to one call of classifyFn.
-type lent struct {
-	call *call
-	over bool
-}
-
-func (l *lent) id() string { return l.call.c.id.String() }
-
-// touch notices use after the call. Between runs everything may be looked at.
-func (l *lent) touch() {
-	if l == nil {
-		return
-	}
-	k := l.call.c.e.m.Current()
-	if k == nil {
-		return
-	}
-	ke.Accesses(k, ke.Use{Obj: l.call.c.id, How: ke.R})
-	if !l.over {
-		return
-	}
-	ke.Report(k, verify.Finding{Rule: verify.WFP_054, Obj: l.id(), BugCheck: 0xD5,
-		Also:     []verify.RuleID{verify.POOL_013},
-		Headline: "arguments of classifyFn for " + l.id() + " are used after classifyFn has returned",
-		Places:   l.call.places(), Fix: "copy what is needed later before classifyFn returns."})
-}
-
-func (l *lent) report(f verify.Finding) {
-	if k := l.call.c.e.m.Current(); k != nil {
-		f.Places = l.call.places()
-		ke.Report(k, f)
-	}
 }

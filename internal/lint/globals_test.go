@@ -17,7 +17,6 @@ var mutableGlobals = allowed{
 
 // readOnly are tables that nobody changes. A pointer into one saves a copy; it must only be read through.
 var readOnly = allowed{
-	"fwps.shimLayers": "rows are read through a pointer",
 	"fwps.layerTable": "rows are read through a pointer",
 	"wsk.options":     "rows are read through a pointer",
 	"wsk.irpRules":    "irp.SystemDriver keeps the pointer and reads",

@@ -28,6 +28,8 @@ const (
 	FlowEstablished
 	EndpointClosure
 	ResourceRelease
+
+	Layers // one more than there are
 )
 
 // Flag describes a classification (FWP_CONDITION_FLAG_*, translated by the engine).

@@ -45,7 +45,7 @@ type Visit struct {
 // Invariant: between Next returning a filter and Answer, nothing else is called.
 type Run struct {
 	groups  []Group
-	values  []Value
+	values  Values
 	opts    Options
 	cur     Decision
 	sub     int
@@ -56,7 +56,7 @@ type Run struct {
 }
 
 // Start begins an arbitration over the groups of one layer.
-func Start(groups []Group, values []Value, opts Options) *Run {
+func Start(groups []Group, values Values, opts Options) *Run {
 	return &Run{groups: groups, values: values, opts: opts, cur: Decision{Write: true}}
 }
 

@@ -81,11 +81,8 @@ type Condition struct {
 }
 
 // Holds reports whether the condition is met. A value nobody knows meets no condition.
-func (c *Condition) Holds(values []Value) bool {
-	if c.Field < 0 || c.Field >= len(values) {
-		return false
-	}
-	v := values[c.Field]
+func (c *Condition) Holds(values Values) bool {
+	v := values.Value(c.Field)
 	if v.Type == Empty {
 		return false
 	}
@@ -172,7 +169,7 @@ type Filter struct {
 
 // Matches reports whether all conditions hold; consecutive conditions on one field are alternatives (wfp.md
 // 21 #43).
-func (f *Filter) Matches(values []Value) bool {
+func (f *Filter) Matches(values Values) bool {
 	for i := 0; i < len(f.Conditions); {
 		met := false
 		j := i

@@ -54,9 +54,9 @@ type event struct {
 	app    string     // ByteBlob; field 2; "" is a value nobody knows
 }
 
-func (e *event) values() []Value {
+func (e *event) values() Values {
 	b := e.remote.As4()
-	v := []Value{{Type: Uint16, Num: e.port}, {Type: Uint32,
+	v := known{{Type: Uint16, Num: e.port}, {Type: Uint32,
 		Num: uint64(b[0])<<24 | uint64(b[1])<<16 | uint64(b[2])<<8 | uint64(b[3])}, {}}
 	if e.app != "" {
 		v[2] = Value{Type: ByteBlob, Bytes: []byte(e.app)}

@@ -32,6 +32,10 @@ type Value struct {
 	Bytes []byte // network byte order for addresses
 }
 
+// Values are what is known about an event, by the index of the field. A value may be worked out when it is
+// asked for. The zero Value stands for what nobody knows, and for a field that there is not.
+type Values interface{ Value(field int) Value }
+
 // Number reports whether the type is one of the unsigned integers.
 func (t DataType) Number() bool { return t >= Uint8 && t <= Uint64 }
 

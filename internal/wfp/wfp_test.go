@@ -60,6 +60,16 @@ func TestNormalise_Table(t *testing.T) {
 
 const testLayer = 66
 
+// known are values that are there from the start.
+type known []Value
+
+func (k known) Value(field int) Value {
+	if field < len(k) {
+		return k[field]
+	}
+	return Value{}
+}
+
 // policy builds a policy from (sublayer weight, filter) pairs; filters of one weight share a sublayer.
 func policy(filters ...*Filter) *Policy {
 	d := new(Policy).Draft()
@@ -199,15 +209,15 @@ func TestMatches_ConditionsAreAndedAndNeighboursOnOneFieldOred(t *testing.T) {
 	tcp := Condition{Field: 0, Value: Value{Type: Uint8, Num: 6}}
 	port := func(n uint64) Condition { return Condition{Field: 1, Value: Value{Type: Uint16, Num: n}} }
 	f := &Filter{Conditions: []Condition{tcp, port(80), port(443)}}
-	event := func(proto, p uint64) []Value {
-		return []Value{{Type: Uint8, Num: proto},
+	event := func(proto, p uint64) Values {
+		return known{{Type: Uint8, Num: proto},
 			{Type: Uint16, Num: p}}
 	}
 	assert.True(t, f.Matches(event(6, 443)))
 	assert.True(t, f.Matches(event(6, 80)))
 	assert.False(t, f.Matches(event(6, 22)))
 	assert.False(t, f.Matches(event(17, 80)))
-	assert.False(t, f.Matches([]Value{{Type: Uint8, Num: 6}, {}}), "a value nobody knows meets no condition")
+	assert.False(t, f.Matches(known{{Type: Uint8, Num: 6}, {}}), "a value nobody knows meets no condition")
 	assert.True(t, (&Filter{}).Matches(nil), "no condition: always")
 }
 
@@ -241,7 +251,7 @@ func TestHolds_Operators(t *testing.T) {
 		{MatchEqual, V6Prefix([16]byte{0x20, 1}, 16), Value{}, Value{Type: ByteArray16,
 			Bytes: make([]byte, 16)}, false},
 	} {
-		got := (&Condition{Match: c.match, Value: c.value, High: c.high}).Holds([]Value{c.in})
+		got := (&Condition{Match: c.match, Value: c.value, High: c.high}).Holds(known{c.in})
 		assert.Equal(t, c.want, got, "%v %v %v", c.in, c.match, c.value)
 	}
 }
