@@ -9,6 +9,7 @@ import (
 	"calloutsim/fwps"
 	"calloutsim/fwps/fwpm"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/subsystems"
 	"calloutsim/internal/tcpip"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
@@ -51,7 +52,7 @@ type conn struct {
 func newLab(t *testing.T, pins ...ke.Pin) *lab {
 	t.Helper()
 	l := &lab{t: t, m: ke.New(ke.Config{Events: -1, Continue: true, Pins: pins,
-		Stacks: recorder != nil})}
+		Stacks: recorder != nil, Subsystems: subsystems.All()})}
 	l.e = fwps.EngineOf(l.m)
 	t.Cleanup(l.m.Close)
 	recorded(t, l.m)
@@ -61,7 +62,7 @@ func newLab(t *testing.T, pins ...ke.Pin) *lab {
 // strict is a lab where a violation ends the run, as by default.
 func strict(t *testing.T) *lab {
 	l := newLab(t)
-	l.m.Reset(ke.Config{Events: -1})
+	l.m.Reset(ke.Config{Events: -1, Subsystems: subsystems.All()})
 	l.e = fwps.EngineOf(l.m)
 	return l
 }

@@ -6,8 +6,8 @@ import (
 	"calloutsim/internal/verify"
 )
 
-// Rules are the records of the rules this package and fwpm guard.
-var Rules = verify.WithFixes(slices.Concat(registrationRules, answerRules, handleRules, aliases), fixes)
+// rules are the records of the rules this package and fwpm guard.
+var rules = verify.WithFixes(slices.Concat(registrationRules, answerRules, handleRules, aliases), fixes)
 
 func rule(id verify.RuleID, name string, bugCheck uint32, why string) verify.Record {
 	return verify.Record{ID: id, Name: name, Package: "fwps", BugCheck: bugCheck, Why: why}

@@ -24,9 +24,10 @@ type ruleCase struct {
 }
 
 func record(id verify.RuleID) *verify.Record {
-	for i := range fwps.Rules {
-		if fwps.Rules[i].ID == id {
-			return &fwps.Rules[i]
+	rules := fwps.Subsystem.Rules
+	for i := range rules {
+		if rules[i].ID == id {
+			return &rules[i]
 		}
 	}
 	return nil
@@ -214,7 +215,7 @@ func delay(k *irql.K, ms int64) {
 func TestRules_HaveOneRecordEach(t *testing.T) {
 	seen := map[verify.RuleID]bool{}
 	names := map[string]bool{}
-	for _, r := range fwps.Rules {
+	for _, r := range fwps.Subsystem.Rules {
 		assert.False(t, seen[r.ID], "%v twice", r.ID)
 		assert.False(t, names[r.Name], "%s twice", r.Name)
 		seen[r.ID], names[r.Name] = true, true

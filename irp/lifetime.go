@@ -34,7 +34,7 @@ func (o *mortal) there(k *irql.K, name string) bool {
 		f.Args = [4]verify.Arg{arg(name, "address below the stack pointer")}
 	}
 	if ke.Of(k).Log().At(o.goneSeq) != nil {
-		f.Places = []verify.Place{{Label: "memory gone", Seq: o.goneSeq}}
+		f.Places = []verify.Place{{Label: "MEMORY_GONE", Seq: o.goneSeq}}
 	}
 	ke.Report(k, f)
 	return false

@@ -1,18 +1,48 @@
 package irp
 
 import (
+	"fmt"
 	"slices"
 
 	"calloutsim/internal/verify"
 )
 
-// Rules are the records of the rules this package guards; those of pool memory and MDLs are in files of their
+// rules are the records of the rules this package guards; those of pool memory and MDLs are in files of their
 // own.
-var Rules = verify.WithFixes(slices.Concat(irpRules, poolRules, mdlRules, fileRules, queueRules), irpFixes,
+var rules = verify.WithFixes(slices.Concat(irpRules, poolRules, mdlRules, fileRules, queueRules), irpFixes,
 	objectFixes, memoryFixes)
 
 func rule(id verify.RuleID, name string, bugCheck, sub uint32, why string) verify.Record {
-	return verify.Record{ID: id, Name: name, Package: "irp", BugCheck: bugCheck, SubCode: sub, Why: why}
+	r := verify.Record{ID: id, Name: name, Package: "irp", BugCheck: bugCheck, Why: why}
+	if sub != 0 {
+		r.Args[0] = fmt.Sprintf("%#x", sub)
+	}
+	r.Literal = id != verify.IRP_025 && id != verify.UNLOAD_012
+	switch id {
+	case verify.IRP_052:
+		r.Literal = false
+		r.Args = [4]string{"0xfa: a completion routine changed the IRQL", "the routine", "IRQL before",
+			"IRQL now"}
+		r.Cases = []verify.Case{{Name: "APC state", Args: [4]string{
+			"0xfb: a completion routine changed the APC disable count", "the routine",
+			"APC disable count now", "APC disable count before"}}}
+	case verify.IRP_057:
+		r.Literal = false
+		r.Args = [4]string{"0x12: a dispatch routine changed the IRQL", "the routine", "IRQL before",
+			"IRQL now"}
+	case verify.IRP_058:
+		r.Literal = false
+		r.Args = [4]string{"0xc5: a dispatch routine changed the APC disable count", "the routine",
+			"APC disable count now", "APC disable count before"}
+	case verify.POOL_013, verify.POOL_026:
+		r.Literal = true
+		r.Cases = []verify.Case{{Name: "an object of the kernel",
+			Fix: "wait for the last user before the routine returns, or allocate the object."}}
+	case verify.LOCK_020:
+		r.Cases = []verify.Case{{Name: "held at the return", BugCheck: verify.NoBugCheck,
+			Fix: "release it on every path."}}
+	}
+	return r
 }
 
 var irpRules = []verify.Record{

@@ -23,7 +23,7 @@ var queueRules = []verify.Record{
 		"A cancel routine was set on an IRP that had been cancelled before, and Cancel was not looked "+
 			"at afterwards. IoCancelIrp has been and gone: nobody will call the routine, and the thread "+
 			"of the request cannot end."),
-	{ID: verify.IRP_034, Name: "IrpFreedAsPool", Package: "irp", BugCheck: 0xC4, SubCode: 0x105,
+	{ID: verify.IRP_034, Name: "IrpFreedAsPool", Package: "irp", BugCheck: 0xC4, Args: [4]string{"0x105"},
 		ByConstruction: "ExFreePool and ExFreePoolWithTag take a *Buffer; no IRP of IoAllocateIrp is one"},
 	rule(verify.IRP_039, "InitializeAllocated", 0xC9, 0x238,
 		"IoInitializeIrp was called on an IRP that IoAllocateIrp had initialised. It overwrites what "+

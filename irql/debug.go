@@ -85,10 +85,10 @@ func checkedBuild(k *K, d ddi.ID) bool {
 func print(k *K, d ddi.ID, format string, arguments []any) uint32 {
 	ke.Enter(k, d)
 	if ke.IRQL(k) > ke.Passive && unicodeFormat(format) {
-		ke.Report(k, verify.Finding{Rule: verify.IRQL_001, Obj: d.String(), AllowedIRQL: ke.Passive,
+		ke.Report(k, verify.Finding{Rule: verify.IRQL_001, Case: "Unicode text", Obj: d.String(),
+			AllowedIRQL: ke.Passive,
 			Headline: fmt.Sprintf("%v with a format for Unicode text at %v: the conversion is pageable", d,
-				KIRQL(ke.IRQL(k))),
-			Fix: "print such text at PASSIVE_LEVEL, or as ANSI."})
+				KIRQL(ke.IRQL(k)))})
 	}
 	if shown := ke.Of(k).Config().Events != ke.Off; !shown && ke.Of(k).Print == nil {
 		ke.Log(k, trace.Event{What: trace.Call, Code: d})

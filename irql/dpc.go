@@ -63,21 +63,19 @@ func (p *KDPC) Busy() string {
 func (p *KDPC) StackGone(k *K) {
 	ke.Adds(k, ke.Use{Obj: ke.RunsOf(p.id), How: ke.W})
 	if busy := p.Busy(); busy != "" && p.fresh(k) {
-		p.misuse(k, fmt.Sprintf("%v %s when the routine it is a local variable of returns", p.id, busy), 0,
-			"KeFlushQueuedDpcs before the memory goes, and allocate the DPC.")
+		p.misuse(k, fmt.Sprintf("%v %s when the routine it is a local variable of returns", p.id, busy),
+			"memory goes")
 	}
 	p.stackGone(k)
 }
 
-func (p *KDPC) misuse(k *K, headline string, sub uint32, fix string) {
+func (p *KDPC) misuse(k *K, headline, cause string) {
 	id := p.id.String()
 	if p.id == 0 {
 		id = "KDPC"
 	}
-	ke.Report(k, verify.Finding{Rule: verify.OBJ_008, Obj: id, BugCheck: 0xC7, Headline: headline,
-		Args: [4]verify.Arg{{Value: fmt.Sprint(sub), Meaning: "kind of object and state"},
-			{Value: id, Meaning: "the DPC"}},
-		Places: []verify.Place{{Label: "initialised", Seq: p.initSeq}}, Fix: fix})
+	ke.Report(k, verify.Finding{Rule: verify.OBJ_008, Case: cause, Obj: id, Headline: headline,
+		Args: verify.Params(nil, id), Places: []verify.Place{{Label: "INITIALISED", Seq: p.initSeq}}})
 }
 
 // KeInitializeDpc sets the routine of a DPC and the context handed to it. A nil routine is accepted here
@@ -96,7 +94,7 @@ func (p *KDPC) initialise(k *K, d ddi.ID, deferredRoutine KDEFERRED_ROUTINE, def
 	ke.Enter(k, d)
 	dpc := p
 	if dpc.fresh(k) && dpc.queued() {
-		dpc.misuse(k, fmt.Sprintf("%v on %v, which is queued", d, dpc.id), 1, "initialise it once.")
+		dpc.misuse(k, fmt.Sprintf("%v on %v, which is queued", d, dpc.id), "initialised while queued")
 		ke.RemoveDPC(k, &dpc.d)
 	}
 	first := !dpc.run.Of(k)
@@ -159,7 +157,7 @@ func KeInsertQueueDpc(k *K, dpc *KDPC, systemArgument1, systemArgument2 any) boo
 	}
 	if dpc.timer != nil && dpc.timer.t.Armed() {
 		dpc.timer.misuse(k, fmt.Sprintf("KeInsertQueueDpc on %v, the DPC of %v, which is set", dpc.id,
-			dpc.timer.id), "use a DPC of its own.")
+			dpc.timer.id), "its DPC is queued")
 	}
 	ke.Point(k, ke.Use{Obj: dpc.id, How: ke.Enq})
 	if dpc.queued() {
@@ -181,12 +179,11 @@ func (p *KDPC) checkLost(k *K, arg1, arg2 any) {
 	if same(p.arg1, arg1) && same(p.arg2, arg2) {
 		return
 	}
-	ke.Report(k, verify.Finding{Rule: verify.OBJ_008, Obj: p.id.String(), Note: true, PerPlace: true,
+	ke.Report(k, verify.Finding{Rule: verify.OBJ_008, Case: "arguments lost", Obj: p.id.String(),
+		Note: true, PerPlace: true,
 		Headline: fmt.Sprintf("KeInsertQueueDpc can return FALSE here: %v may be queued already, and its "+
 			"routine then never sees these arguments", p.id),
-		Places: []verify.Place{{Label: "queued", Seq: p.queuedSeq}},
-		Fix: "look at FALSE and keep the arguments, or put the work into a queue that the DPC empties, and " +
-			"pass no arguments."})
+		Places: []verify.Place{{Label: "QUEUED", Seq: p.queuedSeq}}})
 }
 
 // same compares arguments of a DPC; what Go cannot compare is not the same.
@@ -202,9 +199,9 @@ func same(a, b any) bool {
 func (p *KDPC) checkQueue(k *K, d ddi.ID) {
 	switch {
 	case p.routine == nil:
-		p.misuse(k, fmt.Sprintf("%v with %v, which has no routine", d, p.id), 1, "")
+		p.misuse(k, fmt.Sprintf("%v with %v, which has no routine", d, p.id), "")
 	case p.onStack:
-		p.misuse(k, fmt.Sprintf("%v with %v, which is a local variable", d, p.id), 1, "allocate the DPC.")
+		p.misuse(k, fmt.Sprintf("%v with %v, which is a local variable", d, p.id), "local variable")
 	}
 }
 

@@ -77,16 +77,16 @@ func (c *genericCall) part(k *K, routine KDEFERRED_ROUTINE, context any, target 
 		p.start(k)
 		if !mine.said {
 			c.misuse(k, ke.FuncName(p.fn)+" returns without KeSignalCallDpcDone: its caller waits for ever",
-				"call it last, on every path.")
+				"KeSignalCallDpcDone not called")
 			c.finished(k, mine) // a run that goes on does not hang for that
 		}
 	}}
 	return p
 }
 
-func (c *genericCall) misuse(k *K, headline, fix string) {
-	ke.Report(k, verify.Finding{Rule: verify.OBJ_008, Obj: c.id.String(), AllowedIRQL: verify.AnyIRQL,
-		Headline: headline, Fix: fix})
+func (c *genericCall) misuse(k *K, headline, cause string) {
+	ke.Report(k, verify.Finding{Rule: verify.OBJ_008, Case: cause, Obj: c.id.String(),
+		AllowedIRQL: verify.AnyIRQL, Headline: headline})
 }
 
 // KeSignalCallDpcDone says that the routine of a generic call is done on its processor.
@@ -106,7 +106,7 @@ func KeSignalCallDpcDone(k *K, systemArgument1 any) {
 	}
 	c := mine.call
 	if mine.said {
-		c.misuse(k, fmt.Sprintf("%v twice on one processor", d), "call it once, last.")
+		c.misuse(k, fmt.Sprintf("%v twice on one processor", d), "KeSignalCallDpcDone called twice")
 		return
 	}
 	ke.Point(k, ke.Use{Obj: c.id, How: ke.A})

@@ -36,7 +36,7 @@ func (r *ERESOURCE) Busy() string {
 func (r *ERESOURCE) StackGone(k *K) {
 	if busy := r.Busy(); busy != "" && r.fresh(k) {
 		r.misuse(k, fmt.Sprintf("%v %s when the routine it is a local variable of returns", r.id, busy),
-			"0xd2", "ExDeleteResourceLite before the memory goes.")
+			"memory goes", nil)
 	}
 	r.stackGone(k)
 }
@@ -47,23 +47,19 @@ func (r *ERESOURCE) Gone(rule verify.RuleID, seq uint64) {
 	r.resident.Gone(rule, seq)
 }
 
-func (r *ERESOURCE) misuse(k *K, headline, sub, fix string, also ...verify.RuleID) {
+func (r *ERESOURCE) misuse(k *K, headline, cause string, sub any) {
 	kernel, special := ke.APCState(k)
 	id := r.id.String()
 	if r.id == 0 {
 		id = "ERESOURCE"
 	}
-	f := verify.Finding{Rule: verify.LOCK_018, Obj: id, BugCheck: 0xC4, Headline: headline, Also: also,
-		AllowedIRQL: verify.AnyIRQL, Fix: fix,
-		Args: [4]verify.Arg{{Value: sub, Meaning: "executive resource misused"},
-			{Value: fmt.Sprint(ke.IRQL(k)), Meaning: "current IRQL"},
-			{Value: fmt.Sprint(kernel + special), Meaning: "APC disable count"},
-			{Value: id, Meaning: "the resource"}}}
+	f := verify.Finding{Rule: verify.LOCK_018, Case: cause, Obj: id, Headline: headline,
+		AllowedIRQL: verify.AnyIRQL, Args: verify.Params(sub, ke.IRQL(k), kernel+special, id)}
 	if r.initSeq != 0 && r.run.Of(k) {
-		f.Places = append(f.Places, verify.Place{Label: "initialised", Seq: r.initSeq})
+		f.Places = append(f.Places, verify.Place{Label: "INITIALISED", Seq: r.initSeq})
 	}
 	if r.deleted != 0 && r.run.Of(k) {
-		f.Places = append(f.Places, verify.Place{Label: "deleted", Seq: r.deleted})
+		f.Places = append(f.Places, verify.Place{Label: "DELETED", Seq: r.deleted})
 	}
 	ke.Report(k, f)
 }
@@ -71,7 +67,7 @@ func (r *ERESOURCE) misuse(k *K, headline, sub, fix string, also ...verify.RuleI
 // ready checks the resource at the entry of a routine: it is initialised and not deleted.
 func (r *ERESOURCE) ready(k *K, d ddi.ID) {
 	if r.fresh(k) && !r.listed {
-		r.misuse(k, fmt.Sprintf("%v on %v, which is deleted", d, r.id), "0xd1", "delete it last.")
+		r.misuse(k, fmt.Sprintf("%v on %v, which is deleted", d, r.id), "deleted", nil)
 	}
 	r.usable(k, d, verify.LOCK_018)
 }
@@ -80,8 +76,7 @@ func (r *ERESOURCE) ready(k *K, d ddi.ID) {
 // resource stops everybody.
 func (r *ERESOURCE) checkAPCs(k *K, d ddi.ID, sub string) {
 	if !apcsKeptOff(k) {
-		r.misuse(k, fmt.Sprintf("%v on %v with normal kernel APCs enabled", d, r.id), sub,
-			"KeEnterCriticalRegion before the acquisition, KeLeaveCriticalRegion after the release.")
+		r.misuse(k, fmt.Sprintf("%v on %v with normal kernel APCs enabled", d, r.id), "APCs enabled", sub)
 	}
 }
 
@@ -96,8 +91,8 @@ func ExInitializeResourceLite(k *K, resource *ERESOURCE) ntstatus.NTSTATUS {
 	const d = ddi.ExInitializeResourceLite
 	ke.Enter(k, d)
 	if resource.fresh(k) && resource.listed {
-		resource.misuse(k, fmt.Sprintf("%v on %v, which is initialised already", d, resource.id), "0xd0",
-			"initialise it once, or use ExReinitializeResourceLite.")
+		resource.misuse(k, fmt.Sprintf("%v on %v, which is initialised already", d, resource.id),
+			"initialised twice", nil)
 	}
 	first := !resource.run.Of(k)
 	*resource = ERESOURCE{resident: resource.resident, image: ke.Acting(k), listed: true}
@@ -124,7 +119,7 @@ func ExReinitializeResourceLite(k *K, resource *ERESOURCE) ntstatus.NTSTATUS {
 	ke.Point(k, ke.Use{Obj: resource.id, How: ke.W})
 	if resource.lock.Owned() {
 		resource.misuse(k, fmt.Sprintf("%v on %v, which is owned by %s", d, resource.id,
-			resource.lock.Owners()), "0xd0", "release it first.")
+			resource.lock.Owners()), "reinitialised while owned", nil)
 	}
 	resource.lock = ke.RWLock{ID: resource.id}
 	ke.Call(k, d, resource.id)
@@ -145,7 +140,7 @@ func ExDeleteResourceLite(k *K, resource *ERESOURCE) ntstatus.NTSTATUS {
 	ke.Point(k, ke.Use{Obj: resource.id, How: ke.Free})
 	if resource.lock.Owned() {
 		resource.misuse(k, fmt.Sprintf("%v on %v, which is owned by %s", d, resource.id,
-			resource.lock.Owners()), "0x100b", "release it first.")
+			resource.lock.Owners()), "deleted while owned", nil)
 	}
 	ke.Of(k).Ends(resource.id)
 	resource.listed = false
@@ -301,13 +296,10 @@ func (r *ERESOURCE) acquire(k *K, d ddi.ID, want ke.Want, wait bool) bool {
 		if held, ok := ke.FindHeld(k, r); ok {
 			h = *held
 		}
-		ke.Report(k, verify.Finding{Rule: verify.LOCK_018, Obj: r.id.String(), BugCheck: 0xC4,
-			AllowedIRQL: verify.AnyIRQL,
-			Headline:    fmt.Sprintf("%v on %v, which this thread shares: it would wait for itself", d, r.id),
-			Args: [4]verify.Arg{{Value: "0x1000", Meaning: "self-deadlock"},
-				{Value: r.id.String(), Meaning: "the resource"}},
-			Places: []verify.Place{{Label: "acquired", Seq: h.Seq}},
-			Fix:    "release the shared access first, or acquire exclusively from the start."})
+		ke.Report(k, verify.Finding{Rule: verify.LOCK_018, Case: "shared by the same thread",
+			Obj: r.id.String(), AllowedIRQL: verify.AnyIRQL,
+			Headline: fmt.Sprintf("%v on %v, which this thread shares: it would wait for itself", d, r.id),
+			Args:     verify.Params(nil, r.id), Places: []verify.Place{{Label: "ACQUIRED", Seq: h.Seq}}})
 	}
 	if n == 0 && wait {
 		noteOrder(k, d, r.id)
@@ -348,13 +340,11 @@ func (r *ERESOURCE) release(k *K, d ddi.ID) {
 
 // notOwned reports a release or conversion by a thread that does not own the resource.
 func (r *ERESOURCE) notOwned(k *K, d ddi.ID, how string) {
-	f := verify.Finding{Rule: verify.LOCK_018, Obj: r.id.String(), BugCheck: 0xE3,
+	f := verify.Finding{Rule: verify.LOCK_018, Case: "not owned", Obj: r.id.String(),
 		AllowedIRQL: verify.AnyIRQL,
 		Headline:    fmt.Sprintf("%v on %v by %s that does not own it%s", d, r.id, caller(k), how),
-		Args: [4]verify.Arg{{Value: r.id.String(), Meaning: "the resource"},
-			{Value: ke.ThreadOf(k).ID.String(), Meaning: "current thread"}},
-		Places: []verify.Place{{Label: "initialised", Seq: r.initSeq}},
-		Fix:    "release in the thread that acquired, once for each acquisition."}
+		Args:        verify.Params(r.id, ke.ThreadOf(k).ID),
+		Places:      []verify.Place{{Label: "INITIALISED", Seq: r.initSeq}}}
 	if n, _ := ke.RWCount(k, &r.lock); n == 0 && r.lock.Owned() {
 		f.Headline += "; " + r.lock.Owners() + " does"
 		f.Also = []verify.RuleID{verify.LOCK_004}

@@ -65,10 +65,10 @@ func (r *ERESOURCE) setOwner(k *K, d ddi.ID, to ERESOURCE_THREAD) {
 	}
 	if to&3 != 3 {
 		// Without them the value would be taken for a thread (W:nf-wdm-exsetresourceownerpointer).
-		ke.Report(k, verify.Finding{Rule: verify.LOCK_018, Obj: r.id.String(), AllowedIRQL: verify.AnyIRQL,
+		ke.Report(k, verify.Finding{Rule: verify.LOCK_018, Case: "owner without the two bits",
+			Obj: r.id.String(), AllowedIRQL: verify.AnyIRQL,
 			Headline: fmt.Sprintf("%v on %v with %#x, whose two lowest bits are not set", d, r.id,
-				uint64(to)),
-			Fix: "pass the address of your memory with 3 or-ed in."})
+				uint64(to))})
 	}
 	ke.Point(k, ke.Use{Obj: r.id, How: ke.W})
 	if n, _ := ke.RWCount(k, &r.lock); n == 0 {
@@ -113,14 +113,11 @@ func ExReleaseResourceForThreadLite(k *K, resource *ERESOURCE, resourceThreadId 
 
 // noSuchOwner is LOCK-018 for a release in the name of somebody who does not own the resource.
 func (r *ERESOURCE) noSuchOwner(k *K, d ddi.ID, id uint64) {
-	f := verify.Finding{Rule: verify.LOCK_018, Obj: r.id.String(), BugCheck: 0xE3,
+	f := verify.Finding{Rule: verify.LOCK_018, Case: "another owner", Obj: r.id.String(),
 		AllowedIRQL: verify.AnyIRQL,
 		Headline:    fmt.Sprintf("%v on %v for %#x, which does not own it", d, r.id, id),
-		Args: [4]verify.Arg{{Value: r.id.String(), Meaning: "the resource"},
-			{Value: fmt.Sprintf("%#x", id), Meaning: "the thread id that was passed"}},
-		Places: []verify.Place{{Label: "initialised", Seq: r.initSeq}},
-		Fix: "pass what ExGetCurrentResourceThread returned in the acquiring thread, or what " +
-			"ExSetResourceOwnerPointer was given."}
+		Args:        verify.Params(r.id, fmt.Sprintf("%#x", id)),
+		Places:      []verify.Place{{Label: "INITIALISED", Seq: r.initSeq}}}
 	if r.lock.Owned() {
 		f.Headline += "; " + r.lock.Owners() + " does"
 	}

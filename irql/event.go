@@ -36,11 +36,9 @@ func (h *header) Busy() string {
 // StackGone is called when the routine whose local variable the object is returns.
 func (h *header) StackGone(k *K) {
 	if busy := h.Busy(); busy != "" && h.fresh(k) {
-		ke.Report(k, verify.Finding{Rule: verify.OBJ_002, Obj: h.id.String(), BugCheck: 0x139,
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_002, Obj: h.id.String(),
 			Headline: fmt.Sprintf("%v %s when the routine it is a local variable of returns", h.id, busy),
-			Args:     [4]verify.Arg{{Value: "3", Meaning: "a list entry was corrupted"}},
-			Places:   []verify.Place{{Label: "initialised", Seq: h.initSeq}},
-			Fix:      "wait for everybody who uses it, or allocate it."})
+			Places:   []verify.Place{{Label: "INITIALISED", Seq: h.initSeq}}})
 	}
 	h.stackGone(k)
 }
@@ -48,11 +46,9 @@ func (h *header) StackGone(k *K) {
 // initialise is every KeInitialize routine of a dispatcher object. Rule: OBJ-001.
 func (h *header) initialise(k *K, d ddi.ID, id trace.Kind, kind ke.ObjectKind, signal int32) {
 	if h.fresh(k) && h.o.Waiters() > 0 {
-		ke.Report(k, verify.Finding{Rule: verify.OBJ_001, Obj: h.id.String(), BugCheck: 0x139,
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_001, Obj: h.id.String(),
 			Headline: fmt.Sprintf("%v on %v, which %d threads wait for", d, h.id, h.o.Waiters()),
-			Args:     [4]verify.Arg{{Value: "3", Meaning: "a list entry was corrupted"}},
-			Places:   []verify.Place{{Label: "initialised", Seq: h.initSeq}},
-			Fix:      "reset the object with its own routine, KeClearEvent for an event."})
+			Places:   []verify.Place{{Label: "INITIALISED", Seq: h.initSeq}}})
 	}
 	h.born(k, d, id)
 	h.o = ke.Object{Kind: kind, ID: h.id, Signal: signal}
@@ -170,15 +166,12 @@ func checkSetLevel(k *K, event *KEVENT, wait bool) {
 	if now <= limit {
 		return
 	}
-	f := verify.Finding{Rule: verify.IRQL_012, Obj: event.id.String(), BugCheck: 0xC4, AllowedIRQL: limit,
-		Also:     []verify.RuleID{verify.IRQL_001},
-		Headline: fmt.Sprintf("KeSetEvent at %v", KIRQL(now)),
-		Args: [4]verify.Arg{{Value: "0x80", Meaning: "KeSetEvent at a wrong IRQL"},
-			{Value: fmt.Sprint(now), Meaning: "current IRQL"}, {Value: event.id.String(),
-				Meaning: "the event"}}}
+	f := verify.Finding{Rule: verify.IRQL_012, Obj: event.id.String(), AllowedIRQL: limit,
+		Also: []verify.RuleID{verify.IRQL_001}, Headline: fmt.Sprintf("KeSetEvent at %v", KIRQL(now)),
+		Args: verify.Params(nil, now, event.id)}
 	if wait {
 		f.Headline = fmt.Sprintf("KeSetEvent with Wait = TRUE at %v", KIRQL(now))
-		f.Fix = "pass FALSE for Wait."
+		f.Case = "Wait = TRUE"
 	}
 	ke.Report(k, f)
 }

@@ -182,33 +182,27 @@ func (m *ownedMutex) initialiseLock(k *K, d ddi.ID, id trace.Kind) {
 	m.initialise(k, d, id, ke.SynchronizationEvent, 1)
 }
 
-// misuse is LOCK-016 with the sub-code that the verifier has for the routine.
-func (m *ownedMutex) misuse(k *K, headline, sub, fix string, also ...verify.RuleID) {
+// misuse is LOCK-016; the sub-code that the verifier has for the routine is that of the cause.
+func (m *ownedMutex) misuse(k *K, headline, cause string, also ...verify.RuleID) {
 	kernel, special := ke.APCState(k)
-	ke.Report(k, verify.Finding{Rule: verify.LOCK_016, Obj: m.id.String(), BugCheck: 0xC4,
-		AllowedIRQL: ke.APC,
-		Headline:    headline, Also: also, Fix: fix,
-		Args: [4]verify.Arg{{Value: sub, Meaning: "fast or guarded mutex misused"},
-			{Value: fmt.Sprint(ke.IRQL(k)), Meaning: "current IRQL"},
-			{Value: fmt.Sprint(kernel + special), Meaning: "APC disable count"},
-			{Value: m.id.String(), Meaning: "the mutex"}}})
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_016, Case: cause, Obj: m.id.String(),
+		AllowedIRQL: ke.APC, Headline: headline, Also: also,
+		Args: verify.Params(nil, ke.IRQL(k), kernel+special, m.id)})
 }
 
 // checkAcquire looks at level, recursion and, for the unsafe forms, whether APCs can disturb the owner.
 func (m *ownedMutex) checkAcquire(k *K, d ddi.ID, kind uint8) {
 	m.usable(k, d, verify.LOCK_007)
 	if now := ke.IRQL(k); now > ke.APC {
-		m.misuse(k, fmt.Sprintf("%v on %v at %v, where no thread can wait", d, m.id, KIRQL(now)), "0x33",
-			"use a spin lock, or acquire before the level is raised.", verify.IRQL_001)
+		m.misuse(k, fmt.Sprintf("%v on %v at %v, where no thread can wait", d, m.id, KIRQL(now)),
+			"at DISPATCH_LEVEL", verify.IRQL_001)
 	}
 	if ke.Owns(k, m.o.Owner) {
 		m.misuse(k, fmt.Sprintf("%v on %v, which this thread owns: it would wait for itself", d, m.id),
-			"0x33",
-			"split the helper into a version that locks and one that expects the lock.")
+			"recursive")
 	}
 	if unsafeKind(kind) && !apcsKeptOff(k) {
-		m.misuse(k, fmt.Sprintf("%v on %v with APCs enabled", d, m.id), "0x39",
-			"enter a critical or guarded region first, or use the safe form.")
+		m.misuse(k, fmt.Sprintf("%v on %v with APCs enabled", d, m.id), "APCs enabled")
 	}
 }
 
@@ -255,25 +249,22 @@ func (m *ownedMutex) release(k *K, d ddi.ID, kind uint8) {
 	owner := m.o.Owner
 	switch {
 	case owner == nil:
-		m.misuse(k, fmt.Sprintf("%v on %v, which nobody owns", d, m.id), "0x34",
-			"release once for each acquisition.")
+		m.misuse(k, fmt.Sprintf("%v on %v, which nobody owns", d, m.id), "not owned")
 		return
 	case !ke.Owns(k, owner):
 		m.reportStranger(k, d, owner)
 	}
 	if kind == fastMutex && ke.IRQL(k) != ke.APC || ke.IRQL(k) > ke.APC {
 		m.misuse(k, fmt.Sprintf("%v on %v at %v, its owner is at APC_LEVEL", d, m.id, KIRQL(ke.IRQL(k))),
-			"0x34",
-			"leave the level alone while the mutex is owned.", verify.IRQL_002)
+			"released at another level", verify.IRQL_002)
 	}
 	if unsafeKind(kind) && !apcsKeptOff(k) {
-		m.misuse(k, fmt.Sprintf("%v on %v with APCs enabled", d, m.id), "0x3a", "release inside the region.")
+		m.misuse(k, fmt.Sprintf("%v on %v with APCs enabled", d, m.id), "released outside of the region")
 	}
 	if h, ok := ke.FindHeld(k, m); ok && h.Kind != kind {
-		ke.Report(k, verify.Finding{Rule: verify.LOCK_006, Obj: m.id.String(), BugCheck: 0xC4,
+		ke.Report(k, verify.Finding{Rule: verify.LOCK_006, Obj: m.id.String(),
 			Headline: fmt.Sprintf("%v releases %v, which %s acquired", d, m.id, kindNames[h.Kind]),
-			Args:     [4]verify.Arg{{Value: "0x1009", Meaning: "release does not match the acquisition"}},
-			Places:   []verify.Place{{Label: "acquired", Seq: h.Seq}}})
+			Places:   []verify.Place{{Label: "ACQUIRED", Seq: h.Seq}}})
 	}
 	ke.Point(k, ke.Use{Obj: m.id, How: ke.Rel})
 	switch _, after, mine := ke.Unhold(k, m); {
@@ -295,12 +286,9 @@ func (m *ownedMutex) release(k *K, d ddi.ID, kind uint8) {
 }
 
 func (m *ownedMutex) reportStranger(k *K, d ddi.ID, owner *ke.Thread) {
-	ke.Report(k, verify.Finding{Rule: verify.LOCK_004, Obj: m.id.String(), BugCheck: 0xC4,
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_004, Obj: m.id.String(),
 		Also: []verify.RuleID{verify.LOCK_016},
 		Headline: fmt.Sprintf("%v on %v by %s that does not own it; its owner is %s", d, m.id, caller(k),
 			owner.Name()),
-		Args: [4]verify.Arg{{Value: "0x1004", Meaning: "released by another thread"},
-			{Value: m.id.String(), Meaning: "the mutex"}, {Value: owner.ID.String(), Meaning: "owner"},
-			{Value: ke.ThreadOf(k).ID.String(), Meaning: "current thread"}},
-		Fix: "release in the thread that acquired; for a hand-over use a semaphore or an event."})
+		Args: verify.Params(nil, m.id, owner.ID, ke.ThreadOf(k).ID)})
 }

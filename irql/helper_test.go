@@ -37,6 +37,7 @@ func playIn(t *testing.T, cfg ke.Config, kind ke.FrameKind, bodies ...func(k *K)
 		cfg.Pins = []ke.Pin{{Site: siteThread.Name, Alt: 0}} // spawn must not fail under a random source
 	}
 	cfg.Stacks = cfg.Stacks || Recorder != nil
+	cfg.Subsystems = []*ke.Subsystem{&Subsystem}
 	m := ke.New(cfg)
 	t.Cleanup(m.Close)
 	recorded(t, m)

@@ -114,12 +114,9 @@ func (r *resident) checkPageable(k *K, d ddi.ID, kind trace.Kind) {
 
 // reportPageable is IRQL-018, for a resource LOCK-018. Push locks and rundown protection may be paged out.
 func (r *resident) reportPageable(k *K, d ddi.ID, kind trace.Kind) {
-	f := verify.Finding{Rule: verify.IRQL_018, Obj: r.id.String(), BugCheck: 0xC4,
-		AllowedIRQL: verify.AnyIRQL,
-		Headline:    d.String() + " on " + r.id.String() + ", which lies in pageable memory",
-		Args: [4]verify.Arg{{Value: "0xe1", Meaning: "synchronization object in pageable memory"},
-			{Value: r.id.String(), Meaning: "the object"}},
-		Fix: "allocate its memory with POOL_FLAG_NON_PAGED, or put it into the device extension."}
+	f := verify.Finding{Rule: verify.IRQL_018, Obj: r.id.String(), AllowedIRQL: verify.AnyIRQL,
+		Headline: d.String() + " on " + r.id.String() + ", which lies in pageable memory",
+		Args:     verify.Params(nil, r.id)}
 	switch kind {
 	case trace.PushLock, trace.Rundown:
 		return
@@ -141,27 +138,22 @@ func (r *resident) reportUnusable(k *K, d ddi.ID, unborn verify.RuleID) {
 		r.reportGone(k, d)
 		return
 	}
-	ke.Report(k, verify.Finding{Rule: unborn, Obj: d.String(),
-		Headline: d.String() + " on an object that was never initialised",
-		Fix:      "initialise it once, before anybody can use it."})
+	ke.Report(k, verify.Finding{Rule: unborn, Case: "never initialised", Obj: d.String(),
+		Headline: d.String() + " on an object that was never initialised"})
 }
 
 func (r *resident) reportGone(k *K, d ddi.ID) {
 	f := verify.Finding{Rule: r.goneRule, Obj: r.id.String(),
 		Headline: d.String() + " on " + r.id.String() + ", whose memory is gone",
-		Places: []verify.Place{{Label: "initialised", Seq: r.initSeq},
-			{Label: "memory gone", Seq: r.goneSeq}},
-		Fix: "wait for the last user before the routine returns, or allocate the object."}
-	if r.goneRule == verify.POOL_026 {
-		f.BugCheck = 0xDC
-	}
-	if r.goneRule == verify.OBJ_002 {
+		Places: []verify.Place{{Label: "INITIALISED", Seq: r.initSeq},
+			{Label: "MEMORY_GONE", Seq: r.goneSeq}}}
+	switch r.goneRule {
+	case verify.OBJ_002:
 		f.Headline = d.String() + " on " + r.id.String() +
 			", a local variable of a function that has returned"
-		f.Also, f.BugCheck = []verify.RuleID{verify.POOL_026}, 0x139
-		f.Args[0] = verify.Arg{Value: "3", Meaning: "a list entry was corrupted"}
-		f.Fix = "wait for the last user before the function returns (cancel first, then wait without a " +
-			"time-out), or allocate the object."
+		f.Also, f.Case = []verify.RuleID{verify.POOL_026}, "used after the function has returned"
+	case verify.POOL_026, verify.POOL_013:
+		f.Case = "an object of the kernel"
 	}
 	ke.Report(k, f)
 }

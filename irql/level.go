@@ -71,10 +71,9 @@ func raiseTo(k *K, d ddi.ID, level KIRQL) KIRQL {
 	ke.Enter(k, d)
 	old := ke.IRQL(k)
 	if level < KIRQL(old) || level > HIGH_LEVEL {
-		ke.Report(k, verify.Finding{Rule: verify.IRQL_003, Obj: d.String(), BugCheck: 0xC4,
+		ke.Report(k, verify.Finding{Rule: verify.IRQL_003, Obj: d.String(),
 			Headline: fmt.Sprintf("%v to %v at %v", d, level, KIRQL(old)),
-			Args:     levelArgs("0x30", old, level),
-			Fix:      "test KeGetCurrentIrql before raising, or raise where the level is known."})
+			Args:     verify.Params(nil, old, uint8(level))})
 	}
 	raise(k, d, level)
 	return KIRQL(old)
@@ -151,22 +150,21 @@ func checkLower(k *K, d ddi.ID, level KIRQL) {
 	if raised && uint8(level) == saved && saved <= now && !drops(k, level, nil) {
 		return
 	}
-	f := verify.Finding{Obj: d.String(), BugCheck: 0xC4, Args: levelArgs("0x31", now, level),
-		Headline: fmt.Sprintf("%v to %v at %v", d, level, KIRQL(now)),
-		Fix:      "pass the level that the matching KeRaiseIrql stored."}
+	f := verify.Finding{Obj: d.String(), Args: verify.Params(nil, now, uint8(level)),
+		Headline: fmt.Sprintf("%v to %v at %v", d, level, KIRQL(now))}
 	switch {
 	case level > HIGH_LEVEL:
-		f.Rule = verify.IRQL_016
+		f.Rule, f.Case = verify.IRQL_016, "lowered"
 	case uint8(level) > now:
 		f.Rule = verify.IRQL_004
 	case drops(k, level, nil):
 		f.Rule = verify.IRQL_006
-		describeDrop(k, level, nil, &f)
+		describeDrop(k, level, nil, &f, "lowered in a DPC", "lowered under a lock")
 	case !raised:
 		f.Rule = verify.IRQL_004
 		f.Headline += ": nothing was raised here"
 	default:
-		f.Rule, f.BugCheck, f.Args = verify.IRQL_005, 0, [4]verify.Arg{}
+		f.Rule, f.Args = verify.IRQL_005, [4]verify.Arg{}
 		f.Headline += fmt.Sprintf(", but the matching raise saved %v", KIRQL(saved))
 	}
 	ke.Report(k, f)
@@ -192,22 +190,17 @@ func otherSpin(k *K, released any) *ke.Held {
 	return nil
 }
 
-func describeDrop(k *K, level KIRQL, released any, f *verify.Finding) {
+// describeDrop says what is dropped by going to level; the cases are those of IRQL-006 for a DPC and for a
+// lock that is held.
+func describeDrop(k *K, level KIRQL, released any, f *verify.Finding, inDPC, underLock string) {
 	if ke.IsDPC(k) {
-		f.Headline = fmt.Sprintf("a DPC lowers its processor to %v", level)
-		f.Fix = "queue a work item for what needs a lower level."
+		f.Headline, f.Case = fmt.Sprintf("a DPC lowers its processor to %v", level), inDPC
 		return
 	}
+	f.Case = underLock
 	h := otherSpin(k, released)
 	f.Headline = fmt.Sprintf("the level drops to %v while %v is held", level, h.ID)
-	f.Places = append(f.Places, verify.Place{Label: "acquired", Seq: h.Seq})
-	f.Fix = "release nested locks in reverse order."
-}
-
-func levelArgs(sub string, now uint8, level KIRQL) [4]verify.Arg {
-	return [4]verify.Arg{{Value: sub, Meaning: "what was done"},
-		{Value: fmt.Sprint(now), Meaning: "current IRQL"}, {Value: fmt.Sprint(uint8(level)),
-			Meaning: "new IRQL"}}
+	f.Places = append(f.Places, verify.Place{Label: "ACQUIRED", Seq: h.Seq})
 }
 
 // KeGetCurrentProcessorNumber returns the number of the processor the caller runs on.
@@ -266,8 +259,7 @@ func PAGED_CODE(k *K) {
 	}
 	if ke.IRQL(k) > ke.APC {
 		ke.Report(k, verify.Finding{Rule: verify.IRQL_009, Obj: "PAGED_CODE", AllowedIRQL: ke.APC,
-			Headline: fmt.Sprintf("pageable code entered at %v", KIRQL(ke.IRQL(k))),
-			Fix:      "make the function nonpageable, or call it before the level is raised."})
+			Headline: fmt.Sprintf("pageable code entered at %v", KIRQL(ke.IRQL(k)))})
 	}
 }
 
@@ -289,12 +281,10 @@ func pagedRoutine(k *K) bool {
 	if routine == nil || caller.Function != strings.TrimSuffix(routine.Name(), "-fm") {
 		return false
 	}
-	v := verify.Finding{Rule: verify.IRQL_010, Obj: ke.FuncName(f.Fn), BugCheck: 0xD1, AllowedIRQL: ke.APC,
-		Headline: fmt.Sprintf("%v routine %s is pageable code", f.Kind, ke.FuncName(f.Fn)),
-		Fix:      "make the routine nonpageable: it may run at DISPATCH_LEVEL."}
-	if f.Kind == ke.FrameCompletion {
-		v.BugCheck = 0xC9
-		v.Args[0] = verify.Arg{Value: "0x227", Meaning: "a completion routine is pageable code"}
+	v := verify.Finding{Rule: verify.IRQL_010, Obj: ke.FuncName(f.Fn), AllowedIRQL: ke.APC,
+		Headline: fmt.Sprintf("%v routine %s is pageable code", f.Kind, ke.FuncName(f.Fn))}
+	if f.Kind != ke.FrameCompletion {
+		v.Case = "no completion routine"
 	}
 	ke.Report(k, v)
 	return true

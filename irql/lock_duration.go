@@ -22,12 +22,10 @@ func checkHeldTime(k *K, h *ke.Held) {
 		return
 	}
 	ke.MarkHigh(k)
-	ke.Report(k, verify.Finding{Rule: verify.LOCK_027, Obj: h.ID.String(), BugCheck: 0x133,
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_027, Obj: h.ID.String(),
 		Headline: fmt.Sprintf("%v was held for %d microseconds, the guideline is %d", h.ID,
 			(now-h.Time)/ke.Microsecond, maxHeld/ke.Microsecond),
-		Args:   [4]verify.Arg{{Value: "0x1", Meaning: "too long at DISPATCH_LEVEL or above in total"}},
-		Places: []verify.Place{{Label: "acquired", Seq: h.Seq}},
-		Fix:    "do under the lock only what needs it."})
+		Places: []verify.Place{{Label: "ACQUIRED", Seq: h.Seq}}})
 }
 
 // checkHighTime is IRQL-019, a note, for what began at DISPATCH_LEVEL when the level was marked last.
@@ -36,11 +34,9 @@ func checkHighTime(k *K, what string) {
 	if d <= maxHigh || ke.Of(k).ClockRaces() {
 		return
 	}
-	f := verify.Finding{Rule: verify.IRQL_019, Obj: what, BugCheck: 0x133, AllowedIRQL: verify.AnyIRQL,
+	f := verify.Finding{Rule: verify.IRQL_019, Obj: what, AllowedIRQL: verify.AnyIRQL,
 		Headline: fmt.Sprintf("%d microseconds at DISPATCH_LEVEL since %s, the guideline is %d",
-			d/ke.Microsecond, what, maxHigh/ke.Microsecond),
-		Args: [4]verify.Arg{{Value: "0x0", Meaning: "one DPC took too long"}},
-		Fix:  "split the work, or do it in a work item."}
+			d/ke.Microsecond, what, maxHigh/ke.Microsecond)}
 	if top := ke.Top(k); top != nil {
 		if p, ok := top.Object.(*KDPC); ok {
 			f.Obj = p.id.String()

@@ -139,18 +139,16 @@ func watched(id trace.ID) bool {
 }
 
 func reportCycle(k *K, d ddi.ID, h *ke.Held, id trace.ID, back *nesting) {
-	f := verify.Finding{Rule: verify.LOCK_003, Obj: id.String(), BugCheck: 0xC4,
+	f := verify.Finding{Rule: verify.LOCK_003, Obj: id.String(),
 		Headline: fmt.Sprintf("%v takes %v while %v is held; %s took %v while it held %v", d, id, h.ID,
 			back.ctx,
 			back.taken, back.held),
-		Args: [4]verify.Arg{{Value: "0x1001", Meaning: "deadlock: locks are taken in different orders"},
-			{Value: id.String(), Meaning: "the lock"}},
-		Places: []verify.Place{{Label: "held here", Seq: h.Seq}, {Label: "other order, outer lock",
+		Args: verify.Params(nil, id),
+		Places: []verify.Place{{Label: "HELD_HERE", Seq: h.Seq}, {Label: "OTHER_ORDER_OUTER_LOCK",
 			Seq: back.heldSeq},
-			{Label: "other order, inner lock", Seq: back.seq}},
-		Fix: "give the locks one order and take them in it everywhere."}
+			{Label: "OTHER_ORDER_INNER_LOCK", Seq: back.seq}}}
 	if !watched(id) || !watched(h.ID) || !watched(back.taken) || !watched(back.held) {
-		f.BugCheck, f.Args = 0, [4]verify.Arg{}
+		f.Case = "a lock that Driver Verifier does not watch"
 		f.Text = "Two contexts that take two locks in different orders can each end up holding what the " +
 			"other one needs. Driver Verifier watches spin locks, mutexes and fast mutexes only: for " +
 			"resources, push locks and guarded mutexes this is an extension."

@@ -28,15 +28,15 @@ func (s *machine) checkThreads(m *ke.Machine, img *ke.Image) {
 			continue
 		}
 		f := verify.Finding{Rule: verify.OBJ_010, Obj: t.t.ID.String(), Driver: img.Name,
-			Ctx: "unload of " + img.Name, Places: []verify.Place{{Label: "created", Seq: t.madeSeq}}}
+			Ctx: "unload of " + img.Name, Places: []verify.Place{{Label: "CREATED", Seq: t.madeSeq}}}
 		switch open := s.handles.naming(t); {
 		case open > 0:
 			f.Headline = img.Name + " is unloaded and the handle of " + f.Obj + " is not closed"
-			f.Fix = "ZwClose the handle, at the latest when the thread object is referenced."
+			f.Case = "handle left"
 			f.Also = []verify.RuleID{verify.OBJ_011}
 		case t.refs > 1:
 			f.Headline = img.Name + " is unloaded and " + f.Obj + " is still referenced"
-			f.Fix = "ObDereferenceObject when the wait for the thread is over."
+			f.Case = "reference left"
 		default:
 			continue
 		}

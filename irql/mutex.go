@@ -81,11 +81,9 @@ func KeReleaseMutex(k *K, mutex *KMUTEX, wait bool) int32 {
 func reportMutexOrder(k *K, d ddi.ID, id trace.ID) {
 	locks := ke.Locks(k)
 	last := &locks[len(locks)-1]
-	ke.Report(k, verify.Finding{Rule: verify.LOCK_005, Obj: id.String(), BugCheck: 0xC4,
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_005, Obj: id.String(),
 		Headline: fmt.Sprintf("%v releases %v before %v, which was taken later", d, id, last.ID),
-		Args:     [4]verify.Arg{{Value: "0x1003", Meaning: "locks released out of order"}},
-		Places:   []verify.Place{{Label: "taken later", Seq: last.Seq}},
-		Fix:      "release in reverse order."})
+		Places:   []verify.Place{{Label: "TAKEN_LATER", Seq: last.Seq}}})
 }
 
 // KeReadStateMutex returns the state: 1 free, 0 and below owned.

@@ -90,10 +90,9 @@ func notOwned(k *K, d ddi.ID, mutex *KMUTEX) {
 	if mutex.o.Abandoned {
 		status = ntstatus.STATUS_ABANDONED
 	}
-	f := verify.Finding{Rule: verify.LOCK_017, Obj: mutex.id.String(), BugCheck: 0x1E,
+	f := verify.Finding{Rule: verify.LOCK_017, Obj: mutex.id.String(),
 		Headline: fmt.Sprintf("%v on %v by %s that does not own it", d, mutex.id, caller(k)),
-		Args:     [4]verify.Arg{{Value: fmt.Sprintf("0x%08X", uint32(status)), Meaning: status.String()}},
-		Fix:      "release in the thread that acquired; for a hand-over use a semaphore or an event."}
+		Args:     [4]verify.Arg{{Value: fmt.Sprintf("0x%08X", uint32(status)), Meaning: status.String()}}}
 	if mutex.o.Owner != nil {
 		f.Also = []verify.RuleID{verify.LOCK_004}
 		f.Headline += "; its owner is " + mutex.o.Owner.Name()

@@ -100,7 +100,7 @@ func (l *EX_PUSH_LOCK) acquire(k *K, d ddi.ID, want ke.Want, kind uint8) {
 	l.checkLevel(k, d, "0xea")
 	if n, _ := ke.RWCount(k, &l.lock); n > 0 {
 		l.misuse(k, fmt.Sprintf("%v on %v, which this thread holds: push locks are not recursive", d, l.id),
-			"0xea", "split the helper into a version that locks and one that expects the lock.")
+			"recursive", nil)
 	}
 	ke.Point(k, ke.Use{Obj: l.id, How: ke.Acq})
 	noteOrder(k, d, l.id)
@@ -120,11 +120,9 @@ func (l *EX_PUSH_LOCK) release(k *K, d ddi.ID, kind uint8) {
 	}
 	l.checkLevel(k, d, "0xeb")
 	if h, ok := ke.FindHeld(k, l); ok && h.Kind != kind {
-		ke.Report(k, verify.Finding{Rule: verify.LOCK_006, Obj: l.id.String(), BugCheck: 0xC4,
+		ke.Report(k, verify.Finding{Rule: verify.LOCK_006, Obj: l.id.String(),
 			Headline: fmt.Sprintf("%v releases %v, which %s acquired", d, l.id, kindNames[h.Kind]),
-			Args:     [4]verify.Arg{{Value: "0x1009", Meaning: "release does not match the acquisition"}},
-			Places:   []verify.Place{{Label: "acquired", Seq: h.Seq}},
-			Fix:      "release with the routine that belongs to the acquisition."})
+			Places:   []verify.Place{{Label: "ACQUIRED", Seq: h.Seq}}})
 	}
 	ke.Point(k, ke.Use{Obj: l.id, How: ke.Rel})
 	if n, _ := ke.RWCount(k, &l.lock); n == 0 {
@@ -144,27 +142,23 @@ func (l *EX_PUSH_LOCK) notHeld(k *K, d ddi.ID) {
 	if l.lock.Owned() {
 		headline += "; " + l.lock.Owners() + " does"
 	}
-	l.misuse(k, headline, "0xeb", "release in the thread that acquired, once.")
+	l.misuse(k, headline, "not held", nil)
 }
 
 // checkLevel looks at the level, and whether normal kernel APCs are kept off.
 func (l *EX_PUSH_LOCK) checkLevel(k *K, d ddi.ID, sub string) {
 	switch now := ke.IRQL(k); {
 	case now > ke.APC:
-		l.misuse(k, fmt.Sprintf("%v on %v at %v, where no thread can wait", d, l.id, KIRQL(now)), sub,
-			"use a spin lock, or acquire before the level is raised.")
+		l.misuse(k, fmt.Sprintf("%v on %v at %v, where no thread can wait", d, l.id, KIRQL(now)),
+			"at DISPATCH_LEVEL", sub)
 	case !apcsKeptOff(k):
-		l.misuse(k, fmt.Sprintf("%v on %v with normal kernel APCs enabled", d, l.id), sub,
-			"KeEnterCriticalRegion before the acquisition, KeLeaveCriticalRegion after the release.")
+		l.misuse(k, fmt.Sprintf("%v on %v with normal kernel APCs enabled", d, l.id),
+			"APCs enabled", sub)
 	}
 }
 
-func (l *EX_PUSH_LOCK) misuse(k *K, headline, sub, fix string) {
+func (l *EX_PUSH_LOCK) misuse(k *K, headline, cause string, sub any) {
 	kernel, special := ke.APCState(k)
-	ke.Report(k, verify.Finding{Rule: verify.LOCK_023, Obj: l.id.String(), BugCheck: 0xC4,
-		AllowedIRQL: ke.APC, Headline: headline, Fix: fix,
-		Args: [4]verify.Arg{{Value: sub, Meaning: "push lock misused"},
-			{Value: fmt.Sprint(ke.IRQL(k)), Meaning: "current IRQL"},
-			{Value: fmt.Sprint(kernel + special), Meaning: "APC disable count"},
-			{Value: l.id.String(), Meaning: "the lock"}}})
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_023, Case: cause, Obj: l.id.String(), AllowedIRQL: ke.APC,
+		Headline: headline, Args: verify.Params(sub, ke.IRQL(k), kernel+special, l.id)})
 }

@@ -65,10 +65,8 @@ func leaveRegion(k *K, d ddi.ID, guarded bool) {
 	checkRegionLevel(k, d, guarded)
 	t := ThreadObject(ke.Owner(k))
 	if guarded && t.guarded == 0 || !guarded && t.critical == 0 {
-		ke.Report(k, verify.Finding{Rule: verify.LOCK_019, Obj: t.t.ID.String(), BugCheck: 0xC4,
-			Headline: fmt.Sprintf("%v, but the thread is in no such region", d),
-			Args:     [4]verify.Arg{{Value: "0x3e", Meaning: "a region is left that was not entered"}},
-			Fix:      "leave in the thread that entered, once for each entry."})
+		ke.Report(k, verify.Finding{Rule: verify.LOCK_019, Case: "left without being entered",
+			Obj: t.t.ID.String(), Headline: fmt.Sprintf("%v, but the thread is in no such region", d)})
 	}
 	ke.Call(k, d, t.t.ID)
 	if guarded {
@@ -85,16 +83,13 @@ func checkRegionLevel(k *K, d ddi.ID, guarded bool) {
 	if now <= ke.APC {
 		return
 	}
-	sub := "0x11a"
+	region := ""
 	if guarded {
-		sub = "0x11b"
+		region = "a guarded region"
 	}
-	ke.Report(k, verify.Finding{Rule: verify.IRQL_014, Obj: d.String(), BugCheck: 0xC4, AllowedIRQL: ke.APC,
-		Also:     []verify.RuleID{verify.IRQL_001},
-		Headline: fmt.Sprintf("%v at %v", d, KIRQL(now)),
-		Args: [4]verify.Arg{{Value: sub, Meaning: "region entered or left above APC_LEVEL"},
-			{Value: fmt.Sprint(now), Meaning: "current IRQL"}},
-		Fix: "enter the region before the level is raised."})
+	ke.Report(k, verify.Finding{Rule: verify.IRQL_014, Case: region, Obj: d.String(), AllowedIRQL: ke.APC,
+		Also: []verify.RuleID{verify.IRQL_001}, Headline: fmt.Sprintf("%v at %v", d, KIRQL(now)),
+		Args: verify.Params(nil, now)})
 }
 
 // KeAreApcsDisabled says whether normal kernel APCs are disabled by a region or a mutex; the level does not

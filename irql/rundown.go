@@ -33,16 +33,16 @@ func (r *EX_RUNDOWN_REF) Busy() string {
 func (r *EX_RUNDOWN_REF) StackGone(k *K) {
 	if r.count > 0 && r.fresh(k) {
 		r.misuse(k, fmt.Sprintf("%v is in use when the routine it is a local variable of returns", r.id),
-			"ExWaitForRundownProtectionRelease before the memory goes.")
+			"memory goes")
 	}
 	r.header.StackGone(k)
 }
 
-func (r *EX_RUNDOWN_REF) misuse(k *K, headline, fix string) {
-	f := verify.Finding{Rule: verify.LOCK_022, Obj: r.id.String(), Headline: headline, Fix: fix,
-		Places: []verify.Place{{Label: "initialised", Seq: r.initSeq}}}
+func (r *EX_RUNDOWN_REF) misuse(k *K, headline, cause string) {
+	f := verify.Finding{Rule: verify.LOCK_022, Case: cause, Obj: r.id.String(), Headline: headline,
+		Places: []verify.Place{{Label: "INITIALISED", Seq: r.initSeq}}}
 	if r.count > 0 {
-		f.Places = append(f.Places, verify.Place{Label: "acquired last", Seq: r.useSeq})
+		f.Places = append(f.Places, verify.Place{Label: "ACQUIRED_LAST", Seq: r.useSeq})
 	}
 	ke.Report(k, f)
 }
@@ -139,7 +139,7 @@ func ReleaseRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF, count uint32) {
 			what = fmt.Sprintf("%d times, of which only %d are in use", count, runRef.count)
 		}
 		runRef.misuse(k, fmt.Sprintf("%v on %v, %s", d, runRef.id, what),
-			"release only what ExAcquireRundownProtection gave with TRUE.")
+			"released too often")
 		return
 	}
 	runRef.count -= int32(count)
@@ -171,7 +171,7 @@ func WaitForRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 		// The page speaks of an object that has been run down, and there is room for one waiter only.
 		// INFERRED from an independent implementation, which asserts that there is none.
 		runRef.misuse(k, fmt.Sprintf("%v on %v while another thread waits there for its last user", d,
-			runRef.id), "let one thread run the object down.")
+			runRef.id), "two waiters")
 	}
 	if runRef.down && !runRef.waiting { // "no effect, but not an error" (the same page)
 		ke.Call(k, d, runRef.id)
@@ -204,7 +204,7 @@ func ReinitializeRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 	ke.Point(k, ke.Use{Obj: runRef.id, How: ke.W})
 	if runRef.count > 0 || !runRef.down {
 		runRef.misuse(k, fmt.Sprintf("%v on %v, which has not been waited for", d, runRef.id),
-			"ExWaitForRundownProtectionRelease first.")
+			"not waited for")
 	}
 	ke.Call(k, d, runRef.id)
 	runRef.down, runRef.waiting, runRef.o.Signal = false, false, 0
@@ -237,7 +237,7 @@ func EndRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 	ke.Point(k, ke.Use{Obj: runRef.id, How: ke.Free})
 	if runRef.count > 0 {
 		runRef.misuse(k, fmt.Sprintf("%v on %v, which is in use", d, runRef.id),
-			"wait for the last user before the object goes.")
+			"ended in use")
 	}
 	ke.Of(k).Ends(runRef.id)
 	runRef.Gone(verify.POOL_013, ke.Call(k, d, runRef.id))

@@ -46,11 +46,9 @@ func KeReleaseSemaphore(k *K, semaphore *KSEMAPHORE, increment KPRIORITY, adjust
 	semaphore.setting--
 	count := semaphore.o.Signal
 	if sum := count + adjustment; sum > semaphore.o.Limit || sum < count {
-		ke.Report(k, verify.Finding{Rule: verify.LOCK_024, Obj: semaphore.id.String(), BugCheck: 0x1E,
+		ke.Report(k, verify.Finding{Rule: verify.LOCK_024, Obj: semaphore.id.String(),
 			Headline: fmt.Sprintf("KeReleaseSemaphore of %d on %v with count %d and limit %d", adjustment,
-				semaphore.id, count, semaphore.o.Limit),
-			Args: [4]verify.Arg{{Value: "0xC0000047", Meaning: "STATUS_SEMAPHORE_LIMIT_EXCEEDED"}},
-			Fix:  "release as often as was waited, or raise the limit."})
+				semaphore.id, count, semaphore.o.Limit)})
 		panic(Exception{ntstatus.STATUS_SEMAPHORE_LIMIT_EXCEEDED, "KeReleaseSemaphore"})
 	}
 	ke.Call(k, ddi.KeReleaseSemaphore, semaphore.id)
@@ -62,11 +60,10 @@ func KeReleaseSemaphore(k *K, semaphore *KSEMAPHORE, increment KPRIORITY, adjust
 
 // reportWaitFlag is IRQL-001 in the case of irql_condition: Wait = TRUE has a limit of its own.
 func reportWaitFlag(k *K, d ddi.ID, limit uint8) {
-	ke.Report(k, verify.Finding{Rule: verify.IRQL_001, Obj: d.String(), BugCheck: 0xC4, AllowedIRQL: limit,
+	ke.Report(k, verify.Finding{Rule: verify.IRQL_001, Case: "Wait = TRUE", Obj: d.String(),
+		AllowedIRQL: limit,
 		Headline: fmt.Sprintf("%v with Wait = TRUE at %v, allowed is at most %v", d, KIRQL(ke.IRQL(k)),
-			KIRQL(limit)),
-		Args: [4]verify.Arg{{Value: "0xe5", Meaning: "a routine was called at a wrong IRQL"}},
-		Fix:  "pass FALSE for Wait."})
+			KIRQL(limit))})
 }
 
 // KeReadStateSemaphore returns the count.

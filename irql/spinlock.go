@@ -65,10 +65,9 @@ func reportHeldGone(k *K, r *resident, busy string) {
 	if busy == "" || !r.fresh(k) {
 		return
 	}
-	ke.Report(k, verify.Finding{Rule: verify.LOCK_015, Obj: r.id.String(), BugCheck: 0xC4,
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_015, Obj: r.id.String(),
 		Headline: fmt.Sprintf("%v %s when the routine it is a local variable of returns", r.id, busy),
-		Args:     [4]verify.Arg{{Value: "0x100b", Meaning: "memory of a lock that is owned was freed"}},
-		Places:   []verify.Place{{Label: "initialised", Seq: r.initSeq}}})
+		Places:   []verify.Place{{Label: "INITIALISED", Seq: r.initSeq}}})
 }
 
 // KLOCK_QUEUE_HANDLE stands for one acquisition of an in-stack queued spin lock.
@@ -85,11 +84,9 @@ func (h *KLOCK_QUEUE_HANDLE) StackGone(k *K) {
 	if h.by == nil || !l.run.Of(k) || !l.run.FunctionEnds() || l.lock.HeldBy() != h.by {
 		return // a lock that a callback leaves held is LOCK-008
 	}
-	ke.Report(k, verify.Finding{Rule: verify.LOCK_015, Obj: l.id.String(), BugCheck: 0xC4,
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_015, Case: "handle of a helper", Obj: l.id.String(),
 		Headline: fmt.Sprintf("the lock queue handle of %v is a local variable of a function that has "+
-			"returned with the lock held", l.id),
-		Args: [4]verify.Arg{{Value: "0x100b", Meaning: "memory of a lock that is owned was freed"}},
-		Fix:  "let the caller of the helper have the handle, and pass its address."})
+			"returned with the lock held", l.id)})
 }
 
 func (h *KLOCK_QUEUE_HANDLE) setOnStack() {}
@@ -113,11 +110,9 @@ func KeInitializeSpinLock(k *K, spinLock *KSPIN_LOCK) {
 
 // reportLockAgain is LOCK-007 for a lock that is initialised a second time: a hazard when it is idle.
 func reportLockAgain(k *K, d ddi.ID, r *resident, held bool) {
-	f := verify.Finding{Rule: verify.LOCK_007, Obj: r.id.String(), BugCheck: 0xC4, Warning: !held,
+	f := verify.Finding{Rule: verify.LOCK_007, Obj: r.id.String(), Warning: !held,
 		Headline: fmt.Sprintf("%v on %v, which is initialised already", d, r.id),
-		Args:     [4]verify.Arg{{Value: "0x1005", Meaning: "a lock was initialised twice"}},
-		Places:   []verify.Place{{Label: "first initialisation", Seq: r.initSeq}},
-		Fix:      "initialise it once, where its memory is allocated."}
+		Places:   []verify.Place{{Label: "FIRST_INITIALISATION", Seq: r.initSeq}}}
 	if held {
 		f.Headline += " and held"
 	}
@@ -307,10 +302,8 @@ func checkSpinLevel(k *K, d ddi.ID, id trace.ID, level uint8) {
 	if ke.IRQL(k) <= level {
 		return
 	}
-	ke.Report(k, verify.Finding{Rule: verify.LOCK_012, Obj: id.String(), BugCheck: 0xC4,
-		AllowedIRQL: level, Also: []verify.RuleID{verify.IRQL_001},
-		Headline: fmt.Sprintf("%v at %v", d, KIRQL(ke.IRQL(k))),
-		Args:     [4]verify.Arg{{Value: "0x42", Meaning: "spin lock acquired above DISPATCH_LEVEL"}}})
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_012, Obj: id.String(), AllowedIRQL: level,
+		Also: []verify.RuleID{verify.IRQL_001}, Headline: fmt.Sprintf("%v at %v", d, KIRQL(ke.IRQL(k)))})
 }
 
 func acquireAtDpc(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8) {
@@ -339,11 +332,9 @@ func checkAcquire(k *K, l *KSPIN_LOCK, d ddi.ID) {
 		noteOrder(k, d, l.id)
 		return
 	}
-	ke.Report(k, verify.Finding{Rule: verify.LOCK_001, Obj: l.id.String(), BugCheck: 0xF,
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_001, Obj: l.id.String(),
 		Headline: fmt.Sprintf("%v on %v, which this context holds: it would spin for ever", d, l.id),
-		Args:     [4]verify.Arg{{Value: l.id.String(), Meaning: "the lock"}},
-		Places:   []verify.Place{{Label: "first acquisition", Seq: h.Seq}},
-		Fix:      "split the helper into a version that locks and one that expects the lock."})
+		Args:     verify.Params(l.id), Places: []verify.Place{{Label: "FIRST_ACQUISITION", Seq: h.Seq}}})
 }
 
 // checkAtDpc is LOCK-011: below DISPATCH_LEVEL an error, above it a hazard.
@@ -352,11 +343,9 @@ func checkAtDpc(k *K, d ddi.ID, l *KSPIN_LOCK) {
 	if now == ke.Dispatch {
 		return
 	}
-	f := verify.Finding{Rule: verify.LOCK_011, Obj: l.id.String(), BugCheck: 0xC4, AllowedIRQL: ke.Dispatch,
+	f := verify.Finding{Rule: verify.LOCK_011, Obj: l.id.String(), AllowedIRQL: ke.Dispatch,
 		Warning:  now > ke.Dispatch,
-		Headline: fmt.Sprintf("%v at %v, it is for callers at DISPATCH_LEVEL", d, KIRQL(now)),
-		Args:     [4]verify.Arg{{Value: "0x40", Meaning: "routine called at a wrong IRQL"}},
-		Fix:      "use KeAcquireSpinLock and KeReleaseSpinLock."}
+		Headline: fmt.Sprintf("%v at %v, it is for callers at DISPATCH_LEVEL", d, KIRQL(now))}
 	if !f.Warning {
 		f.Also = []verify.RuleID{verify.IRQL_002}
 	}
@@ -377,6 +366,5 @@ func checkHandle(k *K, d ddi.ID, h *KLOCK_QUEUE_HANDLE) {
 	}
 	ke.Report(k, verify.Finding{Rule: verify.LOCK_028, Obj: h.lock.id.String(),
 		Headline: fmt.Sprintf("%v with a lock queue handle that stands for an acquisition of %v", d,
-			h.lock.id),
-		Fix: "use a local handle for each acquisition."})
+			h.lock.id)})
 }

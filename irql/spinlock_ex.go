@@ -154,7 +154,7 @@ func ExTryConvertSharedSpinLockExclusive(k *K, spinLock *EX_SPIN_LOCK) bool {
 	}
 	if h.Kind != exShared && h.Kind != exSharedAtDpc {
 		spinLock.misuse(k, fmt.Sprintf("%v on %v, which this context holds exclusively", d, spinLock.id), h,
-			"convert what ExAcquireSpinLockShared acquired.")
+			"converted while exclusive")
 	}
 	ke.Point(k, ke.Use{Obj: spinLock.id, How: ke.Try})
 	done := ke.UpgradeRWSpin(k, &spinLock.lock)
@@ -196,10 +196,10 @@ func (l *EX_SPIN_LOCK) check(k *K, d ddi.ID, kind uint8) {
 		noteOrder(k, d, l.id)
 	case !exclusiveKind(h.Kind) && exclusiveKind(kind):
 		l.misuse(k, fmt.Sprintf("%v on %v, which this context shares: it would spin for itself", d, l.id), h,
-			"use ExTryConvertSharedSpinLockExclusive, and be ready for FALSE.")
+			"exclusive while shared")
 	default:
 		l.misuse(k, fmt.Sprintf("%v on %v, which this context has acquired already", d, l.id), h,
-			"split the helper into a version that locks and one that expects the lock.")
+			"recursive")
 	}
 }
 
@@ -219,7 +219,7 @@ func (l *EX_SPIN_LOCK) release(k *K, d ddi.ID, kind uint8, level KIRQL) {
 	}
 	if h.Kind != kind {
 		l.misuse(k, fmt.Sprintf("%v releases %v, which %s acquired", d, l.id, kindNames[h.Kind]), h,
-			"release with the routine that belongs to the acquisition.")
+			"another form of release")
 	}
 	lowers := kind == exShared || kind == exExclusive
 	if lowers {
@@ -234,15 +234,15 @@ func (l *EX_SPIN_LOCK) release(k *K, d ddi.ID, kind uint8, level KIRQL) {
 
 func exclusiveKind(kind uint8) bool { return kind == exExclusive || kind == exExclusiveAtDpc }
 
-func (l *EX_SPIN_LOCK) misuse(k *K, headline string, h *ke.Held, fix string) {
-	ke.Report(k, verify.Finding{Rule: verify.LOCK_025, Obj: l.id.String(), Headline: headline,
-		Places: []verify.Place{{Label: "acquired", Seq: h.Seq}}, Fix: fix})
+func (l *EX_SPIN_LOCK) misuse(k *K, headline string, h *ke.Held, cause string) {
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_025, Case: cause, Obj: l.id.String(), Headline: headline,
+		Places: []verify.Place{{Label: "ACQUIRED", Seq: h.Seq}}})
 }
 
 func (l *EX_SPIN_LOCK) notHeld(k *K, d ddi.ID) {
-	f := verify.Finding{Rule: verify.LOCK_002, Obj: l.id.String(), BugCheck: 0x10,
+	f := verify.Finding{Rule: verify.LOCK_002, Obj: l.id.String(),
 		Headline: fmt.Sprintf("%v on %v, which this context does not hold", d, l.id),
-		Args:     [4]verify.Arg{{Value: l.id.String(), Meaning: "the lock"}}}
+		Args:     verify.Params(l.id)}
 	if l.lock.Held() {
 		f.Headline += "; " + l.lock.Holders() + " does"
 	}

@@ -26,11 +26,9 @@ func releaseSpin(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8, level KIRQL, handle 
 	lowers := kind != spinAtDpc && kind != spinQueuedAtDpc
 	checkReleaseLevel(k, l, d, lowers, holderLevel(h.Kind))
 	if h.Kind != kind && !(kind == spinRaise && h.Kind == spinSynch) {
-		ke.Report(k, verify.Finding{Rule: verify.LOCK_006, Obj: l.id.String(), BugCheck: 0xC4,
+		ke.Report(k, verify.Finding{Rule: verify.LOCK_006, Obj: l.id.String(),
 			Headline: fmt.Sprintf("%v releases %v, which %s acquired", d, l.id, kindNames[h.Kind]),
-			Args:     [4]verify.Arg{{Value: "0x1009", Meaning: "release does not match the acquisition"}},
-			Places:   []verify.Place{{Label: "acquired", Seq: h.Seq}},
-			Fix:      "release with the routine that belongs to the acquisition."})
+			Places:   []verify.Place{{Label: "ACQUIRED", Seq: h.Seq}}})
 	}
 	if lowers {
 		checkNewIrql(k, d, level, h)
@@ -54,9 +52,9 @@ func letGo(k *K, d ddi.ID, lock any, id trace.ID) {
 }
 
 func reportNotHeld(k *K, d ddi.ID, what string, l *KSPIN_LOCK) {
-	f := verify.Finding{Rule: verify.LOCK_002, Obj: what, BugCheck: 0x10,
+	f := verify.Finding{Rule: verify.LOCK_002, Obj: what,
 		Headline: fmt.Sprintf("%v on %s, which this context does not hold", d, what),
-		Args:     [4]verify.Arg{{Value: what, Meaning: "the lock"}}}
+		Args:     verify.Params(what)}
 	if l != nil {
 		if by := l.lock.HeldBy(); by != nil {
 			f.Headline += "; " + ke.ContextName(by) + " does"
@@ -74,12 +72,10 @@ func checkReleaseLevel(k *K, l *KSPIN_LOCK, d ddi.ID, lowers bool, level uint8) 
 		checkAtDpc(k, d, l)
 		return
 	}
-	ke.Report(k, verify.Finding{Rule: verify.LOCK_009, Obj: l.id.String(), BugCheck: 0xC4,
-		AllowedIRQL: level, Also: []verify.RuleID{verify.IRQL_002},
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_009, Obj: l.id.String(), AllowedIRQL: level,
+		Also: []verify.RuleID{verify.IRQL_002},
 		Headline: fmt.Sprintf("%v on %v at %v, the holder of a spin lock is at %v", d, l.id,
-			KIRQL(now), KIRQL(level)),
-		Args: [4]verify.Arg{{Value: "0x32", Meaning: "spin lock released at a wrong IRQL"}},
-		Fix:  "leave the level alone while the lock is held."})
+			KIRQL(now), KIRQL(level))})
 }
 
 // checkNewIrql looks at the level a release goes to: LOCK-010, IRQL-016, and IRQL-006 when it is the right
@@ -88,21 +84,18 @@ func checkNewIrql(k *K, d ddi.ID, level KIRQL, h *ke.Held) {
 	if uint8(level) == h.Saved && !drops(k, level, h.Lock) {
 		return
 	}
-	f := verify.Finding{Obj: h.ID.String(), BugCheck: 0xC4,
-		Places: []verify.Place{{Label: "acquired", Seq: h.Seq}},
-		Args:   [4]verify.Arg{{Value: "0x20015", Meaning: "spin lock released to another IRQL"}},
+	f := verify.Finding{Obj: h.ID.String(), Places: []verify.Place{{Label: "ACQUIRED", Seq: h.Seq}},
 		Headline: fmt.Sprintf("%v releases %v to %v, but its acquisition returned %v", d, h.ID, level,
-			KIRQL(h.Saved)),
-		Fix: "keep one variable for each lock."}
+			KIRQL(h.Saved))}
 	switch {
 	case level > HIGH_LEVEL:
-		f.Rule = verify.IRQL_016
+		f.Rule, f.Case = verify.IRQL_016, "released"
 		f.Headline = fmt.Sprintf("%v with the level %d, which is none", d, uint8(level))
 	case uint8(level) != h.Saved:
 		f.Rule = verify.LOCK_010
 	default:
 		f.Rule = verify.IRQL_006
-		describeDrop(k, level, h.Lock, &f)
+		describeDrop(k, level, h.Lock, &f, "released in a DPC", "released under another lock")
 	}
 	ke.Report(k, f)
 }

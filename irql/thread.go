@@ -131,14 +131,12 @@ func PsTerminateSystemThread(k *K, exitStatus ntstatus.NTSTATUS) ntstatus.NTSTAT
 	ke.Enter(k, d)
 	t := threadOf(k)
 	if ke.IsDPC(k) {
-		ke.BugCheck(k, verify.Finding{Rule: verify.OBJ_010, Obj: t.t.ID.String(), BugCheck: 0xE9,
-			Headline: "PsTerminateSystemThread in a DPC: the thread is whichever it interrupted",
-			Fix:      "let the thread end itself: return from its routine."})
+		ke.BugCheck(k, verify.Finding{Rule: verify.OBJ_010, Case: "in a DPC", Obj: t.t.ID.String(),
+			Headline: "PsTerminateSystemThread in a DPC: the thread is whichever it interrupted"})
 	}
 	if ke.IsWorker(k) {
-		ke.Report(k, verify.Finding{Rule: verify.OBJ_010, Obj: t.t.ID.String(), BugCheck: 0xE9,
-			Headline: "PsTerminateSystemThread in a work item: the thread belongs to the system",
-			Fix:      "return from the routine."})
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_010, Case: "in a work item", Obj: t.t.ID.String(),
+			Headline: "PsTerminateSystemThread in a work item: the thread belongs to the system"})
 	}
 	if !t.system {
 		ke.CallStatus(k, d, t.t.ID, uint32(ntstatus.STATUS_INVALID_PARAMETER))

@@ -44,25 +44,23 @@ func (t *KTIMER) Busy() string {
 // StackGone is called when the routine whose local variable the timer is returns.
 func (t *KTIMER) StackGone(k *K) {
 	if t.fresh(k) && t.t.Object.Waiters() > 0 {
-		ke.Report(k, verify.Finding{Rule: verify.OBJ_002, Obj: t.id.String(), BugCheck: 0x139,
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_002, Obj: t.id.String(),
 			Headline: fmt.Sprintf("%v has waiters when the routine it is a local variable of returns", t.id),
-			Args:     [4]verify.Arg{{Value: "3", Meaning: "a list entry was corrupted"}},
-			Places:   []verify.Place{{Label: "initialised", Seq: t.initSeq}}})
+			Places:   []verify.Place{{Label: "INITIALISED", Seq: t.initSeq}}})
 	}
 	if t.fresh(k) && t.t.Armed() {
 		t.misuse(k, fmt.Sprintf("%v is set when the routine it is a local variable of returns", t.id),
-			"KeCancelTimer and, with a DPC, KeFlushQueuedDpcs before the memory goes.")
+			"memory goes")
 		ke.CancelTimer(k, &t.t)
 	}
 	t.stackGone(k)
 }
 
-func (t *KTIMER) misuse(k *K, headline, fix string) {
-	f := verify.Finding{Rule: verify.OBJ_007, Obj: t.id.String(), BugCheck: 0xC7, Headline: headline,
-		Args:   [4]verify.Arg{{Value: "0", Meaning: "a timer"}, {Value: t.id.String(), Meaning: "the timer"}},
-		Places: []verify.Place{{Label: "initialised", Seq: t.initSeq}}, Fix: fix}
+func (t *KTIMER) misuse(k *K, headline, cause string) {
+	f := verify.Finding{Rule: verify.OBJ_007, Case: cause, Obj: t.id.String(), Headline: headline,
+		Args: verify.Params(nil, t.id), Places: []verify.Place{{Label: "INITIALISED", Seq: t.initSeq}}}
 	if t.setSeq != 0 {
-		f.Places = append(f.Places, verify.Place{Label: "set", Seq: t.setSeq})
+		f.Places = append(f.Places, verify.Place{Label: "SET", Seq: t.setSeq})
 	}
 	ke.Report(k, f)
 }
@@ -114,13 +112,12 @@ func (t *KTIMER) initialise(k *K, d ddi.ID, timerType TIMER_TYPE) {
 func (t *KTIMER) checkAgain(k *K, d ddi.ID) {
 	switch {
 	case t.t.Object.Waiters() > 0:
-		ke.Report(k, verify.Finding{Rule: verify.OBJ_001, Obj: t.id.String(), BugCheck: 0x139,
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_001, Obj: t.id.String(),
 			Headline: fmt.Sprintf("%v on %v, which has waiters", d, t.id),
-			Args:     [4]verify.Arg{{Value: "3", Meaning: "a list entry was corrupted"}},
-			Places:   []verify.Place{{Label: "initialised", Seq: t.initSeq}}})
+			Places:   []verify.Place{{Label: "INITIALISED", Seq: t.initSeq}}})
 	case t.t.Armed():
 		t.misuse(k, fmt.Sprintf("%v on %v, which is set", d, t.id),
-			"KeCancelTimer first, or set it anew with KeSetTimer.")
+			"initialised while set")
 		ke.CancelTimer(k, &t.t)
 	}
 }
@@ -204,10 +201,9 @@ func (t *KTIMER) checkShared(k *K, d ddi.ID, dpc *KDPC) {
 	if other == nil || other == t || !other.t.Armed() {
 		return
 	}
-	ke.Report(k, verify.Finding{Rule: verify.OBJ_007, Obj: dpc.id.String(), Note: true,
+	ke.Report(k, verify.Finding{Rule: verify.OBJ_007, Case: "shared DPC", Obj: dpc.id.String(), Note: true,
 		Headline: fmt.Sprintf("%v sets %v with %v, with which %v is set", d, t.id, dpc.id, other.id),
-		Places:   []verify.Place{{Label: "set", Seq: other.setSeq}},
-		Fix:      "give each timer a DPC of its own."})
+		Places:   []verify.Place{{Label: "SET", Seq: other.setSeq}}})
 }
 
 // KeCancelTimer takes a timer out of the timer queue, and its DPC out of the DPC queue. FALSE means that

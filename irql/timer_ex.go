@@ -124,9 +124,8 @@ func ExAllocateTimer(k *K, callback EXT_CALLBACK, callbackContext any, attribute
 func timerRefused(k *K, attributes uint32) bool {
 	const both = EX_TIMER_HIGH_RESOLUTION | EX_TIMER_NO_WAKE
 	if attributes&both == both {
-		ke.Report(k, verify.Finding{Rule: verify.OBJ_007, Obj: "EX_TIMER", BugCheck: 0xC7,
-			Headline: "ExAllocateTimer with both EX_TIMER_HIGH_RESOLUTION and EX_TIMER_NO_WAKE",
-			Args:     [4]verify.Arg{{Value: "0", Meaning: "a timer"}}, Fix: "choose one."})
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_007, Case: "two attributes", Obj: "EX_TIMER",
+			Headline: "ExAllocateTimer with both EX_TIMER_HIGH_RESOLUTION and EX_TIMER_NO_WAKE"})
 		return true
 	}
 	return attributes&^timerAttributes != 0
@@ -172,10 +171,10 @@ func ExSetTimer(k *K, timer *EX_TIMER, dueTime, period int64, parameters *EXT_SE
 	switch {
 	case timer.high && dueTime >= 0:
 		timer.misuse(k, "ExSetTimer of a high-resolution timer with an absolute time",
-			"pass a negative time, which is relative.")
+			"absolute time")
 	case parameters != nil && parameters.NoWakeTolerance < EX_TIMER_UNLIMITED_TOLERANCE:
 		timer.misuse(k, "ExSetTimer with a negative NoWakeTolerance",
-			"pass a time, or EX_TIMER_UNLIMITED_TOLERANCE.")
+			"negative tolerance")
 	}
 	ke.Point(k, ke.Use{Obj: timer.id, How: ke.A})
 	if timer.disabled {
@@ -227,7 +226,7 @@ func ExDeleteTimer(k *K, timer *EX_TIMER, cancel, wait bool, parameters *EXT_DEL
 		reportWaitFlag(k, d, ke.APC)
 	}
 	if wait && !cancel {
-		timer.misuse(k, "ExDeleteTimer with Wait = TRUE and Cancel = FALSE", "pass TRUE for Cancel as well.")
+		timer.misuse(k, "ExDeleteTimer with Wait = TRUE and Cancel = FALSE", "waits without cancelling")
 	}
 	ke.Point(k, ke.Use{Obj: timer.id, How: ke.Free})
 	if timer.disabled {
@@ -320,8 +319,8 @@ func (t *EX_TIMER) tellDeleted(k *K) {
 // ready checks the timer at the entry of a routine.
 func (t *EX_TIMER) ready(k *K, d ddi.ID) {
 	if t == nil {
-		ke.Report(k, verify.Finding{Rule: verify.OBJ_007, Obj: "EX_TIMER", BugCheck: 0xC7,
-			Headline: d.String() + " with a NULL timer", Fix: "check the result of ExAllocateTimer."})
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_007, Case: "NULL", Obj: "EX_TIMER",
+			Headline: d.String() + " with a NULL timer"})
 	}
 	t.usable(k, d, verify.OBJ_007)
 }
@@ -332,18 +331,16 @@ func (t *EX_TIMER) usable(k *K, d ddi.ID, unborn verify.RuleID) {
 		ke.Alive(k, t.id) // a scheduling point perhaps, so before the look
 	}
 	if t.deleted && t.run.Of(k) {
-		t.misuse(k, fmt.Sprintf("%v on %v, which is deleted", d, t.id), "delete it last, and only once.")
+		t.misuse(k, fmt.Sprintf("%v on %v, which is deleted", d, t.id), "deleted")
 	}
 	t.resident.usable(k, d, unborn)
 }
 
-func (t *EX_TIMER) misuse(k *K, headline, fix string) {
-	f := verify.Finding{Rule: verify.OBJ_007, Obj: t.id.String(), BugCheck: 0xC7, Headline: headline,
-		Fix:    fix,
-		Args:   [4]verify.Arg{{Value: "0", Meaning: "a timer"}, {Value: t.id.String(), Meaning: "the timer"}},
-		Places: []verify.Place{{Label: "allocated", Seq: t.initSeq}}}
+func (t *EX_TIMER) misuse(k *K, headline, cause string) {
+	f := verify.Finding{Rule: verify.OBJ_007, Case: cause, Obj: t.id.String(), Headline: headline,
+		Args: verify.Params(nil, t.id), Places: []verify.Place{{Label: "ALLOCATED", Seq: t.initSeq}}}
 	if t.deleted {
-		f.Places = append(f.Places, verify.Place{Label: "deleted", Seq: t.endSeq})
+		f.Places = append(f.Places, verify.Place{Label: "DELETED", Seq: t.endSeq})
 	}
 	ke.Report(k, f)
 }

@@ -168,11 +168,9 @@ func waitFor(k *K, d ddi.ID, object any, mode KPROCESSOR_MODE) waitable {
 	}
 	c.usable(k, d, unborn)
 	if mode == UserMode && c.stackObject() {
-		ke.Report(k, verify.Finding{Rule: verify.IRQL_021, Obj: w.Header().ID.String(), BugCheck: 0xC4,
+		ke.Report(k, verify.Finding{Rule: verify.IRQL_021, Obj: w.Header().ID.String(),
 			Headline: fmt.Sprintf("%v in UserMode for %v, a local variable: the stack may be paged out", d,
-				w.Header().ID),
-			Args: [4]verify.Arg{{Value: "0x123", Meaning: "UserMode wait on a stack object"}},
-			Fix:  "wait in KernelMode."})
+				w.Header().ID)})
 	}
 	return w
 }
@@ -188,13 +186,11 @@ func checkWaitLevel(k *K, d ddi.ID, timeout *int64, id trace.ID) {
 	if id == 0 {
 		obj = d.String()
 	}
-	f := verify.Finding{Rule: verify.IRQL_011, Obj: obj, BugCheck: 0xC4, AllowedIRQL: ke.APC,
+	f := verify.Finding{Rule: verify.IRQL_011, Obj: obj, AllowedIRQL: ke.APC,
 		Also: []verify.RuleID{verify.IRQL_001},
 		Headline: fmt.Sprintf("%v at %v: no other thread can run on this processor until the level drops", d,
 			KIRQL(now)),
-		Args: [4]verify.Arg{{Value: "0x3b", Meaning: "wait at DISPATCH_LEVEL or above"},
-			{Value: fmt.Sprint(now), Meaning: "current IRQL"}, {Value: obj, Meaning: "the object"}},
-		Fix: "wait in a work item, or let a completion routine or DPC carry on."}
+		Args: verify.Params(nil, now, obj)}
 	if ke.IsDPC(k) {
 		f.Headline = fmt.Sprintf("%v in a DPC", d)
 	}
@@ -205,16 +201,16 @@ func checkWaitCount(k *K, count uint32, blocks []KWAIT_BLOCK) {
 	if count == 0 {
 		panic(ke.Misuse("KeWaitForMultipleObjects for no object"))
 	}
-	f := verify.Finding{Rule: verify.IRQL_022, Obj: "KeWaitForMultipleObjects", BugCheck: 0xC}
+	f := verify.Finding{Rule: verify.IRQL_022, Obj: "KeWaitForMultipleObjects"}
 	switch {
 	case count > MAXIMUM_WAIT_OBJECTS:
 		f.Headline = fmt.Sprintf("wait for %d objects, %d are the most", count, MAXIMUM_WAIT_OBJECTS)
 	case count > THREAD_WAIT_OBJECTS && len(blocks) < int(count):
 		f.Headline = fmt.Sprintf("wait for %d objects with a WaitBlockArray of %d", count, len(blocks))
-		f.Fix = "pass a WaitBlockArray with an element for each object."
+		f.Case = "no WaitBlockArray"
 	case sharedBlocks(k, blocks):
 		f.Headline = "WaitBlockArray is in use by another wait"
-		f.Fix = "give each wait an array of its own."
+		f.Case = "WaitBlockArray in use"
 	default:
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"calloutsim/internal/subsystems"
 	"calloutsim/sim/coverage"
 )
 
@@ -56,7 +57,7 @@ func (w *worker) count() {
 		return
 	}
 	if w.cover == nil {
-		w.cover = coverage.New(choiceSites())
+		w.cover = coverage.New(subsystems.All())
 		w.e.mu.Lock()
 		w.e.covers = append(w.e.covers, w.cover)
 		w.e.mu.Unlock()
@@ -81,7 +82,7 @@ func (e *explorer) tellCoverage(r *Result) {
 
 // Coverage counts the run, of which all events must have been kept.
 func (o *Outcome) Coverage() *Coverage {
-	c := coverage.New(choiceSites())
+	c := coverage.New(subsystems.All())
 	c.Run(o.Machine.ke)
 	return c.Set()
 }

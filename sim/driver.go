@@ -1,12 +1,8 @@
 package sim
 
 import (
-	"calloutsim/fwps"
-	"calloutsim/internal/verify"
 	"calloutsim/irp"
-	"calloutsim/irql"
 	"calloutsim/ntstatus"
-	"calloutsim/wsk"
 )
 
 // drivers are the drivers that were loaded, in order.
@@ -96,9 +92,4 @@ func (m *Machine) stuck(routine string) {
 	}
 	m.toldLeft = true
 	fatalf(m.tb, "sim: %s%s", words, m.whyStuck())
-}
-
-// recordLists are the rules of all packages that have some.
-func recordLists() [][]verify.Record {
-	return [][]verify.Record{irql.Rules, irp.Rules, wsk.Rules, fwps.Rules}
 }

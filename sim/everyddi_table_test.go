@@ -174,7 +174,6 @@ var everyDDI = []struct {
 	{"irql.KeInitializeSemaphore", irql.KeInitializeSemaphore},
 	{"irql.KeReleaseSemaphore", irql.KeReleaseSemaphore},
 	{"irql.KeReadStateSemaphore", irql.KeReadStateSemaphore},
-	{"irql.Sites", irql.Sites},
 	{"irql.KeAcquireSpinLockRaiseToSynch", irql.KeAcquireSpinLockRaiseToSynch},
 	{"irql.KeAcquireSpinLockForDpc", irql.KeAcquireSpinLockForDpc},
 	{"irql.KeReleaseSpinLockForDpc", irql.KeReleaseSpinLockForDpc},
@@ -393,7 +392,6 @@ var everyDDI = []struct {
 	{"irp.ExReInitializeRundownProtectionCacheAware", irp.ExReInitializeRundownProtectionCacheAware},
 	{"irp.ExRundownCompletedCacheAware", irp.ExRundownCompletedCacheAware},
 	{"irp.IoSetCompletionRoutineEx", irp.IoSetCompletionRoutineEx},
-	{"irp.Sites", irp.Sites},
 	{"irp.SystemDriver", irp.SystemDriver},
 	{"irp.Own", irp.Own},
 	{"irp.Fresh", irp.Fresh},
@@ -447,7 +445,6 @@ var everyDDI = []struct {
 	{"wsk.WskReleaseProviderNPI", wsk.WskReleaseProviderNPI},
 	{"wsk.WskQueryProviderCharacteristics", wsk.WskQueryProviderCharacteristics},
 	{"wsk.WskDeregister", wsk.WskDeregister},
-	{"wsk.Sites", wsk.Sites},
 	{"wsk.MAKE_WSK_VERSION", wsk.MAKE_WSK_VERSION},
 	{"wsk.WSK_MAJOR_VERSION", wsk.WSK_MAJOR_VERSION},
 	{"wsk.WSK_MINOR_VERSION", wsk.WSK_MINOR_VERSION},
@@ -541,7 +538,6 @@ var everyDDI = []struct {
 	{"fwps.FwpsRedirectHandleDestroy0", fwps.FwpsRedirectHandleDestroy0},
 	{"fwps.FwpsQueryConnectionRedirectState0", fwps.FwpsQueryConnectionRedirectState0},
 	{"fwps.FwpsQueryConnectionSioFormatRedirectRecords0", fwps.FwpsQueryConnectionSioFormatRedirectRecords0},
-	{"fwps.Sites", fwps.Sites},
 	{"fwps.Uint8Value", fwps.Uint8Value},
 	{"fwps.Uint16Value", fwps.Uint16Value},
 	{"fwps.Uint32Value", fwps.Uint32Value},
@@ -562,7 +558,6 @@ var everyDDI = []struct {
 	{"fwpm.FwpmTransactionBegin0", fwpm.FwpmTransactionBegin0},
 	{"fwpm.FwpmTransactionCommit0", fwpm.FwpmTransactionCommit0},
 	{"fwpm.FwpmTransactionAbort0", fwpm.FwpmTransactionAbort0},
-	{"fwpm.Sites", fwpm.Sites},
 }
 
 var everyType = []any{

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/subsystems"
 	"calloutsim/internal/verify"
 )
 
@@ -113,7 +114,7 @@ func (o *Options) check() error {
 func (o *Options) config(src ke.Source, quick bool) ke.Config {
 	c := ke.Config{Processors: o.Processors, Source: src, Races: o.Races, MemPoints: o.Memory,
 		TimersRace: o.TimersRace, ForcePending: o.ForcePending, Checked: o.Checked, Trail: o.trail,
-		Continue: o.Continue,
+		Continue: o.Continue, Subsystems: subsystems.All(),
 		MaxSteps: cmp.Or(o.MaxSteps, defaultSteps), MaxTime: int64(o.MaxTime / 100), Events: ke.Off}
 	if quick && o.keep {
 		c.Events = -1

@@ -1,22 +1,25 @@
 package sim
 
-import "calloutsim/internal/verify"
+import (
+	"calloutsim/internal/subsystems"
+	"calloutsim/internal/verify"
+)
 
 // Records lists the records of all rules that are implemented, package by package.
 func Records() []verify.Record {
 	var all []verify.Record
-	for _, rules := range recordLists() {
-		all = append(all, rules...)
+	for _, s := range subsystems.All() {
+		all = append(all, s.Rules...)
 	}
 	return all
 }
 
 // record gives the record of a rule; the zero Record when no package has claimed it.
 func record(id verify.RuleID) verify.Record {
-	for _, rules := range recordLists() {
-		for i := range rules {
-			if rules[i].ID == id {
-				return rules[i]
+	for _, s := range subsystems.All() {
+		for i := range s.Rules {
+			if s.Rules[i].ID == id {
+				return s.Rules[i]
 			}
 		}
 	}

@@ -5,13 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"calloutsim/fwps"
-	"calloutsim/fwps/fwpm"
 	"calloutsim/internal/ke"
-	"calloutsim/internal/tcpip"
-	"calloutsim/irp"
-	"calloutsim/irql"
-	"calloutsim/wsk"
+	"calloutsim/internal/subsystems"
 )
 
 // Site is one question that is left open: something that may fail (fault/…), what Windows is documented or
@@ -33,8 +28,11 @@ func Sites() []Site {
 }
 
 // choiceSites are the choice sites of all packages.
-func choiceSites() []*ke.Site {
-	return slices.Concat(irql.Sites(), irp.Sites(), wsk.Sites(), fwps.Sites(), fwpm.Sites(), tcpip.Sites())
+func choiceSites() (all []*ke.Site) {
+	for _, s := range subsystems.All() {
+		all = append(all, s.Sites...)
+	}
+	return all
 }
 
 // MatchSites gives the sites whose names a pattern matches, as in a Pin.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/subsystems"
 	"calloutsim/internal/tcpip"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
@@ -46,7 +47,7 @@ type rig struct {
 }
 
 func newRig(t *testing.T, run uint64, pins ...ke.Pin) *rig {
-	cfg := ke.Config{Events: -1, Pins: pins, Stacks: recorder != nil}
+	cfg := ke.Config{Events: -1, Pins: pins, Stacks: recorder != nil, Subsystems: subsystems.All()}
 	if run > 1 {
 		cfg.Source = ke.NewRandom(0, run)
 		for _, s := range []string{"ExAllocatePool2", "IoAllocateIrp", "IoAllocateMdl", "WskRegister",

@@ -10,8 +10,8 @@ func rule(id verify.RuleID, name, why string) verify.Record {
 	return verify.Record{ID: id, Name: name, Package: "wsk", Why: why}
 }
 
-// Rules are the records of the rules this package guards.
-var Rules = verify.WithFixes(slices.Concat(registrationRules, irpRecords, socketRules), fixes)
+// rules are the records of the rules this package guards.
+var rules = verify.WithFixes(slices.Concat(registrationRules, irpRecords, socketRules), fixes)
 
 var registrationRules = []verify.Record{
 	rule(verify.WSK_001, "RegisterLevel", "WskRegister may wait and therefore needs PASSIVE_LEVEL."),

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/subsystems"
 	"calloutsim/internal/trial"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
@@ -39,7 +40,7 @@ func scheduled(t *testing.T, pins []ke.Pin) func(number int) *rig {
 		}
 		r := &rig{T: t, m: first.m, walk: &plain{Source: trial.Walk(number)}}
 		r.disp.Version = first.disp.Version
-		r.m.Reset(ke.Config{Events: -1, Pins: pins, Source: r.walk})
+		r.m.Reset(ke.Config{Events: -1, Pins: pins, Source: r.walk, Subsystems: subsystems.All()})
 		return r
 	}
 }

@@ -85,12 +85,10 @@ func (m *Machine) checkWaiters() {
 			continue // programs wait for requests or for the network; a driver that is gone has been reported
 		}
 		line, _ := t.waitLine()
-		m.ReportEnd(verify.Finding{Rule: verify.LOCK_026, Warning: true, Ctx: t.name, Obj: t.waitsFor(),
-			Driver: top.Image.Name, At: t.name,
+		m.ReportEnd(verify.Finding{Rule: verify.LOCK_026, Case: "a thread waits", Warning: true,
+			Ctx: t.name, Obj: t.waitsFor(), Driver: top.Image.Name, At: t.name,
 			Headline: t.name + " waits for ever: nothing can run any more, and no driver is left that " +
 				"could signal " + t.waitsFor(),
-			Blocked: []string{line},
-			Fix: "signal it on every path that ends what the thread waits for, or give the wait a time-out " +
-				"and handle STATUS_TIMEOUT."})
+			Blocked: []string{line}})
 	}
 }

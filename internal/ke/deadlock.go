@@ -12,15 +12,14 @@ func (m *Machine) stuck() {
 	for _, t := range m.threads {
 		if t.spin != nil && t.spin.held {
 			m.deadlock(t, "nothing can run any more: a processor spins for a lock that nobody will release",
-				"release the spin lock on every path, and do not acquire it where the same processor "+
-					"holds it.")
+				"spin lock")
 			return
 		}
 	}
 	for _, t := range m.all {
 		if m.inCircle(t) {
 			m.deadlock(t, "threads wait for each other: each owns what the next one waits for",
-				"acquire the locks in the same order everywhere, or release the first before the second.")
+				"cycle of owners")
 			return
 		}
 	}
@@ -36,8 +35,7 @@ func (m *Machine) CheckDeadlock() {
 	for _, t := range m.all {
 		if t.state == stWaiting && t.timer.index == 0 && !t.explained && t.suspends == 0 && !t.serves() {
 			m.deadlock(t, "nothing can run any more, and a callback waits without time limit",
-				"signal what the callback waits for on every path, error paths included, and let it not "+
-					"wait for what only a later call of the driver can bring.")
+				"a callback waits")
 			return
 		}
 	}
@@ -51,8 +49,8 @@ func (t *Thread) serves() bool {
 	return f == nil || f.Kind == FrameThread || f.Kind == FrameUser || f.Kind == FrameSystem
 }
 
-func (m *Machine) deadlock(first *Thread, headline, fix string) {
-	f := verify.Finding{Rule: verify.LOCK_026, Ctx: first.name, Headline: headline, Fix: fix}
+func (m *Machine) deadlock(first *Thread, headline, cause string) {
+	f := verify.Finding{Rule: verify.LOCK_026, Case: cause, Ctx: first.name, Headline: headline}
 	for _, t := range m.all {
 		if line, ok := t.waitLine(); ok {
 			f.Blocked = append(f.Blocked, line)

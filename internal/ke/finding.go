@@ -58,22 +58,20 @@ func LevelName(l uint8) string {
 }
 
 func irqlWrong(k *K, d ddi.ID) {
-	f := verify.Finding{Rule: verify.IRQL_001, AllowedIRQL: ddi.MaxIRQL(d), BugCheck: 0xC4}
+	f := verify.Finding{Rule: verify.IRQL_001, AllowedIRQL: ddi.MaxIRQL(d)}
 	word := "at most"
 	if k.irql < ddi.MinIRQL(d) {
 		f.Rule, f.AllowedIRQL, word = verify.IRQL_002, ddi.MinIRQL(d), "at least"
 	}
 	f.Headline = fmt.Sprintf("%v called at %s, allowed is %s %s", d, LevelName(k.irql), word,
 		LevelName(f.AllowedIRQL))
-	f.Args[0] = verify.Arg{Value: "0xe5", Meaning: "a routine was called at a wrong IRQL"}
-	f.Args[1] = verify.Arg{Value: fmt.Sprint(k.irql), Meaning: "current IRQL"}
-	f.Args[2] = verify.Arg{Value: d.String(), Meaning: "the routine"}
+	f.Args = verify.Params(nil, k.irql, d)
 	f.Obj = d.String()
 	if f.Rule == verify.IRQL_001 && fileRoutine(d) {
 		fileAbovePassive(k, d, &f)
 	}
 	if f.Rule == verify.IRQL_001 && k.irql == Dispatch && f.AllowedIRQL == Passive {
-		f.Fix = "move the call to a work item (IoQueueWorkItem): its routine runs at PASSIVE_LEVEL."
+		f.Case = "for PASSIVE_LEVEL"
 	}
 	Report(k, f)
 }
@@ -114,6 +112,9 @@ func (m *Machine) ReportEnd(f verify.Finding) {
 	if f.Ctx == "" {
 		f.Ctx = "end of run"
 	}
+	if r := m.record(f.Rule); r != nil {
+		r.Finish(&f)
+	}
 	m.fillPlaces(&f)
 	if m.Describe != nil {
 		m.Describe(nil, &f)
@@ -133,9 +134,7 @@ func (m *Machine) ReportIdle(f verify.Finding) {
 
 func keep(k *K, f *verify.Finding) bool {
 	m := k.m
-	for _, fn := range m.Refine {
-		fn(k, f)
-	}
+	m.refine(k, f)
 	var pcs [32]uintptr
 	n := runtime.Callers(3, pcs[:])
 	f.Stack = Frames2(pcs[:n])

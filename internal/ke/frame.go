@@ -36,10 +36,25 @@ const (
 )
 
 var frameNames = [...]string{
-	"", "DriverEntry", "DriverUnload", "dispatch", "completion", "cancel", "DPC", "timer DPC", "work item",
-	"thread",
-	"user", "classifyFn", "notifyFn", "flowDeleteFn", "WSK event", "APC", "queue callback", "system",
-	"StartIo", "notify",
+	FrameEntry:      "DriverEntry",
+	FrameUnload:     "DriverUnload",
+	FrameDispatch:   "dispatch",
+	FrameCompletion: "completion",
+	FrameCancel:     "cancel",
+	FrameDPC:        "DPC",
+	FrameTimer:      "timer DPC",
+	FrameWorkItem:   "work item",
+	FrameThread:     "thread",
+	FrameUser:       "user",
+	FrameClassify:   "classifyFn",
+	FrameNotify:     "notifyFn",
+	FrameFlowDelete: "flowDeleteFn",
+	FrameWskEvent:   "WSK event",
+	FrameAPC:        "APC",
+	FrameQueue:      "queue callback",
+	FrameSystem:     "system",
+	FrameStartIo:    "StartIo",
+	FrameCallback:   "notify",
 }
 
 // String names the role.
@@ -122,7 +137,7 @@ func Begin(k *K, f *Frame) {
 		Alive(k, f.Image.ID)
 	}
 	if f.Image != nil && f.Image.Unloaded {
-		Report(k, verify.Finding{Rule: verify.UNLOAD_012, Obj: f.Image.ID.String(), BugCheck: 0xCE,
+		Report(k, verify.Finding{Rule: verify.UNLOAD_012, Obj: f.Image.ID.String(),
 			Headline: "code of " + f.Image.Name + ", which is unloaded, is called"})
 	}
 	callback(k, f, trace.Enter, 0, 0)

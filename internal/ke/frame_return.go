@@ -2,7 +2,6 @@ package ke
 
 import (
 	"fmt"
-	"strconv"
 
 	"calloutsim/internal/verify"
 )
@@ -26,17 +25,16 @@ func returnState(k *K, f *Frame) {
 
 func lockLeft(k *K, f *Frame) {
 	h := k.locks[len(k.locks)-1]
-	rule := h.AtReturn
+	rule, cause := h.AtReturn, "held at the return"
 	switch {
 	case f.Kind == FrameThread && h.AtEnd != verify.NoRule:
 		rule = h.AtEnd
 	case rule == verify.NoRule:
-		rule = verify.LOCK_008
+		rule, cause = verify.LOCK_008, ""
 	}
-	Report(k, verify.Finding{Rule: rule, Obj: h.ID.String(), Also: levelAlso(k, f),
+	Report(k, verify.Finding{Rule: rule, Case: cause, Obj: h.ID.String(), Also: levelAlso(k, f),
 		Headline: fmt.Sprintf("%v routine %s returns holding %v", f.Kind, FuncName(f.Fn), h.ID),
-		Places:   []verify.Place{{Label: "acquired", Seq: h.Seq}},
-		Fix:      "release it on every path."})
+		Places:   []verify.Place{{Label: "ACQUIRED", Seq: h.Seq}}})
 	Excuse(k)
 }
 
@@ -64,24 +62,16 @@ func levelAlso(k *K, f *Frame) []verify.RuleID {
 // levelLeft reports IRQL-007 or the rule of the role.
 func levelLeft(k *K, f *Frame) {
 	fn := FuncName(f.Fn)
-	v := verify.Finding{Rule: verify.IRQL_007, BugCheck: 0xC8, Obj: f.Obj.String(), AllowedIRQL: f.irql,
+	v := verify.Finding{Rule: verify.IRQL_007, Obj: f.Obj.String(), AllowedIRQL: f.irql,
 		Headline: fmt.Sprintf("%v routine %s was entered at %s and returns at %s", f.Kind, fn,
-			LevelName(f.irql), LevelName(k.irql)),
-		Fix: "restore the level on every path."}
-	before := verify.Arg{Value: strconv.Itoa(int(f.irql)), Meaning: "IRQL before"}
-	now := verify.Arg{Value: strconv.Itoa(int(k.irql)), Meaning: "IRQL now"}
-	routine := verify.Arg{Value: fn, Meaning: "the routine"}
+			LevelName(f.irql), LevelName(k.irql))}
 	switch f.Kind {
 	case FrameDispatch:
-		v.Rule, v.BugCheck = verify.IRP_057, 0xC9
-		v.Args = [4]verify.Arg{{Value: "0x12", Meaning: "a dispatch routine changed the IRQL"},
-			routine, before, now}
+		v.Rule, v.Args = verify.IRP_057, verify.Params(nil, fn, f.irql, k.irql)
 	case FrameCompletion:
-		v.Rule, v.BugCheck = verify.IRP_052, 0xC4
-		v.Args = [4]verify.Arg{{Value: "0xfa", Meaning: "a completion routine changed the IRQL"},
-			routine, before, now}
+		v.Rule, v.Args = verify.IRP_052, verify.Params(nil, fn, f.irql, k.irql)
 	case FrameCancel:
-		v.Rule, v.BugCheck = verify.IRP_025, 0x20
+		v.Rule = verify.IRP_025
 	}
 	Report(k, v)
 	Excuse(k)
@@ -90,27 +80,20 @@ func levelLeft(k *K, f *Frame) {
 // apcStateLeft reports LOCK-019 or the rule of the role.
 func apcStateLeft(k *K, f *Frame) {
 	fn := FuncName(f.Fn)
-	v := verify.Finding{Rule: verify.LOCK_019, BugCheck: 0xC4, Obj: f.Obj.String(),
+	v := verify.Finding{Rule: verify.LOCK_019, Obj: f.Obj.String(),
 		Headline: fmt.Sprintf("%v routine %s changes the APC state: kernel %d -> %d, special %d -> %d",
 			f.Kind, fn,
-			f.kernel, k.kernelAPC, f.special, k.specialAPC),
-		Args: [4]verify.Arg{{Value: "0x3e", Meaning: "a critical or guarded region is not balanced"}}}
+			f.kernel, k.kernelAPC, f.special, k.specialAPC)}
 	// Windows keeps both counts in one word: the kernel count in the low half, the special one in the high
 	// half.
-	before := verify.Arg{Value: apcWord(f.kernel, f.special), Meaning: "APC disable count before"}
-	now := verify.Arg{Value: apcWord(k.kernelAPC, k.specialAPC), Meaning: "APC disable count now"}
-	routine := verify.Arg{Value: fn, Meaning: "the routine"}
+	before, now := apcWord(f.kernel, f.special), apcWord(k.kernelAPC, k.specialAPC)
 	switch f.Kind {
 	case FrameDispatch:
-		v.Rule = verify.IRP_058
-		v.Args = [4]verify.Arg{{Value: "0xc5", Meaning: "a dispatch routine changed the APC disable count"},
-			routine, now, before}
+		v.Rule, v.Args = verify.IRP_058, verify.Params(nil, fn, now, before)
 	case FrameCompletion:
-		v.Rule = verify.IRP_052
-		v.Args = [4]verify.Arg{{Value: "0xfb", Meaning: "a completion routine changed the APC disable count"},
-			routine, now, before}
+		v.Rule, v.Case, v.Args = verify.IRP_052, "APC state", verify.Params(nil, fn, now, before)
 	case FrameThread, FrameWorkItem, FrameEntry, FrameUnload, FrameUser:
-		v.Rule, v.BugCheck, v.Args = verify.IRQL_020, 0x1, [4]verify.Arg{routine, {}, now}
+		v.Rule, v.Args = verify.IRQL_020, verify.Params(fn, nil, now)
 	}
 	Report(k, v)
 	Excuse(k)

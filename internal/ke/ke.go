@@ -82,6 +82,7 @@ type Config struct {
 	MaxTime      int64  // virtual time, 100 ns units; 0 means one hour
 	Pins         []Pin
 	Trail        *Trail // records steps and footprints; needs a Scheduler as Source
+	Subsystems   []*Subsystem
 }
 
 // Unbounded as Config.Processors gives every thread and every act of the outside a processor of its own: no

@@ -25,8 +25,7 @@ func breaks(k *K, next string) {
 	k.owes = false
 	by := k.promisedBy.String()
 	Report(k, verify.Finding{Rule: verify.IRQL_013, Obj: by, AllowedIRQL: verify.AnyIRQL,
-		Headline: by + " with Wait = TRUE, and instead of a wait " + next,
-		Fix:      "pass FALSE for Wait, unless the very next call is KeWaitForSingleObject or the like."})
+		Headline: by + " with Wait = TRUE, and instead of a wait " + next})
 }
 
 // fileRoutine reports whether d is one of the system services or file routines that IRQL-015 speaks of.
@@ -39,10 +38,7 @@ func fileRoutine(d ddi.ID) bool {
 // fileAbovePassive makes IRQL-015 of an IRQL-001.
 func fileAbovePassive(k *K, d ddi.ID, f *verify.Finding) {
 	f.Rule, f.Also = verify.IRQL_015, []verify.RuleID{verify.IRQL_001}
-	f.Args = [4]verify.Arg{{Value: "0xe6", Meaning: "a file routine was called at a wrong IRQL"},
-		{Value: d.String(), Meaning: "the routine"}, {Value: LevelName(k.irql), Meaning: "current IRQL"},
-		{Value: apcWord(k.kernelAPC, k.specialAPC), Meaning: "APC disable count"}}
-	f.Fix = "call it before the level is raised, or in a work item (IoQueueWorkItem)."
+	f.Args = verify.Params(nil, d, LevelName(k.irql), apcWord(k.kernelAPC, k.specialAPC))
 }
 
 // CanTakeAPC reports whether special kernel APCs, with which the thread's own requests end, can be delivered
@@ -70,8 +66,7 @@ func leavesHolding(k *K, name string) {
 	}
 	Report(k, verify.Finding{Rule: verify.LOCK_013, Obj: h.ID.String(),
 		Headline: name + " with " + h.ID.String() + " held: who is called may need it, or call back",
-		Places:   []verify.Place{{Label: "acquired", Seq: h.Seq}},
-		Fix:      "collect under the lock, release it, then call."})
+		Places:   []verify.Place{{Label: "ACQUIRED", Seq: h.Seq}}})
 }
 
 // lockBase is the number of locks held before the running callback. Callbacks of queues count as part of

@@ -176,7 +176,7 @@ func TestWhatCanFailHasAFaultSite(t *testing.T) {
 // siteTypes are the types of package variables that are choice sites.
 var siteTypes = []string{module + "/internal/ke.Site", module + "/wsk.sites"}
 
-// checkSites finds sites that their package does not list in Sites.
+// checkSites finds sites that their package does not list in its Subsystem.
 func checkSites(tr *tree) []problem {
 	var problems []problem
 	for _, p := range tr.typedPackages() {
@@ -186,7 +186,7 @@ func checkSites(tr *tree) []problem {
 		listed := map[types.Object]bool{}
 		for _, s := range p.files {
 			for _, decl := range s.AST.Decls {
-				if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "Sites" {
+				if f, ok := decl.(*ast.GenDecl); ok && declaresVar(f, "Subsystem") {
 					ast.Inspect(f, func(n ast.Node) bool {
 						if id, ok := n.(*ast.Ident); ok {
 							listed[p.info.Uses[id]] = true
@@ -200,7 +200,7 @@ func checkSites(tr *tree) []problem {
 		for _, name := range scope.Names() {
 			v, ok := scope.Lookup(name).(*types.Var)
 			if ok && slices.Contains(siteTypes, v.Type().String()) && !listed[v] {
-				problems = append(problems, tr.at(v.Pos(), "%s.%s is a choice site that Sites does not list",
+				problems = append(problems, tr.at(v.Pos(), "%s.%s is a choice site that its Subsystem lacks",
 					p.dir, name))
 			}
 		}
@@ -208,7 +208,18 @@ func checkSites(tr *tree) []problem {
 	return problems
 }
 
+// declaresVar reports whether a declaration is that of a package variable.
+func declaresVar(d *ast.GenDecl, name string) bool {
+	for _, spec := range d.Specs {
+		v, ok := spec.(*ast.ValueSpec)
+		if ok && slices.ContainsFunc(v.Names, func(id *ast.Ident) bool { return id.Name == name }) {
+			return true
+		}
+	}
+	return false
+}
+
 func TestEveryChoiceSiteIsListed(t *testing.T) {
-	expectNone(t, "Each package lists its choice sites in Sites, so that what never came up is known.",
+	expectNone(t, "Each package lists its choice sites in Subsystem, so that what never came up is known.",
 		checkSites(thisModule(t)))
 }

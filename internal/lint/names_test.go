@@ -10,8 +10,7 @@ import (
 // sharedNames may be exported by several DDI packages: they are ours, the same in each, and no name of the
 // WDK.
 var sharedNames = allowed{
-	"Rules": "each package lists the records of its rules",
-	"Sites": "each package lists its choice sites",
+	"Subsystem": "each package says there what it adds to a machine",
 }
 
 // exported is one exported name of a package.

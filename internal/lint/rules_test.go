@@ -28,67 +28,57 @@ func (r *record) exempt() bool { return r.Alias != "" || r.Impossible != "" }
 
 // catalogue is what the registry and the packages say together.
 type catalogue struct {
-	Numbers []string
-	Records []record
+	Numbers  []string
+	Packages []string // whose Subsystem is in the list
+	Records  []record
 }
 
-// catalogueProgram prints a catalogue. It is compiled into the module by an overlay, so that a package that
-// does not compile can be left out and this package compiles in any case.
+// catalogueProgram prints a catalogue. It is compiled into the module by an overlay, so that this package
+// compiles in any case.
 const catalogueProgram = `package main
 
 import (
 	"encoding/json"
 	"os"
 
+	"calloutsim/internal/subsystems"
 	"calloutsim/internal/verify"
-%s)
+)
 
 type record struct{ In, ID, Name, Package, Why, Fix, Alias, Impossible string }
 
 func main() {
 	var c struct {
-		Numbers []string
-		Records []record
+		Numbers, Packages []string
+		Records           []record
 	}
 	for _, id := range verify.Rules() {
 		c.Numbers = append(c.Numbers, id.String())
 	}
-	add := func(in string, rules []verify.Record) {
-		for _, r := range rules {
-			c.Records = append(c.Records, record{in, r.ID.String(), r.Name, r.Package, r.Why, r.Fix,
+	for _, s := range subsystems.All() {
+		c.Packages = append(c.Packages, s.Package)
+		for _, r := range s.Rules {
+			c.Records = append(c.Records, record{s.Package, r.ID.String(), r.Name, r.Package, r.Why, r.Fix,
 				r.Alias.String(), r.ByConstruction})
 		}
 	}
-	_ = add // when no package can be asked
-%s	json.NewEncoder(os.Stdout).Encode(c)
+	json.NewEncoder(os.Stdout).Encode(c)
 }
 `
 
-// ruleOwners are the packages whose Rules are published (rules.md 1.3).
-var ruleOwners = []string{"irql", "irp", "wsk", "fwps"}
-
-// readCatalogue asks the packages that compile for their rules; the others are returned as broken.
+// readCatalogue asks the subsystems for their rules. While one of them does not compile, all are returned as
+// broken.
 var readCatalogue = sync.OnceValues(func() (catalogueAnswer, error) {
 	var a catalogueAnswer
 	all, err := readList()
 	if err != nil {
 		return a, err
 	}
-	tr, err := readTree()
-	if err != nil {
-		return a, err
+	if p := all[module+"/internal/subsystems"]; p == nil || p.Export == "" {
+		a.broken = []string{"irql", "irp", "wsk", "fwps"}
+		return a, nil
 	}
-	var imports, calls strings.Builder
-	for _, dir := range ruleOwners {
-		p := all[module+"/"+dir]
-		if p == nil || p.Export == "" || !declares(tr, dir, "Rules") {
-			a.broken = append(a.broken, dir)
-			continue
-		}
-		fmt.Fprintf(&imports, "\t%q\n", module+"/"+dir)
-		fmt.Fprintf(&calls, "\tadd(%q, %s.Rules)\n", dir, filepath.Base(dir))
-	}
-	out, err := runInModule(fmt.Sprintf(catalogueProgram, &imports, &calls))
+	out, err := runInModule(catalogueProgram)
 	if err != nil {
 		return a, err
 	}
@@ -359,22 +349,21 @@ func thisCatalogue(t *testing.T) catalogueAnswer {
 		t.Fatalf("the rules cannot be read: %v", err)
 	}
 	for _, dir := range a.broken {
-		t.Logf("%s does not compile or has no Rules, its rules are not judged (TestPackagesCompile, "+
-			"TestRulesArePublished)",
-			dir)
+		t.Logf("%s does not compile, its rules are not judged (TestPackagesCompile)", dir)
 	}
 	return a
 }
 
-func TestRulesArePublished(t *testing.T) {
+func TestSubsystemsAreListed(t *testing.T) {
+	a := thisCatalogue(t)
 	var problems []problem
-	for _, dir := range ruleOwners {
-		if !declares(thisModule(t), dir, "Rules") {
-			problems = append(problems, problem{dir, "declares no Rules"})
+	for _, p := range thisModule(t).typedPackages() {
+		if declares(thisModule(t), p.dir, "Subsystem") && belowSim(p.dir) && p.dir != "internal/ke" &&
+			!slices.Contains(a.Packages, p.pkg.Name()) && len(a.broken) == 0 {
+			problems = append(problems, problem{p.dir, "declares a Subsystem that is not in the list"})
 		}
 	}
-	expectNone(t, "Each package that detects something lists the records of its rules: var Rules = "+
-		"[]verify.Record{...}.",
+	expectNone(t, "What a package adds to a machine is its Subsystem, and internal/subsystems lists it.",
 		problems)
 }
 

@@ -5,7 +5,10 @@
 // network. Ids and numbers only are recorded while a run goes on; text is made from them when somebody asks.
 package trace
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // Kind says what sort of object an ID names.
 type Kind uint8
@@ -60,15 +63,52 @@ const (
 	numKinds
 )
 
-var kindNames = [numKinds]string{
-	"none", "irp", "dev", "drv", "file", "pool", "mdl", "event", "mutex", "sem", "timer", "dpc", "thread",
-	"work",
-	"lock", "fmutex", "gmutex", "eres", "push", "rundown", "rmlock", "csq", "look", "proc", "var", "handle",
-	"reg",
-	"sock", "ep", "conn", "callout", "filter", "sublayer", "engine", "classify", "ch", "rh", "records",
-	"rctx",
-	"flow", "nbl", "if", "apc", "ctx",
-	"list",
+var kindNames = [...]string{
+	NoKind:          "none",
+	IRP:             "irp",
+	Device:          "dev",
+	Driver:          "drv",
+	File:            "file",
+	Pool:            "pool",
+	MDL:             "mdl",
+	KEvent:          "event",
+	Mutex:           "mutex",
+	Semaphore:       "sem",
+	Timer:           "timer",
+	DPC:             "dpc",
+	Thread:          "thread",
+	WorkItem:        "work",
+	SpinLock:        "lock",
+	FastMutex:       "fmutex",
+	GuardedMutex:    "gmutex",
+	Resource:        "eres",
+	PushLock:        "push",
+	Rundown:         "rundown",
+	RemoveLock:      "rmlock",
+	Queue:           "csq",
+	Lookaside:       "look",
+	Process:         "proc",
+	Var:             "var",
+	Handle:          "handle",
+	Registration:    "reg",
+	Socket:          "sock",
+	Endpoint:        "ep",
+	Connection:      "conn",
+	Callout:         "callout",
+	Filter:          "filter",
+	Sublayer:        "sublayer",
+	Engine:          "engine",
+	Classify:        "classify",
+	ClassifyHandle:  "ch",
+	RedirectHandle:  "rh",
+	RedirectRecords: "records",
+	RedirectContext: "rctx",
+	Flow:            "flow",
+	NetBuffer:       "nbl",
+	Interface:       "if",
+	APC:             "apc",
+	Context:         "ctx",
+	List:            "list",
 }
 
 // String gives the prefix printed before the number: "irp", "dev".
@@ -101,4 +141,19 @@ func (id ID) String() string {
 		return "nil"
 	}
 	return id.Kind().String() + "#" + strconv.FormatUint(id.Num(), 10)
+}
+
+// ParseID reads what String gives, "irp#7".
+func ParseID(s string) (ID, bool) {
+	prefix, digits, ok := strings.Cut(s, "#")
+	n, err := strconv.ParseUint(digits, 10, 56)
+	if !ok || err != nil {
+		return 0, false
+	}
+	for k, name := range kindNames {
+		if name == prefix {
+			return MakeID(Kind(k), n), true
+		}
+	}
+	return 0, false
 }

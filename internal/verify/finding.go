@@ -33,11 +33,12 @@ type Place struct {
 // Finding is one broken rule at one place of one run.
 type Finding struct {
 	Rule     RuleID
+	Case     string // which of the record's cases this is; empty: none of them
 	Kind     string // in place of a rule, for what no catalogue has a number for: "data race"
 	Headline string // after "file:line: IRP-001 irp/DoubleCompletion: "
 	Text     string // paragraph below the title; when empty, the record's Why is used
-	BugCheck uint32 // 0 = none
-	Args     [4]Arg
+	BugCheck uint32 // 0 = none; given only where no record says it
+	Args     [4]Arg // Params gives the values, the record says what they mean
 	Obj      string // object id the finding is about, "irp#7"
 	Driver   string // driver image name
 	CPU      uint8
@@ -52,7 +53,7 @@ type Finding struct {
 	Places      []Place
 	Dump        []string // lines of !irp and the like
 	Events      []string // LAST_EVENTS lines, already formatted
-	Fix         string   // LIKELY_FIX, empty when causes cannot be told apart
+	Fix         string   // LIKELY_FIX; empty: that of the case, or else of the rule
 	Blocked     []string // deadlock report lines
 	At          string   // tells apart what has no source line of its own, for the duplicate check
 	Also        []RuleID // more general rules the same act breaks (rules.md 12)
@@ -133,43 +134,6 @@ func (f *Finding) Group() string {
 	}
 	kind, _, _ := strings.Cut(f.Obj, "#")
 	return f.Name() + "|" + f.Driver + "|" + kind
-}
-
-// Record is what the package owning a rule says about it beyond the generated table.
-type Record struct {
-	ID             RuleID
-	Name           string // without package: "DoubleCompletion"
-	Package        string // "irp"
-	BugCheck       uint32
-	SubCode        uint32 // first parameter of 0xC4 and 0xC9
-	Why            string // why Windows cares, and what happens without the verifier
-	Fix            string // what to add, move or remove, where a finding knows no particular cause
-	Alias          RuleID // non-zero: this number is reported as another
-	ByConstruction string // non-empty: which signature makes it impossible
-	Extension      bool   // ours: no catalogue of Microsoft has it
-}
-
-// WithFixes puts likely fixes, which stand in lists of their own, into the records they belong to, and
-// returns the records.
-func WithFixes(records []Record, lists ...[]Record) []Record {
-	for _, fixes := range lists {
-		for i := range fixes {
-			for j := range records {
-				if records[j].ID == fixes[i].ID {
-					records[j].Fix = fixes[i].Fix
-				}
-			}
-		}
-	}
-	return records
-}
-
-// FullName gives "irp/DoubleCompletion"; "" while the record has no name.
-func (r *Record) FullName() string {
-	if r.Name == "" || r.Package == "" {
-		return r.Name
-	}
-	return r.Package + "/" + r.Name
 }
 
 // Place is the innermost frame that has a source line: of what happens now, or, where no driver code runs any

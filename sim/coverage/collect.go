@@ -52,12 +52,14 @@ type site struct {
 	most         uint16 // alternatives there were
 }
 
-// New makes a collector. known are the sites there are.
-func New(known []*ke.Site) *Collector {
+// New makes a collector for what the subsystems may ask.
+func New(subsystems []*ke.Subsystem) *Collector {
 	c := &Collector{counts: map[count]uint64{}, byName: map[string]uint32{}, byFn: map[uintptr]uint32{},
 		bySite: map[*ke.Site]uint32{}, used: map[use]bool{}}
-	for _, s := range known {
-		c.site(s)
+	for _, s := range subsystems {
+		for _, site := range s.Sites {
+			c.site(site)
+		}
 	}
 	return c
 }

@@ -136,7 +136,8 @@ func TestKey_Fix(t *testing.T) {
 }
 
 func TestCollector_NamesOfRoutines(t *testing.T) {
-	c := New([]*ke.Site{{Name: "env/WskGetLocalAddress/answer"}, {Name: "env/Wsk/completion/irql"}})
+	c := New([]*ke.Subsystem{{Sites: []*ke.Site{{Name: "env/WskGetLocalAddress/answer"},
+		{Name: "env/Wsk/completion/irql"}}}})
 	assert.Equal(t, "WskGetLocalAddress", c.rowName(uint32(ddi.PFN_WSK_GET_LOCAL_ADDRESS)))
 	assert.Equal(t, "IoCallDriver", c.rowName(uint32(ddi.IoCallDriver)))
 	assert.Equal(t, uint32(ddi.PFN_WSK_GET_LOCAL_ADDRESS), c.sites[0].row)

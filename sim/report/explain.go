@@ -199,8 +199,8 @@ func windows(rec verify.Record) string {
 		return ""
 	}
 	text := fmt.Sprintf("0x%X %s", rec.BugCheck, verify.BugCheckName(rec.BugCheck))
-	if rec.SubCode != 0 {
-		text += fmt.Sprintf(", first parameter 0x%X", rec.SubCode)
+	if sub := rec.SubCode(); sub != 0 {
+		text += fmt.Sprintf(", first parameter 0x%X", sub)
 	}
 	return text
 }

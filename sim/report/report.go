@@ -227,8 +227,8 @@ func (p *printer) known() string {
 // rules.
 func (p *printer) option() string {
 	switch {
-	case p.rec.BugCheck == 0xC4 && p.rec.SubCode != 0:
-		s, _ := verify.VerifierC4(p.rec.SubCode)
+	case p.rec.BugCheck == 0xC4 && p.rec.SubCode() != 0:
+		s, _ := verify.VerifierC4(p.rec.SubCode())
 		return s.Option
 	case len(p.row.C9) > 0, p.f.Rule.Family() == "IRP" && len(p.row.BugChecks) > 0:
 		return "I/O verification"

@@ -1,0 +1,43 @@
+package fwps
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+)
+
+// Subsystem is what fwps adds to a machine, for itself and for fwpm.
+var Subsystem = ke.Subsystem{
+	Package:    "fwps",
+	Rules:      rules,
+	Inspectors: []ke.Inspector{{Name: "!wfp", Read: readWFP}},
+	Objects: []trace.Kind{trace.Callout, trace.Filter, trace.Sublayer, trace.Engine, trace.Classify,
+		trace.ClassifyHandle, trace.RedirectHandle, trace.RedirectRecords, trace.RedirectContext, trace.Flow,
+		trace.NetBuffer},
+	Frames: []ke.FrameKind{ke.FrameClassify, ke.FrameNotify, ke.FrameFlowDelete},
+	Sites: []*ke.Site{
+		&siteRegister, &siteUnregister, &siteNotifyType, &siteNotify, &siteOrder, &siteStop, &siteBlock,
+		&siteConnectRedirectIRQL, &siteAuthConnectIRQL, &siteEndpointClosureIRQL, &siteAcquireData,
+		&siteAcquireOut, &siteApplyPointer, &siteAcquireHandle, &sitePend, &siteResume,
+		&siteRedirectHandle, &siteRecordKey, &siteUnaccepted,
+	},
+}
+
+// readWFP reads what stands after !wfp (ux.md 4): classify, then nothing, a number or an id.
+func readWFP(arg string) (func(m *ke.Machine) []string, error) {
+	verb, which, _ := strings.Cut(arg, " ")
+	which = strings.TrimSpace(which)
+	if id, ok := trace.ParseID(which); ok && verb == "classify" && id.Kind() == trace.Classify {
+		return func(m *ke.Machine) []string { return DumpClassify(m, id) }, nil
+	}
+	n, err := strconv.ParseUint(cmp.Or(which, "0"), 10, 31)
+	if verb != "classify" || err != nil {
+		return nil, fmt.Errorf("!wfp takes classify, then nothing, a number (the last so many) or an id "+
+			"such as classify#1; not %q", arg)
+	}
+	return func(m *ke.Machine) []string { return Dump(m, int(n)) }, nil
+}

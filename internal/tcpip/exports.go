@@ -1,0 +1,15 @@
+package tcpip
+
+import (
+	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
+)
+
+// Subsystem is what the transport adds to a machine; its rules are in the packages above.
+var Subsystem = ke.Subsystem{
+	Package: "tcpip",
+	Objects: []trace.Kind{trace.Endpoint, trace.Connection, trace.Interface},
+	Sites: []*ke.Site{
+		&siteLocal, &siteIRQL, &siteLength, &siteAuth,
+	},
+}
