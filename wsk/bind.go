@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"unsafe"
 
-	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
 	"calloutsim/internal/pool"
 	"calloutsim/internal/tcpip"
@@ -14,13 +13,6 @@ import (
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
 	"calloutsim/wsk/ws2def"
-)
-
-var (
-	siteBind   = operation("WskBind")
-	siteListen = operation("WskListen")
-	siteLocal  = operation("WskGetLocalAddress")
-	siteRemote = operation("WskGetRemoteAddress")
 )
 
 // inputAddress judges a SOCKADDR argument. Rule: WSK-139.
@@ -95,27 +87,19 @@ func reserved(k *irql.K, name string, flags uint32) bool {
 // Reference: wsk/nc-wsk-pfn_wsk_bind.
 func wskBind(k *irql.K, ws *WSK_SOCKET, localAddress ws2def.SOCKADDR, flags uint32,
 	p *irp.IRP) ntstatus.NTSTATUS {
-	const d, name = ddi.PFN_WSK_BIND, "WskBind"
-	o, ok := socketCall(k, d, name, ws, p, verify.WSK_060)
+	o, ok := opBind.enter(k, ws, p, verify.WSK_060)
 	if !ok {
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
-	addr, good := inputAddress(k, name, o.ep.Family(), localAddress)
-	good = reserved(k, name, flags) && good
-	r := &request{name: name, fn: d, sock: o, p: p, sites: &siteBind}
-	r.run = func(k *irql.K, r *request) {
-		switch {
-		case !good:
-			r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
-		case o.ep.State() != tcpip.Created:
-			r.wrongState(k, verify.WSK_101, "is bound already")
-		case o.udp:
+	addr, good := inputAddress(k, opBind.name, o.ep.Family(), localAddress)
+	good = reserved(k, opBind.name, flags) && good
+	return o.sub.submit(k, opBind.call(o, p, good, func(k *irql.K, r *request) {
+		if o.udp {
 			r.finish(k, ntstatus.STATUS_NOT_IMPLEMENTED, 0, nil)
-		default:
-			o.bind(k, r, addr)
+			return
 		}
-	}
-	return o.sub.submit(k, r)
+		o.bind(k, r, addr)
+	}))
 }
 
 func (o *socket) bind(k *irql.K, r *request, addr netip.AddrPort) {
@@ -137,23 +121,13 @@ func (o *socket) bind(k *irql.K, r *request, addr netip.AddrPort) {
 // Not modelled: none.
 // Reference: wsk/nc-wsk-pfn_wsk_listen.
 func wskListen(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
-	const d, name = ddi.PFN_WSK_LISTEN, "WskListen"
-	o, ok := socketCall(k, d, name, ws, p, verify.WSK_060)
+	o, ok := opListen.enter(k, ws, p, verify.WSK_060)
 	if !ok {
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
-	r := &request{name: name, fn: d, sock: o, p: p, sites: &siteListen}
-	r.run = func(k *irql.K, r *request) {
-		switch st := o.ep.State(); {
-		case st == tcpip.Created:
-			r.wrongState(k, verify.WSK_108, "is not bound")
-		case st != tcpip.Bound:
-			r.wrongState(k, verify.WSK_107, "is "+st.String()+" already")
-		default:
-			o.ep.Listen(k, 0, ke.ThreadOf(k), func(k *irql.K, s ntstatus.NTSTATUS) { r.finish(k, s, 0, nil) })
-		}
-	}
-	return o.sub.submit(k, r)
+	return o.sub.submit(k, opListen.call(o, p, true, func(k *irql.K, r *request) {
+		o.ep.Listen(k, 0, ke.ThreadOf(k), func(k *irql.K, s ntstatus.NTSTATUS) { r.finish(k, s, 0, nil) })
+	}))
 }
 
 // wskGetLocalAddress is WskGetLocalAddress.
@@ -165,47 +139,37 @@ func wskListen(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
 // Reference: wsk/nc-wsk-pfn_wsk_get_local_address.
 func wskGetLocalAddress(k *irql.K, ws *WSK_SOCKET, localAddress ws2def.SOCKADDR,
 	p *irp.IRP) ntstatus.NTSTATUS {
-	return getAddress(k, ddi.PFN_WSK_GET_LOCAL_ADDRESS, "WskGetLocalAddress", &siteLocal, ws, localAddress, p,
-		func(o *socket) (netip.AddrPort, bool) { return o.ep.Local(), o.ep.State() != tcpip.Created })
+	return getAddress(k, opLocal, ws, localAddress, p, (*tcpip.Endpoint).Local)
 }
 
 // wskGetRemoteAddress is WskGetRemoteAddress.
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: remoteAddress is nonpaged and the subsystem's until the IRP is completed.
-// Rules: WSK-060 to WSK-069, WSK-090, WSK-106, WSK-136, WSK-137, WSK-138, WSK-241.
+// Rules: WSK-060 to WSK-069, WSK-090, WSK-106, WSK-107, WSK-136, WSK-137, WSK-138, WSK-241.
 // Not modelled: none.
 // Reference: wsk/nc-wsk-pfn_wsk_get_remote_address.
 func wskGetRemoteAddress(k *irql.K, ws *WSK_SOCKET, remoteAddress ws2def.SOCKADDR,
 	p *irp.IRP) ntstatus.NTSTATUS {
-	return getAddress(k, ddi.PFN_WSK_GET_REMOTE_ADDRESS, "WskGetRemoteAddress", &siteRemote, ws,
-		remoteAddress, p,
-		func(o *socket) (netip.AddrPort, bool) {
-			st := o.ep.State()
-			return o.ep.Peer(), st.HasPeer() && st != tcpip.Aborted
-		})
+	return getAddress(k, opRemote, ws, remoteAddress, p, (*tcpip.Endpoint).Peer)
 }
 
-func getAddress(k *irql.K, d ddi.ID, name string, site *sites, ws *WSK_SOCKET, out ws2def.SOCKADDR,
-	p *irp.IRP,
-	get func(o *socket) (netip.AddrPort, bool)) ntstatus.NTSTATUS {
-	o, ok := socketCall(k, d, name, ws, p, verify.WSK_060)
+func getAddress(k *irql.K, op *operation, ws *WSK_SOCKET, out ws2def.SOCKADDR, p *irp.IRP,
+	get func(*tcpip.Endpoint) netip.AddrPort) ntstatus.NTSTATUS {
+	o, ok := op.enter(k, ws, p, verify.WSK_060)
 	if !ok {
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
-	r := &request{name: name, fn: d, sock: o, p: p, sites: site}
-	r.run = func(k *irql.K, r *request) {
-		a, has := get(o)
-		if !has {
-			r.wrongState(k, verify.WSK_106, "has no such address yet")
-			return
-		}
+	if out == nil {
+		ke.Null(k, op.id, "NULL where an address is to be stored")
+	}
+	return o.sub.submit(k, op.call(o, p, true, func(k *irql.K, r *request) {
+		a := get(o.ep)
 		if !r.outputAddress(k, out, o.ep.Family()) {
 			r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
 			return
 		}
 		r.fill = func(*irql.K) { ws2def.Put(out, a) }
 		r.finish(k, ntstatus.STATUS_SUCCESS, 0, nil)
-	}
-	return o.sub.submit(k, r)
+	}))
 }

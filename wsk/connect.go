@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 
-	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
 	"calloutsim/internal/tcpip"
 	"calloutsim/internal/verify"
@@ -12,13 +11,6 @@ import (
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
 	"calloutsim/wsk/ws2def"
-)
-
-var (
-	siteConnect       = operation("WskConnect")
-	siteSocketConnect = operation("WskSocketConnect")
-	siteAccept        = operation("WskAccept")
-	siteDisconnect    = operation("WskDisconnect")
 )
 
 // wskConnect is WskConnect. The socket must be bound.
@@ -30,31 +22,15 @@ var (
 // Reference: wsk/nc-wsk-pfn_wsk_connect.
 func wskConnect(k *irql.K, ws *WSK_SOCKET, remoteAddress ws2def.SOCKADDR, flags uint32,
 	p *irp.IRP) ntstatus.NTSTATUS {
-	const d, name = ddi.PFN_WSK_CONNECT, "WskConnect"
-	o, ok := socketCall(k, d, name, ws, p, verify.WSK_060)
+	o, ok := opConnect.enter(k, ws, p, verify.WSK_060)
 	if !ok {
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
-	addr, good := inputAddress(k, name, o.ep.Family(), remoteAddress)
-	good = reserved(k, name, flags) && good
-	r := &request{name: name, fn: d, sock: o, p: p, sites: &siteConnect}
-	r.run = func(k *irql.K, r *request) {
-		switch st := o.ep.State(); {
-		case !good:
-			r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
-		case st == tcpip.Created && o.waitsFor("WskBind"):
-			r.wrongState(k, verify.WSK_075, "is not bound yet: its WskBind is pending")
-		case st == tcpip.Created:
-			r.wrongState(k, verify.WSK_102, "is not bound")
-		case st == tcpip.Listening:
-			r.wrongState(k, verify.WSK_107, "is a listening socket")
-		case st != tcpip.Bound:
-			r.refuse(k, ntstatus.STATUS_INVALID_DEVICE_STATE)
-		default:
-			o.connect(k, r, addr)
-		}
-	}
-	return o.sub.submit(k, r)
+	addr, good := inputAddress(k, opConnect.name, o.ep.Family(), remoteAddress)
+	good = reserved(k, opConnect.name, flags) && good
+	return o.sub.submit(k, opConnect.call(o, p, good, func(k *irql.K, r *request) {
+		o.connect(k, r, addr)
+	}))
 }
 
 // waitsFor reports whether a request of the function is pending on the socket.
@@ -98,8 +74,7 @@ func wskSocketConnect(k *irql.K, cl *WSK_CLIENT, socketType uint16, protocol uin
 	localAddress, remoteAddress ws2def.SOCKADDR, flags uint32, socketContext any,
 	dispatch *WSK_CLIENT_CONNECTION_DISPATCH, owningProcess *ke.Process, owningThread *irql.KTHREAD,
 	securityDescriptor any, p *irp.IRP) ntstatus.NTSTATUS {
-	const d, name = ddi.PFN_WSK_SOCKET_CONNECT, "WskSocketConnect"
-	c, st := clientCall(k, d, name, cl, p)
+	c, st := opSocketConnect.enterClient(k, cl, p)
 	if c == nil {
 		return st
 	}
@@ -107,21 +82,17 @@ func wskSocketConnect(k *irql.K, cl *WSK_CLIENT, socketType uint16, protocol uin
 	if localAddress != nil {
 		family = localAddress.Family()
 	}
-	remote, good := inputAddress(k, name, family, remoteAddress)
-	good = reserved(k, name, flags) && good
+	remote, good := inputAddress(k, opSocketConnect.name, family, remoteAddress)
+	good = reserved(k, opSocketConnect.name, flags) && good
 	local := ws2def.AddrPort(localAddress)
 	var table any
 	if dispatch != nil {
 		table = dispatch
 	}
 	c.making++
-	r := &request{name: name, fn: d, cl: c, p: p, sites: &siteSocketConnect}
+	r := &request{op: opSocketConnect, name: opSocketConnect.name, cl: c, p: p, bad: !good}
 	r.after = func(k *irql.K) { r.sub.mayLeave(k, c) }
 	r.run = func(k *irql.K, r *request) {
-		if !good {
-			r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
-			return
-		}
 		if !goodSocket(k, r, family, socketType, protocol, WSK_FLAG_CONNECTION_SOCKET, socketContext, table,
 			securityDescriptor) {
 			return
@@ -189,33 +160,19 @@ func (j *joiner) cancel(k *irql.K) bool {
 func wskAccept(k *irql.K, ws *WSK_SOCKET, flags uint32, acceptSocketContext any,
 	acceptSocketDispatch *WSK_CLIENT_CONNECTION_DISPATCH, localAddress, remoteAddress ws2def.SOCKADDR,
 	p *irp.IRP) ntstatus.NTSTATUS {
-	const d, name = ddi.PFN_WSK_ACCEPT, "WskAccept"
-	o, ok := socketCall(k, d, name, ws, p, verify.WSK_060)
+	o, ok := opAccept.enter(k, ws, p, verify.WSK_060)
 	if !ok {
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
-	good := reserved(k, name, flags)
-	r := &request{name: name, fn: d, sock: o, p: p, sites: &siteAccept}
-	r.run = func(k *irql.K, r *request) {
-		st := o.ep.State()
-		switch {
-		case !good:
-			r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
-			return
-		case st >= tcpip.Connecting:
-			r.wrongState(k, verify.WSK_107, "is a connection")
-			return
-		case st != tcpip.Listening:
-			r.wrongState(k, verify.WSK_103, "does not listen")
-			return
-		case !r.outputAddress(k, localAddress, o.ep.Family()) ||
-			!r.outputAddress(k, remoteAddress, o.ep.Family()):
+	good := reserved(k, opAccept.name, flags)
+	return o.sub.submit(k, opAccept.call(o, p, good, func(k *irql.K, r *request) {
+		if !r.outputAddress(k, localAddress, o.ep.Family()) ||
+			!r.outputAddress(k, remoteAddress, o.ep.Family()) {
 			r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
 			return
 		}
 		o.accept(k, r, acceptSocketContext, acceptSocketDispatch, localAddress, remoteAddress)
-	}
-	return o.sub.submit(k, r)
+	}))
 }
 
 func (o *socket) accept(k *irql.K, r *request, context any, dispatch *WSK_CLIENT_CONNECTION_DISPATCH,
@@ -261,13 +218,12 @@ func (o *socket) accept(k *irql.K, r *request, context any, dispatch *WSK_CLIENT
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: the buffer's MDL chain and memory are the subsystem's until the IRP is completed.
-// Rules: WSK-060 to WSK-069, WSK-077, WSK-090, WSK-104, WSK-109, WSK-130 to WSK-134, WSK-143, WSK-241.
+// Rules: WSK-060 to WSK-069, WSK-077, WSK-090, WSK-104, WSK-107, WSK-130 to WSK-134, WSK-143, WSK-241.
 // Not modelled: a peer that never acknowledges (WSK-119).
 // Reference: wsk/nc-wsk-pfn_wsk_disconnect.
 func wskDisconnect(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags DisconnectFlags,
 	p *irp.IRP) ntstatus.NTSTATUS {
-	const d, name = ddi.PFN_WSK_DISCONNECT, "WskDisconnect"
-	o, ok := socketCall(k, d, name, ws, p, verify.WSK_060)
+	o, ok := opDisconnect.enter(k, ws, p, verify.WSK_060)
 	if !ok {
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
@@ -278,17 +234,7 @@ func wskDisconnect(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags DisconnectF
 			Headline: "WskDisconnect: an abortive disconnect sends no last buffer"})
 		good = false
 	}
-	r := &request{name: name, fn: d, sock: o, p: p, sites: &siteDisconnect}
-	r.run = func(k *irql.K, r *request) {
-		st := o.ep.State()
-		switch {
-		case !good:
-			r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
-			return
-		case !st.HasPeer():
-			r.wrongState(k, verify.WSK_104, "is not connected")
-			return
-		}
+	r := opDisconnect.call(o, p, good, func(k *irql.K, r *request) {
 		var last []byte
 		if buffer != nil {
 			if last, good = r.outgoing(k, buffer); !good {
@@ -296,6 +242,9 @@ func wskDisconnect(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags DisconnectF
 			}
 		}
 		o.ep.Disconnect(k, last, abort, func(k *irql.K, s ntstatus.NTSTATUS) { r.finish(k, s, 0, nil) })
+	})
+	if abort {
+		r.row = rowDisconnectAbortive
 	}
 	return o.sub.submit(k, r)
 }

@@ -3,7 +3,6 @@ package wsk
 import (
 	"fmt"
 
-	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
 	"calloutsim/internal/pool"
 	"calloutsim/internal/tcpip"
@@ -20,8 +19,6 @@ const (
 	SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT = tcpip.QueryContext
 	SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS   = tcpip.SetRecords
 )
-
-var siteControl = operation("WskControlSocket")
 
 // control is one WskControlSocket.
 type control struct {
@@ -51,7 +48,6 @@ func wskControlSocket(k *irql.K, ws *WSK_SOCKET, requestType WSK_CONTROL_SOCKET_
 	inputSize uint64, inputBuffer *irp.Buffer, outputSize uint64, outputBuffer *irp.Buffer,
 	outputSizeReturned *uint64,
 	p *irp.IRP) ntstatus.NTSTATUS {
-	const d, name = ddi.PFN_WSK_CONTROL_SOCKET, "WskControlSocket"
 	c := &control{requestType, controlCode, level, inputSize, inputBuffer, outputSize, outputBuffer,
 		outputSizeReturned, p}
 	redirect := requestType == WskIoctl && isRedirect(controlCode)
@@ -59,7 +55,7 @@ func wskControlSocket(k *irql.K, ws *WSK_SOCKET, requestType WSK_CONTROL_SOCKET_
 	if redirect {
 		noIRP = verify.WSK_220
 	}
-	o, ok := socketCall(k, d, name, ws, p, noIRP)
+	o, ok := opControl.enter(k, ws, p, noIRP)
 	if !ok {
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
@@ -67,8 +63,7 @@ func wskControlSocket(k *irql.K, ws *WSK_SOCKET, requestType WSK_CONTROL_SOCKET_
 		redirectLevel(k, controlCode)
 		routineSet(k, p, controlCode)
 	}
-	r := &request{name: name, fn: d, sock: o, p: p, sites: &siteControl}
-	r.run = func(k *irql.K, r *request) {
+	return o.sub.submit(k, opControl.call(o, p, true, func(k *irql.K, r *request) {
 		switch {
 		case redirect:
 			o.redirect(k, r, c)
@@ -78,8 +73,7 @@ func wskControlSocket(k *irql.K, ws *WSK_SOCKET, requestType WSK_CONTROL_SOCKET_
 		default:
 			o.option(k, r, c)
 		}
-	}
-	return o.sub.submit(k, r)
+	}))
 }
 
 // lendControl marks the buffers of a control request as in use.

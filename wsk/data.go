@@ -3,7 +3,6 @@ package wsk
 import (
 	"fmt"
 
-	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
 	"calloutsim/internal/pool"
 	"calloutsim/internal/tcpip"
@@ -11,11 +10,6 @@ import (
 	"calloutsim/irp"
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
-)
-
-var (
-	siteSend    = operation("WskSend")
-	siteReceive = operation("WskReceive")
 )
 
 // extent is one piece of the memory a WSK_BUF describes.
@@ -107,26 +101,17 @@ func (r *request) outgoing(k *irql.K, b *WSK_BUF) ([]byte, bool) {
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: the MDL chain and its memory are the subsystem's until the IRP is completed, and must not
 // change; the WSK_BUF may go when the call returns.
-// Rules: WSK-060 to WSK-069, WSK-075, WSK-077, WSK-090, WSK-104, WSK-109, WSK-110, WSK-130 to WSK-134,
-// WSK-241.
+// Rules: WSK-060 to WSK-069, WSK-075, WSK-077, WSK-090, WSK-104, WSK-107, WSK-109, WSK-110, WSK-130 to
+// WSK-134, WSK-241.
 // Not modelled: WSK_FLAG_OOB (STATUS_NOT_SUPPORTED).
 // Reference: wsk/nc-wsk-pfn_wsk_send.
 func wskSend(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags SendFlags, p *irp.IRP) ntstatus.NTSTATUS {
-	const d, name = ddi.PFN_WSK_SEND, "WskSend"
-	o, ok := socketCall(k, d, name, ws, p, verify.WSK_060)
+	o, ok := opSend.enter(k, ws, p, verify.WSK_060)
 	if !ok {
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
-	r := &request{name: name, fn: d, sock: o, p: p, sites: &siteSend}
-	r.run = func(k *irql.K, r *request) {
-		st := o.ep.State()
-		switch {
-		case st == tcpip.LocalFin || st == tcpip.BothFin:
-			r.wrongState(k, verify.WSK_109, "has sent its end already")
-			return
-		case o.tooEarly(k, r), o.afterAbort(k, r):
-			return
-		case flags&^WSK_FLAG_NODELAY != 0:
+	return o.sub.submit(k, opSend.call(o, p, true, func(k *irql.K, r *request) {
+		if flags&^WSK_FLAG_NODELAY != 0 {
 			r.refuse(k, ntstatus.STATUS_NOT_SUPPORTED)
 			return
 		}
@@ -135,36 +120,18 @@ func wskSend(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags SendFlags, p *irp
 			return
 		}
 		o.ep.Send(k, data, func(k *irql.K, n int, s ntstatus.NTSTATUS) { r.finish(k, s, uint64(n), nil) })
-	}
-	return o.sub.submit(k, r)
-}
-
-// tooEarly answers a data call on a socket that is not connected. Rules: WSK-075, WSK-104.
-func (o *socket) tooEarly(k *irql.K, r *request) bool {
-	switch {
-	case o.ep.State().HasPeer():
-		return false
-	case o.waitsFor("WskConnect"):
-		r.wrongState(k, verify.WSK_075, "is not connected yet: its WskConnect is pending")
-	default:
-		r.wrongState(k, verify.WSK_104, "is not connected")
-	}
-	return true
+	}))
 }
 
 // afterAbort answers a data call after the client's own abort. Rule: WSK-110. That the peer has reset the
 // connection the client may learn from this very call.
-func (o *socket) afterAbort(k *irql.K, r *request) bool {
-	if o.ep.State() != tcpip.Aborted {
-		return false
-	}
+func (o *socket) afterAbort(k *irql.K, r *request) {
 	s := o.ep.Reason()
 	if s == ntstatus.STATUS_CONNECTION_ABORTED {
 		ke.Collect(k, verify.Finding{Rule: verify.WSK_110, Obj: o.id.String(),
 			Headline: fmt.Sprintf("%s on %v after its abortive WskDisconnect", r.name, o.id)})
 	}
 	r.refuse(k, s)
-	return true
 }
 
 // wskReceive is WskReceive. Without flags it completes as soon as there is any data; success with no bytes
@@ -172,20 +139,18 @@ func (o *socket) afterAbort(k *irql.K, r *request) bool {
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: as WskSend; the contents are undefined until the IRP is completed.
-// Rules: WSK-060 to WSK-069, WSK-075, WSK-077, WSK-090, WSK-104, WSK-110, WSK-116, WSK-130 to WSK-135,
-// WSK-140, WSK-141, WSK-241.
+// Rules: WSK-060 to WSK-069, WSK-075, WSK-077, WSK-090, WSK-104, WSK-107, WSK-110, WSK-116, WSK-130 to
+// WSK-135, WSK-140, WSK-141, WSK-241.
 // Not modelled: WskReceiveEvent.
 // Reference: wsk/nc-wsk-pfn_wsk_receive.
 func wskReceive(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags ReceiveFlags,
 	p *irp.IRP) ntstatus.NTSTATUS {
-	const d, name = ddi.PFN_WSK_RECEIVE, "WskReceive"
-	o, ok := socketCall(k, d, name, ws, p, verify.WSK_060)
+	o, ok := opReceive.enter(k, ws, p, verify.WSK_060)
 	if !ok {
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
-	r := &request{name: name, fn: d, sock: o, p: p, sites: &siteReceive}
-	r.run = func(k *irql.K, r *request) {
-		if o.tooEarly(k, r) || o.afterAbort(k, r) || !receiveFlags(k, r, buffer, flags) {
+	return o.sub.submit(k, opReceive.call(o, p, true, func(k *irql.K, r *request) {
+		if !receiveFlags(k, r, buffer, flags) {
 			return
 		}
 		o.endless(k)
@@ -197,8 +162,7 @@ func wskReceive(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags ReceiveFlags,
 			r.lend(k, v, verify.WSK_130, "the buffer", true)
 		}
 		o.receive(k, r, list, int(buffer.Length), flags)
-	}
-	return o.sub.submit(k, r)
+	}))
 }
 
 func (o *socket) receive(k *irql.K, r *request, list []extent, length int, flags ReceiveFlags) {

@@ -176,7 +176,7 @@ func WskCaptureProviderNPI(k *irql.K, wskRegistration *WSK_REGISTRATION, waitTim
 	if st == ntstatus.STATUS_SUCCESS {
 		c.captures++
 		c.released = false
-		*wskProviderNpi = WSK_PROVIDER_NPI{Client: c.public, Dispatch: s.tables.provider}
+		*wskProviderNpi = WSK_PROVIDER_NPI{Client: c.public, Dispatch: &s.tables.provider}
 	}
 	c.captureSeq = ke.CallStatus(k, d, c.id, uint32(st))
 	return st

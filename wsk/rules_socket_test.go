@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"calloutsim/internal/verify"
 	"calloutsim/irp"
@@ -411,4 +412,16 @@ func TestIoCancelIrp_ReceiveAndConnect(t *testing.T) {
 		})
 		r.clean()
 	}
+}
+
+// NULL for the address, which is stored when the request completes, is the driver's where it calls.
+func TestWskGetLocalAddress_NULL(t *testing.T) {
+	r := newRig(t, 1)
+	r.driver(func(k *irql.K) {
+		l := r.listener(k, server)
+		do(k, func(p *irp.IRP) ntstatus.NTSTATUS { return listening(l).WskGetLocalAddress(k, l, nil, p) })
+	})
+	f := r.m.Findings()
+	require.Len(t, f, 1)
+	assert.Equal(t, "PFN_WSK_GET_LOCAL_ADDRESS is given NULL where an address is to be stored", f[0].Headline)
 }

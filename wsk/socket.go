@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"unsafe"
 
-	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
 	"calloutsim/internal/list"
 	"calloutsim/internal/pool"
@@ -21,56 +20,6 @@ import (
 
 // socketBase is where the simulated addresses of sockets begin; Information shows them.
 const socketBase = 0xffff_e000_0000_0000
-
-var (
-	siteSocket = operation("WskSocket")
-	siteClose  = sites{answer: answer("WskCloseSocket")} // a close does not fail
-)
-
-// sites are the questions about one function with an IRP.
-type sites struct {
-	answer ke.Site // may an operation that is over at once be completed before the call returns?
-	fault  ke.Site // does it fail before anything has begun?
-}
-
-// operation makes the sites of one function. Each page lists "other status codes" with which the IRP is
-// completed; that want of memory is one of them, and its code, is INFERRED.
-func operation(fn string) sites {
-	return sites{answer: answer(fn), fault: ke.Site{Name: "fault/" + fn,
-		Alts: []string{"succeeds", "STATUS_INSUFFICIENT_RESOURCES"}, Spec: "wsk.md 3.1"}}
-}
-
-func answer(fn string) ke.Site {
-	return ke.Site{Name: "env/" + fn + "/answer", Alts: []string{"pended", "inline"}, Spec: "wsk.md 26, 3 #7"}
-}
-
-// tables are the provider's function tables of one machine.
-type tables struct {
-	provider   *WSK_PROVIDER_DISPATCH
-	basic      *WSK_PROVIDER_BASIC_DISPATCH
-	listen     *WSK_PROVIDER_LISTEN_DISPATCH
-	connection *WSK_PROVIDER_CONNECTION_DISPATCH
-	stream     *WSK_PROVIDER_STREAM_DISPATCH
-}
-
-func makeTables() tables {
-	basic := WSK_PROVIDER_BASIC_DISPATCH{WskControlSocket: wskControlSocket, WskCloseSocket: wskCloseSocket}
-	return tables{
-		provider: &WSK_PROVIDER_DISPATCH{Version: providerVersion, WskSocket: wskSocket,
-			WskSocketConnect: wskSocketConnect},
-		basic: &basic,
-		listen: &WSK_PROVIDER_LISTEN_DISPATCH{WSK_PROVIDER_BASIC_DISPATCH: basic, WskBind: wskBind,
-			WskAccept: wskAccept, WskGetLocalAddress: wskGetLocalAddress},
-		connection: &WSK_PROVIDER_CONNECTION_DISPATCH{WSK_PROVIDER_BASIC_DISPATCH: basic, WskBind: wskBind,
-			WskConnect: wskConnect, WskGetLocalAddress: wskGetLocalAddress,
-			WskGetRemoteAddress: wskGetRemoteAddress, WskSend: wskSend, WskReceive: wskReceive,
-			WskDisconnect: wskDisconnect},
-		stream: &WSK_PROVIDER_STREAM_DISPATCH{WSK_PROVIDER_BASIC_DISPATCH: basic, WskBind: wskBind,
-			WskAccept: wskAccept, WskConnect: wskConnect, WskListen: wskListen, WskSend: wskSend,
-			WskReceive: wskReceive, WskDisconnect: wskDisconnect, WskGetLocalAddress: wskGetLocalAddress,
-			WskGetRemoteAddress: wskGetRemoteAddress},
-	}
-}
 
 // socket is one socket object.
 type socket struct {
@@ -110,13 +59,13 @@ func (s *subsystem) newSocket(c *client, category SocketFlags) *socket {
 	o.public = &WSK_SOCKET{s: o}
 	switch category {
 	case WSK_FLAG_BASIC_SOCKET:
-		o.public.Dispatch = s.tables.basic
+		o.public.Dispatch = &s.tables.basic
 	case WSK_FLAG_LISTEN_SOCKET:
-		o.public.Dispatch = s.tables.listen
+		o.public.Dispatch = &s.tables.listen
 	case WSK_FLAG_CONNECTION_SOCKET:
-		o.public.Dispatch = s.tables.connection
+		o.public.Dispatch = &s.tables.connection
 	case WSK_FLAG_STREAM_SOCKET:
-		o.public.Dispatch = s.tables.stream
+		o.public.Dispatch = &s.tables.stream
 	}
 	o.ch = s.m.NewChannel(o.id.String())
 	o.madeSeq = s.m.Log().Len()
@@ -215,14 +164,14 @@ func (o *socket) over(r *request) {
 	}
 }
 
-// clientCall is the beginning of the two functions that make sockets. Rules: WSK-015, WSK-030, WSK-060. nil
+// enterClient is the beginning of the two functions that make sockets. Rules: WSK-015, WSK-030, WSK-060. nil
 // means that the call returns status at once, the IRP untouched (wsk.md 25.3).
-func clientCall(k *irql.K, d ddi.ID, name string, cl *WSK_CLIENT, p *irp.IRP) (*client, ntstatus.NTSTATUS) {
-	enter(k, d, name, ke.Dispatch, verify.WSK_090)
+func (op *operation) enterClient(k *irql.K, cl *WSK_CLIENT, p *irp.IRP) (*client, ntstatus.NTSTATUS) {
+	enter(k, op.id, op.name, ke.Dispatch, verify.WSK_090)
 	ke.Point(k, ke.Use{Obj: registrations, How: ke.R})
 	if cl == nil || cl.c == nil {
-		ke.Collect(k, verify.Finding{Rule: verify.WSK_030, Obj: name,
-			Headline: name + ": Client is not what WskCaptureProviderNPI gave",
+		ke.Collect(k, verify.Finding{Rule: verify.WSK_030, Obj: op.name,
+			Headline: op.name + ": Client is not what WskCaptureProviderNPI gave",
 			Fix:      "pass WSK_PROVIDER_NPI.Client."})
 		return nil, ntstatus.STATUS_INVALID_HANDLE
 	}
@@ -230,13 +179,13 @@ func clientCall(k *irql.K, d ddi.ID, name string, cl *WSK_CLIENT, p *irp.IRP) (*
 	ke.Adds(k, ke.Use{Obj: c.id, How: ke.Count}) // looks at captures, which WskReleaseProviderNPI changes
 	if c.captures == 0 || c.gone {
 		ke.Report(k, verify.Finding{Rule: verify.WSK_015, Obj: c.id.String(),
-			Headline: name + " is called after WskReleaseProviderNPI",
+			Headline: op.name + " is called after WskReleaseProviderNPI",
 			Places:   []verify.Place{{Label: "CAPTURED", Seq: c.captureSeq}},
 			Fix:      "capture the NPI again, or release it later."})
 		return nil, ntstatus.STATUS_INVALID_HANDLE
 	}
 	if p == nil {
-		nullIRP(k, name, verify.WSK_060)
+		nullIRP(k, op.name, verify.WSK_060)
 		return nil, ntstatus.STATUS_INVALID_PARAMETER
 	}
 	return c, ntstatus.STATUS_SUCCESS
@@ -255,13 +204,12 @@ func wskSocket(k *irql.K, cl *WSK_CLIENT, addressFamily ws2def.ADDRESS_FAMILY, s
 	protocol uint32,
 	flags SocketFlags, socketContext, dispatch any, owningProcess *ke.Process, owningThread *irql.KTHREAD,
 	securityDescriptor any, p *irp.IRP) ntstatus.NTSTATUS {
-	const d, name = ddi.PFN_WSK_SOCKET, "WskSocket"
-	c, st := clientCall(k, d, name, cl, p)
+	c, st := opSocket.enterClient(k, cl, p)
 	if c == nil {
 		return st
 	}
 	c.making++
-	r := &request{name: name, fn: d, cl: c, p: p, sites: &siteSocket}
+	r := &request{op: opSocket, name: opSocket.name, cl: c, p: p}
 	r.after = func(k *irql.K) { r.sub.mayLeave(k, c) }
 	r.run = func(k *irql.K, r *request) {
 		if !goodSocket(k, r, addressFamily, socketType, protocol, flags, socketContext, dispatch,
@@ -354,8 +302,7 @@ func tableFits(flags SocketFlags, dispatch any) bool {
 // Not modelled: a close that never completes.
 // Reference: wsk/nc-wsk-pfn_wsk_close_socket.
 func wskCloseSocket(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
-	const d, name = ddi.PFN_WSK_CLOSE_SOCKET, "WskCloseSocket"
-	o, ok := socketCall(k, d, name, ws, p, verify.WSK_245)
+	o, ok := opClose.enter(k, ws, p, verify.WSK_245)
 	if !ok {
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
@@ -372,10 +319,10 @@ func wskCloseSocket(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
 			Fix: "call WskDisconnect first and wait for it."})
 	}
 	o.closing = true
-	o.closeSeq = ke.Call(k, d, o.id)
+	o.closeSeq = ke.Call(k, opClose.id, o.id)
 	o.giveBack(k)
 	o.lend(k, verify.WSK_243, verify.WSK_243)
-	r := &request{name: name, fn: d, sock: o, p: p, sites: &siteClose}
+	r := &request{op: opClose, name: opClose.name, row: opClose.row, sock: o, p: p}
 	o.closeReq = r
 	r.run = func(k *irql.K, r *request) {
 		closed := func(k *irql.K) {

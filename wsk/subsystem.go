@@ -47,7 +47,7 @@ func newSubsystem(m *ke.Machine) *subsystem {
 func (s *subsystem) device(k *irql.K) *irp.DEVICE_OBJECT {
 	if s.dev == nil {
 		s.dev = irp.SystemDriver(k, "afd.sys", s.dispatch, &irpRules)
-		s.tables = makeTables()
+		s.tables = filled
 	}
 	return s.dev
 }
@@ -78,14 +78,14 @@ var irpRules = irp.SubsystemRules{
 // request is one call that has an IRP.
 type request struct {
 	sub  *subsystem
-	name string // WskSend
-	fn   ddi.ID
+	op   *operation
+	name string // the operation's, or the control code's
+	row  row
 	sock *socket // nil while a socket is being made
 	cl   *client
 	p    *irp.IRP
+	bad  bool // an argument is wrong
 	run  func(k *irql.K, r *request)
-
-	sites *sites
 
 	cancel func(k *irql.K) bool // of the transport's operation; nil when it cannot be cancelled
 	fill   func(k *irql.K)      // stores results in the client's memory, just before the IRP is completed
@@ -138,16 +138,15 @@ func enter(k *irql.K, d ddi.ID, name string, limit uint8, rule verify.RuleID) {
 	}
 }
 
-// socketCall is enter for functions of a socket. false means that the call returns status at once. Rules:
+// enter is enter for functions of a socket. false means that the call returns status at once. Rules:
 // WSK-060 or the one given for a missing IRP, WSK-241, WSK-242.
-func socketCall(k *irql.K, d ddi.ID, name string, ws *WSK_SOCKET, p *irp.IRP, noIRP verify.RuleID) (*socket,
-	bool) {
-	enter(k, d, name, ke.Dispatch, verify.WSK_090)
+func (op *operation) enter(k *irql.K, ws *WSK_SOCKET, p *irp.IRP, noIRP verify.RuleID) (*socket, bool) {
+	enter(k, op.id, op.name, ke.Dispatch, verify.WSK_090)
 	s := ws.s
 	ke.Point(k, ke.Use{Obj: s.id, How: ke.W})
 	if s.closing {
-		rule, what := verify.WSK_241, name+" is called on "+s.id.String()+" after WskCloseSocket"
-		if d == ddi.PFN_WSK_CLOSE_SOCKET {
+		rule, what := verify.WSK_241, op.name+" is called on "+s.id.String()+" after WskCloseSocket"
+		if op == opClose {
 			rule, what = verify.WSK_242, s.id.String()+" is closed a second time"
 		}
 		ke.Report(k, verify.Finding{Rule: rule, Obj: s.id.String(), Headline: what,
@@ -157,7 +156,7 @@ func socketCall(k *irql.K, d ddi.ID, name string, ws *WSK_SOCKET, p *irp.IRP, no
 	ke.Adds(k, ke.Use{Obj: s.id, How: ke.W})
 	s.touched = true
 	if p == nil && noIRP != verify.NoRule {
-		nullIRP(k, name, noIRP)
+		nullIRP(k, op.name, noIRP)
 		return s, false
 	}
 	return s, true
@@ -207,7 +206,7 @@ func (s *subsystem) submit(k *irql.K, r *request) ntstatus.NTSTATUS {
 			r.sock.over(r) // the IRP was not the client's to send (reported)
 		}
 	}
-	ke.CallStatus(k, r.fn, r.obj(), uint32(st))
+	ke.CallStatus(k, r.op.id, r.obj(), uint32(st))
 	return st
 }
 
@@ -281,12 +280,12 @@ func (s *subsystem) dispatch(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP) ntst
 	}
 	r.arrived = true
 	defer ke.Leave(k, r.enters(k))
-	if r.sites.fault.Name != "" && ke.Fails(k, &r.sites.fault) {
+	if r.op.fault.Name != "" && ke.Fails(k, &r.op.fault) {
 		r.refuse(k, ntstatus.STATUS_INSUFFICIENT_RESOURCES)
 	} else {
-		r.run(k, r)
+		r.begin(k)
 	}
-	if r.done && (r.refused || ke.Choose(k, &r.sites.answer, len(r.sites.answer.Alts)) == 1) {
+	if r.done && (r.refused || ke.Choose(k, &r.op.answer, len(r.op.answer.Alts)) == 1) {
 		st := r.status
 		r.complete(k)
 		return st

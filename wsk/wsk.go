@@ -9,8 +9,10 @@
 // callbacks with their indications, conditional accept, extension interfaces, attachment through the NMR.
 // Asking for one of them at run time is refused with STATUS_NOT_SUPPORTED.
 //
-// Order of things inside: a call makes a request, submit sends its IRP to the subsystem's device, dispatch
-// starts the transport's operation, finish keeps its result, complete gives it to the IRP from a delivery.
+// Order of things inside: the functions are operations (operation.go), of which tables, choice sites and the
+// answers by state are made. A call makes a request, submit sends its IRP to the subsystem's device, dispatch
+// asks stateCalls and starts the transport's work, finish keeps its result, complete gives it to the IRP from
+// a delivery.
 package wsk
 
 import (

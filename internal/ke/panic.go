@@ -131,7 +131,8 @@ func panicFrames(pcs []uintptr) (out []verify.Frame, ours int) {
 		}
 	}
 	if !driver {
-		return out[:min(len(out), 8)], ours // the rest is how simulated code is started
+		ours = min(ours, 8) // the rest is how simulated code is started
+		return out[:ours], ours
 	}
 	return out, ours
 }

@@ -31,7 +31,7 @@ func nullDereferenced(k *K, value any) (verify.Finding, bool) {
 	var pcs [64]uintptr
 	st, ours := panicFrames(pcs[:runtime.Callers(3, pcs[:])])
 	missing := ours == len(st) // nobody of a driver is on the stack
-	if missing && (top.Fn != 0 || top.Image == nil) {
+	if missing && (top.Fn != 0 || top.Image == nil || top.Kind == FrameSystem) {
 		return verify.Finding{}, false
 	}
 	// The routines of ws2def have no K to report with; all they index is what the driver gave them.

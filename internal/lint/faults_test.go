@@ -97,9 +97,9 @@ func faultSites(tr *tree) map[string]bool {
 					sites[name] = true
 				}
 			case *ast.CallExpr:
-				// operation("WskSend") and fails("FwpmFilterAdd0") make the site of that name
+				// newOperation("WskSend", ...) and fails("FwpmFilterAdd0") make the site of that name
 				f, ok := n.Fun.(*ast.Ident)
-				if ok && (f.Name == "operation" || f.Name == "fails") && len(n.Args) == 1 {
+				if ok && (f.Name == "newOperation" || f.Name == "fails") && len(n.Args) > 0 {
 					if lit, ok := n.Args[0].(*ast.BasicLit); ok {
 						sites[strings.Trim(lit.Value, `"`)] = true
 					}
@@ -173,8 +173,20 @@ func TestWhatCanFailHasAFaultSite(t *testing.T) {
 		checkFaults(thisModule(t)))
 }
 
-// siteTypes are the types of package variables that are choice sites.
-var siteTypes = []string{module + "/internal/ke.Site", module + "/wsk.sites"}
+// siteTypes are the types of package variables that are choice sites, or hold some.
+var siteTypes = []string{module + "/internal/ke.Site", "*" + module + "/wsk.operation"}
+
+// listsSites reports whether a declaration is a list of sites: a Subsystem, or what wsk makes the list of its
+// Subsystem from.
+func listsSites(decl ast.Decl) bool {
+	switch d := decl.(type) {
+	case *ast.GenDecl:
+		return declaresVar(d, "Subsystem")
+	case *ast.FuncDecl:
+		return d.Recv == nil && slices.Contains([]string{"allSites", "functions"}, d.Name.Name)
+	}
+	return false
+}
 
 // checkSites finds sites that their package does not list in its Subsystem.
 func checkSites(tr *tree) []problem {
@@ -186,8 +198,8 @@ func checkSites(tr *tree) []problem {
 		listed := map[types.Object]bool{}
 		for _, s := range p.files {
 			for _, decl := range s.AST.Decls {
-				if f, ok := decl.(*ast.GenDecl); ok && declaresVar(f, "Subsystem") {
-					ast.Inspect(f, func(n ast.Node) bool {
+				if listsSites(decl) {
+					ast.Inspect(decl, func(n ast.Node) bool {
 						if id, ok := n.(*ast.Ident); ok {
 							listed[p.info.Uses[id]] = true
 						}
