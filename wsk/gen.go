@@ -20,8 +20,8 @@ const (
 
 var categories = []string{"basic", "listen", "datagram", "connection", "stream"}
 
-// states are those an endpoint can be in. The others are answered before a table is asked (closing, closed) or
-// are not modelled (silent, dead).
+// states are those an endpoint can be in. The others are answered before a table is asked (closing, closed)
+// or are not modelled (silent, dead).
 var states = []string{"created", "bound", "listening", "connecting", "connected", "localfin", "remotefin",
 	"bothfin", "aborted"}
 
@@ -41,7 +41,7 @@ func verdictOf(result string) string {
 		{"STATUS_INVALID_DEVICE_STATE (role is connection)", "isConnection"},
 		{"STATUS_INVALID_DEVICE_STATE", "badState"},
 		{"failure, status unspecified; suggest STATUS_INVALID_DEVICE_STATE", "badState"},
-		{"failure; suggest STATUS_CONNECTION_RESET (remote) or STATUS_CONNECTION_ABORTED (local)", "isBroken"},
+		{"failure; suggest STATUS_CONNECTION_RESET (remote) or STATUS_CONNECTION_ABORTED", "isBroken"},
 	} {
 		if strings.HasPrefix(result, v.prefix) {
 			return v.verdict
@@ -53,7 +53,8 @@ func verdictOf(result string) string {
 
 // rowOf gives the constant for a call.
 func rowOf(call string) string {
-	return "row" + strings.TrimPrefix(strings.NewReplacer("(graceful)", "", "(abortive)", "Abortive").Replace(call), "Wsk")
+	call = strings.TrimSuffix(call, "(graceful)")
+	return "row" + strings.TrimPrefix(strings.Replace(call, "(abortive)", "Abortive", 1), "Wsk")
 }
 
 func main() {
@@ -86,7 +87,8 @@ func main() {
 		}
 		b.WriteByte('\n')
 	}
-	b.WriteString("numRows\n)\n\n// stateCalls says what a function answers on a socket of a category in a state.\n")
+	b.WriteString("numRows\n)\n\n")
+	b.WriteString("// stateCalls says what a function answers on a socket of a category in a state.\n")
 	b.WriteString("var stateCalls = [numRows][numCategories][numStates]verdict{\n")
 	for _, call := range calls {
 		fmt.Fprintf(&b, "%s: {\n", rowOf(call))
