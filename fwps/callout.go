@@ -75,6 +75,8 @@ func FwpsCalloutRegister1(k *irql.K, deviceObject *irp.DEVICE_OBJECT, callout *F
 		flags: callout.Flags, fn: *callout, device: deviceObject, owner: ownerOf(k, deviceObject)}
 	r.idle = ke.Object{Kind: ke.NotificationEvent, ID: r.tid, Signal: 1}
 	e.regs = append(e.regs, r)
+	ke.GivesFor(k, r.owner, "FWPS_CALLOUT_CLASSIFY_FN", codeOf(r.fn.ClassifyFn), 0, "")
+	ke.GivesFor(k, r.owner, "FWPS_CALLOUT_NOTIFY_FN", codeOf(r.fn.NotifyFn), 0, "")
 	e.noteWatcher(r)
 	if calloutId != nil {
 		*calloutId = r.id

@@ -38,9 +38,13 @@ func loadDriver(m *ke.Machine, name string, entry DRIVER_INITIALIZE) *DRIVER_OBJ
 		for i, fn := range drv.MajorFunction {
 			if fn == nil {
 				drv.MajorFunction[i] = invalidDeviceRequest
+			} else if ke.CodeOf(fn) != ke.CodeOf(DRIVER_DISPATCH(invalidDeviceRequest)) {
+				ke.GivesFor(k, drv.image, "DRIVER_DISPATCH", ke.CodeOf(fn), uint8(i), MajorName(uint8(i)))
 			}
 			drv.table[i] = ke.CodeOf(drv.MajorFunction[i])
 		}
+		ke.GivesFor(k, drv.image, "DRIVER_UNLOAD", ke.CodeOf(drv.DriverUnload), 0, "")
+		ke.GivesFor(k, drv.image, "DRIVER_STARTIO", ke.CodeOf(drv.DriverStartIo), 0, "")
 		if ntstatus.NT_SUCCESS(s) {
 			drv.Flags |= DRVO_INITIALIZED
 		}

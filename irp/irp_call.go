@@ -101,7 +101,7 @@ func dispatch(k *irql.K, dev *DEVICE_OBJECT, p *IRP, v *visit, major uint8) ntst
 	id, level := p.id, p.level
 	f := ke.NewFrame(k)
 	f.Kind, f.Image, f.Obj, f.Fn, f.Level = ke.FrameDispatch, drv.image, id, ke.CodeOf(fn), int(level)
-	f.Device, f.Object, f.Data = dev, p, v
+	f.Device, f.Object, f.Data, f.Entry = dev, p, v, major
 	ke.Begin(k, f)
 	ke.PointHere(k, id)
 	s := fn(k, dev, p)

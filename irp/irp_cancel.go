@@ -116,6 +116,7 @@ func IoSetCancelRoutine(k *irql.K, p *IRP, routine DRIVER_CANCEL) DRIVER_CANCEL 
 	e := trace.Event{What: trace.Call, Code: ddi.IoSetCancelRoutine, Obj: p.id}
 	if routine != nil {
 		e.Fn = ke.CodeOf(routine)
+		ke.Gives(k, "DRIVER_CANCEL", e.Fn)
 	}
 	ke.Log(k, e)
 	return old

@@ -226,7 +226,7 @@ func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *k
 	p.looked = false
 	f := ke.NewFrame(k)
 	f.Kind, f.Image, f.Obj, f.Fn, f.Level = ke.FrameCompletion, setBy, id, ke.CodeOf(routine), int(level)
-	f.Device, f.Object, f.Data = dev, p, nil
+	f.Device, f.Object, f.Data, f.Entry = dev, p, nil, 0
 	ke.Begin(k, f)
 	*p.record() = routineRun{context: ctx, fn: f.Fn, frame: f.Serial, pended: pended, time: ke.Of(k).Now(),
 		by: setBy}

@@ -94,6 +94,7 @@ func (p *IRP) setRoutine(k *irql.K, d ddi.ID, routine IO_COMPLETION_ROUTINE, con
 	l.routine, l.context, l.setBy, l.control = routine, context, ke.Acting(k), control
 	l.self = l // what was copied by hand is made good by setting these members anew
 	p.exFailed = 0
+	ke.Gives(k, "IO_COMPLETION_ROUTINE", ke.CodeOf(routine))
 	return l
 }
 

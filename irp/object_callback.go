@@ -173,6 +173,7 @@ func ExRegisterCallback(k *irql.K, callbackObject *CALLBACK_OBJECT, callbackFunc
 	c.refs++
 	s := callbackState.Of(k)
 	s.regs = append(s.regs, r)
+	ke.Gives(k, "CALLBACK_FUNCTION", ke.CodeOf(callbackFunction))
 	r.seq = ke.CallOn(k, d, r.id, c.id)
 	return r
 }

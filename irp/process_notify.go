@@ -266,6 +266,11 @@ func setNotify(k *irql.K, d ddi.ID, site *ke.Site, kind notifyKind, n *notifier,
 		n.id = ke.Of(k).NewID(trace.Registration)
 		n.idle = ke.Object{Kind: ke.NotificationEvent, ID: n.id}
 		s.put(kind, n)
+		role := "PCREATE_PROCESS_NOTIFY_ROUTINE"
+		if kind == imageNotify {
+			role = "PLOAD_IMAGE_NOTIFY_ROUTINE"
+		}
+		ke.Gives(k, role, n.fn)
 	}
 	n.seq = ke.CallStatus(k, d, n.id, uint32(status))
 	return status

@@ -97,6 +97,7 @@ func queueItem(k *irql.K, d ddi.ID, w *IO_WORKITEM, context any, code uintptr, f
 		return
 	}
 	w.queued = true
+	ke.Gives(k, "IO_WORKITEM_ROUTINE", code)
 	if p, ok := context.(*IRP); ok && isIRP(p) {
 		p.uses(ke.W)
 		p.inWork = p.serial

@@ -78,6 +78,7 @@ func ExInitializeWorkItem(k *irql.K, item *WORK_QUEUE_ITEM, routine WORKER_THREA
 	*item = WORK_QUEUE_ITEM{WorkerRoutine: routine, Parameter: context, id: ke.Of(k).NewID(trace.WorkItem),
 		run: ke.StampOf(k), image: ke.Acting(k)}
 	itemPageable(k, d, unsafe.Pointer(item), item.id)
+	ke.Gives(k, "WORKER_THREAD_ROUTINE", ke.CodeOf(routine))
 	ke.Call(k, d, item.id)
 }
 

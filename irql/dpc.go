@@ -105,6 +105,7 @@ func (p *KDPC) initialise(k *K, d ddi.ID, deferredRoutine KDEFERRED_ROUTINE, def
 	dpc.born(k, d, trace.DPC)
 	if deferredRoutine != nil {
 		dpc.fn = codeOf(deferredRoutine)
+		ke.Gives(k, "KDEFERRED_ROUTINE", dpc.fn)
 	}
 	dpc.d = ke.DPC{ID: dpc.id, Run: dpc.start, Importance: ke.MediumImportance, Target: -1}
 	if first {

@@ -113,6 +113,7 @@ func ExAllocateTimer(k *K, callback EXT_CALLBACK, callbackContext any, attribute
 	t.d = ke.DPC{ID: t.id, Run: t.expire, Importance: ke.MediumImportance, Target: -1}
 	if callback != nil {
 		t.fn = codeOf(callback)
+		ke.Gives(k, "EXT_CALLBACK", t.fn)
 	}
 	s := state.Of(k)
 	s.exTimers = append(s.exTimers, t)

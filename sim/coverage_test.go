@@ -179,3 +179,56 @@ Make more runs, let the scenario do more, or name in CoverageLevel.Except what c
 	require.Len(t, got, 1)
 	assert.Contains(t, got[0], "set ExploreOptions.Coverage")
 }
+
+// idle registers what it can and does nothing: its routines are never called.
+type idle struct{ device *irp.DEVICE_OBJECT }
+
+func (d *idle) entry(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
+	drv.MajorFunction[irp.IRP_MJ_CREATE], drv.MajorFunction[irp.IRP_MJ_READ] = d.read, d.read
+	drv.DriverUnload = func(*irql.K, *irp.DRIVER_OBJECT) {}
+	var dpc irql.KDPC
+	irql.KeInitializeDpc(k, &dpc, d.dpc, nil)
+	return irp.IoCreateDevice(k, drv, 0, `\Device\Idle`, irp.FILE_DEVICE_UNKNOWN, 0, false, &d.device)
+}
+
+func (d *idle) read(k *irql.K, _ *irp.DEVICE_OBJECT, p *irp.IRP) ntstatus.NTSTATUS {
+	*p.IoStatus() = irp.IO_STATUS_BLOCK{}
+	irp.IoCompleteRequest(k, p, irp.IO_NO_INCREMENT)
+	return ntstatus.STATUS_SUCCESS
+}
+
+func (*idle) dpc(*irql.K, *irql.KDPC, any, any, any) {}
+
+// A driver that does nothing has not covered everything it knows.
+func TestCoverage_ListsRoutinesThatWereNeverCalled(t *testing.T) {
+	r := Explore(t, ExploreOptions{Options: Options{Collect: true}, Runs: 1, Coverage: true}, func(m *Machine) {
+		m.Load("idle.sys", new(idle).entry)
+	})
+	got := judged(func(t testing.TB) { r.RequireCoverage(t, CoverageLevel{}) })
+	require.Len(t, got, 1)
+	for _, never := range []string{"DRIVER_DISPATCH (*idle).read called=IRP_MJ_CREATE",
+		"DRIVER_DISPATCH (*idle).read called=IRP_MJ_READ", "KDEFERRED_ROUTINE (*idle).dpc called=yes",
+		"DRIVER_UNLOAD (*idle).entry.func1 called=yes"} {
+		assert.Contains(t, got[0], "\n  idle.sys: "+never+"\n")
+	}
+	assert.Contains(t, got[0], "4 outcomes never came up in 1 runs")
+	assert.Contains(t, r.Coverage.String(), "KDEFERRED_ROUTINE (*idle).dpc\n      never: called=yes\n")
+
+	r = Explore(t, ExploreOptions{Options: Options{Collect: true}, Runs: 1, Coverage: true}, holds)
+	got = judged(func(t testing.TB) { r.RequireCoverage(t, CoverageLevel{}) })
+	assert.Empty(t, got, "one that was used has")
+	n, known := r.Coverage.Count(coverage.Key{Image: "holder.sys", DDI: "DRIVER_CANCEL (*holder).cancel",
+		Kind: "callback", Aspect: "called", Name: "yes"})
+	assert.True(t, known)
+	assert.Equal(t, uint64(1), n)
+}
+
+// Nor has one whose calls all failed.
+func TestCoverage_ListsRoutinesThatNeverSucceeded(t *testing.T) {
+	o := ExploreOptions{Options: Options{Collect: true, Pins: []Pin{{"fault/IoCreateDevice", "1"}}}, Runs: 1,
+		Coverage: true}
+	r := Explore(t, o, func(m *Machine) { m.LoadStatus("idle.sys", new(idle).entry) })
+	got := judged(func(t testing.TB) { r.RequireCoverage(t, CoverageLevel{}) })
+	require.Len(t, got, 1)
+	assert.Contains(t, got[0], "\n  idle.sys: IoCreateDevice success=yes\n")
+}

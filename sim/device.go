@@ -55,7 +55,7 @@ func win32(call string, s ntstatus.NTSTATUS) error {
 // Open is CreateFile: path is `\\.\NAME`, which a driver made with IoCreateSymbolicLink. IRP_MJ_CREATE is
 // sent in the calling thread.
 func (u *User) Open(path string, opts ...OpenOptions) (*Device, error) {
-	u.here("CreateFile")
+	u.here(createFile)
 	var o OpenOptions
 	switch len(opts) {
 	case 0:
@@ -70,7 +70,8 @@ func (u *User) Open(path string, opts ...OpenOptions) (*Device, error) {
 	h, s := irp.OpenUser(u.k, u.p.p, ntName(path), o.Access, o.Synchronous)
 	u.leave()
 	if h == nil {
-		return nil, win32("CreateFile", s)
+		u.openRefused(path, s)
+		return nil, win32(createFile, s)
 	}
 	return &Device{u, h, path}, nil
 }

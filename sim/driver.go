@@ -9,27 +9,38 @@ import (
 type drivers []*irp.DRIVER_OBJECT
 
 // Load loads a driver: its DriverEntry runs in a system thread, and the machine until it has returned. A
-// DriverEntry that fails fails the test.
+// DriverEntry that fails ends the run: where something was made to fail in it, or Windows gave an answer that
+// is not the boring one, without a word; else the test fails, with the status and where it comes from.
 func (m *Machine) Load(name string, entry irp.DRIVER_INITIALIZE) *irp.DRIVER_OBJECT {
 	m.tb.Helper()
-	drv, s := m.LoadStatus(name, entry)
+	drv, s := m.load(name, entry)
 	if !ntstatus.NT_SUCCESS(s) && !m.ke.Dead() {
-		fatalf(m.tb, "sim: DriverEntry of %s returned %v", name, s)
+		m.refusedLoad(m.entryRefused(drv, entry, s))
 	}
 	return drv
 }
 
-// LoadStatus is Load for a DriverEntry that may fail: it gives what DriverEntry returned, STATUS_PENDING
-// where a violation ended the run before it did.
+// LoadStatus is Load for a test that looks at what DriverEntry returned, STATUS_PENDING where a violation
+// ended the run before it did. A failure that nothing in the run accounts for fails the test, unless MayFail
+// was told of DriverEntry.
 func (m *Machine) LoadStatus(name string, entry irp.DRIVER_INITIALIZE) (drv *irp.DRIVER_OBJECT,
 	status ntstatus.NTSTATUS) {
 	m.tb.Helper()
-	drv = irp.LoadDriver(m.ke, name, entry)
+	drv, status = m.load(name, entry)
+	if !ntstatus.NT_SUCCESS(status) && !m.ke.Dead() {
+		m.refuse(m.entryRefused(drv, entry, status))
+	}
+	return drv, status
+}
+
+func (m *Machine) load(name string, entry irp.DRIVER_INITIALIZE) (*irp.DRIVER_OBJECT, ntstatus.NTSTATUS) {
+	m.tb.Helper()
+	drv := irp.LoadDriver(m.ke, name, entry)
 	m.Service(name, entry)
 	m.loaded(drv)
 	done := func() bool { _, done := drv.EntryStatus(); return done }
 	if !m.runUntil(done) && !done() {
-		m.stuck("DriverEntry of " + name)
+		m.stuck(driverEntry + " of " + name)
 		return drv, ntstatus.STATUS_PENDING
 	}
 	s, _ := drv.EntryStatus()
@@ -50,6 +61,9 @@ func (m *Machine) loaded(drv *irp.DRIVER_OBJECT) { m.drivers = append(m.drivers,
 func (m *Machine) Unload(name string) {
 	m.tb.Helper()
 	drv := m.Driver(name)
+	if m.ke.Dead() {
+		return // with Collect, or in a deferred call: a violation ended the run
+	}
 	if drv == nil || drv.Unloaded() {
 		fatalf(m.tb, "sim: there is no driver %s to unload", name)
 	}

@@ -121,7 +121,7 @@ func Explore(t testing.TB, o ExploreOptions, scenario func(m *Machine)) Result {
 	if sig, last := interrupts.leave(); sig != nil {
 		e.interrupted(&r, sig, last)
 	}
-	if t.Failed() && !before && len(r.Failures) == 0 {
+	if t.Failed() && !before && len(r.Failures) == 0 && !e.idle {
 		t.Log("sim: some run failed the test. To know which, let the scenario check through its machine, " +
 			"as in require.Equal(m, …), or use one worker")
 	}
@@ -216,6 +216,8 @@ type explorer struct {
 	failures map[string]Failure // by signature
 	hazards  map[string]hazard
 	loads    attempts // of drivers, by all runs
+	busy     bool     // something happened in some run
+	idle     bool     // the test failed because nothing was tried
 	hashes   hashSet
 	result   Result
 	broken   any // panic of a worker
@@ -254,6 +256,7 @@ func (e *explorer) explore() Result {
 	}
 	e.tellFaults(&r)
 	e.covered(&r)
+	e.emptyRuns(&r)
 	e.tellRepeats(&r)
 	e.tellCoverage(&r)
 	if err := e.book.finish(e, &r); err != nil {

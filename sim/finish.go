@@ -26,6 +26,9 @@ func (m *Machine) Finish() {
 	if m.violated() && !m.opt.Collect {
 		m.fail()
 	}
+	if m.tellRefused(); m.toldRefused {
+		m.tb.FailNow()
+	}
 }
 
 // end is Finish for the end of a test, where nothing can be stopped any more.
@@ -39,6 +42,7 @@ func (m *Machine) end() {
 	if m.violated() && !m.reported && !m.opt.Collect {
 		m.tell()
 	}
+	m.tellRefused()
 	m.afterword()
 }
 

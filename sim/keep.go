@@ -124,8 +124,15 @@ func (e *explorer) runMinimal(f *Failure) (*Machine, *runTB) {
 	return e.runToken(&f.Minimal, false)
 }
 
+// stale words that a kept run goes another way by now. It is said by failing the test, since go test shows
+// nothing else of a package that passes: a run that repeats nothing would be green for nothing.
+func stale(difference string) string {
+	return "sim: the kept run is stale: " + strings.TrimRight(difference, "\n") +
+		"\nIt tests nothing any more: delete the file"
+}
+
 // repeatKept repeats the runs that are kept for the test. The first that still fails fails the test with its
-// report; one that goes another way by now is named.
+// report; one that cannot be read or goes another way by now fails it as well.
 func (e *explorer) repeatKept() {
 	e.tb.Helper()
 	if _, ok := setting("replay"); ok || e.o.Collect {
@@ -133,7 +140,7 @@ func (e *explorer) repeatKept() {
 	}
 	runs, problems := keptRuns(e.name, e.scenario)
 	for _, p := range problems {
-		e.tb.Logf("sim: kept run left out: %s", p)
+		e.tb.Errorf("sim: kept run left out: %s", p)
 	}
 	for i := range runs {
 		t := &runs[i]
@@ -141,7 +148,7 @@ func (e *explorer) repeatKept() {
 		m.ke.Close()
 		switch {
 		case m.checked.first != "":
-			e.tb.Logf("sim: the kept run is stale: %s", m.checked.first)
+			e.tb.Errorf("%s", stale(m.checked.first))
 		case tb.failed:
 			for _, r := range numbers(m.failures()) {
 				attr(e.tb, "sim.rule", r)
@@ -182,7 +189,7 @@ func repeatKeptOf(t testing.TB, scenario uint32) {
 	}
 	runs, problems := keptRuns(t.Name(), scenario)
 	for _, p := range problems {
-		t.Logf("sim: kept run left out: %s", p)
+		t.Errorf("sim: kept run left out: %s", p)
 	}
 	for i := range runs {
 		name := runs[i].story.name
@@ -195,7 +202,7 @@ func repeatKeptOf(t testing.TB, scenario uint32) {
 		case err == nil:
 		case at >= 0:
 			text, _, _ = strings.Cut(text[at:], "--- FAIL")
-			t.Logf("sim: the kept run is stale: %s", strings.ReplaceAll(text, inTestFolder(name), name))
+			t.Errorf("%s", stale(strings.ReplaceAll(text, inTestFolder(name), name)))
 		default:
 			t.Errorf("the run kept in %s still fails:\n%s", name, text)
 			t.FailNow()

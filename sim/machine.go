@@ -21,6 +21,7 @@ import (
 	"calloutsim/internal/ke"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
+	"calloutsim/ntstatus"
 	"calloutsim/sim/results"
 )
 
@@ -30,32 +31,38 @@ type Finding = verify.Finding
 // Machine is one simulated computer and what the test knows about it. It has the methods Errorf and
 // FailNow, so that require and assert of testify take it for a test.
 type Machine struct {
-	ke       *ke.Machine
-	tb       TB
-	opt      Options
-	name     string // full name of the test or scenario
-	scenario uint32 // its hash, with the number of the machine
-	replay   *Token
-	repeat   func(token string) []string // how to run a token again
-	kept     string                      // file the run was written to, or a simpler one that fails alike
-	simpler  string                      // what the run in the file is, if it is another
-	teller   *teller                     // has the choices in words, where somebody wants them
-	keeps    bool                        // the run is written if it fails
-	checked  *checked                    // the source, where it compares the run with a file
-	steps    *steps                      // what happened between decisions; only of runs that are printed
-	quick    bool                        // a run of Explore that is only judged, not printed
-	pooled   bool                        // the mechanism goes on to live after this run
-	stopped  bool                        // the last Run was stopped before nothing could run any more
-	over     bool
-	reported bool // the verdict has been printed
-	toldLeft bool // what is left at rest has been printed
-	atEnd    func()
-	panicked *ke.DriverPanic
-	drivers  drivers
-	tester   *ke.Image // acts for threads of the test
-	hosts    []netip.Addr
-	local    []netip.Addr
-	entered  map[string]*trace.Event // by routine: a callback that was entered; filled by names
+	ke          *ke.Machine
+	tb          TB
+	opt         Options
+	name        string // full name of the test or scenario
+	scenario    uint32 // its hash, with the number of the machine
+	replay      *Token
+	repeat      func(token string) []string // how to run a token again
+	kept        string                      // file the run was written to, or a simpler one that fails alike
+	simpler     string                      // what the run in the file is, if it is another
+	teller      *teller                     // has the choices in words, where somebody wants them
+	keeps       bool                        // the run is written if it fails
+	checked     *checked                    // the source, where it compares the run with a file
+	steps       *steps                      // what happened between decisions; only of runs that are printed
+	quick       bool                        // a run of Explore that is only judged, not printed
+	pooled      bool                        // the mechanism goes on to live after this run
+	stopped     bool                        // the last Run was stopped before nothing could run any more
+	over        bool
+	reported    bool // the verdict has been printed
+	toldLeft    bool // what is left at rest has been printed
+	toldRefused bool // what was refused has been told
+	atEnd       func()
+	onRefusal   func(*ke.K, string, ntstatus.NTSTATUS)
+	panicked    *ke.DriverPanic
+	drivers     drivers
+	tester      *ke.Image // acts for threads of the test
+	hosts       []netip.Addr
+	local       []netip.Addr
+	mayFail     []string
+	refusals    []refusal               // what failed although nothing was made to fail
+	saidAt      verify.Frame            // where the scenario failed the test itself
+	inEntry     refusal                 // the last DDI that failed in a DriverEntry
+	entered     map[string]*trace.Event // by routine: a callback that was entered; filled by names
 }
 
 // New makes a machine for a test; it is closed when the test ends. At most one Options may be given.
@@ -168,11 +175,11 @@ func startIn(m *Machine, k *ke.Machine, tb TB, o Options, name string, scenario 
 		o.setBits(replay.Options)
 		src = replay.replay()
 	}
-	atEnd := m.atEnd
+	atEnd, onRefusal := m.atEnd, m.onRefusal
 	*m = Machine{ke: k, tb: tb, opt: o, name: name, scenario: scenario, replay: replay, quick: quick,
-		atEnd: atEnd}
+		atEnd: atEnd, onRefusal: onRefusal}
 	if atEnd == nil {
-		m.atEnd = m.end
+		m.atEnd, m.onRefusal = m.end, m.refusedCall
 	}
 	m.checked, _ = src.(*checked)
 	if !quick && !o.NoStacks && !ke.GoRaces { // which would report the trail's own data
@@ -181,6 +188,7 @@ func startIn(m *Machine, k *ke.Machine, tb TB, o Options, name string, scenario 
 	}
 	k.Reset(o.config(src, quick))
 	k.CouldAct(noDriver)
+	k.Refused = m.onRefusal
 	if !quick {
 		k.Describe, k.Print = m.illustrate, m.prints
 	}
@@ -350,6 +358,9 @@ func (m *Machine) Kernel() *ke.Machine { return m.ke }
 // says which requests, threads and classifications are left, and who holds them since when.
 func (m *Machine) Errorf(format string, args ...any) {
 	m.tb.Helper()
+	if m.saidAt.File == "" {
+		m.saidAt = here()
+	}
 	m.tb.Errorf(format, args...)
 	m.tellLeft()
 }

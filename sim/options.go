@@ -117,10 +117,11 @@ func (o *Options) config(src ke.Source, quick bool) ke.Config {
 		Continue: o.Continue, Subsystems: subsystems.All(),
 		MaxSteps: cmp.Or(o.MaxSteps, defaultSteps), MaxTime: int64(o.MaxTime / 100), Events: ke.Off}
 	if quick && o.keep {
-		c.Events = -1
+		c.Events, c.Callbacks = -1, true
 	}
 	if !quick {
 		c.Events, c.Stacks = o.Events, !o.NoStacks
+		c.Callbacks = true
 		if c.Events == 0 {
 			c.Events = -1
 		}

@@ -348,5 +348,15 @@ func (m *Machine) place() verify.Frame {
 			return s
 		}
 	}
-	return verify.Frame{}
+	if m.panicked != nil {
+		for _, s := range m.panicked.Stack {
+			if s.Driver != "" && s.File != "" {
+				return s
+			}
+		}
+	}
+	if len(m.refusals) > 0 && m.toldRefused {
+		return m.refusals[0].at
+	}
+	return m.saidAt
 }

@@ -36,6 +36,7 @@ func attr(tb TB, key, value string) {
 type runTB struct {
 	name     string
 	failed   bool
+	skipped  bool     // the run ended itself without a word
 	messages []string // of Errorf
 	logs     []string
 	cleanups []func()
@@ -54,6 +55,7 @@ func (r *runTB) Logf(format string, args ...any) {
 	r.logs = append(r.logs, fmt.Sprintf(format, args...))
 }
 func (r *runTB) FailNow() { r.failed = true; runtime.Goexit() }
+func (r *runTB) SkipNow() { r.skipped = true; runtime.Goexit() }
 func (r *runTB) Errorf(format string, args ...any) {
 	r.failed = true
 	r.messages = append(r.messages, fmt.Sprintf(format, args...))

@@ -118,7 +118,7 @@ func (w *worker) judge() {
 	w.count()
 	// What a run says through the test itself and not through its machine can be told from what others say
 	// at the same time only if it ends the run.
-	failed := w.tb.failed || e.tb.Failed() && (w.exits || !w.before && e.o.Workers == 1)
+	failed := w.tb.failed || e.tb.Failed() && (w.exits && !w.tb.skipped || !w.before && e.o.Workers == 1)
 	var failure *Failure
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -129,6 +129,7 @@ func (w *worker) judge() {
 		e.note(m, failed)
 	}
 	e.loads.add(e.loads.learns(m))
+	e.busy = e.busy || m.ke.Log().Len() > 0
 	e.result.Runs++
 	e.result.Steps += m.Steps()
 	if e.book == nil { // which does not keep them all

@@ -32,9 +32,9 @@ func FwpmSubLayerAdd0(k *irql.K, engineHandle irql.HANDLE, subLayer *FWPM_SUBLAY
 	s := sessionOf(k, engineHandle)
 	switch {
 	case s == nil:
-		return ntstatus.STATUS_INVALID_HANDLE
+		return done(k, name, 0, ntstatus.STATUS_INVALID_HANDLE)
 	case subLayer == nil:
-		return ntstatus.STATUS_FWP_NULL_POINTER
+		return done(k, name, s.id, ntstatus.STATUS_FWP_NULL_POINTER)
 	case subLayer.DisplayData.Name == "":
 		return done(k, name, s.id, ntstatus.STATUS_FWP_NULL_DISPLAY_NAME)
 	case s.dynamic != 0 && subLayer.Flags&FWPM_SUBLAYER_FLAG_PERSISTENT != 0:
@@ -100,13 +100,18 @@ func FwpmCalloutAdd0(k *irql.K, engineHandle irql.HANDLE, callout *FWPM_CALLOUT0
 	ke.Enter(k, ddi.FwpmCalloutAdd0)
 	_ = sd
 	s := sessionOf(k, engineHandle)
-	if s == nil {
-		return ntstatus.STATUS_INVALID_HANDLE
+	st, obj := ntstatus.STATUS_SUCCESS, trace.ID(0)
+	switch {
+	case s == nil:
+		st = ntstatus.STATUS_INVALID_HANDLE
+	case callout == nil:
+		st, obj = ntstatus.STATUS_FWP_NULL_POINTER, s.id
 	}
-	if callout == nil {
-		return ntstatus.STATUS_FWP_NULL_POINTER
+	if st != ntstatus.STATUS_SUCCESS {
+		ke.CallStatus(k, ddi.FwpmCalloutAdd0, obj, uint32(st))
+		return st
 	}
-	st := s.add(k, &siteCalloutAdd, func(t *transaction) ntstatus.NTSTATUS {
+	st = s.add(k, &siteCalloutAdd, func(t *transaction) ntstatus.NTSTATUS {
 		return s.addCallout(k, t, callout, id)
 	})
 	ke.CallStatus(k, ddi.FwpmCalloutAdd0, s.id, uint32(st))
@@ -199,10 +204,10 @@ func FwpmFilterAdd0(k *irql.K, engineHandle irql.HANDLE, filter *FWPM_FILTER0, s
 	_ = sd
 	s := sessionOf(k, engineHandle)
 	if s == nil {
-		return ntstatus.STATUS_INVALID_HANDLE
+		return done(k, name, 0, ntstatus.STATUS_INVALID_HANDLE)
 	}
 	if filter == nil {
-		return ntstatus.STATUS_FWP_NULL_POINTER
+		return done(k, name, s.id, ntstatus.STATUS_FWP_NULL_POINTER)
 	}
 	obj := s.id
 	st := s.add(k, &siteFilterAdd, func(t *transaction) ntstatus.NTSTATUS {

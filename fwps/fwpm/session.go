@@ -95,14 +95,17 @@ func FwpmEngineOpen0(k *irql.K, serverName string, authnService uint32, authIden
 	engineHandle *irql.HANDLE) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpmEngineOpen0)
 	_ = authIdentity
+	refused := func(s ntstatus.NTSTATUS) ntstatus.NTSTATUS {
+		ke.CallStatus(k, ddi.FwpmEngineOpen0, 0, uint32(s))
+		return s
+	}
 	switch {
 	case engineHandle == nil:
-		return ntstatus.STATUS_FWP_NULL_POINTER
+		return refused(ntstatus.STATUS_FWP_NULL_POINTER)
 	case serverName != "" || authnService != RPC_C_AUTHN_WINNT && authnService != RPC_C_AUTHN_DEFAULT:
-		return ntstatus.STATUS_INVALID_PARAMETER
+		return refused(ntstatus.STATUS_INVALID_PARAMETER)
 	case ke.Fails(k, &siteOpen):
-		ke.CallStatus(k, ddi.FwpmEngineOpen0, 0, uint32(ntstatus.STATUS_INSUFFICIENT_RESOURCES))
-		return ntstatus.STATUS_INSUFFICIENT_RESOURCES
+		return refused(ntstatus.STATUS_INSUFFICIENT_RESOURCES)
 	}
 	s := &session{id: ke.Of(k).NewID(trace.Handle), wait: defaultWait}
 	if fwpmSession != nil {

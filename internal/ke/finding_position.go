@@ -2,9 +2,12 @@ package ke
 
 import (
 	"encoding/binary"
+	"reflect"
 	"runtime"
 	"strings"
 	"unsafe"
+
+	"calloutsim/internal/verify"
 )
 
 // position gives the file and line at which a routine begins; "" where that is not known, or is code of the
@@ -65,4 +68,14 @@ func callee(pc uintptr, code []byte) uintptr {
 		}
 	}
 	return 0
+}
+
+// Beginning gives the line at which a routine of a driver begins; no File where that is not known.
+func Beginning(routine any) verify.Frame {
+	v := reflect.ValueOf(routine)
+	if v.Kind() != reflect.Func || v.IsNil() {
+		return verify.Frame{}
+	}
+	file, line := position(v.Pointer())
+	return verify.Frame{Func: FuncName(v.Pointer()), File: file, Line: line}
 }

@@ -90,6 +90,7 @@ type Frame struct {
 	Obj    trace.ID // id of Object, for events
 	Fn     uintptr  // the routine
 	Level  int      // for the package above: stack location number
+	Entry  uint8    // for the package above: which entry of a table; no part of the hash
 	Data   any      // for the package above
 
 	Serial  uint64 // unique in the run
@@ -153,7 +154,7 @@ func callback(k *K, f *Frame, w trace.What, status uint32, has trace.Flags) {
 		e.Driver = f.Image.Num
 	}
 	e.What, e.Code, e.Flags, e.Status = w, 0, has, status
-	e.Obj, e.Obj2, e.A, e.B, e.Fn, e.Text = f.Obj, 0, 0, 0, f.Fn, frameNames[f.Kind]
+	e.Obj, e.Obj2, e.A, e.B, e.Fn, e.Text = f.Obj, 0, uint64(f.Entry), 0, f.Fn, frameNames[f.Kind]
 	seq := m.log.Mix(trace.Where(w, 0, k.num, k.cpu.num, k.irql), trace.About(f.Obj, 0, status, 0, 0))
 	if m.trail != nil {
 		m.trail.event(k, w, 0, f.Obj, 0, status, uint64(f.Kind), 0)

@@ -19,6 +19,7 @@ import (
 	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
+	"calloutsim/ntstatus"
 )
 
 // IRQLs the mechanism itself knows (x64 numbering, irp.md 13.1).
@@ -81,6 +82,7 @@ type Config struct {
 	MaxSteps     uint64 // 0 means one million scheduling points
 	MaxTime      int64  // virtual time, 100 ns units; 0 means one hour
 	Pins         []Pin
+	Callbacks    bool   // keep account of the routines that drivers give the system
 	Trail        *Trail // records steps and footprints; needs a Scheduler as Source
 	Subsystems   []*Subsystem
 }
@@ -142,6 +144,7 @@ type Machine struct {
 	free    []*stack  // coroutines without a body
 	all     []*Thread // every live thread, in order of creation
 	find    []verify.Finding
+	given   []Given
 	seen    []seenFinding
 	crash   any // internal error on its way out
 	images  []*Image
@@ -165,6 +168,8 @@ type Machine struct {
 	// Explain may know the rule that a panic of simulated code breaks; the panic is then a finding.
 	Explain  []func(k *K, value any) (verify.Finding, bool)
 	Describe func(k *K, f *verify.Finding) // fills dumps into a finding before it is kept
+	// Refused is told of every call of a DDI that fails, by the name of its routine; nil: nobody wants to know.
+	Refused func(k *K, routine string, status ntstatus.NTSTATUS)
 	// Print shows a line of a driver to whoever watches the run; nil: nobody does.
 	Print func(k *K, text string)
 	// Pageable says whether an address of driver memory may be paged out; nil means that none may.
@@ -234,7 +239,7 @@ func (m *Machine) Reset(cfg Config) {
 	m.images, m.procs = m.images[:0], m.procs[:0]
 	m.OnThreadEnd = m.OnThreadEnd[:0]
 	m.OnStackDeath, m.Refine, m.Explain = m.OnStackDeath[:0], m.Refine[:0], m.Explain[:0]
-	m.Describe, m.Takes = nil, nil
+	m.Describe, m.Takes, m.Refused, m.given = nil, nil, nil, m.given[:0]
 	m.Pageable, m.Known, m.Print, m.plain = nil, nil, nil, m.plain[:0]
 	m.chanNo = 0
 	m.serial++
@@ -373,7 +378,20 @@ func Log(k *K, e trace.Event) uint64 {
 	if m.cfg.Stacks {
 		m.recordStack(seq)
 	}
+	if e.Flags&(trace.HasStatus|trace.IsBool) == trace.HasStatus && int32(e.Status) < 0 && m.Refused != nil {
+		m.refused(k, &e)
+	}
 	return seq
+}
+
+// refused passes on that a call failed.
+func (m *Machine) refused(k *K, e *trace.Event) {
+	switch e.What {
+	case trace.Call:
+		m.Refused(k, e.Code.String(), ntstatus.NTSTATUS(e.Status))
+	case trace.Note:
+		m.Refused(k, e.Text, ntstatus.NTSTATUS(e.Status))
+	}
 }
 
 // driverNum is the number of the image whose code runs in k.
@@ -399,6 +417,9 @@ func record(k *K, w trace.What, d ddi.ID, obj, obj2 trace.ID, a uint64, status u
 	}
 	if m.cfg.Stacks {
 		m.recordStack(seq)
+	}
+	if int32(status) < 0 && m.Refused != nil {
+		m.Refused(k, d.String(), ntstatus.NTSTATUS(status))
 	}
 	return seq
 }

@@ -1,6 +1,8 @@
 package coverage
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"calloutsim/internal/ddi"
@@ -21,6 +23,15 @@ type Collector struct {
 	bySite map[*ke.Site]uint32
 	run    requests // of the run that is counted
 	used   map[use]bool
+	labels []string // names of entries that callbacks are given for
+	enters map[callback]uint64
+}
+
+// callback is a routine of a driver, and the entry of a table it was called by.
+type callback struct {
+	image uint16
+	fn    uintptr
+	entry uint8
 }
 
 // count is a Key in numbers.
@@ -37,6 +48,8 @@ const (
 	aspectReturns
 	aspectCompletes
 	aspectCancelled
+	aspectCalled  // a routine the driver gave; what is the number of the entry's name, or of "yes"
+	aspectSuccess // of a routine that returns a status
 	aspectSite
 )
 
@@ -55,7 +68,7 @@ type site struct {
 // New makes a collector for what the subsystems may ask.
 func New(subsystems []*ke.Subsystem) *Collector {
 	c := &Collector{counts: map[count]uint64{}, byName: map[string]uint32{}, byFn: map[uintptr]uint32{},
-		bySite: map[*ke.Site]uint32{}, used: map[use]bool{}}
+		bySite: map[*ke.Site]uint32{}, used: map[use]bool{}, enters: map[callback]uint64{}}
 	for _, s := range subsystems {
 		for _, site := range s.Sites {
 			c.site(site)
@@ -156,12 +169,41 @@ func (c *Collector) Run(m *ke.Machine) {
 		r.event(log.At(seq))
 	}
 	r.end()
+	c.callbacks(m, r)
 	choices := m.Choices()
 	for i := range choices {
 		if ch := &choices[i]; !strings.HasPrefix(ch.Site.Name, "sched/") {
 			c.choice(ch, r.imageOf(ch.Driver))
 		}
 	}
+}
+
+// callbacks counts how often the routines that drivers gave the system were called.
+func (c *Collector) callbacks(m *ke.Machine, r *requests) {
+	for _, g := range m.Given() {
+		image := r.imageOf(g.Image)
+		if image == 0 {
+			continue // one of the system's own
+		}
+		n := c.enters[callback{g.Image, g.Fn, g.Entry}]
+		row := c.name(g.Role + " " + ke.FuncName(g.Fn))
+		c.counts[count{image, row, aspectCalled, c.label(g.Name)}] += n
+		if g.Name == "" { // those of a table are counted as requests
+			c.counts[count{image, row, aspectCalls, 0}] += n
+		}
+	}
+	clear(c.enters)
+}
+
+// label gives the number of an entry's name.
+func (c *Collector) label(name string) uint32 {
+	name = cmp.Or(name, "yes")
+	i := slices.Index(c.labels, name)
+	if i < 0 {
+		i = len(c.labels)
+		c.labels = append(c.labels, name)
+	}
+	return uint32(i)
 }
 
 // called counts a call.
@@ -271,6 +313,10 @@ func (c *Collector) key(k count) Key {
 		key.Kind = calls
 	case aspectStatus:
 		key.Kind, key.Aspect, key.Name = "status", "status", ntstatus.NTSTATUS(k.what).String()
+	case aspectCalled:
+		key.Kind, key.Aspect, key.Name = callbacks, "called", c.labels[k.what]
+	case aspectSuccess:
+		key.Kind, key.Aspect, key.Name = "status", success, "yes"
 	case aspectBool:
 		key.Kind, key.Aspect, key.Name = "status", "result", "FALSE"
 		if k.what != 0 {
@@ -293,5 +339,13 @@ func (c *Collector) status(image, row uint32, e *trace.Event) {
 		c.counts[count{image, row, aspectBool, min(e.Status, 1)}]++
 	default:
 		c.counts[count{image, row, aspectStatus, e.Status}]++
+		if e.Code == ddi.IoCompleteRequest {
+			return // that is the status of the request; the routine has none
+		}
+		n := uint64(0)
+		if ntstatus.NT_SUCCESS(ntstatus.NTSTATUS(e.Status)) {
+			n = 1
+		}
+		c.counts[count{image, row, aspectSuccess, 0}] += n
 	}
 }

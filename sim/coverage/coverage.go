@@ -24,14 +24,16 @@ import (
 // Images, routines and outcomes are sorted. The image "" is the world around the drivers. kind is "fault",
 // "env" or "doc" for the alternatives of a choice site, which is kind/name of the routine/aspect (a fault
 // site has no aspect in its name); "status" for what a routine returned; "request" for how requests went
-// (aspects returns, completes, cancelled). count 0 is an outcome that is known and never came up.
+// (aspects returns, completes, cancelled); "callback" for a routine the driver gave the system to call (aspect
+// called, for the entries of a table by name). Status success=yes is a routine that ever succeeded. count 0 is an outcome that is known and never came up.
 const Schema = "calloutsim-coverage/1"
 
 // Key names one outcome of one routine.
 type Key struct{ Image, DDI, Kind, Aspect, Name string }
 
-// calls is the kind under which calls are counted.
-const calls = "calls"
+// calls is the kind under which calls are counted, callbacks that of routines that drivers give the system,
+// and success the aspect of a status that says whether the routine ever succeeded.
+const calls, callbacks, success = "calls", "callback", "success"
 
 // String gives the form that Level.Except takes: "WskSend answer=inline".
 func (k Key) String() string { return k.DDI + " " + k.Aspect + "=" + k.Name }

@@ -6,7 +6,8 @@ import (
 )
 
 // Level says how much has to come up. Only what a driver uses counts, and of the world around it what the
-// runs met.
+// runs met. Every level, also the zero one, asks that each routine a driver gave the system was called, and
+// that each routine it called succeeded: without that nothing was tried.
 type Level struct {
 	Faults   bool // every routine that can fail has failed
 	Env      bool // every alternative the outside has was taken: pended and inline for each WSK call, …
@@ -26,6 +27,10 @@ func (l *Level) wants(k Key) bool {
 		return false
 	}
 	switch k.Kind {
+	case callbacks:
+		return true
+	case "status":
+		return k.Aspect == success
 	case "fault":
 		return l.Faults
 	case "env":

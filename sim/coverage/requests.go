@@ -162,6 +162,9 @@ func (r *requests) sends(e *trace.Event, image uint32) {
 }
 
 func (r *requests) enter(e *trace.Event) {
+	if e.Driver != 0 {
+		r.c.enters[callback{e.Driver, e.Fn, uint8(e.A)}]++
+	}
 	i, sent := r.sending[e.Ctx]
 	delete(r.sending, e.Ctx)
 	if !sent || e.Text != ke.FrameDispatch.String() {

@@ -51,6 +51,9 @@ func (r *routine) print(b *strings.Builder) {
 	var never []string
 	aspect, sep := "", ""
 	for _, o := range r.Outcomes {
+		if o.Count > 0 && o.Aspect == success {
+			continue // the statuses say it
+		}
 		if o.Count == 0 {
 			never = append(never, o.Aspect+"="+o.Name)
 			continue

@@ -6,8 +6,6 @@ import (
 	"net/netip"
 
 	connectredirect "calloutsim/docs/examples/connect-redirect"
-	"calloutsim/irp"
-	"calloutsim/ntstatus"
 	"calloutsim/sim"
 )
 
@@ -39,30 +37,22 @@ func Story(d connectredirect.Defect) func(m *sim.Machine) { return func(m *sim.M
 // Play is Story for those who look at the world afterwards.
 func Play(m *sim.Machine, d connectredirect.Defect) *World {
 	w := &World{Proxy: &connectredirect.Proxy{Defect: d}}
-	if !load(m, "proxy.sys", w.Proxy.DriverEntry) {
-		return w
-	}
+	m.Load("proxy.sys", w.Proxy.DriverEntry)
+	defer m.Unload("proxy.sys") // also where memory is too short for the other driver
 	w.Redirect = &connectredirect.Redirector{Defect: d, Proxy: w.Proxy.Device, Port: server.Port(),
 		BigContexts: true}
-	if load(m, "redirect.sys", w.Redirect.DriverEntry) {
-		w.Loaded = true
-		m.Process("server.exe").Serve(server, answer)
-		browser := m.Process("browser.exe")
-		for n := range talks {
-			t := &Talk{Err: errNotDone}
-			w.Talks = append(w.Talks, t)
-			browser.Go(fmt.Sprintf("tab %d", n+1), func(u *sim.User) { t.Err = t.talk(u, n) })
-		}
-		m.Run()
-		m.Unload("redirect.sys")
+	m.Load("redirect.sys", w.Redirect.DriverEntry)
+	w.Loaded = true
+	m.Process("server.exe").Serve(server, answer)
+	browser := m.Process("browser.exe")
+	for n := range talks {
+		t := &Talk{Err: errNotDone}
+		w.Talks = append(w.Talks, t)
+		browser.Go(fmt.Sprintf("tab %d", n+1), func(u *sim.User) { t.Err = t.talk(u, n) })
 	}
-	m.Unload("proxy.sys")
+	m.Run()
+	m.Unload("redirect.sys")
 	return w
-}
-
-func load(m *sim.Machine, name string, entry irp.DRIVER_INITIALIZE) bool {
-	_, s := m.LoadStatus(name, entry)
-	return ntstatus.NT_SUCCESS(s) && !m.Ended()
 }
 
 type notDone struct{}

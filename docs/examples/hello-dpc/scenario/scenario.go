@@ -3,7 +3,6 @@ package scenario
 
 import (
 	"calloutsim/docs/examples/hello-dpc"
-	"calloutsim/ntstatus"
 	"calloutsim/sim"
 )
 
@@ -12,9 +11,7 @@ func Scenarios() []sim.Scenario {
 	run := func(d *hellodpc.Driver) func(m *sim.Machine) {
 		return func(m *sim.Machine) {
 			one := *d // a scenario may be run many times
-			if _, s := m.LoadStatus("hello.sys", one.DriverEntry); !ntstatus.NT_SUCCESS(s) || m.Ended() {
-				return // a DriverEntry may fail for want of memory
-			}
+			m.Load("hello.sys", one.DriverEntry)
 			m.Run()
 			m.Unload("hello.sys")
 		}

@@ -22,9 +22,7 @@ const (
 func Calls(d invertedcall.Defect) func(m *sim.Machine) {
 	return func(m *sim.Machine) {
 		driver := &invertedcall.Driver{Defect: d}
-		if _, s := m.LoadStatus("inverted.sys", driver.DriverEntry); !ntstatus.NT_SUCCESS(s) || m.Ended() {
-			return // a DriverEntry may fail for want of memory
-		}
+		m.Load("inverted.sys", driver.DriverEntry)
 		watcher := m.Process("watcher.exe")
 		watcher.Go("main", func(u *sim.User) { watch(m, u) })
 		m.Run()
@@ -157,9 +155,7 @@ func watch(m *sim.Machine, u *sim.User) {
 func Race(d invertedcall.Defect) func(m *sim.Machine) {
 	return func(m *sim.Machine) {
 		driver := &invertedcall.Driver{Defect: d}
-		if _, s := m.LoadStatus("inverted.sys", driver.DriverEntry); !ntstatus.NT_SUCCESS(s) || m.Ended() {
-			return
-		}
+		m.Load("inverted.sys", driver.DriverEntry)
 		m.Process("helper.exe").Go("main", func(u *sim.User) {
 			d := open(m, u)
 			var r request

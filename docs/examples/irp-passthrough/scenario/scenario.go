@@ -3,7 +3,6 @@ package scenario
 
 import (
 	irppassthrough "calloutsim/docs/examples/irp-passthrough"
-	"calloutsim/irp"
 	"calloutsim/ntstatus"
 	"calloutsim/sim"
 )
@@ -12,27 +11,17 @@ import (
 func Stack(d irppassthrough.Defect) func(m *sim.Machine) {
 	return func(m *sim.Machine) {
 		lowest := &irppassthrough.Lowest{Defect: d}
-		if !load(m, "lowest.sys", lowest.DriverEntry) {
-			return
-		}
+		m.Load("lowest.sys", lowest.DriverEntry)
+		defer m.Unload("lowest.sys") // also where memory is too short for the others
 		middle := &irppassthrough.Middle{Defect: d, Below: lowest.Device}
-		if load(m, "middle.sys", middle.DriverEntry) {
-			top := &irppassthrough.Top{Defect: d, Below: lowest.Device, Requests: 4}
-			if load(m, "top.sys", top.DriverEntry) {
-				m.Run()
-				m.Unload("top.sys")
-				check(m, top)
-			}
-			m.Unload("middle.sys")
-		}
-		m.Unload("lowest.sys")
+		m.Load("middle.sys", middle.DriverEntry)
+		defer m.Unload("middle.sys")
+		top := &irppassthrough.Top{Defect: d, Below: lowest.Device, Requests: 4}
+		m.Load("top.sys", top.DriverEntry)
+		m.Run()
+		m.Unload("top.sys")
+		check(m, top)
 	}
-}
-
-// load loads a driver; a DriverEntry may fail for want of memory.
-func load(m *sim.Machine, name string, entry irp.DRIVER_INITIALIZE) bool {
-	_, s := m.LoadStatus(name, entry)
-	return ntstatus.NT_SUCCESS(s) && !m.Ended()
 }
 
 // check looks at the results: a request ends well, is cancelled, or was never made.

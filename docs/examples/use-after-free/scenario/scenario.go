@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 
 	useafterfree "calloutsim/docs/examples/use-after-free"
-	"calloutsim/irp"
-	"calloutsim/ntstatus"
 	"calloutsim/sim"
 )
 
@@ -20,30 +18,21 @@ const (
 func Message(d useafterfree.Defect) func(m *sim.Machine) {
 	return func(m *sim.Machine) {
 		receiver := &useafterfree.Receiver{}
-		if !load(m, "receiver.sys", receiver.DriverEntry) {
-			return
-		}
+		m.Load("receiver.sys", receiver.DriverEntry)
+		defer m.Unload("receiver.sys") // also where memory is too short for the other driver
 		sender := &useafterfree.Sender{Defect: d, Below: receiver.Device}
-		if load(m, "sender.sys", sender.DriverEntry) {
-			sent := false
-			m.Process("app.exe").Go("main", func(u *sim.User) { sent = write(u) })
-			for range bystanders {
-				m.Thread("bystander.sys", useafterfree.Bystander)
-			}
-			m.Run()
-			m.Unload("sender.sys")
-			if sent && !m.Ended() && (receiver.Got != number || sender.Noted != number) {
-				m.Errorf("%d was received and %d noted, not %d", receiver.Got, sender.Noted, number)
-			}
+		m.Load("sender.sys", sender.DriverEntry)
+		sent := false
+		m.Process("app.exe").Go("main", func(u *sim.User) { sent = write(u) })
+		for range bystanders {
+			m.Thread("bystander.sys", useafterfree.Bystander)
 		}
-		m.Unload("receiver.sys")
+		m.Run()
+		m.Unload("sender.sys")
+		if sent && !m.Ended() && (receiver.Got != number || sender.Noted != number) {
+			m.Errorf("%d was received and %d noted, not %d", receiver.Got, sender.Noted, number)
+		}
 	}
-}
-
-// load loads a driver; a DriverEntry may fail for want of memory.
-func load(m *sim.Machine, name string, entry irp.DRIVER_INITIALIZE) bool {
-	_, s := m.LoadStatus(name, entry)
-	return ntstatus.NT_SUCCESS(s) && !m.Ended()
 }
 
 // write sends the message. For want of memory it may fail.
