@@ -261,8 +261,16 @@ func (c *Collector) family(s *site, add func(image uint32)) (found bool) {
 // Set gives what was counted, in names, with what is known and never came up.
 func (c *Collector) Set() *Set {
 	s := &Set{Runs: c.runs}
+	failed := map[use]uint64{}
 	for k, n := range c.counts {
 		s.Add(c.key(k), n)
+		if k.aspect == aspectStatus && k.row != uint32(ddi.IoCompleteRequest) {
+			u := use{k.image, k.row}
+			failed[u] += 0
+			if !ntstatus.NT_SUCCESS(ntstatus.NTSTATUS(k.what)) {
+				failed[u] += n
+			}
+		}
 		switch {
 		case k.aspect >= aspectSite:
 			c.alternatives(s, k)
@@ -275,6 +283,10 @@ func (c *Collector) Set() *Set {
 		case k.aspect == aspectReturns:
 			c.ways(s, k)
 		}
+	}
+	for u, n := range failed { // some routines have a status in their event only when they fail
+		all := c.counts[count{u.image, u.row, aspectCalls, 0}]
+		s.Add(c.key(count{u.image, u.row, aspectSuccess, 0}), all-min(n, all))
 	}
 	return s
 }
@@ -339,13 +351,5 @@ func (c *Collector) status(image, row uint32, e *trace.Event) {
 		c.counts[count{image, row, aspectBool, min(e.Status, 1)}]++
 	default:
 		c.counts[count{image, row, aspectStatus, e.Status}]++
-		if e.Code == ddi.IoCompleteRequest {
-			return // that is the status of the request; the routine has none
-		}
-		n := uint64(0)
-		if ntstatus.NT_SUCCESS(ntstatus.NTSTATUS(e.Status)) {
-			n = 1
-		}
-		c.counts[count{image, row, aspectSuccess, 0}] += n
 	}
 }
