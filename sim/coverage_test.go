@@ -201,9 +201,8 @@ func (*idle) dpc(*irql.K, *irql.KDPC, any, any, any) {}
 
 // A driver that does nothing has not covered everything it knows.
 func TestCoverage_ListsRoutinesThatWereNeverCalled(t *testing.T) {
-	r := Explore(t, ExploreOptions{Options: Options{Collect: true}, Runs: 1, Coverage: true}, func(m *Machine) {
-		m.Load("idle.sys", new(idle).entry)
-	})
+	o := ExploreOptions{Options: Options{Collect: true}, Runs: 1, Coverage: true}
+	r := Explore(t, o, func(m *Machine) { m.Load("idle.sys", new(idle).entry) })
 	got := judged(func(t testing.TB) { r.RequireCoverage(t, CoverageLevel{}) })
 	require.Len(t, got, 1)
 	for _, never := range []string{"DRIVER_DISPATCH (*idle).read called=IRP_MJ_CREATE",
@@ -214,7 +213,7 @@ func TestCoverage_ListsRoutinesThatWereNeverCalled(t *testing.T) {
 	assert.Contains(t, got[0], "4 outcomes never came up in 1 runs")
 	assert.Contains(t, r.Coverage.String(), "KDEFERRED_ROUTINE (*idle).dpc\n      never: called=yes\n")
 
-	r = Explore(t, ExploreOptions{Options: Options{Collect: true}, Runs: 1, Coverage: true}, holds)
+	r = Explore(t, o, holds)
 	got = judged(func(t testing.TB) { r.RequireCoverage(t, CoverageLevel{}) })
 	assert.Empty(t, got, "one that was used has")
 	n, known := r.Coverage.Count(coverage.Key{Image: "holder.sys", DDI: "DRIVER_CANCEL (*holder).cancel",

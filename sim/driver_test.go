@@ -45,8 +45,8 @@ func TestLoad_FailingDriverEntryFailsTheTest(t *testing.T) {
 	}}
 	out := attempt(t, Options{}, func(m *Machine) { m.Load("sample.sys", d.DriverEntry) })
 	require.Len(t, out.Messages, 1)
-	assert.Equal(t, "driver_test.go:22: DriverEntry of sample.sys returned STATUS_NO_MEMORY, although nothing "+
-		"was made to fail in this run. A scenario in which that is right says "+
+	assert.Equal(t, "driver_test.go:22: DriverEntry of sample.sys returned STATUS_NO_MEMORY, although "+
+		"nothing was made to fail in this run. A scenario in which that is right says "+
 		`m.MayFail("DriverEntry=STATUS_NO_MEMORY")`, out.Messages[0])
 
 	m := New(t)

@@ -168,7 +168,7 @@ type Machine struct {
 	// Explain may know the rule that a panic of simulated code breaks; the panic is then a finding.
 	Explain  []func(k *K, value any) (verify.Finding, bool)
 	Describe func(k *K, f *verify.Finding) // fills dumps into a finding before it is kept
-	// Refused is told of every call of a DDI that fails, by the name of its routine; nil: nobody wants to know.
+	// Refused is told of every call of a DDI that fails, by the name of its routine; nil: nobody asks.
 	Refused func(k *K, routine string, status ntstatus.NTSTATUS)
 	// Print shows a line of a driver to whoever watches the run; nil: nobody does.
 	Print func(k *K, text string)

@@ -24,8 +24,9 @@ import (
 // Images, routines and outcomes are sorted. The image "" is the world around the drivers. kind is "fault",
 // "env" or "doc" for the alternatives of a choice site, which is kind/name of the routine/aspect (a fault
 // site has no aspect in its name); "status" for what a routine returned; "request" for how requests went
-// (aspects returns, completes, cancelled); "callback" for a routine the driver gave the system to call (aspect
-// called, for the entries of a table by name). Status success=yes is a routine that ever succeeded. count 0 is an outcome that is known and never came up.
+// (aspects returns, completes, cancelled); "callback" for a routine the driver gave the system to call
+// (aspect called, for the entries of a table by name). Status success=yes is a routine that ever succeeded.
+// count 0 is an outcome that is known and never came up.
 const Schema = "calloutsim-coverage/1"
 
 // Key names one outcome of one routine.
