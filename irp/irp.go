@@ -113,29 +113,6 @@ func (o origin) String() string { return originNames[o] }
 // threaded reports whether the I/O manager owns the end of such an IRP's life (irp.md 8).
 func (o origin) threaded() bool { return o == bySyncFsd || o == byIoctl || o == byManager }
 
-// ownState is who holds the IRP (irp.md 8.2).
-type ownState uint8
-
-const (
-	stCreator    ownState = iota // allocated, reused or built, not sent
-	stAt                         // a dispatch routine runs with it
-	stQueued                     // a driver keeps it after its dispatch routine returned
-	stInRoutine                  // a completion routine runs with it
-	stStopped                    // a completion routine stopped the climb
-	stInCancel                   // a cancel routine runs with it
-	stCompleting                 // between two routines of a climb
-	stStage2                     // the I/O manager finishes it
-	stFreed
-)
-
-var stateNames = [...]string{"with its creator", "in a dispatch routine", "kept by",
-	"in a completion routine",
-	"stopped by a completion routine", "in a cancel routine", "being completed",
-	"being finished by the I/O manager", "freed"}
-
-// String describes the state for reports.
-func (s ownState) String() string { return stateNames[s] }
-
 // IRP is an I/O request packet. It has no exported fields: each C field is a method that checks whether the
 // code that runs now acts for the owner, and reports IRP-005 if it does not. What a method hands out is for
 // use at once.

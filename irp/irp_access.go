@@ -144,7 +144,8 @@ func (p *IRP) touchedBy(k *irql.K, status bool) {
 // give makes somebody else the owner.
 func (p *IRP) give(s ownState, img *ke.Image, level int8, dev *DEVICE_OBJECT) uint64 {
 	p.uses(ke.W)
-	p.state, p.owner, p.level, p.ownerDev = s, img, level, dev
+	p.enters(s)
+	p.owner, p.level, p.ownerDev = img, level, dev
 	p.serial++
 	return p.serial
 }

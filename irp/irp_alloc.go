@@ -205,6 +205,7 @@ func IoReuseIrp(k *irql.K, p *IRP, status ntstatus.NTSTATUS) {
 
 // reinitialise clears everything but identity, origin and the allocation record.
 func (p *IRP) reinitialise() {
+	p.enters(stCreator)
 	*p = IRP{m: p.m, io: p.io, id: p.id, locs: p.locs, origin: p.origin, creator: p.creator,
 		allocSeq:   p.allocSeq,
 		allocFlags: p.allocFlags, next: p.next, prev: p.prev, stackCount: p.stackCount, serial: p.serial,

@@ -108,7 +108,7 @@ func dispatch(k *irql.K, dev *DEVICE_OBJECT, p *IRP, v *visit, major uint8) ntst
 	p.after(k, id, ke.R) // that the driver keeps it now changes nothing for whoever holds it
 	judgeDispatch(k, p, id, v, s)
 	if p.id == id && p.state == stAt && p.serial == v.serial {
-		p.state = stQueued // marked, and kept by the driver
+		p.enters(stQueued) // marked, and kept by the driver
 		p.queueSeq = ke.Of(k).Log().Len()
 	}
 	ke.PopStatus(k, s)

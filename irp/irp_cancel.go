@@ -200,7 +200,7 @@ func (p *IRP) runCancel(k *irql.K, io *ioManager, r DRIVER_CANCEL, old uint8) {
 	p.cancelRan = true
 	p.uses(ke.W)
 	if was == stAt || was == stQueued {
-		p.state = stInCancel
+		p.enters(stInCancel)
 	}
 	held, _, _ := ke.Unhold(k, &io.cancelLock) // the cancel routine takes the lock over
 	f := ke.Push(k, ke.Frame{Kind: ke.FrameCancel, Image: img, Device: dev, Object: p, Obj: id,
@@ -218,10 +218,10 @@ func (p *IRP) runCancel(k *irql.K, io *ioManager, r DRIVER_CANCEL, old uint8) {
 			Fix: "call IoReleaseCancelSpinLock(k, p.CancelIrql()) as the first statement."})
 	}
 	if p.id == id && p.serial == mine && p.state == stInCancel {
-		p.state = stQueued
-		if l := p.loc(p.cur); l != nil && l.visit != nil {
-			p.state = was // its dispatch routine still runs
+		if l := p.loc(p.cur); l == nil || l.visit == nil {
+			was = stQueued // its dispatch routine has returned
 		}
+		p.enters(was)
 	}
 	ke.Pop(k)
 }

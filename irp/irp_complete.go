@@ -237,7 +237,7 @@ func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *k
 	switch {
 	case r == ntstatus.STATUS_MORE_PROCESSING_REQUIRED:
 		if still {
-			p.state = stStopped
+			p.enters(stStopped)
 		}
 	case !still:
 		climbsOn(k, p, id, r, p.id == id && (p.sentSeq > sent || p.completeSeq > completed))
