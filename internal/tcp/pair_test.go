@@ -17,6 +17,7 @@ type kind struct {
 	overtake bool // segments of one direction change places
 	lossy    bool // segments are lost, come twice, and timers fire early
 	abort    bool // an owner may break off
+	numbers  []uint32
 }
 
 // owner is one end with who uses it: it sends the bytes of a text, and holds what it is told to the peer's.
@@ -40,6 +41,14 @@ type owner struct {
 	aborted  bool
 	arriving []Out // what the peer has sent
 	peer     *owner
+}
+
+// iss draws the first number of an end: near the end of all numbers, so that they wrap around.
+func (k kind) iss(r *rand.Rand) uint32 {
+	if k.numbers != nil {
+		return k.numbers[r.IntN(len(k.numbers))]
+	}
+	return -uint32(r.IntN(6000))
 }
 
 // pair is two ends and what lies between them.
@@ -71,7 +80,7 @@ func newPair(t *seeded, seed uint64, k kind) *pair {
 	room := func() int { return rooms[r.IntN(len(rooms))] }
 	for i := range p.ends {
 		p.ends[i] = &owner{name: string(rune('A' + i)), slow: 1 + r.IntN(6), config: Config{
-			ISS: -uint32(r.IntN(6000)), Room: room(), MSS: 1460, RTO: 3 * second}}
+			ISS: k.iss(r), Room: room(), MSS: 1460, RTO: 3 * second}}
 	}
 	for i, o := range p.ends { // not so long that a small window makes thousands of segments of it
 		from, n := r.IntN(len(noise)/2), 1+r.IntN(min(20*p.ends[1-i].config.Room, len(noise)/2))

@@ -23,6 +23,12 @@ func TestTwoEnds_OvertakingAllComesAndNoTimerFires(t *testing.T) {
 	each(t, 1500, kind{overtake: true}, lossless)
 }
 
+// Numbers that wrap around, or change their sign, at the SYN, at the first byte and at the FIN.
+func TestTwoEnds_NumbersWrapAround(t *testing.T) {
+	edges := []uint32{1<<32 - 1, 1<<32 - 2, 1<<32 - 3, 0, 1<<31 - 1, 1<<31 - 2, 1 << 31}
+	each(t, 150, kind{overtake: true, numbers: edges}, lossless)
+}
+
 // Of the runs that lose something some give up after three tries; the others end with all that was sent.
 func TestTwoEnds_LossAndDuplicatesNeverAWrongByte(t *testing.T) {
 	through, gaveUp := 0, 0

@@ -116,7 +116,7 @@ func Accept(syn packet.Segment, c Config) (*Conn, Result) {
 }
 
 func newConn(c Config, s State) *Conn {
-	e := &Conn{config: c, state: s, una: c.ISS, next: c.ISS + 1, end: c.ISS + 1, edge: c.ISS + 1}
+	e := &Conn{config: c, state: s, una: c.ISS, next: c.ISS + 1, end: c.ISS + 1}
 	for c.Room>>e.shift > maxWindow {
 		e.shift++
 	}
