@@ -59,6 +59,15 @@ func (cl *call) places() []verify.Place {
 	return out
 }
 
+// context is the argument classifyContext. INFERRED from S19 (wfp.md 24): a handle can be had where
+// FwpsPendClassify0 then refuses to pend.
+func (cl *call) context() any {
+	if cl.c.info.ale {
+		return &classifyContext{cl}
+	}
+	return nil
+}
+
 // newCall prepares what one call of classifyFn is lent.
 func (c *classification) newCall(f *wfp.Filter, r *registration) *call {
 	cl := &call{c: c, f: f, reg: r, again: c.reauthorize}
@@ -109,15 +118,10 @@ func (cl *call) invoke(k *ke.K) {
 	cl.running = true
 	ke.Point(k, ke.Use{Obj: c.id, How: ke.W})
 	ke.Push(k, ke.Frame{Kind: ke.FrameClassify, Image: r.owner, Device: r.device, Object: cl, Obj: c.id,
-		Fn: codeOf(r.fn.ClassifyFn)})
+		Fn: r.classifyAt})
 	cl.enterSeq = c.e.m.Log().Len()
-	var ctx any
-	// INFERRED from S19 (wfp.md 24): a handle can be had where FwpsPendClassify0 then refuses to pend.
-	if c.info.ale {
-		ctx = &classifyContext{cl}
-	}
 	begun, level := c.e.m.Now(), ke.IRQL(k)
-	r.fn.ClassifyFn(k, cl.in, cl.meta, cl.data, ctx, cl.filter, 0, cl.out)
+	r.classify(k, cl)
 	cl.running = false
 	cl.exit = *cl.out
 	cl.checkReturn(k)

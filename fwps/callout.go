@@ -16,11 +16,9 @@ import (
 //
 // Invariant: active is the number of its callbacks on any stack.
 type registration struct {
+	code
 	id      uint32
 	tid     trace.ID
-	key     GUID
-	flags   uint32
-	fn      FWPS_CALLOUT1
 	device  *irp.DEVICE_OBJECT
 	owner   image
 	active  int
@@ -29,6 +27,32 @@ type registration struct {
 	last    ntstatus.NTSTATUS
 	lastSeq uint64 // the last unregister that failed
 	seq     uint64
+}
+
+// code is what a driver registers: the routines of a callout in the form that the engine calls. What differs
+// between the versions of FWPS_CALLOUT ends where a code is made, at registration.
+type code struct {
+	key        GUID
+	flags      uint32
+	classify   func(k *irql.K, cl *call)
+	notify     FWPS_CALLOUT_NOTIFY_FN1
+	classifyAt uintptr // code addresses, for frames
+	notifyAt   uintptr
+}
+
+// version1 makes the code of a FWPS_CALLOUT1; nil of NULL.
+func version1(c *FWPS_CALLOUT1) *code {
+	if c == nil {
+		return nil
+	}
+	out := &code{key: c.CalloutKey, flags: c.Flags, notify: c.NotifyFn, notifyAt: codeOf(c.NotifyFn),
+		classifyAt: codeOf(c.ClassifyFn)}
+	if fn := c.ClassifyFn; fn != nil {
+		out.classify = func(k *irql.K, cl *call) {
+			fn(k, cl.in, cl.meta, cl.data, cl.context(), cl.filter, 0, cl.out)
+		}
+	}
+	return out
 }
 
 // maxCallouts is the engine's limit (sdk-api wfp-error-codes).
@@ -60,33 +84,37 @@ var (
 func FwpsCalloutRegister1(k *irql.K, deviceObject *irp.DEVICE_OBJECT, callout *FWPS_CALLOUT1,
 	calloutId *uint32) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpsCalloutRegister1)
-	e := state.Of(k)
+	return state.Of(k).register(k, ddi.FwpsCalloutRegister1, deviceObject, version1(callout), calloutId)
+}
+
+// register is the registration of a callout of any version.
+func (e *engine) register(k *ke.K, d ddi.ID, dev *irp.DEVICE_OBJECT, c *code,
+	calloutId *uint32) ntstatus.NTSTATUS {
 	ke.Point(k, ke.Use{Obj: e.id, How: ke.W})
-	s := e.mayRegister(k, deviceObject, callout)
+	s := e.mayRegister(k, d, dev, c)
 	if s == ntstatus.STATUS_SUCCESS && ke.Fails(k, &siteRegister) {
 		s = ntstatus.STATUS_INSUFFICIENT_RESOURCES
 	}
 	if s != ntstatus.STATUS_SUCCESS {
-		ke.CallStatus(k, ddi.FwpsCalloutRegister1, 0, uint32(s))
+		ke.CallStatus(k, d, 0, uint32(s))
 		return s
 	}
-	r := &registration{id: e.calloutID(callout.CalloutKey), tid: e.m.NewID(trace.Callout),
-		key:   callout.CalloutKey,
-		flags: callout.Flags, fn: *callout, device: deviceObject, owner: ownerOf(k, deviceObject)}
+	r := &registration{code: *c, id: e.calloutID(c.key), tid: e.m.NewID(trace.Callout), device: dev,
+		owner: ownerOf(k, dev)}
 	r.idle = ke.Object{Kind: ke.NotificationEvent, ID: r.tid, Signal: 1}
 	e.regs = append(e.regs, r)
-	ke.GivesFor(k, r.owner, "FWPS_CALLOUT_CLASSIFY_FN", codeOf(r.fn.ClassifyFn), 0, "")
-	ke.GivesFor(k, r.owner, "FWPS_CALLOUT_NOTIFY_FN", codeOf(r.fn.NotifyFn), 0, "")
+	ke.GivesFor(k, r.owner, "FWPS_CALLOUT_CLASSIFY_FN", r.classifyAt, 0, "")
+	ke.GivesFor(k, r.owner, "FWPS_CALLOUT_NOTIFY_FN", r.notifyAt, 0, "")
 	e.noteWatcher(r)
 	if calloutId != nil {
 		*calloutId = r.id
 	}
-	r.seq = ke.CallStatus(k, ddi.FwpsCalloutRegister1, r.tid, uint32(s))
+	r.seq = ke.CallStatus(k, d, r.tid, uint32(s))
 	return s
 }
 
 // mayRegister makes the checks of a registration.
-func (e *engine) mayRegister(k *ke.K, dev *irp.DEVICE_OBJECT, c *FWPS_CALLOUT1) ntstatus.NTSTATUS {
+func (e *engine) mayRegister(k *ke.K, d ddi.ID, dev *irp.DEVICE_OBJECT, c *code) ntstatus.NTSTATUS {
 	if c == nil {
 		return ntstatus.STATUS_FWP_NULL_POINTER
 	}
@@ -94,28 +122,27 @@ func (e *engine) mayRegister(k *ke.K, dev *irp.DEVICE_OBJECT, c *FWPS_CALLOUT1) 
 		ke.Alive(k, dev.ID())
 	}
 	if dev == nil || dev.Deleted() {
-		ke.Report(k, verify.Finding{Rule: verify.WFP_010, Obj: c.CalloutKey.String(),
-			Headline: "FwpsCalloutRegister1 without a live device object",
+		ke.Report(k, verify.Finding{Rule: verify.WFP_010, Obj: c.key.String(),
+			Headline: d.String() + " without a live device object",
 			Fix:      "create a device object first, and delete it after the callout is unregistered."})
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
-	if c.ClassifyFn == nil || c.NotifyFn == nil {
-		ke.Report(k, verify.Finding{Rule: verify.WFP_022, Obj: c.CalloutKey.String(),
-			Headline: "FwpsCalloutRegister1 with a NULL classifyFn or notifyFn"})
+	if c.classify == nil || c.notify == nil {
+		ke.Report(k, verify.Finding{Rule: verify.WFP_022, Obj: c.key.String(),
+			Headline: d.String() + " with a NULL classifyFn or notifyFn"})
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
-	if c.Flags&^knownCalloutFlags != 0 {
-		ke.Report(k, verify.Finding{Rule: verify.WFP_023, Obj: c.CalloutKey.String(),
-			Headline: fmt.Sprintf("FwpsCalloutRegister1 with undefined or reserved flags %#x",
-				c.Flags&^knownCalloutFlags)})
+	if c.flags&^knownCalloutFlags != 0 {
+		ke.Report(k, verify.Finding{Rule: verify.WFP_023, Obj: c.key.String(),
+			Headline: fmt.Sprintf("%v with undefined or reserved flags %#x", d, c.flags&^knownCalloutFlags)})
 	}
-	if old := e.registered(c.CalloutKey); old != nil {
-		e.inOwnCallback(k, old, "FwpsCalloutRegister1")
+	if old := e.registered(c.key); old != nil {
+		e.inOwnCallback(k, old, d.String())
 		if old.leaving {
 			return ntstatus.STATUS_FWP_IN_USE
 		}
 		ke.Collect(k, verify.Finding{Rule: verify.WFP_011, Obj: old.tid.String(),
-			Headline: "FwpsCalloutRegister1 with the key of a callout that is registered already",
+			Headline: d.String() + " with the key of a callout that is registered already",
 			Places:   []verify.Place{{Label: "REGISTERED", Seq: old.seq}}})
 		return ntstatus.STATUS_FWP_ALREADY_EXISTS
 	}

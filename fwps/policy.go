@@ -159,8 +159,8 @@ func (e *engine) notify(k *ke.K, r *registration, t FWPS_CALLOUT_NOTIFY_TYPE, ke
 	rf := runtimeFilter(f)
 	rf.Action.CalloutId = r.id
 	ke.Push(k, ke.Frame{Kind: ke.FrameNotify, Image: r.owner, Device: r.device, Object: r, Obj: r.tid,
-		Fn: codeOf(r.fn.NotifyFn)})
-	s := r.fn.NotifyFn(k, t, key, rf)
+		Fn: r.notifyAt})
+	s := r.notify(k, t, key, rf)
 	ke.PopStatus(k, s)
 	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
 	if t == FWPS_CALLOUT_NOTIFY_ADD_FILTER {
