@@ -16,7 +16,7 @@ import (
 // BenchmarkClassify asks at AUTH_CONNECT_V4 whether a connection may be made, with filters that each block
 // another remote port and do not match.
 func BenchmarkClassify(b *testing.B) {
-	for _, n := range []int{0, 10, 10_000} {
+	for _, n := range []int{10, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			m := ke.New(ke.Config{Continue: true})
 			defer m.Close()

@@ -51,15 +51,14 @@ var (
 		Spec: "wfp.md 21 #1"}
 )
 
-// Classify answers q: it evaluates the filters of q's layer and calls the callouts they name. q.Done is
-// called before it returns unless a callout pends.
+// Classify answers q: it evaluates the filters of q's layer, where there are any, and calls the callouts they
+// name. q.Done is called before it returns unless a callout pends.
 func (e *engine) Classify(k *ke.K, q *tcpip.Question) {
 	c := &classification{e: e, q: q, layer: layerAt(q)}
 	c.info = layerOf(c.layer)
 	defer ke.Leave(k, ke.Within(k, ke.Use{Obj: e.id, How: ke.R}))
 	if len(e.policy.At(c.layer)) == 0 {
-		q.Done(k, tcpip.Answer{Permit: true, Target: tcpip.Target{Local: q.Local, Remote: q.Remote}})
-		return
+		panic("internal error: the transport asks at " + c.info.name + ", where nobody filters")
 	}
 	c.id = e.m.NewID(trace.Classify)
 	ke.Within(k, ke.Use{Obj: c.id, How: ke.W})

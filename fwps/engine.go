@@ -64,12 +64,11 @@ func newEngine(m *ke.Machine) *engine {
 	m.AtEnd(e.checkEnd)
 	m.AtRest(e.listLeft)
 	m.CouldAct(e.couldAct)
-	tcpip.On(m).SetEngine(e)
+	t := tcpip.On(m)
+	t.SetEngine(e)
+	t.SetWants(tcpip.Wants{})
 	return e
 }
-
-// Install makes the filter engine of a machine answer the transport's questions.
-func Install(m *ke.Machine, t *tcpip.Stack) { t.SetEngine(EngineOf(m)) }
 
 // EngineOf returns the filter engine of a machine as the transport sees it.
 func EngineOf(m *ke.Machine) tcpip.Engine { return state.On(m) }

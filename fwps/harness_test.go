@@ -295,6 +295,10 @@ func (c *conn) ask(k *irql.K, inherited tcpip.Records) {
 			c.q.Flags |= tcpip.ProxyConnection
 		}
 	}
+	if !tcpip.Of(k).Wants(c.q.Layer, c.q.V6) { // as the transport does
+		c.q.Done(k, tcpip.Answer{Permit: true, Target: tcpip.Target{Local: c.q.Local, Remote: c.q.Remote}})
+		return
+	}
 	c.l.e.Classify(k, c.q)
 }
 

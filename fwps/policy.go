@@ -5,6 +5,7 @@ import (
 
 	"calloutsim/internal/ke"
 	"calloutsim/internal/list"
+	"calloutsim/internal/tcpip"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/internal/wfp"
@@ -31,11 +32,24 @@ func Policy(k *ke.K) *wfp.Policy {
 	return e.policy
 }
 
-// SetPolicy puts a policy in force.
+// SetPolicy puts a policy in force, and tells the transport where it filters.
 func SetPolicy(k *ke.K, p *wfp.Policy) {
 	e := state.Of(k)
 	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
+	var wants tcpip.Wants
+	for s := tcpip.Layer(1); s < tcpip.Layers; s++ {
+		for _, v6 := range []bool{false, true} {
+			layer := layersAt[s][family(v6)]
+			if p.Differs(e.policy, layer) {
+				ke.Adds(k, ke.Use{Obj: tcpip.StationID(s, v6), How: ke.W})
+			}
+			if len(p.At(layer)) > 0 {
+				wants.Add(s, v6)
+			}
+		}
+	}
 	e.policy = p
+	tcpip.Of(k).SetWants(wants)
 }
 
 // NewHandle gives a number to an object of package fwpm.

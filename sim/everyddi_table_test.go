@@ -511,7 +511,6 @@ var everyDDI = []struct {
 	{"fwps.FwpsCalloutUnregisterByKey0", fwps.FwpsCalloutUnregisterByKey0},
 	{"fwps.Dump", fwps.Dump},
 	{"fwps.DumpClassify", fwps.DumpClassify},
-	{"fwps.Install", fwps.Install},
 	{"fwps.EngineOf", fwps.EngineOf},
 	{"fwps.LayerByKey", fwps.LayerByKey},
 	{"fwps.FieldByName", fwps.FieldByName},

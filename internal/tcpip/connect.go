@@ -117,7 +117,7 @@ var siteLocal = ke.Site{Name: "doc/AleConnectRedirect/local", Alts: []string{"un
 func (op *ConnectOp) redirect(k *ke.K, remote netip.AddrPort) {
 	e, s := op.e, op.e.stack
 	local := op.source(remote)
-	if e.wildcard && s.engine != nil && ke.Choose(k, &siteLocal, 2) == 0 {
+	if e.wildcard && s.Wants(ConnectRedirect, e.V6) && ke.Choose(k, &siteLocal, 2) == 0 {
 		local = netip.AddrPortFrom(ws2def.Any(e.Family()), local.Port())
 	}
 	q := op.question(ConnectRedirect, local, remote)

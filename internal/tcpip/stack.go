@@ -42,6 +42,7 @@ var state = ke.NewSlot(newStack)
 type Stack struct {
 	m      *ke.Machine
 	engine Engine
+	wants  Wants
 	local  []netip.Addr // addresses of this machine beside loopback
 	hosts  []*Host
 	eps    []*Endpoint // live ones, in order of creation
@@ -67,8 +68,9 @@ func Of(k *ke.K) *Stack { return state.Of(k) }
 // On returns the transport of a machine.
 func On(m *ke.Machine) *Stack { return state.On(m) }
 
-// SetEngine installs the filter engine; nil permits everything.
-func (s *Stack) SetEngine(e Engine) { s.engine = e }
+// SetEngine installs the filter engine; nil permits everything. It is asked everywhere until it calls
+// SetWants.
+func (s *Stack) SetEngine(e Engine) { s.engine, s.wants = e, everywhere }
 
 // Engine returns the filter engine, nil when there is none.
 func (s *Stack) Engine() Engine { return s.engine }
@@ -118,7 +120,7 @@ func (s *Stack) ports(how ke.Access) { s.m.AddsOn(ke.Use{Obj: portsID, How: how}
 // ask puts a question to the engine and goes on with its answer: before ask returns when the answer comes
 // at once, else in a delivery of ch, so that whoever goes on is never inside the call of a stranger.
 func (s *Stack) ask(k *ke.K, about party, ch *ke.Channel, q *Question, then func(k *ke.K, a Answer)) {
-	if s.engine == nil {
+	if !s.Wants(q.Layer, q.V6) {
 		then(k, Answer{Permit: true})
 		return
 	}

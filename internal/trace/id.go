@@ -60,6 +60,7 @@ const (
 	APC
 	Context
 	List
+	Layer // a station of the network at which filters are
 	numKinds
 )
 
@@ -109,6 +110,7 @@ var kindNames = [...]string{
 	APC:             "apc",
 	Context:         "ctx",
 	List:            "list",
+	Layer:           "layer",
 }
 
 // String gives the prefix printed before the number: "irp", "dev".

@@ -73,6 +73,12 @@ type Group struct {
 // At returns the groups of a layer, heaviest first. Nobody writes to them.
 func (p *Policy) At(layer uint16) []Group { return p.at[layer] }
 
+// Differs reports whether a layer's filters are others than in a policy this one was drafted from.
+func (p *Policy) Differs(from *Policy, layer uint16) bool {
+	a, b := p.at[layer], from.at[layer]
+	return len(a) != len(b) || len(a) > 0 && &a[0] != &b[0]
+}
+
 // Beside lists the filters that share layer and sublayer with f.
 func (p *Policy) Beside(f *Filter) []*Filter {
 	for i := range p.at[f.Layer] {
