@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"calloutsim/internal/ke"
 	"calloutsim/internal/trace"
@@ -222,6 +223,20 @@ func (m *Machine) RunUntil(cond func() bool) bool {
 		m.ke.Looked()
 		return holds
 	})
+}
+
+// RunFor lets the machine go on for a time: virtual time, which moves only while nothing can run, so whatever
+// can be done in no time is done before it is over. With Options.TimersRace that is left open. Everything goes
+// on with the next Run.
+func (m *Machine) RunFor(d time.Duration) {
+	m.tb.Helper()
+	if d < 0 {
+		fatalf(m.tb, "sim: RunFor(%v): a time is not negative", d)
+	}
+	over := false
+	alarm := m.ke.Alarm(int64(d/100), func() { over = true })
+	defer m.ke.TakeBack(alarm)
+	m.runUntil(func() bool { return over })
 }
 
 // runUntil is RunUntil for a condition of our own.

@@ -94,6 +94,14 @@ func (m *Machine) PostAfter(c *Channel, delay int64, d Delivery) *Later {
 	return l
 }
 
+// Alarm calls ring when delay (100 ns units of virtual time) has passed, unless it is taken back before: for
+// whoever drives the machine and wants to look at it then. It touches nothing of the run.
+func (m *Machine) Alarm(delay int64, ring func()) *Later {
+	l := &Later{timeout{at: m.now + delay, fire: func(*Machine) { ring() }}}
+	m.clock.add(&l.t)
+	return l
+}
+
 // TakeBack makes l never due, so that it does not move the clock either. It reports whether it was in time.
 func (m *Machine) TakeBack(l *Later) bool { return m.clock.remove(&l.t) }
 
