@@ -15,7 +15,10 @@ import (
 // value is an entry that is in no list; a head needs InitializeListHead.
 type LIST_ENTRY struct {
 	Flink, Blink *LIST_ENTRY
-	Record       any // what CONTAINING_RECORD returns: the structure the entry is a member of
+	// Record is what CONTAINING_RECORD returns: the address of the structure that the entry is a member of,
+	// or the block it lies in (of irp.New). The driver sets it once, before it inserts the entry; for the
+	// entry of an IRP it is set.
+	Record any
 
 	of      *IRP        // the IRP whose Tail.Overlay.ListEntry it is
 	in      *LIST_ENTRY // head of the list it is linked into

@@ -226,8 +226,8 @@ func (m *Machine) RunUntil(cond func() bool) bool {
 }
 
 // RunFor lets the machine go on for a time: virtual time, which moves only while nothing can run, so whatever
-// can be done in no time is done before it is over. With Options.TimersRace that is left open. Everything goes
-// on with the next Run.
+// can be done in no time is done before it is over. With Options.TimersRace that is left open. Everything
+// goes on with the next Run.
 func (m *Machine) RunFor(d time.Duration) {
 	m.tb.Helper()
 	if d < 0 {

@@ -74,8 +74,8 @@ func TestRunFor_UnderASearch(t *testing.T) {
 
 // Nothing fails under any strategy when Faults is negative.
 func TestExploreOptions_NoFaultsUnderEveryStrategy(t *testing.T) {
-	for _, strategy := range []string{"portfolio", "random", "pct2", "pos", "urw", "surw", "faults1", "faults2",
-		"dpor", "dfs", "preempt1", "delay1"} {
+	for _, strategy := range []string{"portfolio", "random", "pct2", "pos", "urw", "surw", "faults1",
+		"faults2", "dpor", "dfs", "preempt1", "delay1"} {
 		Explore(t, ExploreOptions{Strategy: strategy, Runs: 40, Faults: -1}, func(m *Machine) {
 			m.Thread("alloc.sys", func(k *irql.K) {
 				p := irp.IoAllocateIrp(k, 1, false)
