@@ -6,20 +6,11 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// WaitHow is the mode of a wait: the parameters WaitMode and Alertable.
-type WaitHow uint8
-
 // The bits. A wait without any is one in KernelMode that is not alertable.
 const (
 	WaitUser      WaitHow = 1 << iota // WaitMode is UserMode: the end of the thread ends the wait
 	WaitAlertable                     // alerts and user APCs end the wait
 )
-
-// apc is a kernel APC that waits for its thread.
-type apc struct {
-	fn     func(k *K)
-	normal bool // kept back by critical regions and owned mutexes as well
-}
 
 // siteKernelAlertable: the page on waits and APCs says that a user APC ends such a wait without being
 // delivered; an independent implementation (reactos: ntoskrnl/ke/apc.c, KiInsertQueueApc) lets it go on.

@@ -92,3 +92,15 @@ func (m *Machine) checkWaiters() {
 			Blocked: []string{line}})
 	}
 }
+
+// RunEndChecks makes the checks of the end of the run, unless a violation ended it.
+func (m *Machine) RunEndChecks() {
+	if m.dead {
+		return
+	}
+	for _, check := range checkState.On(m).end {
+		check(m)
+	}
+	m.CheckDeadlock()
+	m.checkWaiters()
+}

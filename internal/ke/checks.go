@@ -36,15 +36,3 @@ func (m *Machine) RunUnloadChecks(img *Image) {
 		check(m, img)
 	}
 }
-
-// RunEndChecks makes the checks of the end of the run, unless a violation ended it.
-func (m *Machine) RunEndChecks() {
-	if m.dead {
-		return
-	}
-	for _, check := range checkState.On(m).end {
-		check(m)
-	}
-	m.CheckDeadlock()
-	m.checkWaiters()
-}

@@ -8,14 +8,6 @@ import (
 // Sites lists the choice sites of this package but that of who goes on.
 func Sites() []*Site { return []*Site{&siteClock, &siteGrant, &siteKernelAlertable, &siteWake} }
 
-// Pin fixes a site, or all sites whose names match a pattern, to one alternative, given by its number or,
-// when Name is not empty, by its name.
-type Pin struct {
-	Site string // a name, or a pattern in which * stands for anything: "doc/*"
-	Alt  int
-	Name string
-}
-
 // Pattern reports whether p is for all sites of some kind.
 func (p *Pin) Pattern() bool { return strings.Contains(p.Site, "*") }
 
@@ -53,20 +45,4 @@ func (p *Pin) of(s *Site) (alt int, ok bool) {
 func IsPinned(k *K, s *Site) bool {
 	_, pinned := Pinned(k.m.cfg.Pins, s, 2)
 	return pinned
-}
-
-// Pinned gives the alternative to which pins fix a question with n alternatives. The name of a site counts
-// more than a pattern, and of two alike the later.
-func Pinned(pins []Pin, s *Site, n int) (alt int, pinned bool) {
-	exactly := false
-	for i := range pins {
-		p := &pins[i]
-		if exactly && p.Pattern() || !p.Matches(s.Name) {
-			continue
-		}
-		if a, ok := p.of(s); ok && a < n {
-			alt, pinned, exactly = a, true, !p.Pattern()
-		}
-	}
-	return alt, pinned
 }

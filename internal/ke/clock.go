@@ -17,20 +17,6 @@ const (
 // epoch is where the clock starts: 2024-01-01 00:00 UTC in 100 ns units since 1601.
 const epoch = 133485408000000000
 
-// timeout is one armed deadline.
-type timeout struct {
-	at    int64
-	seq   uint64
-	index int // position in the heap + 1; 0 when not armed
-	fire  func(m *Machine)
-}
-
-// clock is a heap of deadlines ordered by (time, order of insertion).
-type clock struct {
-	heap []*timeout
-	seq  uint64
-}
-
 func (c *clock) reset() {
 	for _, t := range c.heap {
 		t.index = 0
@@ -178,25 +164,9 @@ func (m *Machine) tick() {
 	t.fire(m)
 }
 
-// Now returns virtual time: system time in 100 ns units since 1601.
-func (m *Machine) Now() int64 { return m.now }
-
 // ClockRaces reports whether time may pass although somebody can run. The clock is the adversary then: how
 // much of it has passed says nothing about anybody, and rules that measure it are silent.
 func (m *Machine) ClockRaces() bool { return m.race }
-
-// Uptime returns virtual time since the start of the run, 100 ns units.
-func (m *Machine) Uptime() int64 { return m.now - epoch }
-
-// Time is Now for simulated code, which may notice that the clock has moved.
-func Time(k *K) int64 {
-	Looked(k)
-	Adds(k, Use{trace.MakeID(trace.NoKind, 1<<54), R})
-	return k.m.now
-}
-
-// Since returns t as time since the start of the run.
-func Since(t int64) int64 { return t - epoch }
 
 // deadline turns a WDK time-out into a point in time: negative is relative, positive absolute.
 func (m *Machine) deadline(t int64) int64 {
@@ -210,69 +180,3 @@ func (m *Machine) deadline(t int64) int64 {
 }
 
 func utoa(n uint64) string { return strconv.FormatUint(n, 10) }
-
-// Timer is a timer object: expiry signals Object and queues DPC.
-type Timer struct {
-	Object Object
-	DPC    *DPC // may be nil
-	Period int64
-	t      timeout
-	cpu    *cpu
-}
-
-// SetTimer arms t and reports whether it was armed already.
-func SetTimer(k *K, t *Timer, due int64, period int64, d *DPC) bool {
-	m := k.m
-	was := m.clock.remove(&t.t)
-	if k.m.races != nil {
-		k.m.races.release(k, &t.t)
-	}
-	t.Object.Signal = 0
-	t.DPC, t.Period, t.cpu = d, period, k.cpu
-	t.t.at = max(m.deadline(due), m.now)
-	if t.t.fire == nil {
-		t.t.fire = t.expire
-	}
-	if t.t.at == m.now {
-		t.expire(m) // due already: it expires before KeSetTimer returns
-		return was
-	}
-	m.arm(&t.t)
-	return was
-}
-
-func (t *Timer) expire(m *Machine) {
-	m.log.Add(&trace.Event{What: trace.Note, Time: m.now, Text: "timer expires", Obj: t.Object.ID})
-	t.Object.Signal = 1
-	if r := m.races; r != nil {
-		r.pass(&t.t, &t.Object)
-		r.pass(&t.t, t.DPC)
-	}
-	m.satisfy(&t.Object)
-	if t.DPC != nil {
-		m.AddsOn(Use{t.DPC.ID, Enq})
-	}
-	if t.DPC != nil && t.DPC.queuedOn == nil {
-		m.enqueueDPC(m.queueFor(t.DPC, t.cpu, false), t.DPC)
-	}
-	if t.Period > 0 {
-		t.t.at = m.now + t.Period
-		m.arm(&t.t)
-	}
-}
-
-// CancelTimer disarms t and takes its DPC out of the queue; it reports whether t was armed.
-func CancelTimer(k *K, t *Timer) bool {
-	was := k.m.clock.remove(&t.t)
-	if was && t.DPC != nil {
-		Adds(k, Use{t.DPC.ID, Deq})
-		k.m.removeDPC(t.DPC)
-	}
-	return was
-}
-
-// DisarmTimer is CancelTimer without the DPC: one that is queued runs.
-func DisarmTimer(k *K, t *Timer) bool { return k.m.clock.remove(&t.t) }
-
-// Armed reports whether the timer is in the timer queue.
-func (t *Timer) Armed() bool { return t.t.index != 0 }

@@ -9,19 +9,6 @@ import (
 	"calloutsim/internal/trace"
 )
 
-// cpu is a simulated processor.
-type cpu struct {
-	num    uint8
-	thread *Thread // current here; nil when idle
-	dpcs   []*DPC
-	queue  Actor // who runs them
-	inDPC  bool
-	dpcK   K
-	idle   *Thread
-	owner  *Thread // with Unbounded: whose processor it is
-	target int16   // with Unbounded: 1 + the processor that targeted DPCs name so, 0 for none
-}
-
 func (m *Machine) resetCPUs(n int) {
 	for len(m.cpus) < n {
 		m.cpus = append(m.cpus, &cpu{})
@@ -172,17 +159,6 @@ func (m *Machine) lets(k *K, level uint8) {
 	}
 	k.irql = level
 	m.runDPCs(k.cpu, k, k.actor)
-}
-
-// DPC is a deferred procedure call object.
-type DPC struct {
-	ID         trace.ID
-	Run        func(k *K)
-	Importance uint8
-	Target     int8 // processor, -1 the one that queues
-	queuedOn   *cpu
-	Active     int   // runs in progress
-	after      int32 // step that queued it, from 1
 }
 
 // Importance of a DPC (scheduling.md 4.2).

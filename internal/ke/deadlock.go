@@ -105,16 +105,6 @@ func clockWords(at int64) string {
 	return fmt.Sprintf("%d.%07d s", at/Second, at%Second)
 }
 
-func (l *SpinLock) holder() string {
-	switch {
-	case l.rw != nil:
-		return l.rw.Holders()
-	case l.owner == nil:
-		return "nobody"
-	}
-	return l.owner.name
-}
-
 // inCircle follows owners of what t waits for and reports whether that leads back to t.
 func (m *Machine) inCircle(t *Thread) bool {
 	reached := t.blockedBy(nil)

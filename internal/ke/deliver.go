@@ -5,36 +5,6 @@ import (
 	"calloutsim/internal/trace"
 )
 
-// Channel is an ordering domain of the world outside the drivers: what is posted to it is delivered in order,
-// what is posted to different channels in any order. One channel per direction of a connection is the usual
-// grain.
-type Channel struct {
-	Name  string
-	queue []Delivery
-	busy  bool // a delivery of this channel has not returned yet
-	order uint64
-	after []int32 // steps that made a delivery due; for a Trail
-	past  uint64  // names the context of its deliveries in a Trail
-}
-
-// Delivery is one act of the outside: a segment arrives, a lower driver completes, a process ends.
-type Delivery struct {
-	Text string   // constant, for the trace
-	Obj  trace.ID // what it is about
-	// Touches is what the delivery does something to, for a Trail. 0 means that it may touch anything,
-	// else Run says what it touches besides.
-	Touches trace.ID
-	Run     func(k *K)
-	// IRQL is the site that decides where Run is called: alternative 0 as a DPC at DISPATCH_LEVEL, 1 in a
-	// system worker thread at PASSIVE_LEVEL. Nil means always DISPATCH_LEVEL.
-	IRQL *Site
-	// Passive means a worker thread in any case.
-	Passive bool
-
-	order *knowledge // for the race detector: what those knew who caused it
-	after int32      // for a Trail: the step that posted it, from 1
-}
-
 // NewChannel makes a channel. Deliveries that are due are offered to the scheduler in order of channel
 // creation.
 func (m *Machine) NewChannel(name string) *Channel {

@@ -5,7 +5,6 @@ import (
 	"runtime"
 	"strings"
 
-	"calloutsim/internal/ddi"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 )
@@ -14,35 +13,6 @@ import (
 type Misuse string
 
 func (m Misuse) Error() string { return string(m) }
-
-type seenFinding struct {
-	rule verify.RuleID
-	obj  string
-	file string
-	line int
-	at   string
-}
-
-func wrongContext(k *K, d ddi.ID) {
-	if k == nil {
-		panic(Misuse(d.String() + " called with a nil K: pass the k that the callback received"))
-	}
-	if k.owes && k.m.cur == k {
-		if d != ddi.None { // what only looks at memory is no call
-			breaks(k, d.String()+" is called")
-		}
-		return
-	}
-	if k.m.dead && (k.m.running || k.m.killing) || k.t.exiting {
-		k.m.die()
-	}
-	if k.m.cur == nil {
-		panic(Misuse(fmt.Sprintf("%v called with the K of %q outside of the run: a K is valid only inside "+
-			"its callback", d, k.name)))
-	}
-	panic(Misuse(fmt.Sprintf("K of %q used inside %q (%v): every callback must use the k it received", k.name,
-		k.m.cur.name, d)))
-}
 
 var levelNames = [...]string{"PASSIVE_LEVEL", "APC_LEVEL", "DISPATCH_LEVEL"}
 
@@ -55,25 +25,6 @@ func LevelName(l uint8) string {
 		return "HIGH_LEVEL"
 	}
 	return fmt.Sprintf("DIRQL %d", l)
-}
-
-func irqlWrong(k *K, d ddi.ID) {
-	f := verify.Finding{Rule: verify.IRQL_001, AllowedIRQL: ddi.MaxIRQL(d)}
-	word := "at most"
-	if k.irql < ddi.MinIRQL(d) {
-		f.Rule, f.AllowedIRQL, word = verify.IRQL_002, ddi.MinIRQL(d), "at least"
-	}
-	f.Headline = fmt.Sprintf("%v called at %s, allowed is %s %s", d, LevelName(k.irql), word,
-		LevelName(f.AllowedIRQL))
-	f.Args = verify.Params(nil, k.irql, d)
-	f.Obj = d.String()
-	if f.Rule == verify.IRQL_001 && fileRoutine(d) {
-		fileAbovePassive(k, d, &f)
-	}
-	if f.Rule == verify.IRQL_001 && k.irql == Dispatch && f.AllowedIRQL == Passive {
-		f.Case = "for PASSIVE_LEVEL"
-	}
-	Report(k, f)
 }
 
 // Report tells the machine that a rule is broken by the code that runs in k. It fills in where and when. For
@@ -252,4 +203,36 @@ func core(f runtime.Frame) bool {
 		}
 	}
 	return false
+}
+
+// panicFrames drops the frames of the panic itself, keeps those of the simulator up to the first frame of a
+// driver, and behind it only those of drivers and programs. ours is how many of the first kind there are.
+func panicFrames(pcs []uintptr) (out []verify.Frame, ours int) {
+	panicking, begun, driver := false, false, false
+	it := runtime.CallersFrames(pcs)
+	for {
+		f, more := it.Next()
+		rt := strings.HasPrefix(f.Function, "runtime.")
+		panicking = panicking || f.Function == "runtime.gopanic"
+		begun = begun || panicking && !rt
+		sys := core(f)
+		if begun && f.Function != "" && (!sys || !driver) {
+			driver = driver || !sys
+			name := shortFunc(f.Function)
+			if sys {
+				name = f.Function[strings.LastIndexByte(f.Function, '/')+1:]
+				ours++
+			}
+			file := f.File[strings.LastIndexByte(f.File, '/')+1:]
+			out = append(out, verify.Frame{Func: name, File: file, Line: f.Line})
+		}
+		if !more {
+			break
+		}
+	}
+	if !driver {
+		ours = min(ours, 8) // the rest is how simulated code is started
+		return out[:ours], ours
+	}
+	return out, ours
 }

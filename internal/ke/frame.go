@@ -8,69 +8,6 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// FrameKind says in what role driver code was called.
-type FrameKind uint8
-
-// The roles.
-const (
-	NoFrame FrameKind = iota
-	FrameEntry
-	FrameUnload
-	FrameDispatch
-	FrameCompletion
-	FrameCancel
-	FrameDPC
-	FrameTimer
-	FrameWorkItem
-	FrameThread
-	FrameUser     // code of a simulated process
-	FrameClassify // classifyFn
-	FrameNotify
-	FrameFlowDelete
-	FrameWskEvent
-	FrameAPC
-	FrameQueue  // a callback of a cancel-safe queue or another driver-supplied helper routine
-	FrameSystem // the system's own code, for instance a worker thread between items
-	FrameStartIo
-	FrameCallback // a routine that the system tells of something: processes, images, named callbacks
-)
-
-var frameNames = [...]string{
-	FrameEntry:      "DriverEntry",
-	FrameUnload:     "DriverUnload",
-	FrameDispatch:   "dispatch",
-	FrameCompletion: "completion",
-	FrameCancel:     "cancel",
-	FrameDPC:        "DPC",
-	FrameTimer:      "timer DPC",
-	FrameWorkItem:   "work item",
-	FrameThread:     "thread",
-	FrameUser:       "user",
-	FrameClassify:   "classifyFn",
-	FrameNotify:     "notifyFn",
-	FrameFlowDelete: "flowDeleteFn",
-	FrameWskEvent:   "WSK event",
-	FrameAPC:        "APC",
-	FrameQueue:      "queue callback",
-	FrameSystem:     "system",
-	FrameStartIo:    "StartIo",
-	FrameCallback:   "notify",
-}
-
-// String names the role.
-func (f FrameKind) String() string { return frameNames[f] }
-
-// Image is a loaded driver, the system or a program, as far as the mechanism cares: who acts.
-type Image struct {
-	Name      string
-	Num       uint16
-	ID        trace.ID
-	System    bool // a driver that belongs to the system
-	Test      bool // no driver, but code of a test that acts for one
-	Unloading bool
-	Unloaded  bool
-}
-
 // NewImage registers a driver image.
 func (m *Machine) NewImage(name string) *Image {
 	img := &Image{Name: name, Num: uint16(len(m.images) + 1), ID: m.NewID(trace.Driver)}
@@ -80,28 +17,6 @@ func (m *Machine) NewImage(name string) *Image {
 
 // Images lists the images in order of loading; number n is at index n-1.
 func (m *Machine) Images() []*Image { return m.images }
-
-// Frame is one call into code that belongs to somebody.
-type Frame struct {
-	Kind   FrameKind
-	Image  *Image   // whose code; nil is the system
-	Device any      // for the package above: the device object of a dispatch or completion routine
-	Object any      // for the package above: the IRP, the classify
-	Obj    trace.ID // id of Object, for events
-	Fn     uintptr  // the routine
-	Level  int      // for the package above: stack location number
-	Entry  uint8    // for the package above: which entry of a table; no part of the hash
-	Data   any      // for the package above
-
-	Serial  uint64 // unique in the run
-	excused bool   // what is left changed has been reported already
-	irql    uint8
-	kernel  int
-	special int
-	locks   int
-	stack   int
-	raises  int
-}
 
 // Push enters a callback. What must be as before when it returns is remembered.
 func Push(k *K, f Frame) *Frame {
@@ -199,41 +114,12 @@ func popChecked(k *K, status uint32, has trace.Flags) {
 	k.frames = k.frames[:n]         // what the frame refers to stays until the next one is pushed
 }
 
-// Top returns the innermost frame, or nil.
-func Top(k *K) *Frame {
-	if n := len(k.frames); n > 0 {
-		return &k.frames[n-1]
-	}
-	return nil
-}
-
-// Frames returns all frames of k, outermost first. The slice is for use at once.
-func Frames(k *K) []Frame { return k.frames }
-
-// Acting returns the image whose code runs in k; nil is the system.
-func Acting(k *K) *Image {
-	if n := len(k.frames); n > 0 {
-		return k.frames[n-1].Image
-	}
-	return nil
-}
-
 // EntryIRQL returns the level f was entered at.
 func (f *Frame) EntryIRQL() uint8 { return f.irql }
 
 // SetEntryIRQL tells what level the callback must leave; cancel routines leave at another than they were
 // entered at.
 func (f *Frame) SetEntryIRQL(irql uint8) { f.irql = irql }
-
-type stackObject struct {
-	obj    any
-	call   goCall  // whose local variable it is; none for what lives until the callback returns
-	pc     uintptr // and where that made it
-	inline bool    // the function that made it was compiled into the one that call names
-}
-
-// Dier is a frame-scoped object that wants to know when its routine returns.
-type Dier interface{ StackGone(k *K) }
 
 // OnStack ties obj to the routine that runs now, as if it lay on its kernel stack.
 func OnStack(k *K, obj any) { k.stack = append(k.stack, stackObject{obj: obj}) }

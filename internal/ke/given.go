@@ -2,15 +2,6 @@ package ke
 
 import "slices"
 
-// Given is a routine that a driver gave the system to call.
-type Given struct {
-	Image uint16 // number of the driver
-	Role  string // type of the routine: "KDEFERRED_ROUTINE"
-	Fn    uintptr
-	Entry uint8  // which of a table of routines, as in Frame.Entry
-	Name  string // what the entry is for; "" where there is no table
-}
-
 // Gives notes that the driver acting in k has given the system a routine to call, if anybody keeps account of
 // these (Config.Callbacks). Whether it was called, the events tell.
 func Gives(k *K, role string, fn uintptr) {

@@ -17,16 +17,6 @@ import (
 // (gostack_source.go). A function that was compiled into its caller has no frame; there the line that its
 // caller has come to says whether it still runs (gostack_inline.go).
 
-// goFrame is a call on the stack of a goroutine: where its frame lies, and the address it returns to.
-type goFrame struct{ at, ret uintptr }
-
-// goCall names a call that has not returned, by the depth of its frame and a hash of the addresses that it
-// and its callers return to. The zero goCall is none.
-type goCall struct {
-	depth uintptr
-	hash  uint64
-}
-
 // goFrames are the calls on the stack of the goroutine that runs, the innermost first.
 //
 //go:noinline
@@ -147,9 +137,6 @@ func FrameEnds(k *K, text string, obj trace.ID) uint64 {
 
 // FunctionEnds reports whether what ends now ends with a function of a callback that still runs.
 func (s *Stamp) FunctionEnds() bool { return s.m != nil && s.m.ending == endsFunction }
-
-// ending says with what an object on the stack ends, while it is told so.
-type ending uint8
 
 const (
 	notEnding ending = iota

@@ -9,18 +9,6 @@ import (
 // The compiler copies a small function into its callers. Such a call has no frame, but the run-time library
 // knows of every address which functions it was copied from, and at which lines those were called.
 
-// inlineCall is one of the calls that an address lies in: the function, and the line in it.
-type inlineCall struct {
-	fn   string
-	line int
-}
-
-// inlinePC is what is known of an address in the code.
-type inlinePC struct {
-	pc    uintptr
-	calls []inlineCall // that it lies in, the innermost first
-}
-
 // inlineCalls are the calls that the address lies in to which f[at] returns. They are looked up once for each
 // address, since that takes long.
 func (m *Machine) inlineCalls(f []goFrame, at int) []inlineCall {

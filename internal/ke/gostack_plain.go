@@ -7,14 +7,6 @@ import (
 	"unsafe"
 )
 
-// plainPlace is a line of a driver that keeps in plain Go memory what C has in a local variable or in pool.
-// Go keeps such memory for as long as anybody has a pointer to it, so nothing that is done with it after its
-// time can be found. That is no mistake of the driver, and no finding: it is said once for each line.
-type plainPlace struct {
-	pc   uintptr
-	what string
-}
-
 // NotePlain remembers that the code that called the routine skip calls above the caller of NotePlain uses an
 // object at p in plain Go memory; what says what for. It does nothing for memory of the simulator's.
 func NotePlain(k *K, p unsafe.Pointer, what string, skip int) {

@@ -7,12 +7,6 @@ import (
 	"runtime"
 )
 
-// madeAt is what is known of a statement that made a local variable.
-type madeAt struct {
-	pc   uintptr
-	once bool // a call executes it at most once
-}
-
 // makesOnce reports whether the statement that pc lies in is executed at most once in a call of its function:
 // no loop is around it there. The source says so; where it cannot be read, there may be one.
 func (m *Machine) makesOnce(pc uintptr) bool {

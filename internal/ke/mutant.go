@@ -5,13 +5,6 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// mutant is what mutexes and mutants differ in. A mutex of drivers keeps normal kernel APCs from its owner,
-// whose end with it is fatal; a mutant does not, and is abandoned by an owner that ends.
-type mutant struct {
-	Mutant    bool
-	Abandoned bool // given up by other means than its owner's release; the next owner is told
-}
-
 // owned makes t the owner of o, which nobody owned.
 func (o *Object) owned(t *Thread) {
 	if !o.Mutant {

@@ -104,35 +104,3 @@ func (p *DriverPanic) where() string {
 	}
 	return " (in " + p.Ctx + ")"
 }
-
-// panicFrames drops the frames of the panic itself, keeps those of the simulator up to the first frame of a
-// driver, and behind it only those of drivers and programs. ours is how many of the first kind there are.
-func panicFrames(pcs []uintptr) (out []verify.Frame, ours int) {
-	panicking, begun, driver := false, false, false
-	it := runtime.CallersFrames(pcs)
-	for {
-		f, more := it.Next()
-		rt := strings.HasPrefix(f.Function, "runtime.")
-		panicking = panicking || f.Function == "runtime.gopanic"
-		begun = begun || panicking && !rt
-		sys := core(f)
-		if begun && f.Function != "" && (!sys || !driver) {
-			driver = driver || !sys
-			name := shortFunc(f.Function)
-			if sys {
-				name = f.Function[strings.LastIndexByte(f.Function, '/')+1:]
-				ours++
-			}
-			file := f.File[strings.LastIndexByte(f.File, '/')+1:]
-			out = append(out, verify.Frame{Func: name, File: file, Line: f.Line})
-		}
-		if !more {
-			break
-		}
-	}
-	if !driver {
-		ours = min(ours, 8) // the rest is how simulated code is started
-		return out[:ours], ours
-	}
-	return out, ours
-}

@@ -2,45 +2,6 @@ package ke
 
 import "calloutsim/internal/trace"
 
-// Access says what a step does to an object; which pairs commute is scheduling.md 9.4.
-type Access uint8
-
-// The kinds of access.
-const (
-	R Access = iota + 1
-	W
-	A
-	Acq
-	Rel
-	Set
-	Clear
-	Waits
-	Enq
-	Deq
-	Free
-	Try   // an acquisition that does not wait
-	Count // up or down by one, where nobody looks at the result, in whatever order: commutes with itself
-)
-
-// Use is one entry of a footprint.
-type Use struct {
-	Obj trace.ID
-	How Access
-}
-
-// handsOver is a bit for each kind of access after which others may go on who could not before, or may find
-// what they did not find before. What is only looked at, taken or waited for hands nothing over.
-const handsOver = 1<<0 | 1<<W | 1<<A | 1<<Rel | 1<<Set | 1<<Clear | 1<<Enq | 1<<Deq | 1<<Free | 1<<Count
-
-// turn says whether the routine that a context is in has had its scheduling point.
-type turn uint8
-
-const (
-	turnNone turn = iota
-	turnDue       // it was entered after a hand-over: what it looks at first comes after a point
-	turnOver      // it has looked, and so had a point; that before its effect is the same one
-)
-
 // enters is the entry to a routine.
 func (k *K) enters() {
 	k.turn = turnNone
@@ -145,22 +106,6 @@ func (k *K) access(u Use) {
 	n := k.idles
 	k.looks(u)
 	k.gave, k.idles = k.m.cfg.MemPoints, n // an accessor may look or change: who calls it knows
-}
-
-// looks is a scheduling point before something is looked at.
-//
-//go:noinline
-func (k *K) looks(u Use) {
-	if k.bySystem() {
-		k.turn = turnNone
-		k.m.AddsOn(u)
-		return
-	}
-	inside := k.turn == turnDue
-	Point(k, u)
-	if inside {
-		k.turn = turnOver
-	}
 }
 
 // Inside calls fn, a part of the routine that k is in: what it accesses is no act of the driver's own.

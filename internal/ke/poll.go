@@ -23,12 +23,6 @@ func (k *K) acts(m *Machine) {
 	m.idle, m.acted = 0, m.steps
 }
 
-// acted is what is known of polling loops: turns since anybody did more than look, and when that was.
-type acted struct {
-	idle int
-	at   uint64
-}
-
 // spins reports whether k, before it does something to an object, is in a polling loop. It gives back its
 // locks first. An atomic operation may have been the look of the turns before.
 func (k *K) spins(u Use) bool {

@@ -18,29 +18,6 @@ import (
 //
 // With Config.Races off there is no detector, and every hook is one comparison with nil.
 
-// vclock is a vector clock: how much of each context, by number, happened before. Contexts beyond its end
-// are at 0.
-type vclock []uint32
-
-func (v vclock) at(i uint32) uint32 {
-	if int(i) < len(v) {
-		return v[i]
-	}
-	return 0
-}
-
-// join adds what o knows.
-func (v *vclock) join(o vclock) {
-	for len(*v) < len(o) {
-		*v = append(*v, 0)
-	}
-	for i, t := range o {
-		if t > (*v)[i] {
-			(*v)[i] = t
-		}
-	}
-}
-
 // timeline is what the detector knows about one context.
 type timeline struct {
 	vc      vclock

@@ -1,6 +1,8 @@
 package ke
 
 import (
+	"fmt"
+
 	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 )
@@ -250,4 +252,11 @@ func (l *RWLock) blockers(t *Thread, found []*Thread) []*Thread {
 		}
 	}
 	return found
+}
+
+func (o *rwOwner) name() string {
+	if o.t == nil {
+		return fmt.Sprintf("the owner pointer %#x", o.key)
+	}
+	return o.t.name
 }

@@ -1,7 +1,5 @@
 package ke
 
-import "fmt"
-
 // GiveRW makes key the owner of what the thread of k has of l, which it owns or shares. Any thread may
 // release it for that owner.
 func GiveRW(k *K, l *RWLock, key uint64) {
@@ -33,11 +31,4 @@ func (l *RWLock) find(id uint64, idOf func(t *Thread) uint64) int {
 func ReleaseRWFor(k *K, l *RWLock, id uint64, idOf func(t *Thread) uint64) {
 	Adds(k, Use{l.ID, Rel})
 	l.releaseAt(k, l.find(id, idOf))
-}
-
-func (o *rwOwner) name() string {
-	if o.t == nil {
-		return fmt.Sprintf("the owner pointer %#x", o.key)
-	}
-	return o.t.name
 }

@@ -1,30 +1,11 @@
 package ke
 
-import (
-	"calloutsim/internal/trace"
-)
+import "calloutsim/internal/trace"
 
 var (
 	siteStep = Site{Name: "sched/step", Spec: "scheduling.md 4, 7.1"}
 	siteWake = Site{Name: "sched/wake", Spec: "scheduling.md R3"}
 )
-
-type altKind uint8
-
-const (
-	altThread altKind = iota
-	altDPC
-	altDeliver
-	altClock
-)
-
-// alternative is one thing that can happen next.
-type alternative struct {
-	kind altKind
-	t    *Thread
-	c    *cpu
-	ch   *Channel
-}
 
 // canTake reports whether c can switch threads or start a DPC: it is below DISPATCH_LEVEL.
 func (c *cpu) canTake() bool { return !c.inDPC && c.irqlOf() < Dispatch }
@@ -130,21 +111,6 @@ func (m *Machine) decideOrTick(self *Thread) *alternative {
 		m.AddsOn(Unknown)
 		m.tick()
 	}
-}
-
-// exceeded ends the run at a limit. Simulated code may recover from the panic once; the next time it is
-// unwound without being asked.
-func (m *Machine) exceeded(what Misuse) {
-	switch {
-	case m.cur == nil: // in the hub
-		m.crash = nil
-		panic(what)
-	case m.crash == nil:
-		m.crash = what
-		panic(what)
-	}
-	m.dead, m.cur = true, nil
-	m.die()
 }
 
 // Stall keeps the processor busy until virtual time has moved on by d.

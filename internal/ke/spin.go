@@ -1,32 +1,6 @@
 package ke
 
-import (
-	"calloutsim/internal/list"
-	"calloutsim/internal/trace"
-	"calloutsim/internal/verify"
-)
-
-// SpinLock is a spin lock of any kind: one owner, the others occupy their processors.
-type SpinLock struct {
-	ID    trace.ID
-	held  bool
-	owner *K
-	rw    *RWSpin // whose readers this stands for
-}
-
-// Held is a lock that a context holds; it is what return checks and rules look at.
-type Held struct {
-	Lock  any // *SpinLock or the package's own lock
-	ID    trace.ID
-	Kind  uint8 // of the package above
-	Saved uint8 // IRQL to restore
-	Spin  bool  // spin lock of any kind
-	Seq   uint64
-	Time  int64 // when it was acquired
-
-	// Rules for a callback that returns, and for a thread that ends, while holding it; NoRule is LOCK-008.
-	AtReturn, AtEnd verify.RuleID
-}
+import "calloutsim/internal/list"
 
 // AcquireSpin takes l for k, which is at DISPATCH_LEVEL or above. A taken lock keeps k's processor busy.
 func AcquireSpin(k *K, l *SpinLock) {
@@ -103,4 +77,26 @@ func HoldsSpin(k *K) (*Held, bool) {
 		}
 	}
 	return nil, false
+}
+
+// lockBase is the number of locks held before the running callback. Callbacks of queues count as part of
+// their caller, as in raiseBase.
+func lockBase(k *K) int {
+	for i := len(k.frames) - 1; i >= 0; i-- {
+		if k.frames[i].Kind != FrameQueue {
+			return k.frames[i].locks
+		}
+	}
+	return 0
+}
+
+// spinOn keeps k's processor busy while l is held.
+func spinOn(k *K, l *SpinLock) {
+	t, m := k.t, k.m
+	for l.held {
+		t.spin, t.since = l, m.now
+		m.next = nil
+		m.park(k)
+		t.spin = nil
+	}
 }

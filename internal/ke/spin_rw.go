@@ -5,18 +5,6 @@ import (
 	"calloutsim/internal/trace"
 )
 
-// RWSpin is a spin lock that one context holds or several share, made of two plain ones. A writer takes
-// claim, which keeps new readers out, and then spins on readers until the last one has left: a waiting writer
-// goes before readers that come later (reader-writer-spin-locks.md). The zero value is free.
-//
-// Invariant: readers.held is len(sharers) > 0; who holds the lock exclusively holds claim, and sharers is
-// empty.
-type RWSpin struct {
-	claim   SpinLock // held by the writer, waiting or not
-	readers SpinLock // held while anybody shares
-	sharers []*K
-}
-
 // Init makes a free lock, which is referred to by address from then on.
 func (l *RWSpin) Init(id trace.ID) {
 	*l = RWSpin{sharers: l.sharers[:0]}
@@ -39,17 +27,6 @@ func AcquireRWSpin(k *K, l *RWSpin, exclusive bool) {
 	Adds(k, Use{l.claim.ID, Acq})
 	l.sharers = append(l.sharers, k)
 	l.readers.held = true
-}
-
-// spinOn keeps k's processor busy while l is held.
-func spinOn(k *K, l *SpinLock) {
-	t, m := k.t, k.m
-	for l.held {
-		t.spin, t.since = l, m.now
-		m.next = nil
-		m.park(k)
-		t.spin = nil
-	}
 }
 
 // ReleaseRWSpin gives l back.
@@ -95,4 +72,14 @@ func (l *RWSpin) Holders() string {
 		s += k.name
 	}
 	return s
+}
+
+func (l *SpinLock) holder() string {
+	switch {
+	case l.rw != nil:
+		return l.rw.Holders()
+	case l.owner == nil:
+		return "nobody"
+	}
+	return l.owner.name
 }

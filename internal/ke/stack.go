@@ -5,19 +5,6 @@ import (
 	"runtime/debug"
 )
 
-// stack is one pooled coroutine. Between two bodies it waits for the next one; it ends only when it is closed
-// or when a body was unwound.
-type stack struct {
-	baton
-	m     *Machine
-	t     *Thread // what it runs; nil between two threads
-	owner *Thread // t, until the hub has noticed that it ended
-	dead  bool
-	exits bool // the body ended its thread and unwinds
-
-	goroutine uint64 // number of the goroutine it is
-}
-
 // killed is what a coroutine panics with at its top when it was unwound because its machine is dead
 // (scheduling.md 3.4).
 type killed struct{}
@@ -105,4 +92,17 @@ func (s *stack) close() {
 func (m *Machine) die() {
 	m.rest.acquire() // contexts are unwound one after the other, and nothing is at stake any more
 	runtime.Goexit()
+}
+
+// thisGoroutine gives the number under which the run-time library lists the running goroutine.
+func thisGoroutine() (n uint64) {
+	var b [64]byte
+	const before = "goroutine "
+	for _, c := range b[len(before):max(runtime.Stack(b[:], false), len(before))] {
+		if c < '0' || c > '9' {
+			break
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	return n
 }

@@ -3,73 +3,7 @@ package ke
 import (
 	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
-	"calloutsim/ntstatus"
 )
-
-// threadState is the state of a thread as the scheduler sees it.
-type threadState uint8
-
-const (
-	stReady   threadState = iota // may run; on a processor or not
-	stWaiting                    // waits for objects or for time to pass
-	stDone
-)
-
-// Process is what a thread belongs to. The System process has PID 4.
-type Process struct {
-	ID     trace.ID
-	PID    uint32
-	Image  string
-	Admin  bool
-	Parent uint32 // id of the process that made it, 0 where nobody asked
-
-	Object Object // signalled when its last thread has ended
-	Data   any    // for the package above
-}
-
-// Thread is an execution context with a stack of its own. Its Object is signalled when it has ended.
-type Thread struct {
-	K
-	Object  Object
-	ID      trace.ID
-	TID     uint32
-	Process *Process
-	Data    any // for the package above
-
-	state     threadState
-	onCPU     *cpu
-	home      *cpu    // with Unbounded: its processor
-	after     []int32 // steps that let it go on; for a Trail
-	spin      *SpinLock
-	coro      *stack
-	body      func(k *K)
-	active    *K       // the K to go on with: the thread's own or that of a DPC on its stack
-	nest      *Channel // a delivery to make on this stack before going on
-	nestDPC   bool     // run the DPC queue of onCPU before going on
-	worker    bool
-	exiting   bool // has ended, unwinds what is left of its stack
-	idle      bool // stands for an idle processor, exists only to run DPCs and deliveries there
-	waitAll   bool
-	explained bool
-	blocks    []waitBlock
-	timer     timeout
-	result    ntstatus.NTSTATUS
-	since     int64
-	why       string
-
-	// Requests counts the IRPs bound to the thread, for the package above.
-	Requests int
-
-	how         WaitHow // of the present wait
-	ending      bool    // is to end when it returns to user mode
-	inNormal    bool    // a normal kernel APC runs in it
-	alerted     bool
-	userPending bool         // user APCs run at the next return to user mode
-	user        []func(k *K) // user APCs
-	mutants     []*Object    // that it owns
-	suspends    int
-	suspended   Object // not signalled while suspended
-}
 
 // maxContexts is the limit of threads, workers and processors of one run, dead ones included.
 const maxContexts = 1<<16 - 1

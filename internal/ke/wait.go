@@ -6,38 +6,6 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// ObjectKind is the kind of a dispatcher object.
-type ObjectKind uint8
-
-// The kinds.
-const (
-	NoObject ObjectKind = iota
-	NotificationEvent
-	SynchronizationEvent
-	MutexObject
-	SemaphoreObject
-	NotificationTimer
-	SynchronizationTimer
-	ThreadObject
-	ProcessObject
-)
-
-// Object is what a thread can wait for.
-type Object struct {
-	Kind   ObjectKind
-	ID     trace.ID
-	Signal int32 // as SignalState: events 0 or 1, semaphores the count, mutexes 1 free, 0 and below owned
-	Limit  int32
-	Owner  *Thread // of a mutex
-	Gone   bool    // memory is gone: stack frame left or block freed
-	lock   *RWLock // whose grant this is
-	mutant         // of a mutex
-
-	waiters []*Thread
-}
-
-type waitBlock struct{ obj *Object }
-
 // Waiters returns how many threads wait for o.
 func (o *Object) Waiters() int { return len(o.waiters) }
 

@@ -1,8 +1,6 @@
 package ke
 
-import (
-	"runtime"
-)
+import "runtime"
 
 // Standing says whose code a machine is in, for who watches it from another goroutine.
 type Standing struct {
@@ -53,19 +51,6 @@ func (m *Machine) Standing() Standing {
 		s.Owner, s.Role, s.Fn = owner(k, f), f.Kind, f.Fn
 	}
 	return s
-}
-
-// thisGoroutine gives the number under which the run-time library lists the running goroutine.
-func thisGoroutine() (n uint64) {
-	var b [64]byte
-	const before = "goroutine "
-	for _, c := range b[len(before):max(runtime.Stack(b[:], false), len(before))] {
-		if c < '0' || c > '9' {
-			break
-		}
-		n = n*10 + uint64(c-'0')
-	}
-	return n
 }
 
 // Core reports whether a function is the simulator's, or of what a driver uses of the standard library:
