@@ -213,6 +213,8 @@ func TestRelease_OpensTheWindowWhenItIsWorthASegment(t *testing.T) {
 	require.Len(t, r.Send, 1)
 	assert.Equal(t, uint16((65536-2500)/2), r.Send[0].Window)
 	assert.Panics(t, func() { c.Release(2501) })
+	assert.Panics(t, func() { c.Release(-1) })
+	assert.Empty(t, c.Release(0).Send)
 
 	small := plain
 	small.Room = 10
@@ -222,6 +224,25 @@ func TestRelease_OpensTheWindowWhenItIsWorthASegment(t *testing.T) {
 	assert.Len(t, c.Release(1).Send, 1)
 	c.Arrive(from(packet.ACK|packet.FIN, 10, 0), nil)
 	assert.Empty(t, c.Release(5).Send, "nothing more will come")
+}
+
+func TestSetRoom_KeepsWhatWasPromised(t *testing.T) {
+	c := opened(t)
+	assert.Equal(t, uint16(50_000), c.SetRoom(100_000).Send[0].Window)
+	assert.Empty(t, c.SetRoom(10_000).Send)
+	told := 0
+	for _, n := range []int{60_000, 40_000} {
+		assert.Len(t, c.Arrive(from(packet.ACK, told, 0), noise[:n]).Told, 1, "promised")
+		told += n
+	}
+	assert.Empty(t, c.Release(90_000).Send, "that much is over now")
+	assert.Equal(t, uint16(5000), c.Release(10_000).Send[0].Window)
+
+	c, _ = Open(plain)
+	assert.Empty(t, c.SetRoom(10).Send)
+	syn := peerSyn
+	syn.Flags, syn.Ack = packet.SYN|packet.ACK, 1001
+	assert.Equal(t, uint16(5), c.Arrive(syn, nil).Send[0].Window, "the SYN has said two bytes to a unit")
 }
 
 func TestSend_SegmentsAreAsLongAsWindowAndSendAllow(t *testing.T) {

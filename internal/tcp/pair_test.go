@@ -17,6 +17,7 @@ type kind struct {
 	overtake bool // segments of one direction change places
 	lossy    bool // segments are lost, come twice, and timers fire early
 	abort    bool // an owner may break off
+	resize   bool // an owner may change its room
 	numbers  []uint32
 }
 
@@ -34,6 +35,7 @@ type owner struct {
 	heard    int // bytes told
 	toRead   int // bytes told and not released
 	slow     int // reads once in so many chances
+	room     int // the most it ever gave
 	due      int64
 	opened   bool
 	over     What // Reset or TimedOut
@@ -82,9 +84,9 @@ func newPair(t *seeded, seed uint64, k kind) *pair {
 		p.ends[i] = &owner{name: string(rune('A' + i)), slow: 1 + r.IntN(6), config: Config{
 			ISS: k.iss(r), Room: room(), MSS: 1460, RTO: 3 * second}}
 	}
-	for i, o := range p.ends { // not so long that a small window makes thousands of segments of it
+	for i, o := range p.ends { // a text is not so long that a small window makes thousands of segments of it
 		from, n := r.IntN(len(noise)/2), 1+r.IntN(min(20*p.ends[1-i].config.Room, len(noise)/2))
-		o.text = noise[from : from+n]
+		o.text, o.room = noise[from:from+n], o.config.Room
 	}
 	p.ends[0].peer, p.ends[1].peer = p.ends[1], p.ends[0]
 	var first Result
@@ -131,7 +133,7 @@ func (o *owner) hears(t *seeded, n Told) {
 		t.must(bytes.Equal(n.Data, sent[:n.N]), "a wrong byte")
 		o.heard += n.N
 		o.toRead += n.N
-		t.must(o.toRead <= o.config.Room, "told more than there is room for")
+		t.must(o.toRead <= o.room, "told more than there is room for")
 	case Acked:
 		o.acked += n.N
 		t.must(o.acked <= o.peer.heard, "confirmed before the peer was told")
@@ -229,6 +231,13 @@ func (p *pair) possible() []act {
 		}
 		if o.conn.State().MaySend() {
 			acts = append(acts, act{3, func() { p.write(o) }})
+		}
+		if p.kind.resize {
+			acts = append(acts, act{1, func() {
+				n := 1 + p.r.IntN(min(2*o.room, 1<<21))
+				o.room = max(o.room, n)
+				p.carry(o, o.conn.SetRoom(n))
+			}})
 		}
 		if p.kind.abort && p.r.IntN(20) == 0 {
 			acts = append(acts, act{1, func() { o.aborted = true; p.carry(o, o.conn.Abort()) }})

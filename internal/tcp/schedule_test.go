@@ -29,6 +29,11 @@ func TestTwoEnds_NumbersWrapAround(t *testing.T) {
 	each(t, 150, kind{overtake: true, numbers: edges}, lossless)
 }
 
+// Owners that change their room, to less than the peer has been told of too.
+func TestTwoEnds_RoomsThatChange(t *testing.T) {
+	each(t, 300, kind{overtake: true, resize: true}, lossless)
+}
+
 // Of the runs that lose something some give up after three tries; the others end with all that was sent.
 func TestTwoEnds_LossAndDuplicatesNeverAWrongByte(t *testing.T) {
 	through, gaveUp := 0, 0

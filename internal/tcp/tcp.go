@@ -81,6 +81,7 @@ type Conn struct {
 	limit    uint32 // we have room up to here; Invariant: it never moves back
 	told     uint32 // the peer has been told of room up to here
 	unread   int    // bytes told and not released
+	excess   int    // room the peer has been told of and the owner does not give any more
 	fin      uint32 // number of the peer's FIN
 	finKnown bool
 	held     []piece // out of order; Invariant: sorted, apart, all behind received
@@ -177,9 +178,30 @@ func (c *Conn) Release(n int) Result {
 	}
 	c.begin()
 	c.unread -= n
-	c.limit += uint32(n)
-	c.ackDue = c.opens()
+	c.grow(n)
 	return c.finish()
+}
+
+// SetRoom changes Config.Room. What the peer has been told of stays promised: a smaller room comes about as
+// bytes are released.
+func (c *Conn) SetRoom(n int) Result {
+	c.begin()
+	more := n - c.config.Room
+	c.config.Room = n
+	if c.state != SynSent { // there nothing is promised yet
+		c.grow(more)
+	}
+	return c.finish()
+}
+
+// grow gives n bytes more of room, or fewer.
+func (c *Conn) grow(n int) {
+	c.excess -= n
+	if c.excess < 0 {
+		c.limit += uint32(-c.excess)
+		c.excess = 0
+	}
+	c.ackDue = c.opens()
 }
 
 // breakOff forgets everything that was to be sent.
