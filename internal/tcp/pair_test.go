@@ -122,6 +122,7 @@ func (p *pair) carry(o *owner, r Result) {
 
 func (o *owner) hears(t *seeded, n Told) {
 	t.must(o.opened || n.What == Reset || n.What == TimedOut, "news before the handshake is over")
+	t.must(n.What == Data || n.What == Acked || n.N == 0 && n.Data == nil, "bytes where none are")
 	switch n.What {
 	case Opened:
 		t.must(false, "Opened is not the first news")
