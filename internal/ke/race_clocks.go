@@ -221,7 +221,7 @@ func (r *races) satisfied(k *K, o *Object) {
 // systemKinds are objects of the system, by kind: routines on them go through locks of the system.
 var systemKinds = [trace.NumKinds]bool{trace.IRP: true, trace.Device: true, trace.Driver: true,
 	trace.File: true, trace.WorkItem: true, trace.Queue: true, trace.Lookaside: true, trace.Handle: true,
-	trace.Registration: true, trace.Socket: true, trace.Endpoint: true, trace.Connection: true,
+	trace.Registration: true, trace.Socket: true, trace.Endpoint: true, trace.Peer: true,
 	trace.Callout: true, trace.Filter: true, trace.Sublayer: true, trace.Engine: true, trace.Classify: true,
 	trace.ClassifyHandle: true, trace.RedirectHandle: true, trace.RedirectRecords: true,
 	trace.RedirectContext: true, trace.Flow: true, trace.NetBuffer: true, trace.Interface: true}

@@ -5,7 +5,8 @@ import (
 
 	"calloutsim/internal/ke"
 	"calloutsim/internal/list"
-	"calloutsim/internal/trace"
+	"calloutsim/internal/packet"
+	"calloutsim/internal/tcp"
 	"calloutsim/ntstatus"
 )
 
@@ -23,7 +24,7 @@ func (op *AcceptOp) finish(k *ke.K, e *Endpoint, s ntstatus.NTSTATUS) {
 
 // Cancel takes the operation back with STATUS_CANCELLED. It returns false when it has ended already.
 func (op *AcceptOp) Cancel(k *ke.K) bool {
-	defer ke.Leave(k, op.l.enters(k))
+	defer op.l.leave(k, op.l.enters(k))
 	if op.over {
 		return false
 	}
@@ -40,7 +41,7 @@ func (op *AcceptOp) Cancel(k *ke.K) bool {
 // Accept waits for a connection. Several operations are served in the order they came. The operation is nil
 // when a connection was waiting already or the call was refused.
 func (e *Endpoint) Accept(k *ke.K, done func(k *ke.K, a *Endpoint, s ntstatus.NTSTATUS)) *AcceptOp {
-	defer ke.Leave(k, e.enters(k))
+	defer e.leave(k, e.enters(k))
 	if e.st != Listening {
 		done(k, nil, ntstatus.STATUS_INVALID_DEVICE_STATE)
 		return nil
@@ -56,118 +57,118 @@ func (e *Endpoint) Accept(k *ke.K, done func(k *ke.K, a *Endpoint, s ntstatus.NT
 	return op
 }
 
-// listener finds who listens at addr: the specific address before the wildcard, the older socket first.
-func (s *Stack) listener(addr netip.AddrPort) *Endpoint {
-	s.ports(ke.R)
-	var wild *Endpoint
-	for _, e := range s.eps {
-		if e.st != Listening || e.local.Port() != addr.Port() {
-			continue
-		}
-		a := e.local.Addr()
-		switch {
-		case a == addr.Addr():
-			return e
-		case !a.IsUnspecified() || wild != nil:
-		case a.Is4() == addr.Addr().Is4(), !a.Is4() && !e.V6Only:
-			wild = e
-		}
-	}
-	return wild
-}
-
 // syn arrives at this machine.
-func (s *Stack) syn(k *ke.K, op *ConnectOp, addr netip.AddrPort) {
-	if op.over {
-		return
+func (s *Stack) syn(k *ke.K, tuple Tuple, p *packet.Packet) {
+	s.shares(tuple.Local.Port(), ke.R)
+	if s.held(tuple) {
+		return // the one before it waits for the engine
 	}
-	l := s.listener(addr)
+	l := s.listener(tuple.Local)
 	if l != nil {
-		defer ke.Leave(k, l.enters(k))
+		defer s.w.leave(k, l.enters(k))
 	}
 	if l == nil || len(l.ready)+l.half >= l.backlog {
-		op.refused()
+		s.refuse(p)
 		return
 	}
-	c := op.conn
 	a := s.NewEndpoint(l.Process, l.V6)
 	a.parent, a.V6Only, a.Window, a.KeepAlive = l.ID, l.V6Only, l.Window, l.KeepAlive
-	a.st, a.local, a.remote, a.halfOf = Connecting, addr, op.e.local, l
+	a.st, a.local, a.remote, a.halfOf = Connecting, tuple.Local, tuple.Remote, l
+	a.flow = s.inherits(tuple)
 	l.half++
-	q := s.inbound(a, c, AuthRecvAccept)
-	s.ask(k, c, c.side[1].ch, q, func(k *ke.K, ans Answer) {
-		defer ke.Leave(k, l.enters(k))
+	s.ask(k, a, a.inbound(AuthRecvAccept), func(k *ke.K, ans Answer) {
+		defer s.w.leave(k, l.enters(k))
 		a.enters(k)
 		switch {
-		case op.over || a.st == Closed:
-			s.stillborn(l, a)
-		case !ans.Permit:
-			// The SYN is dropped without a word (INFERRED): the opener runs into its time-out.
-			s.stillborn(l, a)
-			op.unanswered()
+		case a.st == Closed:
+			s.refuse(p)
+		case !ans.Permit: // the SYN is dropped without a word (INFERRED)
+			s.stillborn(k, a)
+			s.net.lost(p)
 		default:
-			a.side, c.side[1].ep = c.side[1], a
-			c.side[1].send("SYN-ACK", func(k *ke.K) {
-				op.established(k, func(k *ke.K) { s.ack(k, l, a, c) })
-			})
+			s.dig(tuple)
+			x := s.newStream(a, tuple)
+			c, r := tcp.Accept(p.TCP, x.config())
+			x.conn = c
+			x.carry(k, r)
 		}
 	})
 }
 
-// inbound is a question about the accepting side of c.
-func (s *Stack) inbound(a *Endpoint, c *conn, l Layer) *Question {
-	q := a.question(l, nil)
+// held reports whether a SYN from there is waiting for the engine already.
+func (s *Stack) held(t Tuple) bool {
+	for _, e := range s.eps {
+		if e.halfOf != nil && e.stream == nil && e.local == t.Local && e.remote == t.Remote {
+			return true
+		}
+	}
+	return false
+}
+
+// inbound is a question about an accepting end.
+func (e *Endpoint) inbound(l Layer) *Question {
+	q := e.question(l, nil)
 	q.Flags |= Inbound | Loopback
-	q.V6 = a.local.Addr().Is6() && !a.local.Addr().Is4In6()
+	q.V6 = e.local.Addr().Is6() && !e.local.Addr().Is4In6()
 	return q
 }
 
 // stillborn forgets an endpoint whose connection never came to be.
-func (s *Stack) stillborn(l, a *Endpoint) {
-	if a.halfOf == nil {
+func (s *Stack) stillborn(k *ke.K, a *Endpoint) {
+	l := a.halfOf
+	if l == nil {
 		return
 	}
+	mark := l.enters(k)
 	l.half--
 	a.st, a.halfOf = Closed, nil
 	a.drop()
+	if x := a.stream; x != nil {
+		x.e = nil
+		x.abort(k)
+		x.end(k)
+	}
+	a.flow.ends(k, s)
+	s.w.leave(k, mark)
 }
 
-// ack completes the handshake on the accepting side.
-func (s *Stack) ack(k *ke.K, l, a *Endpoint, c *conn) {
-	defer ke.Leave(k, l.enters(k))
-	if a.st != Connecting {
+// comes completes the handshake on the accepting side.
+func (a *Endpoint) comes(k *ke.K) {
+	l := a.halfOf
+	defer a.stack.w.leave(k, l.enters(k))
+	l.half--
+	a.halfOf = nil
+	a.step(Established)
+	if l.V6 && a.local.Addr().Is4() {
+		a.local, a.remote = mapped(a.local), mapped(a.remote)
+	}
+	a.stack.w.note(k, "accepted", a.ID)
+	if len(l.accepts) > 0 {
+		op := l.accepts[0]
+		l.accepts = l.accepts[1:]
+		op.finish(k, a, ntstatus.STATUS_SUCCESS)
 		return
 	}
-	c.flow[1] = s.m.NewID(trace.Flow)
-	q := s.inbound(a, c, FlowEstablished)
-	q.Flow = c.flow[1]
-	s.ask(k, c, c.side[1].ch, q, func(k *ke.K, _ Answer) {
-		defer ke.Leave(k, l.enters(k))
-		if a.st != Connecting {
-			return
+	l.ready = append(l.ready, a)
+}
+
+// turnAway resets what waits on a listening endpoint that is closed, and what is on its way there.
+func (l *Endpoint) turnAway(k *ke.K) {
+	ready := l.ready
+	l.ready = nil
+	for _, a := range ready {
+		a.Close(k, false, func(*ke.K) {})
+	}
+	if l.half == 0 {
+		return
+	}
+	for _, a := range list.Add(nil, l.stack.eps) {
+		if a.halfOf == l {
+			mark := a.enters(k)
+			l.stack.stillborn(k, a)
+			l.stack.w.leave(k, mark)
 		}
-		l.half--
-		a.halfOf = nil
-		if l.st == Closed {
-			a.Close(k, false, func(*ke.K) {})
-			return
-		}
-		a.step(Established)
-		if a.side.rxFin {
-			a.step(FinArrived)
-		}
-		if l.V6 && a.local.Addr().Is4() {
-			a.local, a.remote = mapped(a.local), mapped(a.remote)
-		}
-		ke.Note(k, "accepted", a.ID)
-		if len(l.accepts) > 0 {
-			op := l.accepts[0]
-			l.accepts = l.accepts[1:]
-			op.finish(k, a, ntstatus.STATUS_SUCCESS)
-			return
-		}
-		l.ready = append(l.ready, a)
-	})
+	}
 }
 
 func mapped(ap netip.AddrPort) netip.AddrPort {

@@ -14,7 +14,7 @@ type Status func(k *ke.K, s ntstatus.NTSTATUS)
 // Bind gives e a local address. The engine is asked at BIND_REDIRECT and RESOURCE_ASSIGNMENT on the calling
 // thread.
 func (e *Endpoint) Bind(k *ke.K, addr netip.AddrPort, t *ke.Thread, done Status) {
-	defer ke.Leave(k, e.enters(k))
+	defer e.leave(k, e.enters(k))
 	if _, s := Next(e.st, CallBind); s != ntstatus.STATUS_SUCCESS || e.busy {
 		done(k, ntstatus.STATUS_INVALID_DEVICE_STATE)
 		return
@@ -35,7 +35,7 @@ func (e *Endpoint) bind(k *ke.K, addr netip.AddrPort, flags Flag, t *ke.Thread, 
 	}
 	q := e.question(BindRedirect, t)
 	q.Local, q.Flags = addr, q.Flags|flags|bindFlags(addr)
-	e.stack.ask(k, e, e.ch, q, func(k *ke.K, a Answer) {
+	e.stack.ask(k, e, q, func(k *ke.K, a Answer) {
 		if !a.Permit {
 			over(k, blocked(a))
 			return
@@ -61,18 +61,18 @@ func (e *Endpoint) assign(k *ke.K, addr netip.AddrPort, flags Flag, t *ke.Thread
 	e.local, e.wildcard = addr, addr.Addr().IsUnspecified()
 	q := e.question(ResourceAssignment, t)
 	q.Flags |= flags | bindFlags(addr)
-	e.stack.ask(k, e, e.ch, q, func(k *ke.K, a Answer) {
+	e.stack.ask(k, e, q, func(k *ke.K, a Answer) {
 		switch {
 		case e.st == Closed:
 			done(k, ntstatus.STATUS_CANCELLED)
 		case !a.Permit:
-			e.stack.ports(ke.W)
+			e.stack.shares(e.local.Port(), ke.W)
 			e.local = netip.AddrPort{}
 			done(k, blocked(a))
 		default:
 			e.assigned++
 			e.step(CallBind)
-			ke.Note(k, "bound", e.ID)
+			e.stack.w.note(k, "bound", e.ID)
 			done(k, ntstatus.STATUS_SUCCESS)
 		}
 	})
@@ -81,19 +81,21 @@ func (e *Endpoint) assign(k *ke.K, addr netip.AddrPort, flags Flag, t *ke.Thread
 // reserve checks addr against the other sockets and picks a port where none is asked for.
 func (e *Endpoint) reserve(addr netip.AddrPort) (netip.AddrPort, ntstatus.NTSTATUS) {
 	s := e.stack
-	s.ports(ke.W)
 	if a := addr.Addr(); !a.IsUnspecified() && !s.isLocal(a) {
 		return addr, ntstatus.STATUS_INVALID_ADDRESS_COMPONENT
 	}
 	if addr.Port() != 0 {
+		s.shares(addr.Port(), ke.W)
 		return addr, s.check(e, addr)
 	}
+	s.w.use(nextPort, ke.W)
 	p := pickPort(s.port, func(p uint16) bool {
 		return s.check(e, netip.AddrPortFrom(addr.Addr(), p)) != ntstatus.STATUS_SUCCESS
 	})
 	if p == 0 {
 		return addr, ntstatus.STATUS_TOO_MANY_ADDRESSES
 	}
+	s.shares(p, ke.W)
 	s.port = p + 1
 	return netip.AddrPortFrom(addr.Addr(), p), ntstatus.STATUS_SUCCESS
 }
@@ -101,6 +103,7 @@ func (e *Endpoint) reserve(addr netip.AddrPort) (netip.AddrPort, ntstatus.NTSTAT
 // check tells whether any live endpoint is in the way of addr. Accepted endpoints share their listener's
 // address.
 func (s *Stack) check(e *Endpoint, addr netip.AddrPort) ntstatus.NTSTATUS {
+	s.shares(addr.Port(), ke.R)
 	for _, o := range s.eps {
 		if o == e || !o.local.IsValid() || o.parent != 0 {
 			continue
@@ -137,7 +140,7 @@ func blocked(a Answer) ntstatus.NTSTATUS {
 // Listen makes a bound endpoint accept connections; up to backlog of them wait to be accepted, 0 for the
 // default. The engine is asked at AUTH_LISTEN.
 func (e *Endpoint) Listen(k *ke.K, backlog int, t *ke.Thread, done Status) {
-	defer ke.Leave(k, e.enters(k))
+	defer e.leave(k, e.enters(k))
 	if _, s := Next(e.st, CallListen); s != ntstatus.STATUS_SUCCESS || e.busy {
 		done(k, ntstatus.STATUS_INVALID_DEVICE_STATE)
 		return
@@ -148,7 +151,7 @@ func (e *Endpoint) Listen(k *ke.K, backlog int, t *ke.Thread, done Status) {
 	e.busy = true
 	q := e.question(AuthListen, t)
 	q.Flags |= bindFlags(e.local)
-	e.stack.ask(k, e, e.ch, q, func(k *ke.K, a Answer) {
+	e.stack.ask(k, e, q, func(k *ke.K, a Answer) {
 		e.busy = false
 		switch {
 		case e.st == Closed:
@@ -156,9 +159,9 @@ func (e *Endpoint) Listen(k *ke.K, backlog int, t *ke.Thread, done Status) {
 		case !a.Permit:
 			done(k, blocked(a))
 		default:
-			e.stack.ports(ke.W)
+			e.stack.shares(e.local.Port(), ke.W)
 			e.step(CallListen)
-			ke.Note(k, "listens", e.ID)
+			e.stack.w.note(k, "listens", e.ID)
 			done(k, ntstatus.STATUS_SUCCESS)
 		}
 	})

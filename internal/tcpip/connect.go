@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/tcp"
 	"calloutsim/internal/trace"
 	"calloutsim/ntstatus"
 	"calloutsim/wsk/ws2def"
@@ -14,7 +15,7 @@ type ConnectOp struct {
 	e      *Endpoint
 	thread *ke.Thread
 	done   Status
-	conn   *conn
+	flow   *flow
 	over   bool
 }
 
@@ -31,15 +32,17 @@ func (op *ConnectOp) give(k *ke.K, s ntstatus.NTSTATUS) {
 	op.done(k, s)
 }
 
-// undo forgets the connection of a failed attempt; the peer hears a reset if it has heard of us at all.
+// undo forgets the connection of a failed attempt.
 func (op *ConnectOp) undo(k *ke.K) {
 	e := op.e
-	e.stack.ports(ke.W)
-	if c := op.conn; c != nil {
-		c.side[0].reset(k)
-		c.end(k, 0)
+	e.stack.shares(e.local.Port(), ke.W)
+	if x := e.stream; x != nil {
+		x.abort(k)
+		x.end(k)
+		x.e = nil
 	}
-	e.side, e.remote, e.asked = nil, netip.AddrPort{}, netip.AddrPort{}
+	op.flow.ends(k, e.stack)
+	e.stream, e.flow, e.remote, e.asked = nil, nil, netip.AddrPort{}, netip.AddrPort{}
 	if e.wildcard && e.st == Bound {
 		e.local = netip.AddrPortFrom(ws2def.Any(e.Family()), e.local.Port())
 	}
@@ -47,7 +50,7 @@ func (op *ConnectOp) undo(k *ke.K) {
 
 // Cancel ends the attempt with STATUS_CANCELLED. It returns false when it has ended already.
 func (op *ConnectOp) Cancel(k *ke.K) bool {
-	defer ke.Leave(k, op.e.enters(k))
+	defer op.e.leave(k, op.e.enters(k))
 	if op.over {
 		return false
 	}
@@ -60,7 +63,7 @@ func (op *ConnectOp) Cancel(k *ke.K) bool {
 // The operation is nil when it ended before Connect returned.
 func (e *Endpoint) Connect(k *ke.K, remote netip.AddrPort, implicit bool, t *ke.Thread,
 	done Status) *ConnectOp {
-	defer ke.Leave(k, e.enters(k))
+	defer e.leave(k, e.enters(k))
 	if implicit && e.st == Created && !e.busy {
 		op := &ConnectOp{e: e, thread: t, done: done}
 		any := netip.AddrPortFrom(ws2def.Any(e.Family()), 0)
@@ -104,7 +107,8 @@ func (op *ConnectOp) begin(k *ke.K, remote netip.AddrPort) {
 	}
 	e.step(CallConnect)
 	e.op, e.asked = op, remote
-	op.conn = e.stack.newConn(e, remote)
+	e.flow = &flow{redirect: &redirection{original: remote, ends: 1}}
+	op.flow = e.flow
 	op.redirect(k, remote)
 }
 
@@ -117,15 +121,15 @@ var siteLocal = ke.Site{Name: "doc/AleConnectRedirect/local", Alts: []string{"un
 func (op *ConnectOp) redirect(k *ke.K, remote netip.AddrPort) {
 	e, s := op.e, op.e.stack
 	local := op.source(remote)
-	if e.wildcard && s.Wants(ConnectRedirect, e.V6) && ke.Choose(k, &siteLocal, 2) == 0 {
+	if e.wildcard && s.Wants(ConnectRedirect, e.V6) && s.w.choose(k, &siteLocal, 2) == 0 {
 		local = netip.AddrPortFrom(ws2def.Any(e.Family()), local.Port())
 	}
 	q := op.question(ConnectRedirect, local, remote)
 	if s.engine != nil {
-		op.conn.records = s.engine.NewRecords(k, e.records)
-		q.Records = op.conn.records
+		q.Records = s.engine.NewRecords(k, e.records)
+		op.flow.redirect.records = q.Records
 	}
-	s.ask(k, e, e.ch, q, func(k *ke.K, a Answer) {
+	s.ask(k, e, q, func(k *ke.K, a Answer) {
 		if op.over {
 			return
 		}
@@ -139,21 +143,21 @@ func (op *ConnectOp) redirect(k *ke.K, remote netip.AddrPort) {
 
 // authorise asks at AUTH_CONNECT, once or twice.
 func (op *ConnectOp) authorise(k *ke.K, remote netip.AddrPort, t Target) {
-	s, c := op.e.stack, op.conn
+	s, c := op.e.stack, op.flow.redirect
 	local := op.source(remote)
 	if t.Modified && t.Remote.IsValid() && t.Remote != remote {
 		c.original, c.redirected, c.target = remote, true, t.TargetPID
 		remote = t.Remote
 		local = op.source(remote)
-		s.noteApp(op.e, c)
+		s.noteApp(op.e, c.records)
 	}
 	// wfp.md 21 #12: a changed local address counts for TCP.
 	a := t.Local.Addr()
 	if t.Modified && a.IsValid() && !a.IsUnspecified() && a != op.source(c.original).Addr() {
 		local = netip.AddrPortFrom(a, local.Port())
 	}
-	final := func(k *ke.K) { op.auth(k, local, remote, 0, func(k *ke.K) { op.send(k, local, remote) }) }
-	if c.redirected && !s.isLocal(remote.Addr()) && ke.Choose(k, &siteAuth, len(siteAuth.Alts)) == 0 {
+	final := func(k *ke.K) { op.auth(k, local, remote, 0, func(k *ke.K) { op.open(k, local, remote) }) }
+	if c.redirected && !s.isLocal(remote.Addr()) && s.w.choose(k, &siteAuth, len(siteAuth.Alts)) == 0 {
 		op.auth(k, op.source(c.original), c.original, HonoringPolicy, final)
 		return
 	}
@@ -162,14 +166,14 @@ func (op *ConnectOp) authorise(k *ke.K, remote netip.AddrPort, t Target) {
 
 // auth is one AUTH_CONNECT classification.
 func (op *ConnectOp) auth(k *ke.K, local, remote netip.AddrPort, flags Flag, then func(k *ke.K)) {
-	q, c := op.question(AuthConnect, local, remote), op.conn
+	q, c := op.question(AuthConnect, local, remote), op.flow.redirect
 	q.Flags |= flags
 	q.Records = c.records
 	if c.redirected && flags&HonoringPolicy == 0 {
 		q.Flags |= ConnectionRedirected
 		q.OriginalRemote, q.TargetPID = c.original, c.target
 	}
-	op.e.stack.ask(k, op.e, op.e.ch, q, func(k *ke.K, a Answer) {
+	op.e.stack.ask(k, op.e, q, func(k *ke.K, a Answer) {
 		switch {
 		case op.over:
 		case !a.Permit:
@@ -203,24 +207,25 @@ func (op *ConnectOp) source(remote netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a, e.local.Port())
 }
 
-// send starts the handshake.
-func (op *ConnectOp) send(k *ke.K, local, remote netip.AddrPort) {
-	e, s, c := op.e, op.e.stack, op.conn
-	h := s.host(remote.Addr())
-	if !s.isLocal(remote.Addr()) && h == nil {
+// open starts the handshake.
+func (op *ConnectOp) open(k *ke.K, local, remote netip.AddrPort) {
+	e, s := op.e, op.e.stack
+	tuple := Tuple{TCP, local, remote}
+	switch {
+	case s.route(remote.Addr()) == nil:
 		op.later("no host", ntstatus.STATUS_HOST_UNREACHABLE)
 		return
-	}
-	s.ports(ke.W)
-	e.local, e.remote, e.side = local, remote, c.side[0]
-	c.side[0].ep = e
-	ke.Note(k, "SYN", e.ID)
-	if h != nil {
-		c.latency = h.Latency
-		c.side[0].send("SYN", func(k *ke.K) { h.syn(k, op) })
+	case s.stream(tuple) != nil: // two addresses name one connection (INFERRED: connect says WSAEADDRINUSE)
+		op.later("connected already", ntstatus.STATUS_ADDRESS_ALREADY_EXISTS)
 		return
 	}
-	c.side[0].send("SYN", func(k *ke.K) { s.syn(k, op, remote) })
+	s.dig(tuple)
+	e.local, e.remote = local, remote
+	x := s.newStream(e, tuple)
+	c, r := tcp.Open(x.config())
+	x.conn = c
+	s.w.note(k, "SYN", e.ID)
+	x.carry(k, r)
 }
 
 // later ends the attempt from a delivery.
@@ -228,34 +233,52 @@ func (op *ConnectOp) later(text string, st ntstatus.NTSTATUS) {
 	op.e.post(text, func(k *ke.K) { op.give(k, st) })
 }
 
-// unanswered lets the attempt run into its time-out.
-func (op *ConnectOp) unanswered() {
-	op.e.stack.m.PostAfter(op.e.ch, connectTimeout, ke.Delivery{Text: "connect timed out", Obj: op.e.ID,
-		Touches: op.e.ID, IRQL: &siteIRQL,
-		Run: op.e.within(func(k *ke.K) { op.give(k, ntstatus.STATUS_IO_TIMEOUT) })})
-}
-
-// refused brings the answer to an unwanted SYN back to the opener.
-func (op *ConnectOp) refused() {
-	op.conn.side[1].send("RST", func(k *ke.K) { op.give(k, ntstatus.STATUS_CONNECTION_REFUSED) })
-}
-
-// established runs when the answer to the SYN has arrived: FLOW_ESTABLISHED, then the owner hears of it and
-// the peer gets its ACK, which is ack.
-func (op *ConnectOp) established(k *ke.K, ack func(k *ke.K)) {
-	if op.over {
-		return
+// established asks the engine at FLOW_ESTABLISHED; false means that the connection is to be closed.
+func (x *stream) established(k *ke.K) bool {
+	e := x.e
+	if e == nil || x.s.engine == nil {
+		return e != nil
 	}
-	e, c := op.e, op.conn
-	c.flow[0] = e.stack.m.NewID(trace.Flow)
-	q := op.question(FlowEstablished, e.local, e.remote)
-	q.Thread, q.Flow, q.Records = nil, c.flow[0], c.records
-	e.stack.ask(k, e, e.ch, q, func(k *ke.K, _ Answer) {
-		if op.over {
-			return
-		}
+	x.flow.id = x.s.w.newID(trace.Flow)
+	var q *Question
+	if op := e.op; op != nil {
+		q = op.question(FlowEstablished, e.local, e.remote)
+		q.Thread, q.Records = nil, x.flow.redirect.records
+	} else {
+		q = e.inbound(FlowEstablished)
+	}
+	q.Flow = x.flow.id
+	permit, answered := false, false
+	x.s.ask(k, e, q, func(_ *ke.K, a Answer) { permit, answered = a.Permit, true })
+	if !answered {
+		panic("internal error: FLOW_ESTABLISHED was pended")
+	}
+	return permit
+}
+
+// closedByEngine ends a connection that FLOW_ESTABLISHED blocks (wfp.md 3.6).
+func (x *stream) closedByEngine(k *ke.K) {
+	switch e := x.e; {
+	case e == nil:
+		x.abort(k)
+	case e.op != nil:
+		e.op.give(k, ntstatus.STATUS_CONNECTION_ABORTED)
+	default:
+		x.s.stillborn(k, e)
+	}
+}
+
+// opened tells the owner that the handshake is over.
+func (x *stream) opened(k *ke.K) {
+	switch e := x.e; {
+	case e == nil:
+	case e.op != nil:
 		e.step(Established)
-		c.side[0].send("ACK", ack)
-		op.give(k, ntstatus.STATUS_SUCCESS)
-	})
+		e.op.give(k, ntstatus.STATUS_SUCCESS)
+	case e.halfOf != nil:
+		e.comes(k)
+	default:
+		e.step(Established)
+		x.tell(k, Opened)
+	}
 }

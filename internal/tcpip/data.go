@@ -9,7 +9,7 @@ import (
 // Send queues data, which must not change any more. done is called with the number of bytes when the peer's
 // transport has all of them: there is no buffer in between that would end the operation earlier.
 func (e *Endpoint) Send(k *ke.K, data []byte, done func(k *ke.K, n int, s ntstatus.NTSTATUS)) {
-	defer ke.Leave(k, e.enters(k))
+	defer e.leave(k, e.enters(k))
 	switch {
 	case e.st == Aborted:
 		done(k, 0, e.reason)
@@ -18,7 +18,7 @@ func (e *Endpoint) Send(k *ke.K, data []byte, done func(k *ke.K, n int, s ntstat
 	case len(data) == 0:
 		done(k, 0, ntstatus.STATUS_SUCCESS) // wsk.md 25.35
 	default:
-		e.side.queue(k, &sendOp{data: data, done: done})
+		e.stream.send(k, data, done)
 	}
 }
 
@@ -33,7 +33,7 @@ type Receive struct {
 // RecvOp is a receive that has not ended yet.
 type RecvOp struct {
 	Receive
-	sd   *side
+	e    *Endpoint
 	got  []byte
 	over bool
 }
@@ -46,13 +46,13 @@ func (op *RecvOp) finish(k *ke.K, s ntstatus.NTSTATUS) {
 // Cancel ends the operation with STATUS_CANCELLED; what a WAITALL receive has collected is given along. It
 // returns false when the operation has ended already.
 func (op *RecvOp) Cancel(k *ke.K) bool {
-	defer ke.Leave(k, op.sd.c.enters(k))
+	defer op.e.leave(k, op.e.enters(k))
 	if op.over {
 		return false
 	}
-	for i, o := range op.sd.recvs {
+	for i, o := range op.e.recvs {
 		if o == op {
-			op.sd.recvs = list.Cut(op.sd.recvs, i)
+			op.e.recvs = list.Cut(op.e.recvs, i)
 			break
 		}
 	}
@@ -64,7 +64,7 @@ func (op *RecvOp) Cancel(k *ke.K) bool {
 // is zero. Operations are served in the order they came. The operation is nil when it ended before Receive
 // returned.
 func (e *Endpoint) Receive(k *ke.K, r Receive) *RecvOp {
-	defer ke.Leave(k, e.enters(k))
+	defer e.leave(k, e.enters(k))
 	switch {
 	case e.st == Aborted:
 		r.Done(k, nil, e.reason)
@@ -73,9 +73,9 @@ func (e *Endpoint) Receive(k *ke.K, r Receive) *RecvOp {
 		r.Done(k, nil, ntstatus.STATUS_INVALID_DEVICE_STATE)
 		return nil
 	}
-	op := &RecvOp{Receive: r, sd: e.side}
-	e.side.recvs = append(e.side.recvs, op)
-	e.side.serve(k)
+	op := &RecvOp{Receive: r, e: e}
+	e.recvs = append(e.recvs, op)
+	e.serve(k)
 	if op.over {
 		return nil
 	}
@@ -85,43 +85,53 @@ func (e *Endpoint) Receive(k *ke.K, r Receive) *RecvOp {
 // Available returns the number of bytes that can be received now.
 func (e *Endpoint) Available() int {
 	e.looked()
-	if e.side == nil {
+	if e.stream == nil {
 		return 0
 	}
-	return len(e.side.rx)
+	return len(e.stream.rx)
 }
 
 // serve gives received bytes to those who wait for them.
-func (sd *side) serve(k *ke.K) {
-	for len(sd.recvs) > 0 && !sd.dead {
-		op := sd.recvs[0]
-		if !sd.feed(k, op) {
+func (e *Endpoint) serve(k *ke.K) {
+	for len(e.recvs) > 0 && !e.stream.over {
+		op := e.recvs[0]
+		if !e.feed(k, op) {
 			return
 		}
-		sd.recvs = sd.recvs[1:]
+		e.recvs = e.recvs[1:]
 		op.finish(k, ntstatus.STATUS_SUCCESS)
 	}
 }
 
-// feed gives op what there is and reports whether op ends with it.
-func (sd *side) feed(k *ke.K, op *RecvOp) bool {
-	if op.Drain {
-		sd.take(len(sd.rx))
-		return sd.rxFin
+// failReceives ends those who wait for bytes.
+func (e *Endpoint) failReceives(k *ke.K, s ntstatus.NTSTATUS) {
+	recvs := e.recvs
+	e.recvs = nil
+	for _, op := range recvs {
+		op.finish(k, s)
 	}
-	n := min(op.Max-len(op.got), len(sd.rx))
+}
+
+// feed gives op what there is and reports whether op ends with it.
+func (e *Endpoint) feed(k *ke.K, op *RecvOp) bool {
+	x := e.stream
+	if op.Drain {
+		x.take(k, len(x.rx))
+		return x.rxFin
+	}
+	n := min(op.Max-len(op.got), len(x.rx))
 	if !op.All && n > 1 {
-		switch ke.Choose(k, &siteLength, len(siteLength.Alts)) {
+		switch e.stack.w.choose(k, &siteLength, len(siteLength.Alts)) {
 		case 1:
 			n /= 2
 		case 2:
 			n = 1
 		}
 	}
-	op.got = append(op.got, sd.rx[:n]...)
-	sd.take(n)
+	op.got = append(op.got, x.rx[:n]...)
+	x.take(k, n)
 	switch {
-	case sd.rxFin && len(sd.rx) == 0, len(op.got) == op.Max:
+	case x.rxFin && len(x.rx) == 0, len(op.got) == op.Max:
 		return true
 	case op.All:
 		return false
@@ -129,18 +139,10 @@ func (sd *side) feed(k *ke.K, op *RecvOp) bool {
 	return len(op.got) > 0
 }
 
-// take removes n received bytes; a sender that waits for room hears of it.
-func (sd *side) take(n int) {
-	sd.rx = sd.rx[n:]
-	if n > 0 && sd.peer().unsent() != nil {
-		sd.send("window", func(k *ke.K) { sd.peer().pump(k) })
-	}
-}
-
 // Disconnect ends the sending direction behind what is queued and an optional last piece, or with abort the
 // whole connection at once. A graceful one is done when the peer's transport has acknowledged the end.
 func (e *Endpoint) Disconnect(k *ke.K, last []byte, abort bool, done Status) {
-	defer ke.Leave(k, e.enters(k))
+	defer e.leave(k, e.enters(k))
 	in := CallFin
 	if abort {
 		in = CallAbort
@@ -149,21 +151,21 @@ func (e *Endpoint) Disconnect(k *ke.K, last []byte, abort bool, done Status) {
 		done(k, s)
 		return
 	}
-	sd := e.side
+	x := e.stream
 	if abort {
 		e.reason = ntstatus.STATUS_CONNECTION_ABORTED
-		sd.reset(k)
-		sd.fail(k, ntstatus.STATUS_CONNECTION_ABORTED)
-		sd.c.end(k, sd.n)
+		x.abort(k)
+		x.fail(k, ntstatus.STATUS_CONNECTION_ABORTED)
+		e.failReceives(k, ntstatus.STATUS_CONNECTION_ABORTED)
+		x.end(k)
 		done(k, ntstatus.STATUS_SUCCESS)
 		return
 	}
 	if len(last) > 0 {
-		sd.tx = append(sd.tx, &sendOp{data: last, done: nothing})
-		sd.queued += len(last)
+		x.send(k, last, nothing)
 	}
-	sd.finWant, sd.finDone = true, done
-	sd.pump(k)
+	x.finDone = done
+	x.fin(k)
 }
 
 func nothing(*ke.K, int, ntstatus.NTSTATUS) {}

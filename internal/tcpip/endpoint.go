@@ -26,7 +26,7 @@ type Endpoint struct {
 	Owner     any  // for the package above
 
 	stack    *Stack
-	ch       *ke.Channel // what completes without the network
+	ch       *ke.Channel // what completes without the network; made when it is needed
 	st       State
 	busy     bool // a bind or listen waits for the engine
 	reason   ntstatus.NTSTATUS
@@ -35,22 +35,23 @@ type Endpoint struct {
 	asked    netip.AddrPort // remote address as the owner asked
 	parent   trace.ID
 	records  Records // carried by the socket: set before connect
-	side     *side
+	stream   *stream // from the SYN on
+	flow     *flow   // from connect, or the arrival of a SYN, on
 	op       *ConnectOp
 	backlog  int
 	ready    []*Endpoint // established and not yet accepted
 	half     int         // connections on their way into ready
 	halfOf   *Endpoint   // listening endpoint, while the handshake is not over
 	accepts  []*AcceptOp
+	recvs    []*RecvOp
 	assigned int // RESOURCE_ASSIGNMENTs permitted
 	wildcard bool
 }
 
 // NewEndpoint makes an endpoint. TCP is the only protocol.
 func (s *Stack) NewEndpoint(p *ke.Process, v6 bool) *Endpoint {
-	e := &Endpoint{ID: s.m.NewID(trace.Endpoint), Protocol: TCP, V6: v6, V6Only: true, Process: p,
+	e := &Endpoint{ID: s.w.newID(trace.Endpoint), Protocol: TCP, V6: v6, V6Only: true, Process: p,
 		Window: Window, stack: s, backlog: defaultBacklog}
-	e.ch = s.m.NewChannel(e.ID.String())
 	s.eps = append(s.eps, e)
 	return e
 }
@@ -101,43 +102,22 @@ func (e *Endpoint) Reason() ntstatus.NTSTATUS {
 // Unsent returns the number of bytes queued and not yet acknowledged.
 func (e *Endpoint) Unsent() int {
 	e.looked()
-	if e.side == nil {
+	if e.stream == nil {
 		return 0
 	}
-	return e.side.queued
+	return e.stream.unacked
 }
 
-// enters says that what k does now is about the endpoint, and about the connection it has.
-func (e *Endpoint) enters(k *ke.K) (mark int) {
-	mark = ke.Within(k, ke.Use{Obj: e.ID, How: ke.W})
-	switch {
-	case e.side != nil:
-		e.side.c.enters(k)
-	case e.op != nil && e.op.conn != nil:
-		e.op.conn.enters(k)
-	}
-	return mark
-}
+// enters says that what k does now is about the endpoint.
+func (e *Endpoint) enters(k *ke.K) (mark int) { return e.stack.w.enter(k, e.ID) }
 
-// within is fn as something that happens to the endpoint.
-func (e *Endpoint) within(fn func(k *ke.K)) func(k *ke.K) {
-	return func(k *ke.K) {
-		mark := e.enters(k)
-		fn(k)
-		ke.Leave(k, mark)
-	}
-}
+func (e *Endpoint) leave(k *ke.K, mark int) { e.stack.w.leave(k, mark) }
 
 // Enters is for the owner, who does something that is about the endpoint; ke.Leave ends it.
 func (e *Endpoint) Enters(k *ke.K) (mark int) { return e.enters(k) }
 
 // looked notes that the step under way has looked at the endpoint.
-func (e *Endpoint) looked() {
-	e.stack.m.AddsOn(ke.Use{Obj: e.ID, How: ke.R})
-	if e.side != nil {
-		e.stack.m.AddsOn(ke.Use{Obj: e.side.c.id, How: ke.R})
-	}
-}
+func (e *Endpoint) looked() { e.stack.w.use(e.ID, ke.R) }
 
 // step moves the endpoint by one input.
 func (e *Endpoint) step(in Input) ntstatus.NTSTATUS {
@@ -148,13 +128,20 @@ func (e *Endpoint) step(in Input) ntstatus.NTSTATUS {
 
 // post makes fn run from a delivery of the endpoint's own channel.
 func (e *Endpoint) post(text string, fn func(k *ke.K)) {
-	e.stack.m.Post(e.ch, ke.Delivery{Text: text, Obj: e.ID, Touches: e.ID, IRQL: &siteIRQL,
-		Run: e.within(fn)})
+	if e.ch == nil {
+		e.ch = e.stack.w.channel(e.ID.String())
+	}
+	e.stack.w.post(e.ch, ke.Delivery{Text: text, Obj: e.ID, Touches: e.ID, IRQL: &siteIRQL,
+		Run: func(k *ke.K) {
+			mark := e.enters(k)
+			fn(k)
+			e.leave(k, mark)
+		}})
 }
 
 // drop takes the endpoint out of the list of live ones: its local address is free again.
 func (e *Endpoint) drop() {
-	e.stack.ports(ke.W)
+	e.stack.shares(e.local.Port(), ke.W)
 	for i, o := range e.stack.eps {
 		if o == e {
 			e.stack.eps = list.Cut(e.stack.eps, i)
@@ -167,7 +154,7 @@ func (e *Endpoint) drop() {
 // connection is reset, unless both sides have finished, or unless graceful asks for a FIN behind what is
 // queued (closesocket, not WskCloseSocket). done runs after the filter engine has heard of the end.
 func (e *Endpoint) Close(k *ke.K, graceful bool, done func(k *ke.K)) {
-	defer ke.Leave(k, e.enters(k))
+	defer e.leave(k, e.enters(k))
 	was := e.st
 	e.st = Closed
 	e.drop()
@@ -176,15 +163,13 @@ func (e *Endpoint) Close(k *ke.K, graceful bool, done func(k *ke.K)) {
 		e.accepts = e.accepts[1:]
 		op.finish(k, nil, ntstatus.STATUS_CANCELLED)
 	}
-	for _, a := range e.ready {
-		a.Close(k, false, func(*ke.K) {})
-	}
-	e.ready = nil
+	e.turnAway(k)
 	if e.op != nil {
 		e.op.give(k, ntstatus.STATUS_CANCELLED)
 	}
-	if e.side != nil {
-		e.side.close(k, was, graceful)
+	e.failReceives(k, ntstatus.STATUS_CANCELLED)
+	if e.stream != nil {
+		e.stream.close(k, was, graceful)
 	}
 	e.closure(k, was, done)
 }
@@ -198,10 +183,10 @@ func (e *Endpoint) closure(k *ke.K, was State, done func(k *ke.K)) {
 			return
 		}
 		e.assigned--
-		e.stack.ask(k, e, e.ch, e.question(ResourceRelease, nil), func(k *ke.K, _ Answer) { done(k) })
+		e.stack.ask(k, e, e.question(ResourceRelease, nil), func(k *ke.K, _ Answer) { done(k) })
 	}
 	if was == Listening || was >= Connecting && was <= Aborted {
-		e.stack.ask(k, e, e.ch, e.question(EndpointClosure, nil), release)
+		e.stack.ask(k, e, e.question(EndpointClosure, nil), release)
 		return
 	}
 	release(k, Answer{})

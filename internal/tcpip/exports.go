@@ -8,7 +8,7 @@ import (
 // Subsystem is what the transport adds to a machine; its rules are in the packages above.
 var Subsystem = ke.Subsystem{
 	Package: "tcpip",
-	Objects: []trace.Kind{trace.Endpoint, trace.Connection, trace.Interface, trace.Layer},
+	Objects: []trace.Kind{trace.Endpoint, trace.Peer, trace.Port, trace.Interface, trace.Layer},
 	Sites: []*ke.Site{
 		&siteLocal, &siteIRQL, &siteLength, &siteAuth,
 	},

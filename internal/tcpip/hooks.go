@@ -1,9 +1,17 @@
-// Package tcpip is the simulated transport: endpoints, connections, and the places where the filter engine
-// is asked.
+// Package tcpip is the simulated transport: endpoints, connections, the wire between stacks, and the places
+// where the filter engine is asked.
 //
 // It knows neither IRPs nor WSK nor WFP names. Sockets of processes (sim) and of WSK clients (wsk) are
 // endpoints of this package; the filter engine (fwps) is installed as an Engine. It finishes operations
-// through callbacks.
+// through callbacks. What it needs of a machine is one interface, world, so that two stacks can exchange
+// packets without a machine (testdata/transcripts). A packet is a value that never changes; the two ends of a
+// connection, also when both are in one machine, share nothing but packets and what became of the connection
+// at CONNECT_REDIRECT. What one end of a TCP connection does is decided by internal/tcp.
+//
+// The network is reliable and ordered, a packet is as large as the window, and transmission takes no time
+// unless a host has a latency. A driver that passes has not been shown what a NIC cuts or merges. Packets get
+// lost only where a callout or a host that does not answer drops them; then, and only then, the ends of the
+// connection run their retransmission timers.
 package tcpip
 
 import (

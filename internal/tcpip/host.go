@@ -4,6 +4,10 @@ import (
 	"net/netip"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/packet"
+	"calloutsim/internal/tcp"
+	"calloutsim/internal/trace"
+	"calloutsim/ntstatus"
 )
 
 // Verdict is what a host does with a connection attempt.
@@ -30,22 +34,17 @@ type Host struct {
 	Addr    netip.Addr
 	Latency int64 // one way, 100 ns units
 	Handler Handler
+
+	stack *Stack
+	id    trace.ID // for footprints
 }
 
 // AddHost declares a host. Addresses that belong to no host and not to this machine are unreachable.
 func (s *Stack) AddHost(addr netip.Addr, h Handler) *Host {
-	n := &Host{Addr: addr, Handler: h}
-	s.hosts = append(s.hosts, n)
+	n := &Host{Addr: addr, Handler: h, id: trace.MakeID(trace.Peer, 1<<54|uint64(len(s.net.hosts)))}
+	n.stack = &Stack{w: s.w, net: s.net, host: n}
+	s.net.hosts = append(s.net.hosts, n)
 	return n
-}
-
-func (s *Stack) host(a netip.Addr) *Host {
-	for i := len(s.hosts) - 1; i >= 0; i-- {
-		if s.hosts[i].Addr == a {
-			return s.hosts[i]
-		}
-	}
-	return nil
 }
 
 // Peer is the far end of one connection to a declared host.
@@ -56,62 +55,109 @@ type Peer struct {
 	Closed   bool // this machine has finished sending
 	WasReset bool
 
-	host *Host
-	sd   *side
+	host  *Host
+	e     *Endpoint // nil until Open has answered
+	early []byte    // what Open has sent already
+	fin   bool      // the host has finished sending, or is about to
 }
 
 // syn arrives at the host.
-func (h *Host) syn(k *ke.K, op *ConnectOp) {
-	if op.over {
-		return
-	}
-	h.acts(k)
-	sd := op.conn.side[1]
-	p := &Peer{Local: op.e.remote, Remote: op.e.local, host: h, sd: sd}
-	switch h.Handler.Open(k, p) {
+func (h *Host) syn(k *ke.K, p *packet.Packet) {
+	s := h.stack
+	s.w.use(h.id, ke.W)
+	peer := &Peer{Local: p.Dst, Remote: p.Src, host: h}
+	switch h.Handler.Open(k, peer) {
 	case Refuses:
-		op.refused()
+		s.refuse(p)
 	case Ignores:
-		op.unanswered()
+		s.net.lost(p)
 	default:
-		sd.host = p
-		sd.send("SYN-ACK", func(k *ke.K) { op.established(k, func(*ke.K) {}) })
+		tuple := Tuple{TCP, p.Dst, p.Src}
+		s.dig(tuple)
+		e := &Endpoint{ID: s.w.newID(trace.Peer), Protocol: TCP, Window: Window, Owner: peer, stack: s,
+			st: Connecting, local: p.Dst, remote: p.Src}
+		mark := e.enters(k)
+		x := s.newStream(e, tuple)
+		c, r := tcp.Accept(p.TCP, x.config())
+		x.conn, peer.e = c, e
+		x.carry(k, r)
+		s.w.leave(k, mark)
 	}
 }
 
-func (p *Peer) data(k *ke.K, b []byte) {
-	p.host.acts(k)
-	p.Received = append(p.Received, b...)
-	p.host.Handler.Data(k, p, b)
+// Indicate gives to the handler what has come.
+func (p *Peer) Indicate(k *ke.K, e *Endpoint, i Indication) {
+	p.acts()
+	switch i.Kind {
+	case Opened:
+		early := p.early
+		p.early = nil
+		p.send(k, early)
+		if p.fin {
+			p.finish(k)
+		}
+	case Readable:
+		b := e.stream.rx
+		e.stream.take(k, len(b))
+		p.Received = append(p.Received, b...)
+		p.host.Handler.Data(k, p, b)
+	case Finished:
+		p.Closed = true
+		p.host.Handler.Fin(k, p)
+	case Reset:
+		p.WasReset = true
+		p.host.Handler.Reset(k, p)
+	}
 }
 
-func (p *Peer) fin(k *ke.K) {
-	p.host.acts(k)
-	p.Closed = true
-	p.host.Handler.Fin(k, p)
-}
-
-func (p *Peer) reset(k *ke.K) {
-	p.host.acts(k)
-	p.WasReset = true
-	p.host.Handler.Reset(k, p)
-}
+// acts says that the handler of the host is called, which may keep something for all connections.
+func (p *Peer) acts() { p.host.stack.w.use(p.host.id, ke.W) }
 
 // Send sends b from the host.
 func (p *Peer) Send(k *ke.K, b []byte) {
-	if len(b) > 0 && !p.sd.dead && !p.sd.finWant {
-		p.sd.queue(k, &sendOp{data: append([]byte(nil), b...), done: nothing})
+	if p.fin {
+		return
+	}
+	if p.e == nil || p.e.st == Connecting {
+		p.early = append(p.early, b...)
+		return
+	}
+	p.send(k, append([]byte(nil), b...))
+}
+
+func (p *Peer) send(k *ke.K, b []byte) {
+	if len(b) > 0 && !p.e.stream.over {
+		p.e.stream.send(k, b, nothing)
 	}
 }
 
 // Fin finishes sending.
 func (p *Peer) Fin(k *ke.K) {
-	p.sd.finWant = true
-	p.sd.pump(k)
+	if p.fin {
+		return
+	}
+	p.fin = true
+	if p.e != nil && p.e.st != Connecting {
+		p.finish(k)
+	}
+}
+
+func (p *Peer) finish(k *ke.K) {
+	if x := p.e.stream; !x.over {
+		x.fin(k)
+	}
 }
 
 // Abort resets the connection from the host.
-func (p *Peer) Abort(k *ke.K) { p.sd.reset(k) }
+func (p *Peer) Abort(k *ke.K) {
+	if p.e == nil {
+		return
+	}
+	x := p.e.stream
+	x.abort(k)
+	x.fail(k, ntstatus.STATUS_CONNECTION_ABORTED)
+	x.end(k)
+}
 
 // Port is a handler made of functions. A nil Answer sends nothing back; the host finishes when this machine
 // has.
@@ -149,6 +195,3 @@ func Shut() Handler { return Port{Verdict: func(*Peer) Verdict { return Refuses 
 
 // Silent is a host that never answers.
 func Silent() Handler { return Port{Verdict: func(*Peer) Verdict { return Ignores }} }
-
-// acts says that the handler of the host is called, which may keep something for all connections.
-func (h *Host) acts(k *ke.K) { ke.Adds(k, ke.Use{Obj: ke.AddrID(k, h), How: ke.W}) }

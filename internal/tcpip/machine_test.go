@@ -107,7 +107,7 @@ func TestLoopback_DataGoesBothWaysAndEndsCleanly(t *testing.T) {
 		})
 		r.run()
 		assert.Empty(t, r.s.eps)
-		assert.Empty(t, r.s.conns, "run %d", run)
+		assert.Empty(t, r.s.streams, "run %d", run)
 	}
 }
 
@@ -123,7 +123,7 @@ func TestConnect_WithoutListenerIsRefused(t *testing.T) {
 		r.ok(c.Close(k))
 	})
 	r.run()
-	assert.Empty(t, r.s.conns)
+	assert.Empty(t, r.s.streams)
 }
 
 func TestConnect_HostsAnswerAsDeclared(t *testing.T) {
@@ -152,7 +152,7 @@ func TestConnect_HostsAnswerAsDeclared(t *testing.T) {
 		}
 	})
 	r.run()
-	assert.Empty(t, r.s.conns)
+	assert.Empty(t, r.s.streams)
 }
 
 func TestBind_ConflictsAndEphemeralPorts(t *testing.T) {
@@ -213,7 +213,7 @@ func TestClose_AbortIsSeenAsReset(t *testing.T) {
 		r.ok(l.Close(k))
 	})
 	r.run()
-	assert.Empty(t, r.s.conns)
+	assert.Empty(t, r.s.streams)
 }
 
 func TestClose_OfTheListenerResetsWhatWaits(t *testing.T) {
@@ -239,7 +239,7 @@ func TestClose_OfTheListenerResetsWhatWaits(t *testing.T) {
 		})
 		r.run()
 		assert.Empty(t, r.s.eps, "run %d", run)
-		assert.Empty(t, r.s.conns, "run %d", run)
+		assert.Empty(t, r.s.streams, "run %d", run)
 	}
 }
 

@@ -20,14 +20,14 @@ const (
 // Records returns the chain of the redirected connection that e has accepted, nil when e accepted none. It
 // is the chain of the program's own connection, so that both ends mean the same.
 func (e *Endpoint) Records() Records {
-	if e.side == nil || e.side.n != 1 || e.st == Aborted || !e.st.HasPeer() {
+	if e.parent == 0 || e.st == Aborted || !e.st.HasPeer() {
 		return nil
 	}
-	c := e.side.c
-	if !c.redirected || c.records == nil || c.records.Len() == 0 {
+	r := e.flow.redirect
+	if r == nil || !r.redirected || r.records == nil || r.records.Len() == 0 {
 		return nil
 	}
-	return c.records
+	return r.records
 }
 
 // Carried returns the records that were set on the socket, nil when none were.
@@ -38,7 +38,7 @@ func (e *Endpoint) OriginalRemote() (netip.AddrPort, bool) {
 	if e.Records() == nil {
 		return netip.AddrPort{}, false
 	}
-	return e.side.c.original, true
+	return e.flow.redirect.original, true
 }
 
 // Accepted reports whether the endpoint came from a listening one, and from which.
@@ -101,9 +101,9 @@ func (e *Endpoint) SetRecords(k *ke.K, size uint64, b []byte) ntstatus.NTSTATUS 
 	if !ok {
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
-	ke.Adds(k, ke.Use{Obj: e.ID, How: ke.W})
+	e.stack.w.use(e.ID, ke.W)
 	e.records = r
-	ke.Note(k, "carries redirect records", e.ID)
+	e.stack.w.note(k, "carries redirect records", e.ID)
 	return ntstatus.STATUS_SUCCESS
 }
 
@@ -127,7 +127,6 @@ func (e *Endpoint) WantsRecords(remote netip.AddrPort) bool {
 	if e.records != nil {
 		return false
 	}
-	e.stack.ports(ke.R)
 	e.looked()
 	for _, o := range e.stack.eps {
 		o.looked()

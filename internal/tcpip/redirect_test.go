@@ -79,7 +79,7 @@ func TestRedirect_ProxyRelaysAndEverythingIsFreed(t *testing.T) {
 			f := &fake{later: later}
 			r.redirectStory(f)
 			assert.Empty(t, r.s.eps)
-			assert.Empty(t, r.s.conns)
+			assert.Empty(t, r.s.streams)
 			freed := 0
 			for _, g := range f.gone {
 				if len(g) > len("flow#1") {
@@ -170,7 +170,7 @@ func TestEngine_BlocksAtEachLayer(t *testing.T) {
 			r.ok(l.Close(k))
 		})
 		r.run()
-		assert.Empty(t, r.s.conns)
+		assert.Empty(t, r.s.streams)
 		assert.Empty(t, r.s.eps)
 	}
 }

@@ -17,10 +17,6 @@ const (
 // Window is how many bytes a receiver takes before its owner has read any, unless SO_RCVBUF says otherwise.
 const Window = 64 * 1024
 
-// connectTimeout is how long an unanswered connection attempt lasts: three attempts 3, 6 and 12 seconds
-// apart.
-const connectTimeout = 21 * ke.Second
-
 // defaultBacklog is the number of connections that may wait on a listening socket that states no number of
 // its own.
 const defaultBacklog = 200
@@ -40,15 +36,17 @@ var state = ke.NewSlot(newStack)
 
 // Stack is the transport of one machine.
 type Stack struct {
-	m      *ke.Machine
-	engine Engine
-	wants  Wants
-	local  []netip.Addr // addresses of this machine beside loopback
-	hosts  []*Host
-	eps    []*Endpoint // live ones, in order of creation
-	conns  []*conn     // live ones, in order of creation
-	apps   []appOf
-	port   uint16 // where the search for a dynamic port starts
+	w       world
+	net     *network
+	host    *Host // whose stack it is; nil for the machine's
+	engine  Engine
+	wants   Wants
+	local   []netip.Addr // addresses of this machine beside loopback
+	eps     []*Endpoint  // live ones, in order of creation
+	streams []*stream    // ends of connections, in order of creation
+	tombs   []tomb       // finished ends
+	apps    []appOf
+	port    uint16 // where the search for a dynamic port starts
 }
 
 // appOf remembers whose connection a record chain belongs to.
@@ -57,9 +55,14 @@ type appOf struct {
 	image   string
 }
 
-func newStack(m *ke.Machine) *Stack {
-	return &Stack{m: m, port: firstDynamic, local: []netip.Addr{
+func newStack(m *ke.Machine) *Stack { return stackIn(machine{m}) }
+
+// stackIn is the machine's stack in a world without hosts.
+func stackIn(w world) *Stack {
+	s := &Stack{w: w, net: &network{}, port: firstDynamic, local: []netip.Addr{
 		netip.AddrFrom4([4]byte{192, 0, 2, 10}), netip.MustParseAddr("2001:db8::10")}}
+	s.net.machine = s
+	return s
 }
 
 // Of returns the transport of k's machine.
@@ -108,18 +111,27 @@ func (s *Stack) source(remote netip.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// party is what a question to the engine is about: an endpoint or a connection.
-type party interface{ enters(k *ke.K) (mark int) }
+// What endpoints share, for footprints: who has a port, which is next, and whose connection is whose.
+var (
+	nextPort = trace.MakeID(trace.Port, 1<<32)
+	appsID   = trace.MakeID(trace.Port, 1<<33)
+)
 
-// portsID stands for what all endpoints share: addresses in use, who listens, whose connection is whose.
-var portsID = trace.MakeID(trace.Endpoint, 1<<54)
+// portID stands for all that have a port.
+func portID(port uint16) trace.ID { return trace.MakeID(trace.Port, uint64(port)) }
 
-// ports says that the step under way looks at what all endpoints share, or changes it.
-func (s *Stack) ports(how ke.Access) { s.m.AddsOn(ke.Use{Obj: portsID, How: how}) }
+// shares says that the step under way looks at who has a port, or changes it. What a host has is the host's.
+func (s *Stack) shares(port uint16, how ke.Access) {
+	if s.host != nil {
+		s.w.use(s.host.id, how)
+		return
+	}
+	s.w.use(portID(port), how)
+}
 
-// ask puts a question to the engine and goes on with its answer: before ask returns when the answer comes
-// at once, else in a delivery of ch, so that whoever goes on is never inside the call of a stranger.
-func (s *Stack) ask(k *ke.K, about party, ch *ke.Channel, q *Question, then func(k *ke.K, a Answer)) {
+// ask puts a question about e to the engine and goes on with its answer: before ask returns when the answer
+// comes at once, else in a delivery, so that whoever goes on is never inside the call of a stranger.
+func (s *Stack) ask(k *ke.K, e *Endpoint, q *Question, then func(k *ke.K, a Answer)) {
 	if !s.Wants(q.Layer, q.V6) {
 		then(k, Answer{Permit: true})
 		return
@@ -134,12 +146,7 @@ func (s *Stack) ask(k *ke.K, about party, ch *ke.Channel, q *Question, then func
 			then(k, a)
 			return
 		}
-		s.m.Post(ch, ke.Delivery{Text: "classification decided", Obj: q.Endpoint, Touches: q.Endpoint,
-			IRQL: &siteIRQL, Run: func(k *ke.K) {
-				mark := about.enters(k)
-				then(k, a)
-				ke.Leave(k, mark)
-			}})
+		e.post("classification decided", func(k *ke.K) { then(k, a) })
 	}
 	s.engine.Classify(k, q)
 	inCall = false
@@ -160,13 +167,26 @@ func (s *Stack) originalApp(e *Endpoint) string {
 	if e.records == nil {
 		return ""
 	}
-	e.stack.ports(ke.R)
+	s.w.use(appsID, ke.R)
 	for i := range s.apps {
 		if s.apps[i].records == e.records.ID() {
 			return s.apps[i].image
 		}
 	}
 	return ""
+}
+
+// noteApp remembers whose connection has been redirected.
+func (s *Stack) noteApp(e *Endpoint, r Records) {
+	if r == nil {
+		return
+	}
+	app := s.originalApp(e)
+	if app == "" {
+		app = imageOf(e.Process)
+	}
+	s.w.use(appsID, ke.W)
+	s.apps = append(s.apps, appOf{r.ID(), app})
 }
 
 func imageOf(p *ke.Process) string {

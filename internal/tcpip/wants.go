@@ -30,7 +30,7 @@ func (s *Stack) Wants(l Layer, v6 bool) bool {
 	if s.engine == nil {
 		return false
 	}
-	s.m.AddsOn(ke.Use{Obj: StationID(l, v6), How: ke.R})
+	s.w.use(StationID(l, v6), ke.R)
 	return s.wants[family(v6)]>>l&1 != 0
 }
 

@@ -44,7 +44,7 @@ const (
 	Registration
 	Socket
 	Endpoint
-	Connection
+	Peer // the far end of a connection, on a declared host
 	Callout
 	Filter
 	Sublayer
@@ -61,6 +61,7 @@ const (
 	Context
 	List
 	Layer // a station of the network at which filters are
+	Port  // of a transport protocol
 	numKinds
 )
 
@@ -94,7 +95,7 @@ var kindNames = [...]string{
 	Registration:    "reg",
 	Socket:          "sock",
 	Endpoint:        "ep",
-	Connection:      "conn",
+	Peer:            "peer",
 	Callout:         "callout",
 	Filter:          "filter",
 	Sublayer:        "sublayer",
@@ -111,6 +112,7 @@ var kindNames = [...]string{
 	Context:         "ctx",
 	List:            "list",
 	Layer:           "layer",
+	Port:            "port",
 }
 
 // String gives the prefix printed before the number: "irp", "dev".
