@@ -185,7 +185,7 @@ func (o *socket) accept(k *irql.K, r *request, context any, dispatch *WSK_CLIENT
 			break
 		}
 	}
-	op := o.ep.Accept(k, func(k *irql.K, e *tcpip.Endpoint, s ntstatus.NTSTATUS) {
+	waits := &tcpip.Acceptor{Done: func(k *irql.K, e *tcpip.Endpoint, s ntstatus.NTSTATUS) {
 		if e == nil {
 			r.finish(k, s, 0, nil)
 			return
@@ -207,10 +207,9 @@ func (o *socket) accept(k *irql.K, r *request, context any, dispatch *WSK_CLIENT
 			}
 		}
 		r.finish(k, s, a.information(), a.public)
-	})
-	if op != nil {
-		r.cancel = op.Cancel
-	}
+	}}
+	r.cancel = func(k *irql.K) bool { return o.acceptors.Cancel(k, o.ep, waits) }
+	o.acceptors.Add(k, o.ep, waits)
 }
 
 // wskDisconnect is WskDisconnect: graceful behind everything queued and an optional last buffer, or

@@ -166,7 +166,7 @@ func wskReceive(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags ReceiveFlags,
 }
 
 func (o *socket) receive(k *irql.K, r *request, list []extent, length int, flags ReceiveFlags) {
-	op := o.ep.Receive(k, tcpip.Receive{Max: length, All: flags&WSK_FLAG_WAITALL != 0,
+	reader := &tcpip.Reader{Max: length, All: flags&WSK_FLAG_WAITALL != 0,
 		Drain: flags&WSK_FLAG_DRAIN != 0,
 		Done: func(k *irql.K, got []byte, s ntstatus.NTSTATUS) {
 			n := uint64(len(got))
@@ -176,10 +176,9 @@ func (o *socket) receive(k *irql.K, r *request, list []extent, length int, flags
 				}
 			}
 			r.finish(k, s, n, nil)
-		}})
-	if op != nil {
-		r.cancel = op.Cancel
-	}
+		}}
+	r.cancel = func(k *irql.K) bool { return o.readers.Cancel(k, o.ep, reader) }
+	o.readers.Add(k, o.ep, reader)
 }
 
 // receiveFlags judges the flags of WskReceive. Rules: WSK-140, WSK-141.

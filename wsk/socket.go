@@ -34,6 +34,9 @@ type socket struct {
 	context  loanedMemory
 	table    loanedMemory
 
+	readers   tcpip.Readers
+	acceptors tcpip.Acceptors
+
 	pending  []*request
 	callers  []*irql.K // whose functions of the socket run, one entry for each
 	touched  bool
@@ -52,6 +55,12 @@ type loanedMemory struct{ v *irp.Buffer }
 
 // ID of the socket, for reports.
 func (s *socket) String() string { return s.id.String() }
+
+// Indicate serves the requests that wait for what has happened.
+func (s *socket) Indicate(k *irql.K, e *tcpip.Endpoint, i tcpip.Indication) {
+	s.readers.Hears(k, e, i)
+	s.acceptors.Hears(k, e, i)
+}
 
 // newSocket makes the object.
 func (s *subsystem) newSocket(c *client, category SocketFlags) *socket {
@@ -333,6 +342,8 @@ func wskCloseSocket(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
 			closed(k)
 			return
 		}
+		o.acceptors.Fail(k, ntstatus.STATUS_CANCELLED)
+		o.readers.Fail(k, ntstatus.STATUS_CANCELLED)
 		o.ep.Close(k, false, closed)
 	}
 	return o.sub.submit(k, r)

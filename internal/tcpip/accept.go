@@ -7,54 +7,17 @@ import (
 	"calloutsim/internal/list"
 	"calloutsim/internal/packet"
 	"calloutsim/internal/tcp"
-	"calloutsim/ntstatus"
 )
 
-// AcceptOp waits for a connection on a listening endpoint.
-type AcceptOp struct {
-	l    *Endpoint
-	done func(k *ke.K, e *Endpoint, s ntstatus.NTSTATUS)
-	over bool
-}
-
-func (op *AcceptOp) finish(k *ke.K, e *Endpoint, s ntstatus.NTSTATUS) {
-	op.over = true
-	op.done(k, e, s)
-}
-
-// Cancel takes the operation back with STATUS_CANCELLED. It returns false when it has ended already.
-func (op *AcceptOp) Cancel(k *ke.K) bool {
-	defer op.l.leave(k, op.l.enters(k))
-	if op.over {
-		return false
-	}
-	for i, o := range op.l.accepts {
-		if o == op {
-			op.l.accepts = list.Cut(op.l.accepts, i)
-			break
-		}
-	}
-	op.finish(k, nil, ntstatus.STATUS_CANCELLED)
-	return true
-}
-
-// Accept waits for a connection. Several operations are served in the order they came. The operation is nil
-// when a connection was waiting already or the call was refused.
-func (e *Endpoint) Accept(k *ke.K, done func(k *ke.K, a *Endpoint, s ntstatus.NTSTATUS)) *AcceptOp {
+// Accept takes the connection that has waited longest, nil when none does.
+func (e *Endpoint) Accept(k *ke.K) *Endpoint {
 	defer e.leave(k, e.enters(k))
-	if e.st != Listening {
-		done(k, nil, ntstatus.STATUS_INVALID_DEVICE_STATE)
+	if len(e.ready) == 0 {
 		return nil
 	}
-	if len(e.ready) > 0 {
-		a := e.ready[0]
-		e.ready = e.ready[1:]
-		done(k, a, ntstatus.STATUS_SUCCESS)
-		return nil
-	}
-	op := &AcceptOp{l: e, done: done}
-	e.accepts = append(e.accepts, op)
-	return op
+	a := e.ready[0]
+	e.ready = e.ready[1:]
+	return a
 }
 
 // syn arrives at this machine.
@@ -143,13 +106,8 @@ func (a *Endpoint) comes(k *ke.K) {
 		a.local, a.remote = mapped(a.local), mapped(a.remote)
 	}
 	a.stack.w.note(k, "accepted", a.ID)
-	if len(l.accepts) > 0 {
-		op := l.accepts[0]
-		l.accepts = l.accepts[1:]
-		op.finish(k, a, ntstatus.STATUS_SUCCESS)
-		return
-	}
 	l.ready = append(l.ready, a)
+	l.indicate(k, Incoming)
 }
 
 // turnAway resets what waits on a listening endpoint that is closed, and what is on its way there.

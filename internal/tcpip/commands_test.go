@@ -73,17 +73,14 @@ func (r *transcript) connect(a []string) {
 
 // accept NAME NEW takes a connection that waits.
 func (r *transcript) accept(a []string) {
-	op := r.of(a).Accept(nil, func(_ *ke.K, e *Endpoint, s ntstatus.NTSTATUS) {
-		r.say("%s accept: %v", a[0], s)
-		if e != nil {
-			e.Owner = r
-			r.sockets[a[1]], r.names[e.ID] = e, a[1]
-			r.say("%s %v > %v", a[1], e.Local(), e.Peer())
-		}
-	})
-	if op != nil {
-		r.say("%s accept: waits", a[0])
+	e := r.of(a).Accept(nil)
+	if e == nil {
+		r.say("nobody waits")
+		return
 	}
+	e.Owner = r
+	r.sockets[a[1]], r.names[e.ID] = e, a[1]
+	r.say("%s %v > %v", a[1], e.Local(), e.Peer())
 }
 
 // send NAME TEXT, or send NAME bytes=N
@@ -102,7 +99,7 @@ func (r *transcript) recv(a []string) {
 	n, err := strconv.Atoi(a[1])
 	require.NoError(r, err)
 	how := a[len(a)-1]
-	r.of(a).Receive(nil, Receive{Max: n, All: how == "all", Drain: how == "drain",
+	r.readers(a[0]).Add(nil, r.of(a), &Reader{Max: n, All: how == "all", Drain: how == "drain",
 		Done: func(_ *ke.K, b []byte, s ntstatus.NTSTATUS) {
 			if len(b) < 40 {
 				r.say("%s recv: %v, %q", a[0], s, b)

@@ -23,7 +23,7 @@ type Endpoint struct {
 	V6Only    bool
 	Window    int  // bytes taken before the owner reads
 	KeepAlive bool // kept for its owner to read back; connections here do not go stale
-	Owner     any  // for the package above
+	Owner     Owner
 
 	stack    *Stack
 	ch       *ke.Channel // what completes without the network; made when it is needed
@@ -42,9 +42,7 @@ type Endpoint struct {
 	ready    []*Endpoint // established and not yet accepted
 	half     int         // connections on their way into ready
 	halfOf   *Endpoint   // listening endpoint, while the handshake is not over
-	accepts  []*AcceptOp
-	recvs    []*RecvOp
-	assigned int // RESOURCE_ASSIGNMENTs permitted
+	assigned int         // RESOURCE_ASSIGNMENTs permitted
 	wildcard bool
 }
 
@@ -150,24 +148,19 @@ func (e *Endpoint) drop() {
 	}
 }
 
-// Close ends the endpoint. Everything that waits on it is completed first, with STATUS_CANCELLED; an open
-// connection is reset, unless both sides have finished, or unless graceful asks for a FIN behind what is
-// queued (closesocket, not WskCloseSocket). done runs after the filter engine has heard of the end.
+// Close ends the endpoint, after the owner has ended what it waits for. A connection attempt, sends and a
+// disconnect are completed first, with STATUS_CANCELLED; an open connection is reset, unless both sides have
+// finished, or unless graceful asks for a FIN behind what is queued (closesocket, not WskCloseSocket). done
+// runs after the filter engine has heard of the end.
 func (e *Endpoint) Close(k *ke.K, graceful bool, done func(k *ke.K)) {
 	defer e.leave(k, e.enters(k))
 	was := e.st
 	e.st = Closed
 	e.drop()
-	for len(e.accepts) > 0 {
-		op := e.accepts[0]
-		e.accepts = e.accepts[1:]
-		op.finish(k, nil, ntstatus.STATUS_CANCELLED)
-	}
 	e.turnAway(k)
 	if e.op != nil {
 		e.op.give(k, ntstatus.STATUS_CANCELLED)
 	}
-	e.failReceives(k, ntstatus.STATUS_CANCELLED)
 	if e.stream != nil {
 		e.stream.close(k, was, graceful)
 	}

@@ -97,8 +97,8 @@ func (p *Peer) Indicate(k *ke.K, e *Endpoint, i Indication) {
 			p.finish(k)
 		}
 	case Readable:
-		b := e.stream.rx
-		e.stream.take(k, len(b))
+		b := e.Take(e.Available())
+		e.Release(k, len(b))
 		p.Received = append(p.Received, b...)
 		p.host.Handler.Data(k, p, b)
 	case Finished:

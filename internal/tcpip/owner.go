@@ -16,10 +16,12 @@ const (
 	Opened   Kind = iota // an end that nobody waits for is open
 	Readable             // there are bytes to take
 	Finished             // the peer will send no more
-	Reset                // the connection is lost: Endpoint.Reason says why
+	Reset                // the connection is lost, by whomever: Endpoint.Reason says why
+	Incoming             // a connection waits to be accepted
 )
 
-var kindNames = [...]string{Opened: "opened", Readable: "readable", Finished: "finished", Reset: "reset"}
+var kindNames = [...]string{Opened: "opened", Readable: "readable", Finished: "finished", Reset: "reset",
+	Incoming: "incoming"}
 
 // String names the kind.
 func (n Kind) String() string { return kindNames[n] }
@@ -27,15 +29,9 @@ func (n Kind) String() string { return kindNames[n] }
 // Indication is what an owner hears.
 type Indication struct{ Kind Kind }
 
-// indicate tells the owner, behind those who wait for the endpoint.
-func (e *Endpoint) indicate(k *ke.K, i Indication) {
-	switch i.Kind {
-	case Readable, Finished:
-		e.serve(k)
-	case Reset:
-		e.failReceives(k, e.reason)
-	}
-	if o, ok := e.Owner.(Owner); ok {
-		o.Indicate(k, e, i)
+// indicate tells the owner.
+func (e *Endpoint) indicate(k *ke.K, what Kind) {
+	if e.Owner != nil {
+		e.Owner.Indicate(k, e, Indication{Kind: what})
 	}
 }

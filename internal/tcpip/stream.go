@@ -176,14 +176,6 @@ func (x *stream) fin(k *ke.K) {
 	}
 }
 
-// take removes n received bytes, which makes room for more.
-func (x *stream) take(k *ke.K, n int) {
-	x.rx = x.rx[n:]
-	if n > 0 {
-		x.carry(k, x.conn.Release(n))
-	}
-}
-
 // settle ends the end of an owner who has gone, or of a host, once both directions are finished.
 func (x *stream) settle(k *ke.K) {
 	if (x.e == nil || x.s.host != nil) && x.finAcked && x.rxFin {
@@ -272,6 +264,6 @@ func (x *stream) end(k *ke.K) {
 // tell says something to the owner.
 func (x *stream) tell(k *ke.K, what Kind) {
 	if x.e != nil {
-		x.e.indicate(k, Indication{Kind: what})
+		x.e.indicate(k, what)
 	}
 }

@@ -29,14 +29,14 @@ type transcript struct {
 	held    map[string]*Question
 	to      netip.AddrPort // where CONNECT_REDIRECT sends every connection that is not a proxy's
 	chains  int
-	drop    bool
+	waiting map[string]*Readers
 }
 
 // TestTranscripts plays the stories in testdata: two stacks exchange packets without a machine.
 func TestTranscripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/transcripts", func(t *testing.T, path string) {
 		r := &transcript{T: t, sockets: map[string]*Endpoint{}, names: map[trace.ID]string{},
-			verdict: map[string]string{}, held: map[string]*Question{}}
+			verdict: map[string]string{}, held: map[string]*Question{}, waiting: map[string]*Readers{}}
 		r.w = &dry{log: func(format string, args ...any) { r.say(format, args...) }}
 		r.s = stackIn(r.w)
 		r.s.SetEngine(r)
@@ -104,7 +104,17 @@ func (r *transcript) over(name, what string) Status {
 	return func(_ *ke.K, s ntstatus.NTSTATUS) { r.say("%s %s: %v", name, what, s) }
 }
 
-// Indicate prints what an owner hears. Nobody waits for anything: a test takes by its commands.
-func (r *transcript) Indicate(_ *ke.K, e *Endpoint, i Indication) {
+// Indicate prints what an owner hears, and serves what recv has left waiting.
+func (r *transcript) Indicate(k *ke.K, e *Endpoint, i Indication) {
 	r.say("%v hears %v", e.ID, i.Kind)
+	if name := r.names[e.ID]; name != "" {
+		r.readers(name).Hears(k, e, i)
+	}
+}
+
+func (r *transcript) readers(name string) *Readers {
+	if r.waiting[name] == nil {
+		r.waiting[name] = &Readers{}
+	}
+	return r.waiting[name]
 }

@@ -20,6 +20,9 @@ type Socket struct {
 	closed bool
 	room   ke.Object // signalled when queued data was taken
 	shutRd bool
+
+	readers   Readers
+	acceptors Acceptors
 }
 
 // NewSocket is socket(). Types other than SOCK_STREAM are refused with STATUS_NOT_SUPPORTED.
@@ -33,7 +36,15 @@ func NewSocket(k *ke.K, p *ke.Process, af ws2def.ADDRESS_FAMILY, typ uint16) (*S
 }
 
 func wrap(e *Endpoint) *Socket {
-	return &Socket{e: e, room: ke.Object{Kind: ke.SynchronizationEvent, ID: e.ID}}
+	s := &Socket{e: e, room: ke.Object{Kind: ke.SynchronizationEvent, ID: e.ID}}
+	e.Owner = s
+	return s
+}
+
+// Indicate serves the threads that wait.
+func (s *Socket) Indicate(k *ke.K, e *Endpoint, i Indication) {
+	s.readers.Hears(k, e, i)
+	s.acceptors.Hears(k, e, i)
 }
 
 // Endpoint returns what the socket stands on.
@@ -103,19 +114,16 @@ func (s *Socket) Accept(k *ke.K) (*Socket, ntstatus.NTSTATUS) {
 		return nil, st
 	}
 	var got *Endpoint
-	gone := false
+	var a *Acceptor
 	st := s.wait(k, "accept", func(done Status) {
-		s.e.Accept(k, func(k *ke.K, a *Endpoint, st ntstatus.NTSTATUS) {
-			if gone && a != nil {
-				a.Close(k, false, func(*ke.K) {}) // the thread has ended meanwhile
-				return
-			}
-			got = a
+		a = &Acceptor{Done: func(k *ke.K, e *Endpoint, st ntstatus.NTSTATUS) {
+			got = e
 			done(k, st)
-		})
+		}}
+		s.acceptors.Add(k, s.e, a)
 	})
-	gone = true
 	if got == nil {
+		s.acceptors.Cancel(k, s.e, a) // the thread is to end
 		return nil, st
 	}
 	return wrap(got), st
@@ -187,12 +195,17 @@ func (s *Socket) recv(k *ke.K, b []byte, all bool) (int, ntstatus.NTSTATUS) {
 		return 0, ntstatus.STATUS_GRACEFUL_DISCONNECT
 	}
 	n := 0
+	var r *Reader
 	st := s.wait(k, "recv", func(done Status) {
-		s.e.Receive(k, Receive{Max: len(b), All: all, Done: func(k *ke.K, got []byte, st ntstatus.NTSTATUS) {
+		r = &Reader{Max: len(b), All: all, Done: func(k *ke.K, got []byte, st ntstatus.NTSTATUS) {
 			n = copy(b, got)
 			done(k, st)
-		}})
+		}}
+		s.readers.Add(k, s.e, r)
 	})
+	if st == ntstatus.STATUS_CANCELLED {
+		s.readers.Cancel(k, s.e, r) // the thread is to end
+	}
 	return n, st
 }
 
@@ -227,6 +240,8 @@ func (s *Socket) close(k *ke.K, graceful bool) ntstatus.NTSTATUS {
 		return st
 	}
 	s.closed = true
+	s.acceptors.Fail(k, ntstatus.STATUS_CANCELLED)
+	s.readers.Fail(k, ntstatus.STATUS_CANCELLED)
 	st := s.waitAs(k, 0, "closesocket", func(done Status) {
 		s.e.Close(k, graceful, func(k *ke.K) { done(k, ntstatus.STATUS_SUCCESS) })
 	})

@@ -1,0 +1,165 @@
+package tcpip
+
+import (
+	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
+	"calloutsim/ntstatus"
+)
+
+// Reader is one receive of an owner: WskReceive, recv. No bytes and STATUS_SUCCESS mean that the peer has
+// finished sending, unless Max is zero.
+type Reader struct {
+	Max   int  // at most so many bytes
+	All   bool // not before there are Max, unless the stream ends (WSK_FLAG_WAITALL, MSG_WAITALL)
+	Drain bool // discard everything until the stream ends (WSK_FLAG_DRAIN)
+	Done  func(k *ke.K, b []byte, s ntstatus.NTSTATUS)
+	got   []byte
+}
+
+// feed takes what there is and reports whether the receive ends with it.
+func (r *Reader) feed(k *ke.K, e *Endpoint) bool {
+	if r.Drain {
+		e.Release(k, len(e.Take(e.Available())))
+		return e.stream.rxFin
+	}
+	n := min(r.Max-len(r.got), e.Available())
+	if !r.All && n > 1 {
+		switch e.stack.w.choose(k, &siteLength, len(siteLength.Alts)) {
+		case 1:
+			n /= 2
+		case 2:
+			n = 1
+		}
+	}
+	r.got = append(r.got, e.Take(n)...)
+	e.Release(k, n)
+	switch {
+	case e.stream.rxFin && e.Available() == 0, len(r.got) == r.Max:
+		return true
+	case r.All:
+		return false
+	}
+	return len(r.got) > 0
+}
+
+// Readers are the receives an owner has pending on one endpoint, served in the order they came. The owner
+// passes on what it hears.
+type Readers struct{ queue []*Reader }
+
+// Add begins a receive. It may be over, in which case Done has been called, when Add returns.
+func (q *Readers) Add(k *ke.K, e *Endpoint, r *Reader) {
+	defer e.leave(k, e.enters(k))
+	switch {
+	case e.st == Aborted:
+		r.Done(k, nil, e.reason)
+	case !e.st.HasPeer():
+		r.Done(k, nil, ntstatus.STATUS_INVALID_DEVICE_STATE)
+	default:
+		q.queue = append(q.queue, r)
+		q.serve(k, e)
+	}
+}
+
+// Hears serves the receives after an indication.
+func (q *Readers) Hears(k *ke.K, e *Endpoint, i Indication) {
+	switch i.Kind {
+	case Readable, Finished:
+		q.serve(k, e)
+	case Reset:
+		q.Fail(k, e.reason)
+	}
+}
+
+func (q *Readers) serve(k *ke.K, e *Endpoint) {
+	for len(q.queue) > 0 && !e.stream.over {
+		r := q.queue[0]
+		if !r.feed(k, e) {
+			return
+		}
+		q.queue = q.queue[1:]
+		r.Done(k, r.got, ntstatus.STATUS_SUCCESS)
+	}
+}
+
+// Cancel ends a receive with STATUS_CANCELLED; what a WAITALL receive has collected is given along. False
+// when it has ended already.
+func (q *Readers) Cancel(k *ke.K, e *Endpoint, r *Reader) bool {
+	defer e.leave(k, e.enters(k))
+	for i, o := range q.queue {
+		if o == r {
+			q.queue = list.Cut(q.queue, i)
+			r.Done(k, r.got, ntstatus.STATUS_CANCELLED)
+			return true
+		}
+	}
+	return false
+}
+
+// Fail ends all receives.
+func (q *Readers) Fail(k *ke.K, s ntstatus.NTSTATUS) {
+	queue := q.queue
+	q.queue = nil
+	for _, r := range queue {
+		r.Done(k, r.got, s)
+	}
+}
+
+// Acceptors are those who wait for a connection on a listening endpoint, served in the order they came.
+type Acceptors struct{ queue []*Acceptor }
+
+// Acceptor is one of them: accept, WskAccept.
+type Acceptor struct {
+	Done func(k *ke.K, a *Endpoint, s ntstatus.NTSTATUS)
+}
+
+// Add begins to wait. It may be over, in which case Done has been called, when Add returns.
+func (q *Acceptors) Add(k *ke.K, e *Endpoint, a *Acceptor) {
+	defer e.leave(k, e.enters(k))
+	if e.st != Listening {
+		a.Done(k, nil, ntstatus.STATUS_INVALID_DEVICE_STATE)
+		return
+	}
+	q.queue = append(q.queue, a)
+	q.serve(k, e)
+}
+
+// Hears gives to those who wait what an indication says is there.
+func (q *Acceptors) Hears(k *ke.K, e *Endpoint, i Indication) {
+	if i.Kind == Incoming {
+		q.serve(k, e)
+	}
+}
+
+func (q *Acceptors) serve(k *ke.K, e *Endpoint) {
+	for len(q.queue) > 0 {
+		got := e.Accept(k)
+		if got == nil {
+			return
+		}
+		a := q.queue[0]
+		q.queue = q.queue[1:]
+		a.Done(k, got, ntstatus.STATUS_SUCCESS)
+	}
+}
+
+// Cancel ends a wait with STATUS_CANCELLED. False when it has ended already.
+func (q *Acceptors) Cancel(k *ke.K, e *Endpoint, a *Acceptor) bool {
+	defer e.leave(k, e.enters(k))
+	for i, o := range q.queue {
+		if o == a {
+			q.queue = list.Cut(q.queue, i)
+			a.Done(k, nil, ntstatus.STATUS_CANCELLED)
+			return true
+		}
+	}
+	return false
+}
+
+// Fail ends all waits.
+func (q *Acceptors) Fail(k *ke.K, s ntstatus.NTSTATUS) {
+	queue := q.queue
+	q.queue = nil
+	for _, a := range queue {
+		a.Done(k, nil, s)
+	}
+}
