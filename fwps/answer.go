@@ -7,12 +7,6 @@ import (
 	"calloutsim/internal/verify"
 )
 
-// found reports a finding about the call.
-func (cl *call) found(k *ke.K, r verify.RuleID, headline, fix string) {
-	ke.Report(k, verify.Finding{Rule: r, Obj: cl.c.id.String(), Headline: headline, Fix: fix,
-		Places: cl.places()})
-}
-
 const write = FWPS_RIGHT_ACTION_WRITE
 
 // checkReturn looks at what classifyFn left behind (wfp.md 3.3 to 3.6).

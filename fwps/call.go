@@ -12,53 +12,6 @@ import (
 // told to keep a DPC below 100 us.
 const callbackBudget = ke.Millisecond
 
-// classifyContext is what classifyFn passes to FwpsAcquireClassifyHandle0 and nobody looks into.
-type classifyContext struct{ call *call }
-
-// call is one call of a callout's classifyFn for one filter in one classification.
-type call struct {
-	c      *classification
-	f      *wfp.Filter
-	reg    *registration
-	filter *FWPS_FILTER1
-	in     *FWPS_INCOMING_VALUES0
-	meta   *FWPS_INCOMING_METADATA_VALUES0
-	data   any  // layerData
-	loan   loan // layerData, where it is a request
-	lent   *lent
-	out    *FWPS_CLASSIFY_OUT0
-	entry  FWPS_CLASSIFY_OUT0 // what out was when classifyFn was called
-	exit   FWPS_CLASSIFY_OUT0 // what it was when classifyFn returned, or what completed the call
-
-	handle     *classifyRef
-	running    bool // classifyFn is on a stack
-	again      bool // called with IS_REAUTHORIZE
-	pend       pendState
-	completion *completion
-	writables  []*writable
-	touched    *FWPS_CLASSIFY_OUT0 // out after the engine wrote it in FwpsAcquireWritableLayerDataPointer0
-	watchers   bool                // REAUTHORIZE_IF_MODIFIED_BY_OTHERS was given
-	handleTold bool                // that its handle is not released is reported
-
-	enterSeq, returnSeq, pendSeq, completeSeq uint64
-	pendTime                                  int64
-}
-
-// places are the events a report about the call cites.
-func (cl *call) places() []verify.Place {
-	var out []verify.Place
-	add := func(label string, seq uint64) {
-		if seq != 0 {
-			out = append(out, verify.Place{Label: label, Seq: seq})
-		}
-	}
-	add("CLASSIFY", cl.enterSeq)
-	add("PENDED", cl.pendSeq)
-	add("RETURNED", cl.returnSeq)
-	add("COMPLETED", cl.completeSeq)
-	return out
-}
-
 // context is the argument classifyContext. INFERRED from S19 (wfp.md 24): a handle can be had where
 // FwpsPendClassify0 then refuses to pend.
 func (cl *call) context() any {
@@ -149,10 +102,3 @@ const poison32 = poisonWord & 0xffff_ffff
 // poisonOut is what a classifyOut shows when classifyFn has returned.
 var poisonOut = FWPS_CLASSIFY_OUT0{ActionType: poison32, OutContext: poisonWord, FilterId: poisonWord,
 	Rights: poison32 &^ FWPS_RIGHT_ACTION_WRITE, Flags: poison32, Reserved: poison32}
-
-func imageNameOf(i image) string {
-	if i == nil {
-		return ""
-	}
-	return i.Name
-}

@@ -12,34 +12,6 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// registration is one registered callout: code that filters can call.
-//
-// Invariant: active is the number of its callbacks on any stack.
-type registration struct {
-	code
-	id      uint32
-	tid     trace.ID
-	device  *irp.DEVICE_OBJECT
-	owner   image
-	active  int
-	idle    ke.Object // signalled while active is 0
-	leaving bool      // an unregister waits for active to become 0
-	last    ntstatus.NTSTATUS
-	lastSeq uint64 // the last unregister that failed
-	seq     uint64
-}
-
-// code is what a driver registers: the routines of a callout in the form that the engine calls. What differs
-// between the versions of FWPS_CALLOUT ends where a code is made, at registration.
-type code struct {
-	key        GUID
-	flags      uint32
-	classify   func(k *irql.K, cl *call)
-	notify     FWPS_CALLOUT_NOTIFY_FN1
-	classifyAt uintptr // code addresses, for frames
-	notifyAt   uintptr
-}
-
 // version1 makes the code of a FWPS_CALLOUT1; nil of NULL.
 func version1(c *FWPS_CALLOUT1) *code {
 	if c == nil {
@@ -251,20 +223,4 @@ func (e *engine) unregisterLive(k *ke.K, r *registration) ntstatus.NTSTATUS {
 	}
 	e.remove(r)
 	return ntstatus.STATUS_SUCCESS
-}
-
-// enter counts a callback that begins.
-func (r *registration) enter(k *ke.K) {
-	ke.Adds(k, ke.Use{Obj: r.tid, How: ke.Count})
-	r.active++
-	r.idle.Signal = 0
-}
-
-// leave counts a callback that has returned.
-func (r *registration) leave(k *ke.K) {
-	r.active--
-	ke.Adds(k, ke.Use{Obj: r.tid, How: ke.Count})
-	if r.active == 0 && r.leaving {
-		ke.SetSignal(k, &r.idle, 1)
-	}
 }

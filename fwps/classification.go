@@ -44,139 +44,6 @@ type classification struct {
 	seq         uint64
 }
 
-// Where Windows is free in an arbitration.
-var (
-	siteOrder = ke.Site{Name: "env/WfpSublayers/order", Spec: "wfp.md 23.4"}
-	siteStop  = ke.Site{Name: "doc/WfpArbitration/block", Alts: []string{"evaluates all", "stops early"},
-		Spec: "wfp.md 21 #1"}
-)
-
-// Classify answers q: it evaluates the filters of q's layer, where there are any, and calls the callouts they
-// name. q.Done is called before it returns unless a callout pends.
-func (e *engine) Classify(k *ke.K, q *tcpip.Question) {
-	c := &classification{e: e, q: q, layer: layerAt(q)}
-	c.info = layerOf(c.layer)
-	defer ke.Leave(k, ke.Within(k, ke.Use{Obj: e.id, How: ke.R}))
-	if len(e.policy.At(c.layer)) == 0 {
-		panic("internal error: the transport asks at " + c.info.name + ", where nobody filters")
-	}
-	c.id = e.m.NewID(trace.Classify)
-	ke.Within(k, ke.Use{Obj: c.id, How: ke.W})
-	e.remember(c)
-	c.about = newSubject(k, c)
-	ke.Point(k, ke.Use{Obj: e.id, How: ke.R})
-	c.seq = ke.Log(k, trace.Event{What: trace.Note, Text: c.info.name, Obj: c.id, Obj2: q.Endpoint})
-	c.begin(k)
-}
-
-// begin runs the filters from the start, at the layer's level.
-func (c *classification) begin(k *ke.K) {
-	old := ke.IRQL(k)
-	switch {
-	case c.info.about == aboutBind && old > ke.Passive:
-		c.post(k, func(k *ke.K) { c.start(k); c.drive(k) })
-		return
-	case old >= ke.Dispatch:
-	case c.info.level == levelDispatch, c.info.level == levelEither && ke.Choose(k, c.info.site, 2) == 0:
-		ke.SetIRQL(k, ke.Dispatch)
-	}
-	c.start(k)
-	decided := c.evaluate(k)
-	if ke.IRQL(k) != old {
-		ke.SetIRQL(k, old)
-	}
-	if decided {
-		c.finish(k)
-	}
-}
-
-// start makes a new arbitration.
-func (c *classification) start(k *ke.K) {
-	e := c.e
-	stop := false
-	groups := e.policy.Order(c.layer, func(n int) int { return ke.Choose(k, &siteOrder, n) })
-	if len(groups) > 1 {
-		stop = ke.Choose(k, &siteStop, 2) == 1
-	}
-	c.run = wfp.Start(groups, c, wfp.Options{StopAtHardBlock: stop,
-		Registered: func(f *wfp.Filter) bool {
-			r := e.registered(f.Callout.Key)
-			return r != nil &&
-				!r.leaving
-		}})
-	c.phase = phRunning
-}
-
-// drive goes on at the level the caller is at, and finishes when nothing is left.
-func (c *classification) drive(k *ke.K) {
-	if c.evaluate(k) {
-		c.finish(k)
-	}
-}
-
-// evaluate calls callouts until everything is decided (true) or one has pended (false).
-func (c *classification) evaluate(k *ke.K) bool {
-	for {
-		f := c.run.Next()
-		if f == nil {
-			if c.watched() {
-				c.again()
-				c.start(k)
-				continue
-			}
-			return true
-		}
-		cl := c.newCall(f, c.e.registered(f.Callout.Key))
-		cl.invoke(k)
-		if cl.pend == pendPending {
-			c.phase, c.parked = phParked, cl
-			return false
-		}
-		c.answer(k, cl)
-	}
-}
-
-// answer takes what a call came to: the answer of classifyFn, or the completion that arrived while it ran.
-func (c *classification) answer(k *ke.K, cl *call) {
-	out := cl.exit
-	if cl.completion != nil {
-		c.again()
-		if cl.completion.again {
-			c.start(k)
-			return
-		}
-		out = cl.completion.out
-		cl.exit = out
-	}
-	c.run.Answer(wfp.Answer{Action: wfp.Action(out.ActionType),
-		Write:  out.Rights&FWPS_RIGHT_ACTION_WRITE != 0,
-		Absorb: out.Flags&FWPS_CLASSIFY_OUT_FLAG_ABSORB != 0})
-}
-
-// again says that callouts are asked about something they have been asked about before: what comes carries
-// IS_REAUTHORIZE.
-func (c *classification) again() {
-	c.reauthorize = true
-	c.values, c.known = nil, 0
-}
-
-// watched reports whether a callout asked to be called again if others modified the request, and others did.
-func (c *classification) watched() bool {
-	again := false
-	newest := c.about.newest()
-	for _, cl := range c.calls {
-		if cl.watchers && newest != 0 && newest != cl.f.ID {
-			again = true
-		}
-	}
-	if again {
-		for _, cl := range c.calls {
-			cl.watchers = false
-		}
-	}
-	return again
-}
-
 // enters says that what k does now is about the classification, under the policy in force.
 func (c *classification) enters(k *ke.K) (mark int) {
 	mark = ke.Within(k, ke.Use{Obj: c.id, How: ke.W})
@@ -187,50 +54,128 @@ func (c *classification) enters(k *ke.K) (mark int) {
 	return mark
 }
 
-// post goes on in a context of its own: at the level of the layer, in a worker where it is PASSIVE_LEVEL.
-func (c *classification) post(k *ke.K, run func(k *ke.K)) {
-	_ = k
-	if c.channel == nil {
-		c.channel = c.e.m.NewChannel("filter engine " + c.id.String())
-	}
-	c.e.m.Post(c.channel, ke.Delivery{Text: "classification goes on", Obj: c.id, Touches: c.id,
-		IRQL: c.info.site, Passive: c.info.level == levelPassive, Run: func(k *ke.K) {
-			mark := c.enters(k)
-			run(k)
-			ke.Leave(k, mark)
-		}})
-}
-
-// finish tells the transport.
-func (c *classification) finish(k *ke.K) {
-	e := c.e
-	c.phase, c.result = phDecided, c.run.Verdict()
-	e.forget(c)
-	c.reportImplicit(k)
-	c.pokedAfterApply(k)
-	if c.result.Vetoed {
-		ke.Note(k, "veto: a callout blocked what a filter had permitted for good", c.id)
-	}
-	a := c.about.answer(k, c.result)
-	text := "permit"
-	if !a.Permit {
-		text = "block"
-	}
-	ke.Note(k, text, c.id)
-	c.q.Done(k, a)
-}
-
-// reportImplicit reports filters that blocked because their callout's code is not there.
-func (c *classification) reportImplicit(k *ke.K) {
-	for _, v := range c.run.Visits() {
-		if v.Implicit && v.Answered == wfp.Block {
-			ke.Report(k, verify.Finding{Rule: verify.WFP_033, Obj: filterID(v.Filter).String(),
-				Headline: "a filter blocked at " + c.info.name + " because its callout is not registered",
-				Fix: "set FWPM_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED, or add the filter after " +
-					"registering the callout."})
-		}
-	}
-}
-
 // filterID names a filter in events and reports.
 func filterID(f *wfp.Filter) trace.ID { return trace.MakeID(trace.Filter, f.ID) }
+
+// pendState is how far the pending of one call has come (wfp.md 8.3).
+type pendState uint8
+
+const (
+	pendNone pendState = iota
+	pendFailed
+	pendPending
+	pendCompleted
+)
+
+// completion is what FwpsCompleteClassify0 was given.
+type completion struct {
+	again bool // classifyOut was NULL: classify once more
+	out   FWPS_CLASSIFY_OUT0
+}
+
+// classifyRef is what FwpsAcquireClassifyHandle0 gives a callout for one call.
+//
+// Invariant: refs == acquired - released + 1 while the call is pended, and never negative.
+type classifyRef struct {
+	id       trace.ID
+	num      uint64
+	call     *call
+	refs     int
+	acquired int
+	released int
+	seq      uint64
+	lastSeq  uint64 // of the release that was the last
+}
+
+// classifyContext is what classifyFn passes to FwpsAcquireClassifyHandle0 and nobody looks into.
+type classifyContext struct{ call *call }
+
+// call is one call of a callout's classifyFn for one filter in one classification.
+type call struct {
+	c      *classification
+	f      *wfp.Filter
+	reg    *registration
+	filter *FWPS_FILTER1
+	in     *FWPS_INCOMING_VALUES0
+	meta   *FWPS_INCOMING_METADATA_VALUES0
+	data   any  // layerData
+	loan   loan // layerData, where it is a request
+	lent   *lent
+	out    *FWPS_CLASSIFY_OUT0
+	entry  FWPS_CLASSIFY_OUT0 // what out was when classifyFn was called
+	exit   FWPS_CLASSIFY_OUT0 // what it was when classifyFn returned, or what completed the call
+
+	handle     *classifyRef
+	running    bool // classifyFn is on a stack
+	again      bool // called with IS_REAUTHORIZE
+	pend       pendState
+	completion *completion
+	writables  []*writable
+	touched    *FWPS_CLASSIFY_OUT0 // out after the engine wrote it in FwpsAcquireWritableLayerDataPointer0
+	watchers   bool                // REAUTHORIZE_IF_MODIFIED_BY_OTHERS was given
+	handleTold bool                // that its handle is not released is reported
+
+	enterSeq, returnSeq, pendSeq, completeSeq uint64
+	pendTime                                  int64
+}
+
+// writable is one copy of a request that FwpsAcquireWritableLayerDataPointer0 gave out.
+type writable struct {
+	loan
+	call    *call
+	applied bool
+	seq     uint64
+}
+
+// places are the events a report about the call cites.
+func (cl *call) places() []verify.Place {
+	var out []verify.Place
+	add := func(label string, seq uint64) {
+		if seq != 0 {
+			out = append(out, verify.Place{Label: label, Seq: seq})
+		}
+	}
+	add("CLASSIFY", cl.enterSeq)
+	add("PENDED", cl.pendSeq)
+	add("RETURNED", cl.returnSeq)
+	add("COMPLETED", cl.completeSeq)
+	return out
+}
+
+// found reports a finding about the call.
+func (cl *call) found(k *ke.K, r verify.RuleID, headline, fix string) {
+	ke.Report(k, verify.Finding{Rule: r, Obj: cl.c.id.String(), Headline: headline, Fix: fix,
+		Places: cl.places()})
+}
+
+// subject is what a classification is about: what callouts get as layerData, and what the decision means for
+// the transport.
+type subject interface {
+	// lend gives a call its layerData.
+	lend(cl *call) any
+	// back takes layerData back when classifyFn has returned: it reports what was done to it, and poisons it.
+	back(k *ke.K, cl *call)
+	// answer is what the transport hears.
+	answer(k *ke.K, d wfp.Decision) tcpip.Answer
+	// uses names what else belongs to the classification, in footprints; 0 is nothing.
+	uses() trace.ID
+	// newest is the filter whose callout made the newest version; 0 while the request is the program's.
+	newest() uint64
+	// changes tells, for dumps, what the callout of a filter made of the request.
+	changes(filter uint64) []string
+}
+
+// changeable is a subject whose layerData callouts may change: that of the two redirect layers.
+type changeable interface {
+	subject
+	acquire() loan                          // a copy of the newest version
+	apply(k *ke.K, w *writable, seq uint64) // makes the copy the newest version, if it changes anything
+}
+
+// loan is a request as a driver got it: a pointer, and what it pointed to.
+type loan interface {
+	data() any
+	changed() bool
+	poison()
+	poked() bool // written after it was poisoned
+}

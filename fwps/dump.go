@@ -6,33 +6,8 @@ import (
 
 	"calloutsim/internal/ke"
 	"calloutsim/internal/list"
-	"calloutsim/internal/trace"
 	"calloutsim/internal/wfp"
 )
-
-// Dump prints the last n classifications of a machine, oldest first, as "!wfp classify" shows them (ux.md 4):
-// one line per step, never only the verdict. With n <= 0 it prints all that are remembered.
-func Dump(m *ke.Machine, n int) []string {
-	h := state.On(m).history
-	if n > 0 && n < len(h) {
-		h = h[len(h)-n:]
-	}
-	var out []string
-	for _, c := range h {
-		out = list.Add(out, c.dump())
-	}
-	return out
-}
-
-// DumpClassify prints one classification; nothing when it is not remembered.
-func DumpClassify(m *ke.Machine, id trace.ID) []string {
-	for _, c := range state.On(m).history {
-		if c.id == id {
-			return c.dump()
-		}
-	}
-	return nil
-}
 
 func (c *classification) dump() []string {
 	q := c.q

@@ -1,19 +1,11 @@
 package fwps
 
 import (
-	"reflect"
-
 	"calloutsim/internal/ke"
 	"calloutsim/internal/list"
-	"calloutsim/internal/tcpip"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/wfp"
-	"calloutsim/irp"
-	"calloutsim/irql"
 )
-
-// image is who owns something.
-type image = *ke.Image
 
 // engine is the filter engine of one machine.
 type engine struct {
@@ -38,6 +30,43 @@ type engine struct {
 	nextFilter  uint64
 }
 
+// management is the state of the management functions.
+type management struct {
+	sessions []any // open ones, in order
+	owners   []image
+	seqs     []uint64
+}
+
+// lockUse says that code of a driver took a lock in a classifyFn, or held one in FwpsCompleteClassify0.
+type lockUse struct {
+	by   image
+	lock trace.ID
+	bind bool // at a layer of binds, which precede connects
+	seq  uint64
+	obj  trace.ID // the classification
+}
+
+// authWatch says that a filter at ALE_AUTH_CONNECT named a callout, and whose code that was, once it was
+// registered.
+type authWatch struct {
+	key   GUID
+	owner image
+}
+
+// redirector is a driver that has redirected a connection.
+type redirector struct {
+	owner image
+	call  *call
+	seq   uint64
+	told  bool
+}
+
+// imageID is the AppID of an image.
+type imageID struct {
+	image string
+	id    []byte
+}
+
 // historyLimit is how many classifications the dump can go back.
 const historyLimit = 64
 
@@ -50,39 +79,6 @@ const (
 // universal is FWPM_SUBLAYER_UNIVERSAL, where filters without a sublayer go.
 var universal = GUID{Data1: 0xeebecc03, Data2: 0xced4, Data3: 0x4380,
 	Data4: [8]byte{0x81, 0x9a, 0x27, 0x34, 0x39, 0x7b, 0x2b, 0x74}}
-
-var state = ke.NewSlot(newEngine)
-
-func newEngine(m *ke.Machine) *engine {
-	d := new(wfp.Policy).Draft()
-	d.AddSublayer(&wfp.Sublayer{Key: universal, Name: "universal"})
-	e := &engine{m: m, id: m.NewID(trace.Engine), policy: d.Commit(), nextCallout: firstCallout,
-		nextFilter: firstFilter}
-	m.Refine = append(m.Refine, e.refine)
-	m.Takes = e.takes
-	m.AtUnload(e.checkUnload)
-	m.AtEnd(e.checkEnd)
-	m.AtRest(e.listLeft)
-	m.CouldAct(e.couldAct)
-	t := tcpip.On(m)
-	t.SetEngine(e)
-	t.SetWants(tcpip.Wants{})
-	return e
-}
-
-// EngineOf returns the filter engine of a machine as the transport sees it.
-func EngineOf(m *ke.Machine) tcpip.Engine { return state.On(m) }
-
-// codeOf is the code address of a routine.
-func codeOf(fn any) uintptr { return reflect.ValueOf(fn).Pointer() }
-
-// ownerOf is the driver an object of a device belongs to, or who acts when the device does not tell.
-func ownerOf(k *irql.K, dev *irp.DEVICE_OBJECT) image {
-	if dev != nil && dev.DriverObject != nil {
-		return dev.DriverObject.Image()
-	}
-	return ke.Acting(k)
-}
 
 // remember keeps a classification for dumps.
 func (e *engine) remember(c *classification) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 )
 
@@ -40,4 +41,28 @@ func readWFP(arg string) (func(m *ke.Machine) []string, error) {
 			"such as classify#1; not %q", arg)
 	}
 	return func(m *ke.Machine) []string { return Dump(m, int(n)) }, nil
+}
+
+// Dump prints the last n classifications of a machine, oldest first, as "!wfp classify" shows them (ux.md 4):
+// one line per step, never only the verdict. With n <= 0 it prints all that are remembered.
+func Dump(m *ke.Machine, n int) []string {
+	h := state.On(m).history
+	if n > 0 && n < len(h) {
+		h = h[len(h)-n:]
+	}
+	var out []string
+	for _, c := range h {
+		out = list.Add(out, c.dump())
+	}
+	return out
+}
+
+// DumpClassify prints one classification; nothing when it is not remembered.
+func DumpClassify(m *ke.Machine, id trace.ID) []string {
+	for _, c := range state.On(m).history {
+		if c.id == id {
+			return c.dump()
+		}
+	}
+	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"calloutsim/internal/ke"
 	"calloutsim/internal/tcpip"
 	"calloutsim/internal/wfp"
+	"calloutsim/wsk/ws2def"
 )
 
 // getter works out the value of one field; what it cannot know in this event is the zero Value, FWP_EMPTY.
@@ -142,12 +143,6 @@ func AppID(image string) []byte {
 	return b
 }
 
-// imageID is the AppID of an image.
-type imageID struct {
-	image string
-	id    []byte
-}
-
 // appID is AppID, made once an image: nobody writes to what it returns.
 func (e *engine) appID(image string) []byte {
 	for i := range e.appIDs {
@@ -213,13 +208,6 @@ func conditionFlags(f tcpip.Flag, reauthorize bool) uint32 {
 	return out
 }
 
-func imageName(p *ke.Process) string {
-	if p == nil {
-		return "System"
-	}
-	return p.Image
-}
-
 // address gives IPv4 addresses in host order, IPv6 ones as bytes; an unspecified address is FWP_EMPTY.
 func address(a netip.AddrPort) wfp.Value {
 	addr := a.Addr()
@@ -248,3 +236,36 @@ func addressType(a netip.AddrPort) wfp.Value {
 func destinationType(c *classification) wfp.Value { return addressType(c.q.Remote) }
 
 func port(a netip.AddrPort) wfp.Value { return wfp.Value{Type: wfp.Uint16, Num: uint64(a.Port())} }
+
+// lendMetadata fills the metadata of one call (wfp.md 3.7): what is known about the event and can be there at
+// the layer.
+func (c *classification) lendMetadata(l *lent) *FWPS_INCOMING_METADATA_VALUES0 {
+	q := c.q
+	m := &FWPS_INCOMING_METADATA_VALUES0{lent: l, processID: uint64(ke.PIDOf(q.Process)),
+		endpoint: uint64(q.Endpoint), parent: uint64(q.Parent), flow: uint64(q.Flow), compartment: 1,
+		token: uint64(ke.PIDOf(q.Process))<<4 | 0x8, path: c.e.appID(imageName(q.Process))}
+	known := FWPS_METADATA_FIELD_PROCESS_ID | FWPS_METADATA_FIELD_TOKEN | FWPS_METADATA_FIELD_PROCESS_PATH |
+		FWPS_METADATA_FIELD_TRANSPORT_ENDPOINT_HANDLE | FWPS_METADATA_FIELD_COMPARTMENT_ID
+	if q.Parent != 0 {
+		known |= FWPS_METADATA_FIELD_PARENT_ENDPOINT_HANDLE
+	}
+	if q.Flow != 0 {
+		known |= FWPS_METADATA_FIELD_FLOW_HANDLE
+	}
+	if q.Flags&tcpip.ConnectionRedirected != 0 {
+		m.targetPID = q.TargetPID
+		a := ws2def.Storage(q.OriginalRemote)
+		m.original = &a
+		known |= FWPS_METADATA_FIELD_LOCAL_REDIRECT_TARGET_PID | FWPS_METADATA_FIELD_ORIGINAL_DESTINATION
+	}
+	if s, ok := c.about.(*connect); ok && s.records != 0 {
+		m.records = s.records
+		known |= FWPS_METADATA_FIELD_REDIRECT_RECORD_HANDLE
+		if pid := c.e.RedirectTarget(s.chain); pid != 0 {
+			m.targetPID = pid
+			known |= FWPS_METADATA_FIELD_LOCAL_REDIRECT_TARGET_PID
+		}
+	}
+	m.present = known & c.info.metadata
+	return m
+}

@@ -1,7 +1,11 @@
 package fwps
 
 import (
+	"fmt"
+
+	"calloutsim/internal/ke"
 	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
 	"calloutsim/irql"
 )
 
@@ -34,4 +38,29 @@ type redirectHandle struct {
 	alive      bool
 	seq        uint64
 	destroySeq uint64
+}
+
+// redirect finds a redirect handle that is alive and the driver's own; nil after a report.
+func (t *handles) redirect(k *ke.K, obj string, num irql.HANDLE, what string, by image,
+	known bool) *redirectHandle {
+	h, _ := t.find(uint64(num)).(*redirectHandle)
+	if h != nil {
+		ke.Alive(k, h.id)
+	}
+	f := verify.Finding{Rule: verify.WFP_099, Obj: obj,
+		Fix: "use the handle FwpsRedirectHandleCreate0 gave this driver, until unload."}
+	switch {
+	case h == nil:
+		f.Headline = fmt.Sprintf("%s %#x, which is no redirect handle", what, uint64(num))
+	case !h.alive:
+		f.Headline = fmt.Sprintf("%s %v, which is destroyed", what, h.id)
+		f.Places = []verify.Place{{Label: "CREATED", Seq: h.seq}, {Label: "DESTROYED", Seq: h.destroySeq}}
+	case h.owner != by && by != nil && h.owner != nil && !known:
+		f.Headline = fmt.Sprintf("%s %v, which belongs to %s", what, h.id, h.owner.Name)
+		f.Places = []verify.Place{{Label: "CREATED", Seq: h.seq}}
+	default:
+		return h
+	}
+	ke.Report(k, f)
+	return nil
 }

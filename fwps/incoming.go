@@ -12,23 +12,6 @@ type Field interface {
 	field() (layer uint16, index int)
 }
 
-// fieldInfo is a row of the table of values.
-type fieldInfo struct {
-	name string
-	typ  FWP_DATA_TYPE
-}
-
-// fieldName is how reports call a field of a layer.
-func fieldName(layer uint16, name string) string { return layerName(layer) + "_" + name }
-
-// fieldsOf returns the values of a layer; nil for a layer without any.
-func fieldsOf(layer uint16) []fieldInfo {
-	if int(layer) < len(fieldTable) {
-		return fieldTable[layer]
-	}
-	return nil
-}
-
 // FWPS_INCOMING_VALUE0 is one incoming value.
 type FWPS_INCOMING_VALUE0 struct{ value FWP_VALUE0 }
 

@@ -60,13 +60,3 @@ func poisonAddress() ws2def.SOCKADDR_STORAGE {
 	poisonBytes(b[:])
 	return ws2def.StorageFromBytes(b[:])
 }
-
-// What shows of a request when a driver may no longer look at it.
-var (
-	poisonedConnect = FWPS_CONNECT_REQUEST0{LocalAddressAndPort: poisonAddress(),
-		RemoteAddressAndPort: poisonAddress(), PortReservationToken: poisonWord,
-		LocalRedirectTargetPID: poisonWord & 0xffff_ffff, ModifierFilterId: poisonWord,
-		LocalRedirectHandle: poisonWord, LocalRedirectContextSize: poisonWord}
-	poisonedBind = FWPS_BIND_REQUEST0{LocalAddressAndPort: poisonAddress(), PortReservationToken: poisonWord,
-		ModifierFilterId: poisonWord}
-)

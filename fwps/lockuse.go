@@ -9,15 +9,6 @@ import (
 	"calloutsim/internal/verify"
 )
 
-// lockUse says that code of a driver took a lock in a classifyFn, or held one in FwpsCompleteClassify0.
-type lockUse struct {
-	by   image
-	lock trace.ID
-	bind bool // at a layer of binds, which precede connects
-	seq  uint64
-	obj  trace.ID // the classification
-}
-
 func (cl *call) lockUse(lock trace.ID, seq uint64) lockUse {
 	return lockUse{by: cl.reg.owner, lock: lock, bind: cl.c.info.about == aboutBind, seq: seq, obj: cl.c.id}
 }

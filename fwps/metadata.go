@@ -1,8 +1,6 @@
 package fwps
 
 import (
-	"calloutsim/internal/ke"
-	"calloutsim/internal/tcpip"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
 	"calloutsim/wsk/ws2def"
@@ -26,39 +24,6 @@ type FWPS_INCOMING_METADATA_VALUES0 struct {
 	original    *ws2def.SOCKADDR_STORAGE
 	records     irql.HANDLE
 	lent        *lent
-}
-
-// lendMetadata fills the metadata of one call (wfp.md 3.7): what is known about the event and can be there at
-// the layer.
-func (c *classification) lendMetadata(l *lent) *FWPS_INCOMING_METADATA_VALUES0 {
-	q := c.q
-	m := &FWPS_INCOMING_METADATA_VALUES0{lent: l, processID: uint64(ke.PIDOf(q.Process)),
-		endpoint: uint64(q.Endpoint), parent: uint64(q.Parent), flow: uint64(q.Flow), compartment: 1,
-		token: uint64(ke.PIDOf(q.Process))<<4 | 0x8, path: c.e.appID(imageName(q.Process))}
-	known := FWPS_METADATA_FIELD_PROCESS_ID | FWPS_METADATA_FIELD_TOKEN | FWPS_METADATA_FIELD_PROCESS_PATH |
-		FWPS_METADATA_FIELD_TRANSPORT_ENDPOINT_HANDLE | FWPS_METADATA_FIELD_COMPARTMENT_ID
-	if q.Parent != 0 {
-		known |= FWPS_METADATA_FIELD_PARENT_ENDPOINT_HANDLE
-	}
-	if q.Flow != 0 {
-		known |= FWPS_METADATA_FIELD_FLOW_HANDLE
-	}
-	if q.Flags&tcpip.ConnectionRedirected != 0 {
-		m.targetPID = q.TargetPID
-		a := ws2def.Storage(q.OriginalRemote)
-		m.original = &a
-		known |= FWPS_METADATA_FIELD_LOCAL_REDIRECT_TARGET_PID | FWPS_METADATA_FIELD_ORIGINAL_DESTINATION
-	}
-	if s, ok := c.about.(*connect); ok && s.records != 0 {
-		m.records = s.records
-		known |= FWPS_METADATA_FIELD_REDIRECT_RECORD_HANDLE
-		if pid := c.e.RedirectTarget(s.chain); pid != 0 {
-			m.targetPID = pid
-			known |= FWPS_METADATA_FIELD_LOCAL_REDIRECT_TARGET_PID
-		}
-	}
-	m.present = known & c.info.metadata
-	return m
 }
 
 func (m *FWPS_INCOMING_METADATA_VALUES0) poison() {

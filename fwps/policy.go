@@ -15,13 +15,6 @@ import (
 
 // This file is what package fwpm builds on. Drivers have no use for it.
 
-// management is the state of the management functions.
-type management struct {
-	sessions []any // open ones, in order
-	owners   []image
-	seqs     []uint64
-}
-
 // PolicyID names the policy in footprints.
 func PolicyID(k *ke.K) trace.ID { return state.Of(k).id }
 

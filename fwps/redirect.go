@@ -67,7 +67,7 @@ func FwpsRedirectHandleCreate0(k *irql.K, providerGuid *GUID, flags uint32,
 func FwpsRedirectHandleDestroy0(k *irql.K, redirectHandle irql.HANDLE) {
 	ke.Enter(k, ddi.FwpsRedirectHandleDestroy0)
 	e := state.Of(k)
-	h := e.redirectHandleOf(k, "handle", redirectHandle, "FwpsRedirectHandleDestroy0 gets", ke.Acting(k),
+	h := e.handles.redirect(k, "handle", redirectHandle, "FwpsRedirectHandleDestroy0 gets", ke.Acting(k),
 		false)
 	if h == nil {
 		return
@@ -91,31 +91,6 @@ func FwpsRedirectHandleDestroy0(k *irql.K, redirectHandle irql.HANDLE) {
 	h.destroySeq = ke.Call(k, ddi.FwpsRedirectHandleDestroy0, h.id)
 }
 
-// redirectHandleOf finds a redirect handle that is alive and the driver's own; nil after a report.
-func (e *engine) redirectHandleOf(k *ke.K, obj string, num irql.HANDLE, what string, by image,
-	known bool) *redirectHandle {
-	h, _ := e.handles.find(uint64(num)).(*redirectHandle)
-	if h != nil {
-		ke.Alive(k, h.id)
-	}
-	f := verify.Finding{Rule: verify.WFP_099, Obj: obj,
-		Fix: "use the handle FwpsRedirectHandleCreate0 gave this driver, until unload."}
-	switch {
-	case h == nil:
-		f.Headline = fmt.Sprintf("%s %#x, which is no redirect handle", what, uint64(num))
-	case !h.alive:
-		f.Headline = fmt.Sprintf("%s %v, which is destroyed", what, h.id)
-		f.Places = []verify.Place{{Label: "CREATED", Seq: h.seq}, {Label: "DESTROYED", Seq: h.destroySeq}}
-	case h.owner != by && by != nil && h.owner != nil && !known:
-		f.Headline = fmt.Sprintf("%s %v, which belongs to %s", what, h.id, h.owner.Name)
-		f.Places = []verify.Place{{Label: "CREATED", Seq: h.seq}}
-	default:
-		return h
-	}
-	ke.Report(k, f)
-	return nil
-}
-
 // FwpsQueryConnectionRedirectState0 tells how a connection relates to a redirect handle, and gives the
 // context of the redirection where it was this handle's. The context stays the engine's: it may be read.
 //
@@ -128,7 +103,7 @@ func FwpsQueryConnectionRedirectState0(k *irql.K, redirectRecords irql.HANDLE, r
 	ke.Enter(k, ddi.FwpsQueryConnectionRedirectState0)
 	e := state.Of(k)
 	ref, _ := e.handles.find(uint64(redirectRecords)).(*recordsRef)
-	h := e.redirectHandleOf(k, "handle", redirectHandle, "FwpsQueryConnectionRedirectState0 gets",
+	h := e.handles.redirect(k, "handle", redirectHandle, "FwpsQueryConnectionRedirectState0 gets",
 		ke.Acting(k), false)
 	if ref == nil {
 		return FWPS_CONNECTION_NOT_REDIRECTED
@@ -180,12 +155,6 @@ func (e *engine) redirectState(k *ke.K, c *chain, h *redirectHandle) (FWPS_CONNE
 		}
 	}
 	return FWPS_CONNECTION_REDIRECTED_BY_OTHER, nil
-}
-
-// sioProbe remembers the size a driver was told it needs.
-type sioProbe struct {
-	by   image
-	need uint64
 }
 
 // FwpsQueryConnectionSioFormatRedirectRecords0 copies the redirect records of a connection in the opaque form
@@ -242,7 +211,7 @@ func (e *engine) sioFormat(k *ke.K, ref *recordsRef, out *irp.Buffer, length uin
 	}
 	ke.Inside(k, func() { out.CopyFrom(0, blob) })
 	if c.phase != phDecided {
-		of.chain.claims = append(of.chain.claims, claim{ke.Acting(k), len(of.chain.own), of})
+		of.chain.claims = append(of.chain.claims, claim{ke.Acting(k), len(of.chain.own), c})
 	}
 	return ntstatus.STATUS_SUCCESS
 }

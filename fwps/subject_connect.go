@@ -151,7 +151,7 @@ func (s *connect) checkHandle(k *ke.K, cl *call, r *FWPS_CONNECT_REQUEST0) {
 	if r.LocalRedirectHandle == 0 {
 		return
 	}
-	s.c.e.redirectHandleOf(k, cl.c.id.String(), r.LocalRedirectHandle, "the request carries", cl.reg.owner,
+	s.c.e.handles.redirect(k, cl.c.id.String(), r.LocalRedirectHandle, "the request carries", cl.reg.owner,
 		r.LocalRedirectHandle == s.current.req.LocalRedirectHandle)
 }
 
@@ -352,11 +352,11 @@ func (s *connect) reportClaimedLoop(k *ke.K) {
 	if s.chain == nil || s.chain.inherited != nil || ke.PIDOf(s.c.q.Process) != ke.SystemPID {
 		return
 	}
-	asked := ws2def.AddrPort(&s.original.RemoteAddressAndPort)
+	asked := s.c.q.Remote
 	for _, o := range s.c.e.chains {
 		for _, cm := range o.claims {
-			if cm.by == ke.Acting(k) && cm.of.c.phase != phDecided && cm.of.c.q.Process != s.c.q.Process &&
-				ws2def.AddrPort(&cm.of.original.RemoteAddressAndPort) == asked {
+			if cm.by == ke.Acting(k) && cm.of.phase != phDecided && cm.of.q.Process != s.c.q.Process &&
+				cm.of.q.Remote == asked {
 				ke.Report(k, verify.Finding{Rule: verify.WFP_120, Obj: s.c.q.Endpoint.String(),
 					Driver: imageName(s.c.q.Process),
 					Headline: fmt.Sprintf("the proxy's connection to %v carries no redirect records and "+
@@ -367,4 +367,54 @@ func (s *connect) reportClaimedLoop(k *ke.K) {
 			}
 		}
 	}
+}
+
+// recordsRef is what a handle of redirect records names: the chain of a connection, for the duration of one
+// classification.
+type recordsRef struct{ of *connect }
+
+// takeContext makes the context in an applied request the engine's.
+func (s *connect) takeContext(k *ke.K, w *writable, base, v *connectVersion) {
+	b := v.req.LocalRedirectContext
+	if b == nil || b == base.req.LocalRedirectContext || s.chain == nil || !mayTake(k, w.call, &v.req) {
+		return
+	}
+	n := min(v.req.LocalRedirectContextSize, uint64(b.Len()))
+	x := &redirectContext{id: s.c.e.m.NewID(trace.RedirectContext), buf: b,
+		data: append([]byte(nil), pool.Raw(k, b)[:n]...)}
+	pool.Take(k, b, pool.Loan{Owner: x.id, Rule: verify.WFP_108, What: "the redirect context of " +
+		s.chain.id.String(),
+		Seq: v.seq, BugCheck: 0xC2,
+		Fix: "do not touch or free the context after FwpsApplyModifiedLayerData0: the engine frees it " +
+			"when the flow is gone."})
+	ke.Adds(k, ke.Use{Obj: s.chain.id, How: ke.W})
+	s.chain.contexts = append(s.chain.contexts, x)
+	v.req.LocalRedirectContext = b
+}
+
+// addRecord appends the record of a redirection that carries a handle.
+func (s *connect) addRecord(base, v *connectVersion) {
+	e := s.c.e
+	h, ok := e.handles.find(uint64(v.req.LocalRedirectHandle)).(*redirectHandle)
+	if !ok || s.chain == nil {
+		return
+	}
+	v.record = &record{handle: h, original: ws2def.AddrPort(&s.original.RemoteAddressAndPort),
+		pid: v.req.LocalRedirectTargetPID, seq: v.seq}
+	if v.req.LocalRedirectContext != base.req.LocalRedirectContext {
+		for _, x := range s.chain.contexts {
+			if x.buf == v.req.LocalRedirectContext {
+				v.record.ctx = x
+			}
+		}
+	}
+	e.m.AddsOn(ke.Use{Obj: s.chain.id, How: ke.W})
+	e.m.AddsOn(ke.Use{Obj: e.chainsID(), How: ke.W})
+	s.chain.own = append(s.chain.own, v.record)
+}
+
+// sioProbe remembers the size a driver was told it needs.
+type sioProbe struct {
+	by   image
+	need uint64
 }

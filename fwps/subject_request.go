@@ -2,9 +2,11 @@ package fwps
 
 import (
 	"calloutsim/internal/ke"
+	"calloutsim/internal/tcpip"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/internal/wfp"
+	"calloutsim/ntstatus"
 )
 
 // data is a structure that describes a request: FWPS_CONNECT_REQUEST0 or FWPS_BIND_REQUEST0.
@@ -53,14 +55,6 @@ func (v *version[R]) history() *R {
 	}
 	r := v.req.linked(v.prev.history(), v.filter)
 	return &r
-}
-
-// loan is a request as a driver got it: a pointer, and what it pointed to.
-type loan interface {
-	data() any
-	changed() bool
-	poison()
-	poked() bool // written after it was poisoned
 }
 
 type loanOf[R data[R]] struct {
@@ -164,3 +158,21 @@ var siteBlock = ke.Site{Name: "doc/AleRedirect/block", Alts: []string{"proceeds"
 func proceeds(k *ke.K, d wfp.Decision) bool {
 	return d.Action == wfp.Permit || ke.Choose(k, &siteBlock, 2) == 0
 }
+
+func answer(permit bool, t tcpip.Target) tcpip.Answer {
+	a := tcpip.Answer{Permit: permit, Target: t}
+	if !permit {
+		a.Status = ntstatus.STATUS_ACCESS_DENIED
+	}
+	return a
+}
+
+// What shows of a request when a driver may no longer look at it.
+var (
+	poisonedConnect = FWPS_CONNECT_REQUEST0{LocalAddressAndPort: poisonAddress(),
+		RemoteAddressAndPort: poisonAddress(), PortReservationToken: poisonWord,
+		LocalRedirectTargetPID: poisonWord & 0xffff_ffff, ModifierFilterId: poisonWord,
+		LocalRedirectHandle: poisonWord, LocalRedirectContextSize: poisonWord}
+	poisonedBind = FWPS_BIND_REQUEST0{LocalAddressAndPort: poisonAddress(), PortReservationToken: poisonWord,
+		ModifierFilterId: poisonWord}
+)

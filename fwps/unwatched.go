@@ -6,21 +6,6 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// authWatch says that a filter at ALE_AUTH_CONNECT named a callout, and whose code that was, once it was
-// registered.
-type authWatch struct {
-	key   GUID
-	owner image
-}
-
-// redirector is a driver that has redirected a connection.
-type redirector struct {
-	owner image
-	call  *call
-	seq   uint64
-	told  bool
-}
-
 // noteWatch remembers a filter at ALE_AUTH_CONNECT. It stays remembered when the filter is gone.
 func (e *engine) noteWatch(f *wfp.Filter) {
 	if f.Callout == nil || !authConnect(f.Layer) {
