@@ -45,8 +45,8 @@ type ExploreOptions struct {
 // Failure is a run of Explore that failed, and stands for all that failed like it: with the same rules broken
 // in the same innermost functions of the same drivers. It is the one with the lowest number.
 type Failure struct {
-	Run      uint64
-	Runs     int // that failed like it, this one included
+	Run      uint64 // 0 for one that was kept (Kept) and still fails
+	Runs     int    // that failed like it, this one included
 	Token    Token
 	Headline string
 	Rules    []string // numbers of the rules it broke
@@ -114,20 +114,18 @@ func Explore(t testing.TB, o ExploreOptions, scenario func(m *Machine)) Result {
 		token.withStory(e.name)
 		return e.repeatOnly(token)
 	}
-	e.repeatKept()
+	kept := e.repeatKept()
 	before := t.Failed()
-	interrupts.enter()
-	r := e.explore()
-	if sig, last := interrupts.leave(); sig != nil {
-		e.interrupted(&r, sig, last)
-	}
+	r := e.afterKept(kept)
 	if t.Failed() && !before && len(r.Failures) == 0 && !e.idle {
 		t.Log("sim: some run failed the test. To know which, let the scenario check through its machine, " +
 			"as in require.Equal(m, …), or use one worker")
 	}
 	if len(r.Failures) > 0 && !o.Collect {
 		for _, f := range r.Failures {
-			attr(t, "sim.seed", fmt.Sprint(f.Run))
+			if f.Run > 0 {
+				attr(t, "sim.seed", fmt.Sprint(f.Run))
+			}
 			for _, rule := range f.Rules {
 				attr(t, "sim.rule", rule)
 			}

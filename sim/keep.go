@@ -131,12 +131,13 @@ func stale(difference string) string {
 		"\nIt tests nothing any more: delete the file"
 }
 
-// repeatKept repeats the runs that are kept for the test. The first that still fails fails the test with its
-// report; one that cannot be read or goes another way by now fails it as well.
-func (e *explorer) repeatKept() {
+// repeatKept repeats the runs that are kept for the test, and gives those that still fail: all of them, or
+// where the exploration does not go on after findings the first. One that cannot be read or goes another way
+// by now fails the test as well.
+func (e *explorer) repeatKept() (failures []Failure) {
 	e.tb.Helper()
 	if _, ok := setting("replay"); ok || e.o.Collect {
-		return
+		return nil
 	}
 	runs, problems := keptRuns(e.name, e.scenario)
 	for _, p := range problems {
@@ -145,18 +146,45 @@ func (e *explorer) repeatKept() {
 	for i := range runs {
 		t := &runs[i]
 		m, tb := e.runToken(t, false)
-		m.ke.Close()
 		switch {
 		case m.checked.first != "":
 			e.tb.Errorf("%s", stale(m.checked.first))
 		case tb.failed:
-			for _, r := range numbers(m.failures()) {
-				attr(e.tb, "sim.rule", r)
-			}
-			e.tb.Errorf("the run kept in %s still fails:\n%s", t.story.name, strings.Join(tb.messages, "\n"))
-			e.tb.FailNow()
+			f := e.failure(m, tb)
+			f.Runs, f.Repeats, f.Minimal, f.Kept, f.at = 1, true, *t, t.story.name, m.place()
+			f.Report = fmt.Sprintf("the run kept in %s still fails:\n%s", f.Kept, strings.Join(tb.messages, "\n"))
+			e.book.stillFails(m, &f)
+			failures = append(failures, f)
+		}
+		m.ke.Close()
+		if len(failures) > 0 && !e.o.KeepGoing {
+			return failures
 		}
 	}
+	return failures
+}
+
+// afterKept makes the exploration that follows on the kept runs, unless one of them ended it. What fails like
+// a kept run is not told again.
+func (e *explorer) afterKept(kept []Failure) Result {
+	e.tb.Helper()
+	if len(kept) > 0 && !e.o.KeepGoing {
+		r := Result{Strategy: e.o.Strategy, Failures: kept}
+		if err := e.book.noRuns(); err != nil {
+			e.tb.Errorf("sim.Explore: the results are not kept: %v", err)
+		}
+		return r
+	}
+	interrupts.enter()
+	r := e.explore()
+	if sig, last := interrupts.leave(); sig != nil {
+		e.interrupted(&r, sig, last)
+	}
+	r.Failures = slices.DeleteFunc(r.Failures, func(f Failure) bool {
+		return slices.ContainsFunc(kept, func(k Failure) bool { return k.signature == f.signature })
+	})
+	r.Failures = slices.Concat(kept, r.Failures)
+	return r
 }
 
 // keepFailed writes the run of a machine that a test drives itself, made simpler if the test fails by a

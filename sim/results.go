@@ -40,6 +40,7 @@ type book struct {
 	hunt     *hunt // of an exhaustive search
 	had      int   // runs made before an interruption
 	lock     *results.Lock
+	kept     []results.Finding // kept runs that still fail
 }
 
 // entry is what one run contributes.
@@ -97,6 +98,7 @@ func (b *book) resume(old *results.Shard) (why string) {
 	if h.Build != old.Header.Build {
 		return "the test or what it tests was changed since these results were made"
 	}
+	old.Findings = slices.DeleteFunc(old.Findings, func(f results.Finding) bool { return f.Kept != "" })
 	for _, f := range old.Findings {
 		if _, err := ParseToken(f.Token); err != nil {
 			return err.Error()
@@ -268,9 +270,42 @@ func (b *book) save() error {
 	if b.hunt != nil && b.hunt.now != nil {
 		b.shard.Counters.Search = b.hunt.save()
 	}
+	b.keptFirst()
 	err := b.shard.Save(b.dir)
 	b.written = time.Now()
 	return err
+}
+
+// keptFirst puts the kept runs that still fail before the findings of this exploration, in place of those
+// that are alike.
+func (b *book) keptFirst() {
+	for i := len(b.kept) - 1; i >= 0; i-- {
+		k := b.kept[i]
+		fs := slices.DeleteFunc(b.shard.Findings, func(f results.Finding) bool { return f.Signature == k.Signature })
+		b.shard.Findings = slices.Insert(fs, 0, k)
+	}
+}
+
+// stillFails takes up a kept run that still fails.
+func (b *book) stillFails(m *Machine, f *Failure) {
+	if b == nil {
+		return
+	}
+	r := asFinding(m, f)
+	r.Kept, r.Report, r.File, r.Line = f.Kept, f.Report, f.at.File, f.at.Line
+	if !slices.ContainsFunc(b.kept, func(o results.Finding) bool { return o.Signature == r.Signature }) {
+		b.kept = append(b.kept, r)
+	}
+}
+
+// noRuns ends an exploration that stopped at a kept run.
+func (b *book) noRuns() error {
+	if b == nil {
+		return nil
+	}
+	defer b.release()
+	b.shard.Counters.State = results.Stopped
+	return b.save()
 }
 
 // settle ends the runs: what the book has is the result, including what was made before an interruption.
@@ -321,6 +356,9 @@ func (b *book) finish(e *explorer, r *Result) error {
 	}
 	if e.hunt != nil || e.o.strategy.Ends() {
 		b.shard.Counters.Covered = r.Covered
+	}
+	if r.Coverage != nil {
+		b.shard.Coverage.Outcomes, _ = r.Coverage.MarshalJSON() // which cannot fail
 	}
 	for _, f := range r.Failures {
 		r := b.findings[f.signature]

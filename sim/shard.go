@@ -49,13 +49,16 @@ func (c *Cluster) fromFlags() (err error) {
 	return err
 }
 
-// indexedJob gives the shard of a pod of a Kubernetes Indexed Job. A job that does not say SIM_SHARDS has
-// nothing to do with shards.
+// indexedJob gives the shard of a pod of a Kubernetes Indexed Job. One without the other is a mistake: each
+// pod of a job that does not say how many shards there are would make all runs.
 func indexedJob() (string, error) {
 	shards, index := os.Getenv("SIM_SHARDS"), os.Getenv("JOB_COMPLETION_INDEX")
 	switch {
-	case shards == "":
+	case shards == "" && index == "":
 		return "", nil
+	case shards == "":
+		return "", errors.New("JOB_COMPLETION_INDEX=" + index + " says which shard this is, but neither " +
+			"SIM_SHARDS nor SIM_SHARD says how many there are")
 	case index == "":
 		return "", errors.New("SIM_SHARDS=" + shards + " says how many shards there are, but neither " +
 			"JOB_COMPLETION_INDEX nor SIM_SHARD says which one this is")
@@ -75,6 +78,11 @@ func (c *Cluster) Resolve() (shard, shards int, err error) {
 			return 0, 1, err
 		}
 		whose = "JOB_COMPLETION_INDEX of SIM_SHARDS: "
+	} else if index := os.Getenv("JOB_COMPLETION_INDEX"); index != "" {
+		if i, _, _ := strings.Cut(s, "/"); i != index {
+			return 0, 1, fmt.Errorf("%sshard %s, but JOB_COMPLETION_INDEX=%s says that this is shard %s", whose, s,
+				index, index)
+		}
 	}
 	if shard, shards, err = ParseShard(s); err != nil {
 		err = fmt.Errorf("%s%w", whose, err)

@@ -112,8 +112,7 @@ func TestShard_ByFieldFlagAndEnvironment(t *testing.T) {
 		{[]string{"SIM_SHARD=2/5"}, nil, "2-of-5"},
 		{[]string{"SIM_SHARD=2/5"}, []string{"-sim.shard=3/5"}, "3-of-5"},
 		{[]string{"JOB_COMPLETION_INDEX=1", "SIM_SHARDS=4"}, nil, "1-of-4"},
-		{[]string{"JOB_COMPLETION_INDEX=1", "SIM_SHARDS=4", "SIM_SHARD=0/2"}, nil, "0-of-2"},
-		{[]string{"JOB_COMPLETION_INDEX=1"}, nil, "0-of-1"},
+		{[]string{"JOB_COMPLETION_INDEX=1", "SIM_SHARDS=4", "SIM_SHARD=1/2"}, nil, "1-of-2"},
 	} {
 		dir := t.TempDir()
 		out, ok := output(shardChild("calm", c.env, append(c.flags, "-sim.runs=9", "-sim.out="+dir)...))
@@ -141,6 +140,12 @@ func TestShard_MistakesAreNamed(t *testing.T) {
 	out, ok := output(shardChild("calm", []string{"SIM_SHARDS=4", "JOB_COMPLETION_INDEX="}))
 	assert.False(t, ok)
 	assert.Contains(t, out, "SIM_SHARDS=4 says how many shards there are, but neither")
+	out, ok = output(shardChild("calm", []string{"SIM_SHARDS=", "JOB_COMPLETION_INDEX=2"}))
+	assert.False(t, ok)
+	assert.Contains(t, out, "JOB_COMPLETION_INDEX=2 says which shard this is, but neither SIM_SHARDS nor")
+	out, ok = output(shardChild("calm", []string{"SIM_SHARD=0/3", "JOB_COMPLETION_INDEX=2"}))
+	assert.False(t, ok)
+	assert.Contains(t, out, "SIM_SHARD: shard 0/3, but JOB_COMPLETION_INDEX=2 says that this is shard 2")
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o644))
 	out, ok = output(shardChild("calm", nil, "-sim.out="+file))

@@ -146,21 +146,28 @@ func (w *worker) judge() {
 	if !failed {
 		return
 	}
-	f := Failure{Run: w.run, Token: m.Token(), Headline: m.headline()}
-	if f.Rules = numbers(m.failures()); len(f.Rules) == 0 {
-		f.Rules = numbers(m.hazards()) // the best there is to say why
-	}
-	if f.Headline == "" {
-		f.Headline, _, _ = strings.Cut(strings.Join(w.tb.messages, "\n"), "\n")
-		f.Headline = cmp.Or(f.Headline, "the scenario failed the test")
-	}
-	if f.signature = strings.Join(groups(m.failures()), "\n"); f.signature == "" {
-		f.signature = same(f.Headline)
-	}
+	f := e.failure(m, w.tb)
+	f.Run = w.run
 	if e.lowest == 0 || w.run < e.lowest {
 		e.lowest = w.run
 	}
 	if failure = &f; e.book == nil {
 		e.failed(f)
 	}
+}
+
+// failure words a run that failed.
+func (e *explorer) failure(m *Machine, tb *runTB) Failure {
+	f := Failure{Token: m.Token(), Headline: m.headline()}
+	if f.Rules = numbers(m.failures()); len(f.Rules) == 0 {
+		f.Rules = numbers(m.hazards()) // the best there is to say why
+	}
+	if f.Headline == "" {
+		f.Headline, _, _ = strings.Cut(strings.Join(tb.messages, "\n"), "\n")
+		f.Headline = cmp.Or(f.Headline, "the scenario failed the test")
+	}
+	if f.signature = strings.Join(groups(m.failures()), "\n"); f.signature == "" {
+		f.signature = same(f.Headline)
+	}
+	return f
 }

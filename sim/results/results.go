@@ -128,6 +128,7 @@ type Finding struct {
 	File      string   `json:"file,omitempty"` // base name; nothing for hazards
 	Line      int      `json:"line,omitempty"`
 	Replay    string   `json:"replay,omitempty"` // command that repeats the run
+	Kept      string   `json:"kept,omitempty"`   // the file of a kept run that still fails; its Run is 0
 	Report    string   `json:"report,omitempty"` // nothing while the shard goes on, and for hazards
 }
 
@@ -170,6 +171,9 @@ type Coverage struct {
 	Traces Traces   `json:"traces"`
 	// Drivers are those that runs tried to load, and whether any run has loaded them.
 	Drivers map[string]bool `json:"drivers,omitempty"`
+	// Outcomes are those of routines, in the form of package coverage, where they were counted; not of the runs
+	// before an interruption.
+	Outcomes json.RawMessage `json:"outcomes,omitempty"`
 }
 
 // Shard is one file.

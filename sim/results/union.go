@@ -2,6 +2,7 @@ package results
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -111,19 +112,21 @@ func (u *Union) AddDir(dir string, keep func(*Header) bool) (int, error) {
 // Summary is one exploration: its shards put together.
 type Summary struct {
 	Plan
-	Present  []int     `json:"present"`           // shards that are there
-	Missing  []int     `json:"missing,omitempty"` // shards that are not
-	Running  []int     `json:"running,omitempty"` // shards that were interrupted or still go on
-	OutOf    []int     `json:"budget,omitempty"`  // shards that had no time left
-	Stopped  []int     `json:"stopped,omitempty"` // by a finding
-	Covered  []string  `json:"covered,omitempty"` // what each shard went through, where a strategy ends
-	Runs     int       `json:"runs"`              // made
-	Steps    uint64    `json:"steps"`             // scheduling points passed
-	Traces   uint64    `json:"distinct_traces"`   // an estimate unless Exact
-	Exact    bool      `json:"exact"`             // whether Traces is exact
-	Rules    []string  `json:"rules"`             // of all findings
-	Findings []Finding `json:"findings"`          // one of each signature, from the lowest run that had it
-	Set      Traces    `json:"-"`                 // the set itself
+	Present  []int             `json:"present"`                // shards that are there
+	Missing  []int             `json:"missing,omitempty"`      // shards that are not
+	Running  []int             `json:"running,omitempty"`      // shards that were interrupted or still go on
+	OutOf    []int             `json:"budget,omitempty"`       // shards that had no time left
+	Stopped  []int             `json:"stopped,omitempty"`      // by a finding
+	Covered  []string          `json:"covered,omitempty"`      // what each shard went through, where a strategy ends
+	Runs     int               `json:"runs"`                   // made
+	Steps    uint64            `json:"steps"`                  // scheduling points passed
+	Traces   uint64            `json:"distinct_traces"`        // an estimate unless Exact
+	Exact    bool              `json:"exact"`                  // whether Traces is exact
+	Rules    []string          `json:"rules"`                  // of all findings
+	Findings []Finding         `json:"findings"`               // one of each signature, from the lowest run that had it
+	Set      Traces            `json:"-"`                      // the set itself
+	Outcomes []json.RawMessage `json:"-"`                      // of routines, by shard
+	Never    []string          `json:"never_loaded,omitempty"` // drivers that no run has loaded
 	alone    bool
 }
 
@@ -198,7 +201,7 @@ func (u *Union) Summaries() []*Summary {
 // summarize adds up the shards of one exploration.
 func summarize(shards map[int]*Shard) *Summary {
 	sum := &Summary{Rules: []string{}, Findings: []Finding{}}
-	lowest := map[string]Finding{}
+	lowest, drivers := map[string]Finding{}, map[string]bool{}
 	for _, i := range slices.Sorted(maps.Keys(shards)) {
 		s := shards[i]
 		sum.Plan = s.Header.Plan
@@ -218,6 +221,12 @@ func summarize(shards map[int]*Shard) *Summary {
 		sum.Steps += s.Counters.Steps
 		sum.Rules = append(sum.Rules, s.Coverage.Rules...)
 		sum.Set.Merge(&s.Coverage.Traces)
+		if len(s.Coverage.Outcomes) > 0 {
+			sum.Outcomes = append(sum.Outcomes, s.Coverage.Outcomes)
+		}
+		for name, loaded := range s.Coverage.Drivers {
+			drivers[name] = drivers[name] || loaded
+		}
 		for _, f := range s.Findings {
 			old, ok := lowest[f.Signature]
 			runs := old.Failing + f.Failing
@@ -231,6 +240,11 @@ func summarize(shards map[int]*Shard) *Summary {
 	for i := range sum.Shards {
 		if shards[i] == nil {
 			sum.Missing = append(sum.Missing, i)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(drivers)) {
+		if !drivers[name] {
+			sum.Never = append(sum.Never, name)
 		}
 	}
 	slices.Sort(sum.Rules)

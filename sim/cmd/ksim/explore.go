@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -27,8 +29,8 @@ type exploreFlags struct {
 	seeds  string
 	fix    []string
 	bounds bounds
-	junit  string
-	github bool
+	out    outputs
+	limit  time.Duration
 	shard  int // of this command
 	shards int
 	set    *pflag.FlagSet
@@ -40,21 +42,23 @@ type bounds struct{ answers, faults int }
 func newExplore() *cobra.Command {
 	f := &exploreFlags{}
 	c := &cobra.Command{
-		Use:   "explore PKG|SCENARIO",
-		Short: "Make many runs of the tests of a package, or of a built-in scenario",
-		Long: "explore makes many runs of every sim.Explore of a package, through go test, or of a\n" +
-			"built-in scenario. What is not said here is as the test has it. A package is written as\n" +
-			"./DIR or with its import path.",
+		Use:   "explore PKG...|SCENARIO",
+		Short: "Make many runs of the tests of packages, or of a built-in scenario",
+		Long: "explore makes many runs of every sim.Explore of packages, through go test, or of a built-in\n" +
+			"scenario. What is not said here is as the test has it. A package is written as ./DIR or with\n" +
+			"its import path; ./... are all below, of which those without tests of the simulator are left\n" +
+			"out.",
 		Example: "  ksim explore connect-redirect --seeds 1-1000\n" +
 			"  ksim explore ./driver --run TestCancel --seeds 1-100000 --budget 60s\n" +
+			"  ksim explore ./... --keepgoing --junit junit.xml --sarif ksim.sarif\n" +
 			"  ksim explore ./driver --seeds 1-100000 --shard 0/4 --keepgoing --out results",
-		Args: oneArg("PKG or SCENARIO"),
+		Args: packagesOrScenario,
 		RunE: func(c *cobra.Command, args []string) error {
 			f.set = c.Flags()
 			if err := f.check(args[0]); err != nil {
 				return err
 			}
-			return f.explore(c.OutOrStdout(), args[0])
+			return f.explore(c.OutOrStdout(), args)
 		},
 	}
 	fs := c.Flags()
@@ -68,16 +72,24 @@ func newExplore() *cobra.Command {
 	fs.IntVar(&f.bounds.faults, "faults", 1, "exhaustive strategies let at most so many things fail in "+
 		"one run; 0, under any strategy: none")
 	fs.StringArrayVar(&f.fix, "fix", nil, fixHelp)
-	fs.BoolVar(&f.opt.Coverage, "coverage", false, "print which outcomes of the DDIs in use came up, for a "+
-		"SCENARIO")
+	fs.BoolVar(&f.opt.Coverage, "coverage", false, "print which outcomes of the DDIs in use came up")
 	fs.Uint64Var(&f.opt.Master, "master", 0, "master seed: other runs under the same numbers")
 	fs.StringVar(&f.opt.Shard, "shard", "", "only the runs r with r mod m = i: i/m")
 	fs.BoolVar(&f.opt.KeepGoing, "keepgoing", false, "go on after findings")
 	fs.StringVar(&f.opt.Out, "out", "", "keep the results in this directory; go on where it was interrupted")
 	fs.IntVar(&f.opt.Workers, "workers", runtime.NumCPU(), "machines side by side, for a SCENARIO")
-	fs.StringVar(&f.junit, "junit", "", "write the results to this file, in the form of JUnit")
-	fs.BoolVar(&f.github, "github", false, "print findings as annotations of a GitHub workflow")
+	fs.DurationVar(&f.limit, "timeout", 0, "the tests of a package end after this time, as with go test "+
+		"(10m; none with --budget)")
+	f.out.flags(fs)
 	return c
+}
+
+// packagesOrScenario checks the arguments.
+func packagesOrScenario(c *cobra.Command, args []string) error {
+	if len(args) > 1 && !slices.ContainsFunc(args, func(a string) bool { return !isPackage(a) }) {
+		return nil
+	}
+	return oneArg("PKG or SCENARIO")(c, args)
 }
 
 // check refuses values that make no sense, and flags that would do nothing.
@@ -113,18 +125,14 @@ func (f *exploreFlags) check(what string) error {
 		return usagef("explore: --workers %d: it takes one at least", f.opt.Workers)
 	case f.set.Changed("run") && !isPackage(what):
 		return usagef("explore: --run is for the tests of a package, written as ./DIR or with its path")
-	case f.opt.Coverage && isPackage(what):
-		return usagef("explore: --coverage is for a built-in scenario; a test prints it with " +
-			"go test -v -sim.coverage")
+	case f.set.Changed("timeout") && f.limit < 0:
+		return usagef("explore: --timeout %v: it is a time such as 90s or 10m, or 0 for none", f.limit)
+	case f.set.Changed("timeout") && !isPackage(what):
+		return usagef("explore: --timeout is for the tests of a package; --budget limits a scenario")
 	case f.set.Changed("workers") && isPackage(what):
 		return usagef("explore: --workers is for a built-in scenario; a test says it itself")
 	}
-	if f.junit != "" {
-		if err := writable(f.junit); err != nil {
-			return usagef("explore: --junit: %v", err)
-		}
-	}
-	return nil
+	return f.out.check("explore")
 }
 
 // bound gives a bound as the options have it.
@@ -141,7 +149,7 @@ func (f *exploreFlags) bound(name string, n int) (int, error) {
 }
 
 // explore makes the runs, and prints what came of them.
-func (f *exploreFlags) explore(w io.Writer, what string) error {
+func (f *exploreFlags) explore(w io.Writer, what []string) error {
 	if f.opt.Out == "" {
 		dir, err := os.MkdirTemp("", "ksim-explore-")
 		if err != nil {
@@ -155,10 +163,10 @@ func (f *exploreFlags) explore(w io.Writer, what string) error {
 		return usagef("explore: %v", err)
 	}
 	f.opt.Out = dir
-	if isPackage(what) {
+	if isPackage(what[0]) {
 		return f.tests(w, what)
 	}
-	return f.scenario(w, what)
+	return f.scenario(w, what[0])
 }
 
 // scenario explores a built-in scenario.
@@ -185,7 +193,7 @@ func (f *exploreFlags) scenario(w io.Writer, name string) error {
 	}); err != nil {
 		return err
 	}
-	err = f.report(w, name, []*verdict{v})
+	err = f.out.report("explore", w, nil, []*verdict{v})
 	if r.Coverage != nil {
 		fmt.Fprintf(w, "\n%v", r.Coverage)
 	}
@@ -195,20 +203,30 @@ func (f *exploreFlags) scenario(w io.Writer, name string) error {
 	return err
 }
 
-// tests explores the tests of a package.
-func (f *exploreFlags) tests(w io.Writer, pkg string) error {
-	stop := showProgress(os.Stderr, f.opt.Out)
-	r, err := func() (*goTestRun, error) { defer stop(); return goTest(f.goTestArgs(pkg)...) }()
+// tests explores the tests of packages.
+func (f *exploreFlags) tests(w io.Writer, patterns []string) error {
+	all, err := listPackages(patterns)
 	if err != nil {
 		return err
 	}
-	if err := r.mistake("explore", pkg); err != nil && r.signal == nil {
+	pkgs, without := withSimulator(all)
+	what := strings.Join(patterns, " ")
+	if len(pkgs) == 0 {
+		return usagef("explore: the tests of %s do not use package sim", what)
+	}
+	stop := showProgress(os.Stderr, f.opt.Out)
+	r, err := func() (*goTestRun, error) { defer stop(); return goTest(f.goTestArgs(pkgs)...) }()
+	if err != nil {
 		return err
 	}
-	if len(r.tests) == 0 && r.signal == nil {
-		return usagef("explore: no test of %s matches %q", pkg, f.run)
+	verdicts := r.broken()
+	if err := r.mistake("explore", what); err != nil && r.signal == nil && len(verdicts) == 0 {
+		return err
 	}
-	var verdicts []*verdict
+	if len(r.tests)+len(verdicts) == 0 && r.signal == nil {
+		return usagef("explore: no test of %s matches %q", what, f.run)
+	}
+	builds := len(verdicts)
 	for _, t := range r.leaves() {
 		if m := refused.FindString(t.text()); m != "" && t.action == "fail" {
 			return usagef("explore: %s: %s", t.name, strings.TrimPrefix(m, "sim.Explore: "))
@@ -227,27 +245,67 @@ func (f *exploreFlags) tests(w io.Writer, pkg string) error {
 	}); err != nil {
 		return err
 	}
-	if r.signal != nil {
-		_ = f.report(w, pkg, verdicts) // how it ends is no question any more
+	report := func() error {
+		err := f.out.report("explore", w, sourcePaths(pkgs), verdicts)
+		f.tellCoverage(w, verdicts)
+		if without > 0 {
+			fmt.Fprintf(w, "%s without simulator tests\n", count(without, "package"))
+		}
+		return err
+	}
+	switch explored := slices.ContainsFunc(verdicts, func(v *verdict) bool {
+		return len(v.sums) > 0 || v.failed
+	}); {
+	case r.signal != nil:
+		_ = report() // how it ends is no question any more
 		return interrupted("explore", r.signal)
+	case builds > 0 && builds == len(verdicts):
+		_ = report()
+		return usagef("explore: %s cannot be tested", what)
+	case !explored:
+		return usagef("explore: no test of %s that matches %q calls sim.Explore", what, f.run)
 	}
-	if !slices.ContainsFunc(verdicts, func(v *verdict) bool { return len(v.sums) > 0 || v.failed }) {
-		return usagef("explore: no test of %s that matches %q calls sim.Explore", pkg, f.run)
+	return report()
+}
+
+// tellCoverage prints the outcomes that the explorations counted.
+func (f *exploreFlags) tellCoverage(w io.Writer, verdicts []*verdict) {
+	if !f.opt.Coverage {
+		return
 	}
-	return f.report(w, pkg, verdicts)
+	for _, v := range verdicts {
+		for _, s := range v.sums {
+			set := &sim.Coverage{}
+			for _, text := range s.Outcomes {
+				one := &sim.Coverage{}
+				if json.Unmarshal(text, one) == nil { // it was written a moment ago
+					set.Merge(one)
+				}
+			}
+			fmt.Fprintf(w, "\n%s: %v", title(s), set)
+		}
+	}
 }
 
 // refused matches what Explore says when it does not begin.
 var refused = regexp.MustCompile(`(?m)sim\.Explore: .*$`)
 
 // goTestArgs are the arguments of go test: what was not said here is left to the test.
-func (f *exploreFlags) goTestArgs(pkg string) []string {
-	args := []string{"-timeout=0", "-run", f.run, pkg, "-sim.out=" + f.opt.Out}
+func (f *exploreFlags) goTestArgs(pkgs []string) []string {
+	var args []string
+	switch {
+	case f.set.Changed("timeout"):
+		args = append(args, "-timeout="+f.limit.String())
+	case f.set.Changed("budget"):
+		args = append(args, "-timeout=0") // the budget ends it
+	}
+	args = append(append(args, "-run", f.run), pkgs...)
+	args = append(args, "-sim.out="+f.opt.Out)
 	if len(f.fix) > 0 {
 		args = append(args, "-sim.fix="+strings.Join(f.fix, " "))
 	}
 	for _, name := range []string{"seeds", "budget", "strategy", "answers", "faults", "master", "shard",
-		"keepgoing"} {
+		"keepgoing", "coverage"} {
 		if f.set.Changed(name) {
 			value := f.set.Lookup(name).Value.String()
 			args = append(args, "-sim."+strings.Replace(name, "seeds", "runs", 1)+"="+value)
@@ -268,70 +326,6 @@ func (f *exploreFlags) collect(of func(*results.Summary) *verdict) error {
 		if v := of(s); v != nil {
 			v.sums = append(v.sums, s)
 		}
-	}
-	return nil
-}
-
-// verdict is what became of one test or scenario.
-type verdict struct {
-	pkg, test       string
-	failed, skipped bool // in go test
-	elapsed         float64
-	output          string
-	sums            []*results.Summary
-}
-
-// failing are the findings that fail it.
-func (v *verdict) failing() []results.Finding {
-	var all []results.Finding
-	for _, s := range v.sums {
-		for _, f := range s.Findings {
-			if f.Severity == results.Error && !s.Collect {
-				all = append(all, f)
-			}
-		}
-	}
-	return all
-}
-
-// coverage says how much was looked at.
-func (v *verdict) coverage() string {
-	var all []string
-	for _, s := range v.sums {
-		all = append(all, s.Coverage())
-	}
-	return strings.Join(all, "\n")
-}
-
-// report prints everything in the forms that were asked for, and gives the exit code.
-func (f *exploreFlags) report(w io.Writer, what string, verdicts []*verdict) error {
-	var sums []*results.Summary
-	bad := false
-	for _, v := range verdicts {
-		sums = append(sums, v.sums...)
-		if fails := len(v.failing()) > 0; fails || v.failed {
-			if bad = true; !fails {
-				fmt.Fprintf(w, "%s of %s fails:\n%s\n\n", v.test, v.pkg, strings.TrimRight(v.output, "\n"))
-			}
-		}
-	}
-	printSummaries(w, sums, true)
-	if f.github {
-		paths := map[string]string{}
-		if isPackage(what) {
-			paths = sourcePaths(what)
-		}
-		if err := github(w, verdicts, paths); err != nil {
-			return usagef("explore: --github: %v", err)
-		}
-	}
-	if f.junit != "" {
-		if err := writeJUnit(f.junit, verdicts); err != nil {
-			return usagef("explore: --junit: %v", err)
-		}
-	}
-	if bad {
-		return &exit{code: exitFindings}
 	}
 	return nil
 }

@@ -45,8 +45,15 @@ func (v *verdict) annotate(paths map[string]string) []annotation {
 		add(f.File, f.Line, f.Title(), where(&f)+headline(&f), f.Replay)
 	}
 	if v.failed && len(all) == 0 {
-		first, _, _ := strings.Cut(strings.TrimSpace(v.output), "\n")
-		add("", 0, v.test+" failed", first, "")
+		f := v.said()
+		title := v.test + " failed"
+		switch {
+		case v.build:
+			title = v.pkg + " does not build"
+		case len(f.Rules) > 0:
+			title = f.Title()
+		}
+		add(f.File, f.Line, title, where(&f)+headline(&f), "")
 	}
 	return all
 }
@@ -86,13 +93,13 @@ func github(w io.Writer, verdicts []*verdict, paths map[string]string) error {
 	return f.Close()
 }
 
-// sourcePaths finds the files of a package and of what it imports of its module, by base name. Reports have
+// sourcePaths finds the files of packages and of what they import of their module, by base name. Reports have
 // no more than that; names that two of the files share are left out. Paths are relative to the workspace of
 // the workflow, or else to the current directory.
-func sourcePaths(pkg string) map[string]string {
+func sourcePaths(pkgs []string) map[string]string {
 	paths := map[string]string{}
-	out, err := exec.Command("go", "list", "-deps", "-test",
-		"-json=Dir,GoFiles,TestGoFiles,XTestGoFiles,Module", pkg).Output()
+	out, err := exec.Command("go", append([]string{"list", "-e", "-deps", "-test",
+		"-json=Dir,GoFiles,TestGoFiles,XTestGoFiles,Module"}, pkgs...)...).Output()
 	root := os.Getenv("GITHUB_WORKSPACE")
 	if root == "" && err == nil {
 		root, err = os.Getwd()

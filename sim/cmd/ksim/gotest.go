@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -16,6 +17,7 @@ import (
 type testEvent struct {
 	Action, Package, Test, Output string
 	ImportPath                    string // of what does not build
+	FailedBuild                   string // what did not build, of a package that failed for it
 	Elapsed                       float64
 }
 
@@ -31,6 +33,8 @@ type testRun struct {
 type goTestRun struct {
 	tests  []*testRun
 	output []string // that belongs to no test: of packages and builds, and what is no event
+	builds []*failedBuild
+	said   map[string][]string // by builds
 	failed bool
 	signal os.Signal // that ksim was told to end by meanwhile
 }
@@ -65,6 +69,7 @@ func (r *goTestRun) events(in io.Reader) {
 		}
 		if e.Test == "" {
 			r.output = append(r.output, e.Output)
+			r.ofPackage(&e)
 			continue
 		}
 		t := of[[2]string{e.Package, e.Test}]
@@ -80,6 +85,47 @@ func (r *goTestRun) events(in io.Reader) {
 			t.action, t.elapsed = e.Action, e.Elapsed
 		}
 	}
+}
+
+// failedBuild is a package whose tests could not be built.
+type failedBuild struct {
+	pkg    string
+	output []string
+}
+
+// ofPackage takes up an event of a package or a build.
+func (r *goTestRun) ofPackage(e *testEvent) {
+	switch {
+	case e.Action == "build-output":
+		if r.said == nil {
+			r.said = map[string][]string{}
+		}
+		r.said[e.ImportPath] = append(r.said[e.ImportPath], e.Output)
+	case e.Action == "fail" && e.FailedBuild != "":
+		r.notBuilt(e.Package, r.said[e.FailedBuild])
+	case e.Action == "output" && notBuilt.MatchString(e.Output):
+		r.notBuilt(e.Package, r.said[e.Package])
+	}
+}
+
+// notBuilt notes a package that could not be built, and what was said about it.
+func (r *goTestRun) notBuilt(pkg string, said []string) {
+	i := slices.IndexFunc(r.builds, func(b *failedBuild) bool { return b.pkg == pkg })
+	if i < 0 {
+		i, r.builds = len(r.builds), append(r.builds, &failedBuild{pkg: pkg})
+	}
+	if len(r.builds[i].output) == 0 {
+		r.builds[i].output = said
+	}
+}
+
+// broken gives a verdict for each package that does not build.
+func (r *goTestRun) broken() (all []*verdict) {
+	for _, b := range r.builds {
+		all = append(all, &verdict{pkg: b.pkg, test: "TestMain", failed: true, build: true,
+			output: cmp.Or(strings.Join(b.output, ""), r.text())})
+	}
+	return all
 }
 
 // text is everything that no test printed.
@@ -105,6 +151,7 @@ func (t *testRun) text() string {
 
 var (
 	buildFailed  = regexp.MustCompile(`(?m)^FAIL\s+\S+ \[(build|setup) failed\]`)
+	notBuilt     = regexp.MustCompile(`^FAIL\s+\S+ \[(build|setup) failed\]`)
 	unknownFlag  = regexp.MustCompile(`flag provided but not defined: -sim\.`)
 	faultOfOurs  = regexp.MustCompile(`(?m)panic: (.*internal error: .*)`)
 	noPackage    = regexp.MustCompile(`(?m)^(no required module|.*matched no packages|no Go files)`)

@@ -28,8 +28,8 @@ type (
 		Out      string         `xml:"system-out,omitempty"`
 	}
 	junitFailure struct {
-		Type    string `xml:"type,attr"`
 		Message string `xml:"message,attr"`
+		Type    string `xml:"type,attr"`
 		Text    string `xml:",chardata"`
 	}
 )
@@ -70,7 +70,13 @@ func (v *verdict) junit() *junitCase {
 	for _, f := range v.failing() {
 		c.Failures = append(c.Failures, junitFailure{Type: f.Title(), Message: headline(&f), Text: f.Report})
 	}
-	if v.failed && len(c.Failures) == 0 {
+	switch {
+	case v.build: // as gotestsum writes it
+		c.Class, c.Failures = "", []junitFailure{{Message: "Failed", Text: v.output}}
+	case v.failed && len(c.Failures) == 0 && len(v.said().Rules) > 0:
+		f := v.said()
+		c.Failures = []junitFailure{{Type: f.Title(), Message: headline(&f), Text: v.output}}
+	case v.failed && len(c.Failures) == 0:
 		c.Failures = []junitFailure{{Type: "failed", Message: "the test failed", Text: v.output}}
 	}
 	return c

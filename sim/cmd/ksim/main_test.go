@@ -19,8 +19,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if err := os.Setenv("SIM_NOSAVE", "1"); err != nil { // the tests that are meant to fail leave no files
-		panic(err)
+	if os.Getenv("SIM_NOSAVE") == "" { // the tests that are meant to fail leave no files, unless a script says so
+		if err := os.Setenv("SIM_NOSAVE", "1"); err != nil {
+			panic(err)
+		}
 	}
 	testscript.Main(m, map[string]func(){"ksim": main})
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 
 func newMerge() *cobra.Command {
 	var reports bool
+	var out outputs
 	c := &cobra.Command{
 		Use:   "merge DIR...",
 		Short: "Put the results of shards together",
@@ -28,8 +30,12 @@ func newMerge() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&reports, "reports", false, "print the report of every finding")
+	out.flags(c.Flags())
 	asJSON := jsonFlag(c)
 	c.RunE = func(c *cobra.Command, dirs []string) error {
+		if err := out.check("merge"); err != nil {
+			return err
+		}
 		sums, err := mergeDirs(dirs)
 		if err != nil {
 			return err
@@ -42,9 +48,51 @@ func newMerge() *cobra.Command {
 		} else {
 			printSummaries(w, sums, reports)
 		}
+		if err := out.write("merge", w, mergedPaths(&out, sums), verdictsOf(sums)); err != nil {
+			return err
+		}
 		return mergeVerdict(sums)
 	}
 	return c
+}
+
+// verdictsOf makes a verdict of each exploration.
+func verdictsOf(sums []*results.Summary) []*verdict {
+	var all []*verdict
+	for _, s := range sums {
+		v := &verdict{pkg: s.Package, test: s.Test, sums: []*results.Summary{s}}
+		if why := unsound(s); why != "" && !s.Failed() {
+			v.failed, v.output = true, s.Test+" "+why
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+// mergedPaths finds the sources of what was explored, if they are here and anybody asks.
+func mergedPaths(o *outputs, sums []*results.Summary) map[string]string {
+	var pkgs []string
+	for _, s := range sums {
+		if s.Package != "" && !slices.Contains(pkgs, s.Package) {
+			pkgs = append(pkgs, s.Package)
+		}
+	}
+	if len(pkgs) == 0 || !o.github && o.sarif == "" {
+		return nil
+	}
+	return sourcePaths(pkgs)
+}
+
+// unsound says why an exploration says nothing although it has no findings: shards are missing or were
+// interrupted, or a driver was never loaded.
+func unsound(s *results.Summary) string {
+	switch {
+	case len(s.Missing)+len(s.Running) > 0:
+		return "is " + s.Coverage()
+	case len(s.Never) > 0 && !s.Collect:
+		return "never loaded " + strings.Join(s.Never, " and ")
+	}
+	return ""
 }
 
 // mergeDirs reads the result files of directories.
@@ -69,8 +117,8 @@ func mergeVerdict(sums []*results.Summary) error {
 		if s.Failed() {
 			return &exit{code: exitFindings}
 		}
-		if len(s.Missing)+len(s.Running) > 0 {
-			open = append(open, s.Test+" is "+s.Coverage())
+		if why := unsound(s); why != "" {
+			open = append(open, s.Test+" "+why)
 		}
 	}
 	if len(open) > 0 {
@@ -115,7 +163,11 @@ func printSummary(w io.Writer, s *results.Summary, reports bool) (fail int) {
 		if f.Failing > 1 {
 			like = fmt.Sprintf(" (and %s like it)", count(f.Failing-1, "more run"))
 		}
-		fmt.Fprintf(w, "  %s: run %d%s: %s%s\n", word, f.Run, like, where(&f), headline(&f))
+		run := fmt.Sprintf("run %d", f.Run)
+		if f.Kept != "" {
+			run = "kept run " + f.Kept
+		}
+		fmt.Fprintf(w, "  %s: %s%s: %s%s\n", word, run, like, where(&f), headline(&f))
 		if f.Replay != "" {
 			fmt.Fprintf(w, "    %s\n", f.Replay)
 		}
