@@ -138,47 +138,6 @@ func TestCI_IndexedJobFindsWhatOneMachineFinds(t *testing.T) {
 	}
 }
 
-// The jobs of the workflow, as processes, and then the job that puts them together.
-func TestCI_MatrixFindsWhatOneMachineFinds(t *testing.T) {
-	text := ciFile(t, "workflow.yml")
-	shards := strings.Split(field(t, text, `^        shard: \[(.*)\]$`), ", ")
-	envName := field(t, text, `^    env:\n      (\w+):`)
-	envValue := field(t, text, `^    env:\n      \w+: (.*)$`)
-	explore := strings.Fields(field(t, text, `^      - run: \./ksim (explore .*\n +--.*)$`))
-	merge := field(t, text, `^      - run: \./ksim merge (.*)$`)
-	artifact := field(t, text, `^          name: (.*)$`)
-	download := field(t, text, `^          path: (\S+)\n      - run: \./ksim merge`)
-	require.Equal(t, download+"/*", merge)
-	dir := t.TempDir()
-	scaled := func(out string) []string {
-		var a []string
-		for i, arg := range explore {
-			switch {
-			case explore[max(i-1, 0)] == "--seeds":
-				arg = "1-400"
-			case explore[max(i-1, 0)] == "--out":
-				arg = out
-			case explore[max(i-1, 0)] == "--junit":
-				arg = filepath.Join(dir, arg)
-			}
-			a = append(a, arg)
-		}
-		return a
-	}
-	of := func(text, shard string) string { return strings.ReplaceAll(text, "${{ matrix.shard }}", shard) }
-	whole := filepath.Join(dir, "whole")
-	run(t, moduleRoot, nil, "ksim", scaled(whole)...)
-	for _, i := range shards {
-		out := run(t, moduleRoot, []string{envName + "=" + of(envValue, i)}, "ksim",
-			scaled(filepath.Join(dir, download, of(artifact, i)))...)
-		assert.Contains(t, out, "shard "+i+" of "+strconv.Itoa(len(shards))+" complete: 100 of 100 runs")
-	}
-	parts, err := filepath.Glob(filepath.Join(dir, merge))
-	require.NoError(t, err)
-	require.Len(t, parts, len(shards))
-	sameResults(t, merged(t, whole), merged(t, parts...), len(shards))
-}
-
 // What the page lists is what there is.
 func TestCI_PageNamesTheSettings(t *testing.T) {
 	page := ciFile(t, "README.md")

@@ -246,7 +246,7 @@ func (f *exploreFlags) tests(w io.Writer, patterns []string) error {
 		return err
 	}
 	report := func() error {
-		err := f.out.report("explore", w, sourcePaths(pkgs), verdicts)
+		err := f.out.report("explore", w, sourcesOf(pkgs), verdicts)
 		f.tellCoverage(w, verdicts)
 		if without > 0 {
 			fmt.Fprintf(w, "%s without simulator tests\n", count(without, "package"))

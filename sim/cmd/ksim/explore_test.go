@@ -31,8 +31,8 @@ func TestGitHub_EscapesAndCounts(t *testing.T) {
 	summary := filepath.Join(t.TempDir(), "summary.md")
 	t.Setenv("GITHUB_STEP_SUMMARY", summary)
 	var b bytes.Buffer
-	paths := map[string]string{"a.go": "dir,1/a.go"}
-	require.NoError(t, github(&b, []*verdict{broken(13)}, paths))
+	src := &sources{files: map[string][]source{"a.go": {{"m/p", "dir,1/a.go"}}}}
+	require.NoError(t, github(&b, []*verdict{broken(13)}, src))
 	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
 	require.Len(t, lines, 11)
 	assert.Equal(t, "::error file=dir%2C1/a.go,line=7,title=IRP-001 irp/DoubleCompletion::a.go:7: IRP-001 "+

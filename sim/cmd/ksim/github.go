@@ -1,14 +1,9 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -24,12 +19,12 @@ var (
 // annotation is one workflow command and its row of the job's summary.
 type annotation struct{ command, row string }
 
-// annotate words what a test has to say. paths has the files that findings name, by base name.
-func (v *verdict) annotate(paths map[string]string) []annotation {
+// annotate words what a test has to say.
+func (v *verdict) annotate(src *sources) []annotation {
 	var all []annotation
 	add := func(file string, line int, title, text, replay string) {
 		props := ""
-		if path := paths[file]; path != "" {
+		if path := src.path(v.pkg, file); path != "" {
 			props = fmt.Sprintf("file=%s,line=%d,", escapeProperty.Replace(path), line)
 		}
 		message := text
@@ -60,10 +55,10 @@ func (v *verdict) annotate(paths map[string]string) []annotation {
 
 // github prints annotations for a workflow; what is too much goes to the summary of the job, with
 // everything else.
-func github(w io.Writer, verdicts []*verdict, paths map[string]string) error {
+func github(w io.Writer, verdicts []*verdict, src *sources) error {
 	var all []annotation
 	for _, v := range verdicts {
-		all = append(all, v.annotate(paths)...)
+		all = append(all, v.annotate(src)...)
 	}
 	for i, a := range all {
 		if i < maxAnnotations {
@@ -91,41 +86,4 @@ func github(w io.Writer, verdicts []*verdict, paths map[string]string) error {
 		return err
 	}
 	return f.Close()
-}
-
-// sourcePaths finds the files of packages and of what they import of their module, by base name. Reports have
-// no more than that; names that two of the files share are left out. Paths are relative to the workspace of
-// the workflow, or else to the current directory.
-func sourcePaths(pkgs []string) map[string]string {
-	paths := map[string]string{}
-	out, err := exec.Command("go", append([]string{"list", "-e", "-deps", "-test",
-		"-json=Dir,GoFiles,TestGoFiles,XTestGoFiles,Module"}, pkgs...)...).Output()
-	root := os.Getenv("GITHUB_WORKSPACE")
-	if root == "" && err == nil {
-		root, err = os.Getwd()
-	}
-	if err != nil {
-		return paths // annotations without a line are better than none
-	}
-	for d := json.NewDecoder(bytes.NewReader(out)); ; {
-		var p struct {
-			Dir                                string
-			GoFiles, TestGoFiles, XTestGoFiles []string
-			Module                             *struct{ Main bool }
-		}
-		if d.Decode(&p) != nil {
-			return paths
-		}
-		if p.Module == nil || !p.Module.Main {
-			continue
-		}
-		for _, name := range slices.Concat(p.GoFiles, p.TestGoFiles, p.XTestGoFiles) {
-			rel, err := filepath.Rel(root, filepath.Join(p.Dir, name))
-			old, twice := paths[name]
-			if rel = filepath.ToSlash(rel); err != nil || twice && old != rel {
-				rel = ""
-			}
-			paths[name] = rel
-		}
-	}
 }

@@ -48,7 +48,7 @@ func newMerge() *cobra.Command {
 		} else {
 			printSummaries(w, sums, reports)
 		}
-		if err := out.write("merge", w, mergedPaths(&out, sums), verdictsOf(sums)); err != nil {
+		if err := out.write("merge", w, mergedSources(&out, sums), verdictsOf(sums)); err != nil {
 			return err
 		}
 		return mergeVerdict(sums)
@@ -69,8 +69,8 @@ func verdictsOf(sums []*results.Summary) []*verdict {
 	return all
 }
 
-// mergedPaths finds the sources of what was explored, if they are here and anybody asks.
-func mergedPaths(o *outputs, sums []*results.Summary) map[string]string {
+// mergedSources finds the sources of what was explored, if they are here and anybody asks.
+func mergedSources(o *outputs, sums []*results.Summary) *sources {
 	var pkgs []string
 	for _, s := range sums {
 		if s.Package != "" && !slices.Contains(pkgs, s.Package) {
@@ -80,7 +80,7 @@ func mergedPaths(o *outputs, sums []*results.Summary) map[string]string {
 	if len(pkgs) == 0 || !o.github && o.sarif == "" {
 		return nil
 	}
-	return sourcePaths(pkgs)
+	return sourcesOf(pkgs)
 }
 
 // unsound says why an exploration says nothing although it has no findings: shards are missing or were

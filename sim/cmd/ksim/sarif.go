@@ -87,19 +87,19 @@ const (
 )
 
 // writeSARIF writes one result for each finding.
-func writeSARIF(file string, verdicts []*verdict, paths map[string]string) error {
+func writeSARIF(file string, verdicts []*verdict, src *sources) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", " ")
-	if err := e.Encode(sarifOf(verdicts, paths)); err != nil {
+	if err := e.Encode(sarifOf(verdicts, src)); err != nil {
 		return err
 	}
 	return replaceFile(file, b.Bytes())
 }
 
 // sarifOf makes the file of some verdicts.
-func sarifOf(verdicts []*verdict, paths map[string]string) *sarifLog {
+func sarifOf(verdicts []*verdict, src *sources) *sarifLog {
 	run := sarifRun{Tool: sarifTool{sarifDriver{Name: "ksim", Rules: []sarifRule{}}}, Results: []sarifResult{}}
 	known := map[string]int{}
 	for _, v := range verdicts {
@@ -119,7 +119,7 @@ func sarifOf(verdicts []*verdict, paths map[string]string) *sarifLog {
 				known[id] = len(run.Tool.Driver.Rules)
 				run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRuleOf(id))
 			}
-			r := sarifResultOf(v, &f, paths)
+			r := sarifResultOf(v, &f, src)
 			r.RuleID, r.RuleIndex = id, known[id]
 			run.Results = append(run.Results, r)
 		}
@@ -128,7 +128,7 @@ func sarifOf(verdicts []*verdict, paths map[string]string) *sarifLog {
 }
 
 // sarifResultOf makes the result of one finding.
-func sarifResultOf(v *verdict, f *results.Finding, paths map[string]string) sarifResult {
+func sarifResultOf(v *verdict, f *results.Finding, src *sources) sarifResult {
 	signature := f.Signature
 	if signature == "" {
 		signature = v.pkg + " " + v.test
@@ -143,14 +143,14 @@ func sarifResultOf(v *verdict, f *results.Finding, paths map[string]string) sari
 		}
 	}
 	if f.File != "" {
-		r.Locations = []sarifLocation{sarifPlace(f.File, f.Line, paths)}
+		r.Locations = []sarifLocation{sarifPlace(v.pkg, f.File, f.Line, src)}
 	}
 	for _, m := range placeOfReport.FindAllStringSubmatch(f.Report, -1) {
 		if m[1] == "STACK_TEXT" {
 			continue // the location itself
 		}
 		line, _ := strconv.Atoi(m[3])
-		l, id := sarifPlace(m[2], line, paths), len(r.Related)+1
+		l, id := sarifPlace(v.pkg, m[2], line, src), len(r.Related)+1
 		l.ID = &id
 		l.Message = &sarifText{Text: strings.ToLower(strings.ReplaceAll(m[1], "_", " "))}
 		r.Related = append(r.Related, l)
@@ -161,10 +161,10 @@ func sarifResultOf(v *verdict, f *results.Finding, paths map[string]string) sari
 // placeOfReport matches a place that a report tells of: its label and the innermost frame below it.
 var placeOfReport = regexp.MustCompile(`(?m)^([A-Z][A-Z_]+):.*\n(?:  #.*\n)?  \S.*?  +([\w.-]+\.go):(\d+)$`)
 
-func sarifPlace(file string, line int, paths map[string]string) sarifLocation {
+func sarifPlace(pkg, file string, line int, src *sources) sarifLocation {
 	var l sarifLocation
-	if l.Physical.Artifact.URI = file; paths[file] != "" {
-		l.Physical.Artifact.URI = paths[file]
+	if l.Physical.Artifact.URI = src.path(pkg, file); l.Physical.Artifact.URI == "" {
+		l.Physical.Artifact.URI = file
 	}
 	l.Physical.Region.StartLine = max(line, 1)
 	return l

@@ -73,7 +73,7 @@ func (o *outputs) check(verb string) error {
 
 // report prints everything in the forms that were asked for, and gives the exit code. What cannot be written
 // hides nothing else.
-func (o *outputs) report(verb string, w io.Writer, paths map[string]string, verdicts []*verdict) error {
+func (o *outputs) report(verb string, w io.Writer, src *sources, verdicts []*verdict) error {
 	var sums []*results.Summary
 	bad := false
 	for _, v := range verdicts {
@@ -90,7 +90,7 @@ func (o *outputs) report(verb string, w io.Writer, paths map[string]string, verd
 		}
 	}
 	printSummaries(w, sums, true)
-	if err := o.write(verb, w, paths, verdicts); err != nil {
+	if err := o.write(verb, w, src, verdicts); err != nil {
 		return err
 	}
 	if bad {
@@ -103,7 +103,7 @@ func (o *outputs) report(verb string, w io.Writer, paths map[string]string, verd
 var aboutKept = regexp.MustCompile(`sim: (kept run left out|the kept run is stale): .*`)
 
 // write writes what is not for people.
-func (o *outputs) write(verb string, w io.Writer, paths map[string]string, verdicts []*verdict) error {
+func (o *outputs) write(verb string, w io.Writer, src *sources, verdicts []*verdict) error {
 	var failed error
 	try := func(name string, err error) {
 		if err != nil && failed == nil {
@@ -111,13 +111,13 @@ func (o *outputs) write(verb string, w io.Writer, paths map[string]string, verdi
 		}
 	}
 	if o.github {
-		try("github", github(w, verdicts, paths))
+		try("github", github(w, verdicts, src))
 	}
 	if o.junit != "" {
 		try("junit", writeJUnit(o.junit, verdicts))
 	}
 	if o.sarif != "" {
-		try("sarif", writeSARIF(o.sarif, verdicts, paths))
+		try("sarif", writeSARIF(o.sarif, verdicts, src))
 	}
 	return failed
 }
