@@ -152,7 +152,8 @@ func (e *explorer) repeatKept() (failures []Failure) {
 		case tb.failed:
 			f := e.failure(m, tb)
 			f.Runs, f.Repeats, f.Minimal, f.Kept, f.at = 1, true, *t, t.story.name, m.place()
-			f.Report = fmt.Sprintf("the run kept in %s still fails:\n%s", f.Kept, strings.Join(tb.messages, "\n"))
+			f.Report = fmt.Sprintf("the run kept in %s still fails:\n%s", f.Kept,
+				strings.Join(tb.messages, "\n"))
 			e.book.stillFails(m, &f)
 			failures = append(failures, f)
 		}

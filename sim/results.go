@@ -281,7 +281,8 @@ func (b *book) save() error {
 func (b *book) keptFirst() {
 	for i := len(b.kept) - 1; i >= 0; i-- {
 		k := b.kept[i]
-		fs := slices.DeleteFunc(b.shard.Findings, func(f results.Finding) bool { return f.Signature == k.Signature })
+		alike := func(f results.Finding) bool { return f.Signature == k.Signature }
+		fs := slices.DeleteFunc(b.shard.Findings, alike)
 		b.shard.Findings = slices.Insert(fs, 0, k)
 	}
 }

@@ -80,8 +80,8 @@ func (c *Cluster) Resolve() (shard, shards int, err error) {
 		whose = "JOB_COMPLETION_INDEX of SIM_SHARDS: "
 	} else if index := os.Getenv("JOB_COMPLETION_INDEX"); index != "" {
 		if i, _, _ := strings.Cut(s, "/"); i != index {
-			return 0, 1, fmt.Errorf("%sshard %s, but JOB_COMPLETION_INDEX=%s says that this is shard %s", whose, s,
-				index, index)
+			return 0, 1, fmt.Errorf("%sshard %s, but JOB_COMPLETION_INDEX=%s says that this is shard %s",
+				whose, s, index, index)
 		}
 	}
 	if shard, shards, err = ParseShard(s); err != nil {

@@ -78,6 +78,7 @@ var libraries = map[string][]string{
 
 // testLibraries are what tests may import besides (ux.md 8).
 var testLibraries = []string{"github.com/stretchr/testify", "github.com/google/go-cmp", "pgregory.net/rapid",
+	"github.com/owenrumney/go-sarif", "github.com/xeipuuv/gojsonschema", "go.yaml.in/yaml",
 	"github.com/cockroachdb/datadriven", "github.com/rogpeppe/go-internal", "golang.org/x/tools",
 	"go.uber.org/goleak", "github.com/anishathalye/porcupine"}
 

@@ -171,8 +171,8 @@ type Coverage struct {
 	Traces Traces   `json:"traces"`
 	// Drivers are those that runs tried to load, and whether any run has loaded them.
 	Drivers map[string]bool `json:"drivers,omitempty"`
-	// Outcomes are those of routines, in the form of package coverage, where they were counted; not of the runs
-	// before an interruption.
+	// Outcomes are those of routines, in the form of package coverage, where they were counted; not of the
+	// runs before an interruption.
 	Outcomes json.RawMessage `json:"outcomes,omitempty"`
 }
 

@@ -112,22 +112,23 @@ func (u *Union) AddDir(dir string, keep func(*Header) bool) (int, error) {
 // Summary is one exploration: its shards put together.
 type Summary struct {
 	Plan
-	Present  []int             `json:"present"`                // shards that are there
-	Missing  []int             `json:"missing,omitempty"`      // shards that are not
-	Running  []int             `json:"running,omitempty"`      // shards that were interrupted or still go on
-	OutOf    []int             `json:"budget,omitempty"`       // shards that had no time left
-	Stopped  []int             `json:"stopped,omitempty"`      // by a finding
-	Covered  []string          `json:"covered,omitempty"`      // what each shard went through, where a strategy ends
-	Runs     int               `json:"runs"`                   // made
-	Steps    uint64            `json:"steps"`                  // scheduling points passed
-	Traces   uint64            `json:"distinct_traces"`        // an estimate unless Exact
-	Exact    bool              `json:"exact"`                  // whether Traces is exact
-	Rules    []string          `json:"rules"`                  // of all findings
-	Findings []Finding         `json:"findings"`               // one of each signature, from the lowest run that had it
-	Set      Traces            `json:"-"`                      // the set itself
+	Present  []int     `json:"present"`           // shards that are there
+	Missing  []int     `json:"missing,omitempty"` // shards that are not
+	Running  []int     `json:"running,omitempty"` // shards that were interrupted or still go on
+	OutOf    []int     `json:"budget,omitempty"`  // shards that had no time left
+	Stopped  []int     `json:"stopped,omitempty"` // by a finding
+	Covered  []string  `json:"covered,omitempty"` // what each shard went through, where a strategy ends
+	Runs     int       `json:"runs"`              // made
+	Steps    uint64    `json:"steps"`             // scheduling points passed
+	Traces   uint64    `json:"distinct_traces"`   // an estimate unless Exact
+	Exact    bool      `json:"exact"`             // whether Traces is exact
+	Rules    []string  `json:"rules"`             // of all findings
+	Findings []Finding `json:"findings"`          // one of each signature, from the lowest run that had it
+	Set      Traces    `json:"-"`                 // the set itself
+	alone    bool
+
 	Outcomes []json.RawMessage `json:"-"`                      // of routines, by shard
 	Never    []string          `json:"never_loaded,omitempty"` // drivers that no run has loaded
-	alone    bool
 }
 
 // Alone makes the summary of one shard speak of that shard only: nothing is missing.

@@ -44,10 +44,10 @@ func newExplore() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "explore PKG...|SCENARIO",
 		Short: "Make many runs of the tests of packages, or of a built-in scenario",
-		Long: "explore makes many runs of every sim.Explore of packages, through go test, or of a built-in\n" +
-			"scenario. What is not said here is as the test has it. A package is written as ./DIR or with\n" +
-			"its import path; ./... are all below, of which those without tests of the simulator are left\n" +
-			"out.",
+		Long: "explore makes many runs of every sim.Explore of packages, through go test, or of a\n" +
+			"built-in scenario. What is not said here is as the test has it. A package is written as\n" +
+			"./DIR or with its import path; ./... are all below, of which those without tests of the\n" +
+			"simulator are left out.",
 		Example: "  ksim explore connect-redirect --seeds 1-1000\n" +
 			"  ksim explore ./driver --run TestCancel --seeds 1-100000 --budget 60s\n" +
 			"  ksim explore ./... --keepgoing --junit junit.xml --sarif ksim.sarif\n" +

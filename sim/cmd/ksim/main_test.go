@@ -19,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv("SIM_NOSAVE") == "" { // the tests that are meant to fail leave no files, unless a script says so
+	if os.Getenv("SIM_NOSAVE") == "" { // what is meant to fail leaves no files, unless a script says so
 		if err := os.Setenv("SIM_NOSAVE", "1"); err != nil {
 			panic(err)
 		}

@@ -74,7 +74,8 @@ type (
 )
 
 const (
-	sarifSchema  = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+	sarifSchema = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/" +
+		"sarif-schema-2.1.0.json"
 	sarifVersion = "2.1.0"
 	// fingerprint names the way fingerprints are made: of the rules and the functions, not of lines.
 	fingerprint = "calloutsimSignature/v1"
@@ -100,7 +101,8 @@ func writeSARIF(file string, verdicts []*verdict, src *sources) error {
 
 // sarifOf makes the file of some verdicts.
 func sarifOf(verdicts []*verdict, src *sources) *sarifLog {
-	run := sarifRun{Tool: sarifTool{sarifDriver{Name: "ksim", Rules: []sarifRule{}}}, Results: []sarifResult{}}
+	run := sarifRun{Tool: sarifTool{sarifDriver{Name: "ksim", Rules: []sarifRule{}}},
+		Results: []sarifResult{}}
 	known := map[string]int{}
 	for _, v := range verdicts {
 		found := v.failing()

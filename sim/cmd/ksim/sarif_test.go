@@ -41,8 +41,8 @@ func scenarioNamed(name string) (sim.Scenario, bool) {
 	return sim.Scenario{}, false
 }
 
-// schemaOfSARIF is the official schema, which the library carries as a constant that it does not export. Its own
-// check is of what it would write, with empty lists and languages that are not in the file.
+// schemaOfSARIF is the official schema, which the library carries as a constant that it does not export. Its
+// own check is of what it would write, with empty lists and languages that are not in the file.
 func schemaOfSARIF(t *testing.T) string {
 	t.Helper()
 	dir, err := goSays(".", "list", "-m", "-f", "{{.Dir}}", "github.com/owenrumney/go-sarif/v3")
@@ -60,7 +60,8 @@ func schemaOfSARIF(t *testing.T) string {
 func TestSARIF_IsValid(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ksim.sarif")
 	assertion := &verdict{pkg: "m/p", test: "TestA", failed: true, output: "    a_test.go:12: counter is 1\n"}
-	build := &verdict{pkg: "m/q", test: "TestMain", failed: true, build: true, output: "# m/q\n./b.go:7:2: no\n"}
+	build := &verdict{pkg: "m/q", test: "TestMain", failed: true, build: true,
+		output: "# m/q\n./b.go:7:2: no\n"}
 	kind := broken(1)
 	kind.sums[0].Findings[0].Rules = []string{"livelock"}
 	verdicts := []*verdict{foundIn(t, "irp-passthrough-double"), assertion, build, kind, broken(0)}

@@ -60,8 +60,8 @@ func sourcesOf(pkgs []string) *sources {
 	}
 }
 
-// path gives the file of a base name that a report about tests of a package means: one of the package, else one
-// of what its tests import; "" where that is none or several.
+// path gives the file of a base name that a report about tests of a package means: one of the package, else
+// one of what its tests import; "" where that is none or several.
 func (s *sources) path(pkg, file string) string {
 	if s == nil {
 		return ""

@@ -100,8 +100,8 @@ func shell(t *testing.T, dir string, env []string, script string) string {
 	return string(out)
 }
 
-// Every command of the workflow in docs/ci, in a repository of its own: four jobs, and the one that puts their
-// results together. Only the number of runs is smaller.
+// Every command of the workflow in docs/ci, in a repository of its own: four jobs, and the one that puts
+// their results together. Only the number of runs is smaller.
 func TestWorkflow_InARepository(t *testing.T) {
 	var w workflow
 	require.NoError(t, yaml.Unmarshal([]byte(ciFile(t, "workflow.yml")), &w))
@@ -138,7 +138,8 @@ func TestWorkflow_InARepository(t *testing.T) {
 	for _, s := range w.Jobs["merge"].Steps {
 		switch {
 		case s.Run != "":
-			said += shell(t, dir, []string{"GITHUB_WORKSPACE=" + dir, "GITHUB_STEP_SUMMARY=" + summary}, s.Run)
+			env := []string{"GITHUB_WORKSPACE=" + dir, "GITHUB_STEP_SUMMARY=" + summary}
+			said += shell(t, dir, env, s.Run)
 		case strings.HasPrefix(s.Uses, "actions/download-artifact@"):
 			for name, kept := range artifacts {
 				to := filepath.Join(dir, s.With["path"], name)
