@@ -39,23 +39,36 @@ func (s *Stack) syn(k *ke.K, tuple Tuple, p *packet.Packet) {
 	a.st, a.local, a.remote, a.halfOf = Connecting, tuple.Local, tuple.Remote, l
 	a.flow = s.inherits(tuple)
 	l.half++
-	s.ask(k, a, a.inbound(AuthRecvAccept), func(k *ke.K, ans Answer) {
-		defer s.w.leave(k, l.enters(k))
-		a.enters(k)
-		switch {
-		case a.st == Closed:
-			s.refuse(p)
-		case !ans.Permit: // the SYN is dropped without a word (INFERRED)
-			s.stillborn(k, a)
-			s.net.lost(p)
-		default:
-			s.dig(tuple)
-			x := s.newStream(a, tuple)
-			c, r := tcp.Accept(p.TCP, x.config())
-			x.conn = c
-			x.carry(k, r)
-		}
-	})
+	t := &Travel{e: a, local: a.local, remote: a.remote, packet: p}
+	t.start(k, &s.paths.accept)
+}
+
+// childOver refuses a connection whose listener was closed while the engine was asked.
+func childOver(_ *ke.K, t *Travel) bool {
+	if t.e.st != Closed {
+		return false
+	}
+	t.e.stack.refuse(t.packet)
+	return true
+}
+
+// dropSyn drops the SYN that AUTH_RECV_ACCEPT blocks, without a word (INFERRED).
+func dropSyn(k *ke.K, t *Travel, _ Answer) {
+	t.e.stack.stillborn(k, t.e)
+	t.e.stack.net.lost(t.packet)
+}
+
+// acceptSyn answers the SYN.
+func acceptSyn(k *ke.K, t *Travel) {
+	a, s := t.e, t.e.stack
+	defer a.leave(k, a.halfOf.enters(k))
+	a.enters(k)
+	tuple := Tuple{t.packet.Proto, t.packet.Dst, t.packet.Src}
+	s.dig(tuple)
+	x := s.newStream(a, tuple)
+	c, r := tcp.Accept(t.packet.TCP, x.config())
+	x.conn = c
+	x.carry(k, r)
 }
 
 // held reports whether a SYN from there is waiting for the engine already.
@@ -68,12 +81,10 @@ func (s *Stack) held(t Tuple) bool {
 	return false
 }
 
-// inbound is a question about an accepting end.
-func (e *Endpoint) inbound(l Layer) *Question {
-	q := e.question(l, nil)
+// aboutInbound shows a station the accepting end of a connection.
+func aboutInbound(t *Travel, q *Question) {
 	q.Flags |= Inbound | Loopback
-	q.V6 = e.local.Addr().Is6() && !e.local.Addr().Is4In6()
-	return q
+	q.V6 = t.local.Addr().Is6() && !t.local.Addr().Is4In6()
 }
 
 // stillborn forgets an endpoint whose connection never came to be.

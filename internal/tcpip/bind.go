@@ -29,53 +29,52 @@ func (e *Endpoint) Bind(k *ke.K, addr netip.AddrPort, t *ke.Thread, done Status)
 // bind does the work for explicit and implicit binds.
 func (e *Endpoint) bind(k *ke.K, addr netip.AddrPort, flags Flag, t *ke.Thread, done Status) {
 	e.busy = true
-	over := func(k *ke.K, s ntstatus.NTSTATUS) {
+	way := &Travel{e: e, thread: t, local: addr, flags: flags, done: func(k *ke.K, s ntstatus.NTSTATUS) {
 		e.busy = false
 		done(k, s)
-	}
-	q := e.question(BindRedirect, t)
-	q.Local, q.Flags = addr, q.Flags|flags|bindFlags(addr)
-	e.stack.ask(k, e, q, func(k *ke.K, a Answer) {
-		if !a.Permit {
-			over(k, blocked(a))
-			return
-		}
-		if a.Target.Modified && a.Target.Local.IsValid() {
-			addr = a.Target.Local
-		}
-		e.assign(k, addr, flags, t, over)
-	})
+	}}
+	way.start(k, &e.stack.paths.bind)
 }
 
-// assign reserves the address and asks at RESOURCE_ASSIGNMENT.
-func (e *Endpoint) assign(k *ke.K, addr netip.AddrPort, flags Flag, t *ke.Thread, done Status) {
-	if e.st == Closed {
-		done(k, ntstatus.STATUS_CANCELLED)
+// aboutAddress shows a station what address is to be bound, or is.
+func aboutAddress(t *Travel, q *Question) { q.Flags |= bindFlags(t.local) }
+
+// takeAddress binds to where the engine redirects.
+func takeAddress(_ *ke.K, t *Travel) {
+	if t.target.Modified && t.target.Local.IsValid() {
+		t.local = t.target.Local
+	}
+}
+
+// reserve takes the address, so that nobody else gets it while RESOURCE_ASSIGNMENT is asked.
+func reserve(k *ke.K, t *Travel) {
+	if closed(k, t) {
 		return
 	}
-	addr, s := e.reserve(addr)
+	addr, s := t.e.reserve(t.local)
 	if s != ntstatus.STATUS_SUCCESS {
-		done(k, s)
+		t.finish(k, s)
 		return
 	}
-	e.local, e.wildcard = addr, addr.Addr().IsUnspecified()
-	q := e.question(ResourceAssignment, t)
-	q.Flags |= flags | bindFlags(addr)
-	e.stack.ask(k, e, q, func(k *ke.K, a Answer) {
-		switch {
-		case e.st == Closed:
-			done(k, ntstatus.STATUS_CANCELLED)
-		case !a.Permit:
-			e.stack.shares(e.local.Port(), ke.W)
-			e.local = netip.AddrPort{}
-			done(k, blocked(a))
-		default:
-			e.assigned++
-			e.step(CallBind)
-			e.stack.w.note(k, "bound", e.ID)
-			done(k, ntstatus.STATUS_SUCCESS)
-		}
-	})
+	t.local = addr
+	t.e.local, t.e.wildcard = addr, addr.Addr().IsUnspecified()
+}
+
+// bindBlocked gives back what was reserved.
+func bindBlocked(k *ke.K, t *Travel, a Answer) {
+	if t.e.local.IsValid() {
+		t.e.stack.shares(t.e.local.Port(), ke.W)
+		t.e.local = netip.AddrPort{}
+	}
+	t.finish(k, blocked(a))
+}
+
+func commitBind(k *ke.K, t *Travel) {
+	e := t.e
+	e.assigned++
+	e.step(CallBind)
+	e.stack.w.note(k, "bound", e.ID)
+	t.finish(k, ntstatus.STATUS_SUCCESS)
 }
 
 // reserve checks addr against the other sockets and picks a port where none is asked for.
@@ -129,14 +128,6 @@ func bindFlags(addr netip.AddrPort) Flag {
 	return 0
 }
 
-// blocked is the status of an operation that the engine blocked.
-func blocked(a Answer) ntstatus.NTSTATUS {
-	if ntstatus.NT_SUCCESS(a.Status) {
-		return ntstatus.STATUS_ACCESS_DENIED
-	}
-	return a.Status
-}
-
 // Listen makes a bound endpoint accept connections; up to backlog of them wait to be accepted, 0 for the
 // default. The engine is asked at AUTH_LISTEN.
 func (e *Endpoint) Listen(k *ke.K, backlog int, t *ke.Thread, done Status) {
@@ -149,20 +140,18 @@ func (e *Endpoint) Listen(k *ke.K, backlog int, t *ke.Thread, done Status) {
 		e.backlog = backlog
 	}
 	e.busy = true
-	q := e.question(AuthListen, t)
-	q.Flags |= bindFlags(e.local)
-	e.stack.ask(k, e, q, func(k *ke.K, a Answer) {
+	over := func(k *ke.K, s ntstatus.NTSTATUS) {
 		e.busy = false
-		switch {
-		case e.st == Closed:
-			done(k, ntstatus.STATUS_CANCELLED)
-		case !a.Permit:
-			done(k, blocked(a))
-		default:
-			e.stack.shares(e.local.Port(), ke.W)
-			e.step(CallListen)
-			e.stack.w.note(k, "listens", e.ID)
-			done(k, ntstatus.STATUS_SUCCESS)
-		}
-	})
+		done(k, s)
+	}
+	way := &Travel{e: e, thread: t, local: e.local, remote: e.remote, done: over}
+	way.start(k, &e.stack.paths.listen)
+}
+
+func commitListen(k *ke.K, t *Travel) {
+	e := t.e
+	e.stack.shares(e.local.Port(), ke.W)
+	e.step(CallListen)
+	e.stack.w.note(k, "listens", e.ID)
+	t.finish(k, ntstatus.STATUS_SUCCESS)
 }

@@ -109,7 +109,11 @@ func (op *ConnectOp) begin(k *ke.K, remote netip.AddrPort) {
 	e.op, e.asked = op, remote
 	e.flow = &flow{redirect: &redirection{original: remote, ends: 1}}
 	op.flow = e.flow
-	op.redirect(k, remote)
+	way := &Travel{e: e, thread: op.thread, op: op, local: op.shown(k, remote), remote: remote}
+	if s := e.stack; s.engine != nil {
+		op.flow.redirect.records = s.engine.NewRecords(k, e.records)
+	}
+	way.start(k, &e.stack.paths.connect)
 }
 
 // siteLocal: what CONNECT_REDIRECT shows as local address of a socket that is bound to the wildcard. The
@@ -117,80 +121,67 @@ func (op *ConnectOp) begin(k *ke.K, remote netip.AddrPort) {
 var siteLocal = ke.Site{Name: "doc/AleConnectRedirect/local", Alts: []string{"unspecified", "routed"},
 	Spec: "wfp.md 9.2"}
 
-// redirect asks at CONNECT_REDIRECT where the connection goes.
-func (op *ConnectOp) redirect(k *ke.K, remote netip.AddrPort) {
+// shown is the local address at CONNECT_REDIRECT.
+func (op *ConnectOp) shown(k *ke.K, remote netip.AddrPort) netip.AddrPort {
 	e, s := op.e, op.e.stack
 	local := op.source(remote)
 	if e.wildcard && s.Wants(ConnectRedirect, e.V6) && s.w.choose(k, &siteLocal, 2) == 0 {
-		local = netip.AddrPortFrom(ws2def.Any(e.Family()), local.Port())
+		return netip.AddrPortFrom(ws2def.Any(e.Family()), local.Port())
 	}
-	q := op.question(ConnectRedirect, local, remote)
-	if s.engine != nil {
-		q.Records = s.engine.NewRecords(k, e.records)
-		op.flow.redirect.records = q.Records
-	}
-	s.ask(k, e, q, func(k *ke.K, a Answer) {
-		if op.over {
-			return
-		}
-		if !a.Permit {
-			op.give(k, blocked(a))
-			return
-		}
-		op.authorise(k, remote, a.Target)
-	})
+	return local
 }
 
-// authorise asks at AUTH_CONNECT, once or twice.
-func (op *ConnectOp) authorise(k *ke.K, remote netip.AddrPort, t Target) {
-	s, c := op.e.stack, op.flow.redirect
-	local := op.source(remote)
-	if t.Modified && t.Remote.IsValid() && t.Remote != remote {
-		c.original, c.redirected, c.target = remote, true, t.TargetPID
-		remote = t.Remote
-		local = op.source(remote)
-		s.noteApp(op.e, c.records)
-	}
-	// wfp.md 21 #12: a changed local address counts for TCP.
-	a := t.Local.Addr()
-	if t.Modified && a.IsValid() && !a.IsUnspecified() && a != op.source(c.original).Addr() {
-		local = netip.AddrPortFrom(a, local.Port())
-	}
-	final := func(k *ke.K) { op.auth(k, local, remote, 0, func(k *ke.K) { op.open(k, local, remote) }) }
-	if c.redirected && !s.isLocal(remote.Addr()) && s.w.choose(k, &siteAuth, len(siteAuth.Alts)) == 0 {
-		op.auth(k, op.source(c.original), c.original, HonoringPolicy, final)
-		return
-	}
-	final(k)
-}
+func connectOver(_ *ke.K, t *Travel) bool { return t.op.over }
 
-// auth is one AUTH_CONNECT classification.
-func (op *ConnectOp) auth(k *ke.K, local, remote netip.AddrPort, flags Flag, then func(k *ke.K)) {
-	q, c := op.question(AuthConnect, local, remote), op.flow.redirect
-	q.Flags |= flags
-	q.Records = c.records
-	if c.redirected && flags&HonoringPolicy == 0 {
-		q.Flags |= ConnectionRedirected
-		q.OriginalRemote, q.TargetPID = c.original, c.target
-	}
-	op.e.stack.ask(k, op.e, q, func(k *ke.K, a Answer) {
-		switch {
-		case op.over:
-		case !a.Permit:
-			op.give(k, blocked(a))
-		default:
-			then(k)
-		}
-	})
-}
+func connectBlocked(k *ke.K, t *Travel, a Answer) { t.op.give(k, blocked(a)) }
 
-func (op *ConnectOp) question(l Layer, local, remote netip.AddrPort) *Question {
-	q := op.e.question(l, op.thread)
-	q.Local, q.Remote = local, remote
-	if op.e.stack.isLocal(remote.Addr()) {
+// aboutRecords shows a station the chain of records, and whether the connection stays in this machine.
+func aboutRecords(t *Travel, q *Question) {
+	q.Records = t.op.flow.redirect.records
+	if t.e.stack.isLocal(q.Remote.Addr()) {
 		q.Flags |= Loopback
 	}
-	return q
+}
+
+// aboutRedirection shows a station besides where the connection wanted to go before.
+func aboutRedirection(t *Travel, q *Question) {
+	aboutRecords(t, q)
+	if r := t.op.flow.redirect; r.redirected {
+		q.Flags |= ConnectionRedirected
+		q.OriginalRemote, q.TargetPID = r.original, r.target
+	}
+}
+
+// aboutOriginal shows a station the connection as it was asked for.
+func aboutOriginal(t *Travel, q *Question) {
+	r := t.op.flow.redirect
+	q.Local, q.Remote = t.op.source(r.original), r.original
+	aboutRecords(t, q)
+	q.Flags |= HonoringPolicy
+}
+
+// honoursPolicy reports whether AUTH_CONNECT is asked about the connection as it was asked for, too.
+func honoursPolicy(k *ke.K, t *Travel) bool {
+	s := t.e.stack
+	return t.op.flow.redirect.redirected && !s.isLocal(t.remote.Addr()) &&
+		s.w.choose(k, &siteAuth, len(siteAuth.Alts)) == 0
+}
+
+// resolve takes what CONNECT_REDIRECT has made of the addresses; the wire's are known from here on.
+func resolve(_ *ke.K, t *Travel) {
+	op, to, r := t.op, t.target, t.op.flow.redirect
+	t.local = op.source(t.remote)
+	if to.Modified && to.Remote.IsValid() && to.Remote != t.remote {
+		r.original, r.redirected, r.target = t.remote, true, to.TargetPID
+		t.remote = to.Remote
+		t.local = op.source(to.Remote)
+		t.e.stack.noteApp(t.e, r.records)
+	}
+	// wfp.md 21 #12: a changed local address counts for TCP.
+	a := to.Local.Addr()
+	if to.Modified && a.IsValid() && !a.IsUnspecified() && a != op.source(r.original).Addr() {
+		t.local = netip.AddrPortFrom(a, t.local.Port())
+	}
 }
 
 // source is the local address the connection has if it goes to remote: what the owner bound, or what
@@ -208,11 +199,11 @@ func (op *ConnectOp) source(remote netip.AddrPort) netip.AddrPort {
 }
 
 // open starts the handshake.
-func (op *ConnectOp) open(k *ke.K, local, remote netip.AddrPort) {
-	e, s := op.e, op.e.stack
-	tuple := Tuple{TCP, local, remote}
+func open(k *ke.K, t *Travel) {
+	op, e, s := t.op, t.e, t.e.stack
+	tuple := Tuple{TCP, t.local, t.remote}
 	switch {
-	case s.route(remote.Addr()) == nil:
+	case s.route(t.remote.Addr()) == nil:
 		op.later("no host", ntstatus.STATUS_HOST_UNREACHABLE)
 		return
 	case s.stream(tuple) != nil: // two addresses name one connection (INFERRED: connect says WSAEADDRINUSE)
@@ -220,7 +211,7 @@ func (op *ConnectOp) open(k *ke.K, local, remote netip.AddrPort) {
 		return
 	}
 	s.dig(tuple)
-	e.local, e.remote = local, remote
+	e.local, e.remote = t.local, t.remote
 	x := s.newStream(e, tuple)
 	c, r := tcp.Open(x.config())
 	x.conn = c
@@ -240,21 +231,26 @@ func (x *stream) established(k *ke.K) bool {
 		return e != nil
 	}
 	x.flow.id = x.s.w.newID(trace.Flow)
-	var q *Question
-	if op := e.op; op != nil {
-		q = op.question(FlowEstablished, e.local, e.remote)
-		q.Thread, q.Records = nil, x.flow.redirect.records
-	} else {
-		q = e.inbound(FlowEstablished)
-	}
-	q.Flow = x.flow.id
-	permit, answered := false, false
-	x.s.ask(k, e, q, func(_ *ke.K, a Answer) { permit, answered = a.Permit, true })
-	if !answered {
+	t := &Travel{e: e, op: e.op, local: e.local, remote: e.remote}
+	t.start(k, &x.s.paths.establish)
+	if t.asked {
 		panic("internal error: FLOW_ESTABLISHED was pended")
 	}
-	return permit
+	return !t.ended
 }
+
+// aboutFlow shows FLOW_ESTABLISHED the flow.
+func aboutFlow(t *Travel, q *Question) {
+	if t.op != nil {
+		aboutRecords(t, q)
+	} else {
+		aboutInbound(t, q)
+	}
+	q.Flow = t.e.flow.id
+}
+
+// closeFlow ends a travel that FLOW_ESTABLISHED blocks: there is more to close than it knows.
+func closeFlow(_ *ke.K, t *Travel, _ Answer) { t.ended = true }
 
 // closedByEngine ends a connection that FLOW_ESTABLISHED blocks (wfp.md 3.6).
 func (x *stream) closedByEngine(k *ke.K) {

@@ -164,23 +164,23 @@ func (e *Endpoint) Close(k *ke.K, graceful bool, done func(k *ke.K)) {
 	if e.stream != nil {
 		e.stream.close(k, was, graceful)
 	}
-	e.closure(k, was, done)
+	t := &Travel{e: e, local: e.local, remote: e.remote, was: was,
+		done: func(k *ke.K, _ ntstatus.NTSTATUS) { done(k) }}
+	t.start(k, &e.stack.paths.close)
 }
 
-// closure tells the engine: one ALE_ENDPOINT_CLOSURE for a listening socket and for each authorised
-// connection, one ALE_RESOURCE_RELEASE for each ALE_RESOURCE_ASSIGNMENT (wfp.md 7).
-func (e *Endpoint) closure(k *ke.K, was State, done func(k *ke.K)) {
-	release := func(k *ke.K, _ Answer) {
-		if e.assigned == 0 {
-			done(k)
-			return
-		}
-		e.assigned--
-		e.stack.ask(k, e, e.question(ResourceRelease, nil), func(k *ke.K, _ Answer) { done(k) })
-	}
-	if was == Listening || was >= Connecting && was <= Aborted {
-		e.stack.ask(k, e, e.question(EndpointClosure, nil), release)
-		return
-	}
-	release(k, Answer{})
+// wasAuthorised: there is one ALE_ENDPOINT_CLOSURE for a listening socket and for each authorised connection,
+// and one ALE_RESOURCE_RELEASE for each ALE_RESOURCE_ASSIGNMENT (wfp.md 7).
+func wasAuthorised(_ *ke.K, t *Travel) bool {
+	return t.was == Listening || t.was >= Connecting && t.was <= Aborted
 }
+
+func wasAssigned(_ *ke.K, t *Travel) bool {
+	if t.e.assigned == 0 {
+		return false
+	}
+	t.e.assigned--
+	return true
+}
+
+func closeDone(k *ke.K, t *Travel) { t.finish(k, ntstatus.STATUS_SUCCESS) }

@@ -41,6 +41,7 @@ type Stack struct {
 	host    *Host // whose stack it is; nil for the machine's
 	engine  Engine
 	wants   Wants
+	paths   *paths
 	local   []netip.Addr // addresses of this machine beside loopback
 	eps     []*Endpoint  // live ones, in order of creation
 	streams []*stream    // ends of connections, in order of creation
@@ -59,7 +60,7 @@ func newStack(m *ke.Machine) *Stack { return stackIn(machine{m}) }
 
 // stackIn is the machine's stack in a world without hosts.
 func stackIn(w world) *Stack {
-	s := &Stack{w: w, net: &network{}, port: firstDynamic, local: []netip.Addr{
+	s := &Stack{w: w, net: &network{}, paths: newPaths(), port: firstDynamic, local: []netip.Addr{
 		netip.AddrFrom4([4]byte{192, 0, 2, 10}), netip.MustParseAddr("2001:db8::10")}}
 	s.net.machine = s
 	return s
@@ -127,29 +128,6 @@ func (s *Stack) shares(port uint16, how ke.Access) {
 		return
 	}
 	s.w.use(portID(port), how)
-}
-
-// ask puts a question about e to the engine and goes on with its answer: before ask returns when the answer
-// comes at once, else in a delivery, so that whoever goes on is never inside the call of a stranger.
-func (s *Stack) ask(k *ke.K, e *Endpoint, q *Question, then func(k *ke.K, a Answer)) {
-	if !s.Wants(q.Layer, q.V6) {
-		then(k, Answer{Permit: true})
-		return
-	}
-	inCall, answered := true, false
-	q.Done = func(k *ke.K, a Answer) {
-		if answered {
-			panic("internal error: the engine answered a classification twice")
-		}
-		answered = true
-		if inCall {
-			then(k, a)
-			return
-		}
-		e.post("classification decided", func(k *ke.K) { then(k, a) })
-	}
-	s.engine.Classify(k, q)
-	inCall = false
 }
 
 // question starts a question about e.

@@ -1,0 +1,52 @@
+package tcpip
+
+import (
+	"calloutsim/internal/ke"
+	"calloutsim/ntstatus"
+)
+
+// paths are the ways through the stations (network.md 2). They belong to a stack and not to the package,
+// since what some functions cause is the start of another travel.
+type paths struct{ bind, listen, connect, accept, establish, close path }
+
+func newPaths() *paths {
+	return &paths{
+		bind: path{over: closed, blocked: bindBlocked, steps: []step{
+			{at: BindRedirect, fill: aboutAddress, do: takeAddress},
+			{do: reserve},
+			{at: ResourceAssignment, fill: aboutAddress, do: commitBind},
+		}},
+		listen: path{over: closed, blocked: refused, steps: []step{
+			{at: AuthListen, fill: aboutAddress, do: commitListen},
+		}},
+		connect: path{over: connectOver, blocked: connectBlocked, steps: []step{
+			{at: ConnectRedirect, fill: aboutRecords, do: resolve},
+			{at: AuthConnect, when: honoursPolicy, fill: aboutOriginal},
+			{at: AuthConnect, fill: aboutRedirection},
+			{do: open},
+		}},
+		accept: path{over: childOver, blocked: dropSyn, steps: []step{
+			{at: AuthRecvAccept, fill: aboutInbound, do: acceptSyn},
+		}},
+		establish: path{blocked: closeFlow, steps: []step{
+			{at: FlowEstablished, fill: aboutFlow},
+		}},
+		close: path{steps: []step{
+			{at: EndpointClosure, when: wasAuthorised},
+			{at: ResourceRelease, when: wasAssigned},
+			{do: closeDone},
+		}},
+	}
+}
+
+// closed ends an operation of an endpoint that its owner has closed meanwhile.
+func closed(k *ke.K, t *Travel) bool {
+	if t.e.st != Closed {
+		return false
+	}
+	t.finish(k, ntstatus.STATUS_CANCELLED)
+	return true
+}
+
+// refused ends an operation that a station has blocked.
+func refused(k *ke.K, t *Travel, a Answer) { t.finish(k, blocked(a)) }

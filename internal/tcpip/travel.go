@@ -1,0 +1,127 @@
+package tcpip
+
+import (
+	"net/netip"
+
+	"calloutsim/internal/ke"
+	"calloutsim/internal/packet"
+	"calloutsim/ntstatus"
+)
+
+// Travel is one operation of an endpoint, or one packet that opens a connection, on its way along a path.
+type Travel struct {
+	e             *Endpoint
+	thread        *ke.Thread // who asked, nil when the network did
+	local, remote netip.AddrPort
+	flags         Flag
+	packet        *packet.Packet // nil for operations
+	op            *ConnectOp     // of a connect
+	target        Target         // answer of the last redirect station
+	was           State          // of an endpoint that is closed
+	path          *path
+	i             int
+	asked         bool // an answer is to come later
+	ended         bool // Invariant: set once
+	done          Status
+}
+
+// path is what a travel passes, one step behind the other.
+type path struct {
+	steps []step
+	// over ends the travel if its endpoint has gone while it was asked about; it reports whether it did.
+	over func(k *ke.K, t *Travel) bool
+	// blocked is what a BLOCK of a station comes to; nil where it changes nothing.
+	blocked func(k *ke.K, t *Travel, a Answer)
+}
+
+// step is a station, where the filter engine is asked, or a function.
+type step struct {
+	at   Layer                         // 0: a function
+	when func(k *ke.K, t *Travel) bool // nil: always
+	fill func(t *Travel, q *Question)  // what the station is shown beyond endpoint, thread and addresses
+	do   func(k *ke.K, t *Travel)      // the function; of a station, what follows when it permits
+}
+
+// start sends t along p.
+func (t *Travel) start(k *ke.K, p *path) {
+	t.path = p
+	t.next(k)
+}
+
+// next takes the steps that are left, until the travel ends or a station's answer is to come later. It then
+// goes on in a delivery, never inside the call of a stranger.
+func (t *Travel) next(k *ke.K) {
+	for t.i < len(t.path.steps) && !t.ended {
+		s := &t.path.steps[t.i]
+		t.i++
+		switch {
+		case s.when != nil && !s.when(k, t):
+		case s.at == 0:
+			s.do(k, t)
+		case !t.ask(k, s):
+			t.asked = true
+			return
+		}
+	}
+}
+
+// ask puts the question of a station to the engine; false when the answer is to come later.
+func (t *Travel) ask(k *ke.K, s *step) (answered bool) {
+	q := t.e.question(s.at, t.thread)
+	q.Local, q.Remote = t.local, t.remote
+	q.Flags |= t.flags
+	if s.fill != nil {
+		s.fill(t, q)
+	}
+	if !t.e.stack.Wants(q.Layer, q.V6) {
+		t.answered(k, s, Answer{Permit: true})
+		return true
+	}
+	inCall, twice := true, false
+	q.Done = func(k *ke.K, a Answer) {
+		if twice {
+			panic("internal error: the engine answered a classification twice")
+		}
+		twice = true
+		if inCall {
+			answered = true
+			t.answered(k, s, a)
+			return
+		}
+		t.e.post("classification decided", func(k *ke.K) {
+			t.asked = false
+			t.answered(k, s, a)
+			t.next(k)
+		})
+	}
+	t.e.stack.engine.Classify(k, q)
+	inCall = false
+	return answered
+}
+
+func (t *Travel) answered(k *ke.K, s *step, a Answer) {
+	switch {
+	case t.path.over != nil && t.path.over(k, t):
+		t.ended = true
+	case !a.Permit && t.path.blocked != nil:
+		t.path.blocked(k, t, a)
+		t.ended = true
+	case s.do != nil:
+		t.target = a.Target
+		s.do(k, t)
+	}
+}
+
+// finish ends the travel of an operation.
+func (t *Travel) finish(k *ke.K, s ntstatus.NTSTATUS) {
+	t.ended = true
+	t.done(k, s)
+}
+
+// blocked is the status of an operation that the engine blocked.
+func blocked(a Answer) ntstatus.NTSTATUS {
+	if ntstatus.NT_SUCCESS(a.Status) {
+		return ntstatus.STATUS_ACCESS_DENIED
+	}
+	return a.Status
+}
