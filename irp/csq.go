@@ -39,7 +39,7 @@ func (q *IO_CSQ) initialise(k *irql.K, d ddi.ID, as IO_CSQ) ntstatus.NTSTATUS {
 	q.there(k, q.name())
 	if q.id != 0 && q.run.Of(k) {
 		q.misused(k, d.String()+" on a queue that is initialised already",
-			"initialise it once, before the first IRP.")
+			"initialised twice")
 	}
 	as.run, as.id, as.owner = ke.StampOf(k), ke.Of(k).NewID(trace.Queue), ke.Acting(k)
 	ke.Of(k).Ends(as.id)
@@ -167,7 +167,7 @@ func IoCsqRemoveIrp(k *irql.K, csq *IO_CSQ, context *IO_CSQ_IRP_CONTEXT) *IRP {
 	p := context.Irp // which the lock guards
 	if p != nil && p.csq != q {
 		q.misused(k, "IoCsqRemoveIrp for "+p.id.String()+", which is not in this queue",
-			"pass the context that the IRP was inserted with, and the same queue.")
+			"removed from another queue")
 		p = nil
 	}
 	if p != nil {

@@ -49,7 +49,7 @@ func (q *IO_CSQ) give(k *irql.K, old irql.KIRQL, before lockState) {
 	if now := lockStateOf(k); now != before {
 		q.misused(k, fmt.Sprintf("AcquireLock and ReleaseLock do not match: %d locks and %v before, %d and "+
 			"%v after", before.locks, irql.KIRQL(before.irql), now.locks, irql.KIRQL(now.irql)),
-			"release what AcquireLock acquired, and restore the IRQL it stored.")
+			"locks that do not match")
 	}
 }
 
@@ -90,11 +90,10 @@ func (q *IO_CSQ) drop(k *irql.K, p *IRP) {
 	ke.Adds(k, ke.Use{Obj: q.id, How: ke.W})
 	p.uses(ke.W)
 	if p.driverContext[3] != p.csqKey {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_075, Obj: p.id.String(), Dump: dumpIRP(p),
+		p.report(k, verify.Finding{Rule: verify.IRP_075,
 			Headline: fmt.Sprintf("DriverContext[3] of %v was overwritten while the IRP was in %v", p.id,
 				q.id),
-			Places: []verify.Place{{Label: "QUEUED", Seq: p.csqSeq}},
-			Fix:    "use DriverContext[0] to [2]; the last one is the queue's."})
+			Places: []verify.Place{{Label: "QUEUED", Seq: p.csqSeq}}})
 	}
 	if context, ok := p.csqKey.(*IO_CSQ_IRP_CONTEXT); ok {
 		context.Irp = nil
@@ -109,7 +108,7 @@ func (q *IO_CSQ) checkContext(k *irql.K, context *IO_CSQ_IRP_CONTEXT) {
 	context.there(k, "the context of an IRP in a queue")
 	if p := context.Irp; p != nil && p.csq == q && p.csqKey == any(context) {
 		q.misused(k, "the context of "+p.id.String()+", which is in the queue, is used for another IRP",
-			"give every IRP a context of its own.")
+			"context used twice")
 	}
 }
 
@@ -118,10 +117,10 @@ func (q *IO_CSQ) follows(k *irql.K, p *IRP, seen int) bool {
 	switch {
 	case p.csq != q:
 		q.misused(k, "PeekNextIrp returned "+p.id.String()+", which is not in this queue",
-			"keep exactly the IRPs that InsertIrp added and RemoveIrp has not removed.")
+			"an IRP that is not in the queue")
 	case seen > q.n:
 		q.misused(k, fmt.Sprintf("PeekNextIrp goes round in a circle: it returned %d IRPs, %d are in the "+
-			"queue", seen, q.n), "go on behind the IRP that is passed, and return NULL at the end.")
+			"queue", seen, q.n), "endless queue")
 	default:
 		return true
 	}
@@ -134,15 +133,15 @@ func (q *IO_CSQ) usable(k *irql.K, d ddi.ID) {
 	q.there(k, q.name())
 	if q.id == 0 || !q.run.Of(k) {
 		// Its routines are NULL, or whatever the memory held: there is nothing to go on with.
-		f := q.misuse(k, d.String()+" on a queue that is not initialised", "call IoCsqInitialize first.")
+		f := q.misuse(k, d.String()+" on a queue that is not initialised", "never initialised")
 		ke.BugCheck(k, f)
 	}
 }
 
-func (q *IO_CSQ) misused(k *irql.K, what, fix string) { ke.Report(k, q.misuse(k, what, fix)) }
+func (q *IO_CSQ) misused(k *irql.K, what, cause string) { ke.Report(k, q.misuse(k, what, cause)) }
 
-func (q *IO_CSQ) misuse(k *irql.K, what, fix string) verify.Finding {
-	f := verify.Finding{Rule: verify.OBJ_013, Obj: q.id.String(), Fix: fix, Headline: what}
+func (q *IO_CSQ) misuse(k *irql.K, what, cause string) verify.Finding {
+	f := verify.Finding{Rule: verify.OBJ_013, Case: cause, Obj: q.id.String(), Headline: what}
 	if q.id != 0 && q.run.Of(k) {
 		f.Headline = q.id.String() + ": " + what
 		f.Places = []verify.Place{{Label: "INITIALISED", Seq: q.initSeq}}

@@ -50,8 +50,8 @@ func (q *IO_CSQ) Busy() string {
 	return ""
 }
 
-// BusyRule is the rule that freeing the memory of a queue with IRPs breaks, with its bug check.
-func (q *IO_CSQ) BusyRule() (rule verify.RuleID, bugCheck uint32) { return verify.OBJ_013, 0 }
+// BusyRule is the rule that freeing the memory of a queue with IRPs breaks.
+func (q *IO_CSQ) BusyRule() verify.RuleID { return verify.OBJ_013 }
 
 // Gone tells the queue that its memory is no more.
 func (q *IO_CSQ) Gone(rule verify.RuleID, seq uint64) {
@@ -75,9 +75,9 @@ func (c *IO_CSQ_IRP_CONTEXT) Busy() string {
 	return ""
 }
 
-// BusyRule is the rule that freeing the context of a queued IRP breaks, with its bug check.
-func (c *IO_CSQ_IRP_CONTEXT) BusyRule() (rule verify.RuleID, bugCheck uint32) {
-	return verify.OBJ_013, 0
+// BusyRule is the rule that freeing the context of a queued IRP breaks.
+func (c *IO_CSQ_IRP_CONTEXT) BusyRule() verify.RuleID {
+	return verify.OBJ_013
 }
 
 // Gone tells the context that its memory is no more.
@@ -151,10 +151,9 @@ func (q *IO_CSQ) admits(k *irql.K) bool {
 
 // touchedInQueue reports OBJ-013 for code of the owner that touches an IRP it has put into a queue.
 func (p *IRP) touchedInQueue(k *irql.K) {
-	ke.Report(k, verify.Finding{Rule: verify.OBJ_013, Also: []verify.RuleID{verify.IRP_005},
-		Obj: p.csq.id.String(), Dump: dumpIRP(p),
+	ke.Report(k, verify.Finding{Rule: verify.OBJ_013, Case: "touched in the queue",
+		Also: []verify.RuleID{verify.IRP_005}, Obj: p.csq.id.String(), Dump: dumpIRP(p),
 		Headline: fmt.Sprintf("%v is touched while it is in %v: it may be cancelled and completed meanwhile",
 			p.id, p.csq.id),
-		Places: []verify.Place{{Label: "QUEUED", Seq: p.csqSeq}},
-		Fix:    "after IoCsqInsertIrp return STATUS_PENDING; remove the IRP from the queue to work on it."})
+		Places: []verify.Place{{Label: "QUEUED", Seq: p.csqSeq}}})
 }

@@ -92,12 +92,10 @@ func IoDeleteDevice(k *irql.K, dev *DEVICE_OBJECT) {
 		dev.DeviceQueue.goesWithEntries(k)
 	}
 	if why != "" {
-		ke.Report(k, verify.Finding{Rule: verify.OBJ_004, Obj: dev.id.String(), BugCheck: 0xC9,
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_004, Obj: dev.id.String(),
 			Headline: fmt.Sprintf("%v %s", dev.id, why), Places: []verify.Place{{Label: "CREATED",
 				Seq: dev.seq}},
-			Args: [4]verify.Arg{{Value: "0x201", Meaning: "device object deleted while attached or in use"},
-				{}, {Value: dev.id.String(), Meaning: "the device object"}},
-			Fix: "detach first (IoDetachDevice on the device below), then delete."})
+			Args: verify.Params(nil, nil, dev.id)})
 		return
 	}
 	io := state.Of(k)

@@ -53,11 +53,10 @@ func attach(k *irql.K, d ddi.ID, source, target *DEVICE_OBJECT, at **DEVICE_OBJE
 	source.looks(k)
 	target.looks(k)
 	if source.deleted || source.lower != nil || source.top() == target.top() {
-		ke.Report(k, verify.Finding{Rule: verify.OBJ_004, Obj: source.id.String(),
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_004, Case: "attached twice", Obj: source.id.String(),
 			Headline: fmt.Sprintf("%v, which is deleted, attached or part of that stack, is attached to %v",
 				source.id, target.id),
-			Places: []verify.Place{{Label: "CREATED", Seq: source.seq}},
-			Fix:    "attach each device once, right after IoCreateDevice."})
+			Places: []verify.Place{{Label: "CREATED", Seq: source.seq}}})
 		return nil
 	}
 	top := target.top()
@@ -123,9 +122,9 @@ func IoDetachDevice(k *irql.K, target *DEVICE_OBJECT) {
 	ke.Point(k, ke.Use{Obj: target.id, How: ke.W})
 	up := target.AttachedDevice
 	if up == nil {
-		ke.Report(k, verify.Finding{Rule: verify.OBJ_004, Obj: target.id.String(),
-			Headline: fmt.Sprintf("IoDetachDevice: nothing is attached to %v", target.id),
-			Fix:      "pass the device that IoAttachDeviceToDeviceStack returned."})
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_004, Case: "nothing is attached",
+			Obj:      target.id.String(),
+			Headline: fmt.Sprintf("IoDetachDevice: nothing is attached to %v", target.id)})
 		return
 	}
 	ke.Adds(k, ke.Use{Obj: stackOf(target.id), How: ke.W})

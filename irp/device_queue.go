@@ -75,9 +75,9 @@ func (q *KDEVICE_QUEUE) Busy() string {
 	return ""
 }
 
-// BusyRule is the rule that freeing the memory of a queue with entries breaks, with its bug check.
-func (q *KDEVICE_QUEUE) BusyRule() (rule verify.RuleID, bugCheck uint32) {
-	return verify.OBJ_014, 0x139
+// BusyRule is the rule that freeing the memory of a queue with entries breaks.
+func (q *KDEVICE_QUEUE) BusyRule() verify.RuleID {
+	return verify.OBJ_014
 }
 
 // Gone tells the queue that its memory is no more.
@@ -91,9 +91,9 @@ func (e *KDEVICE_QUEUE_ENTRY) Busy() string {
 	return ""
 }
 
-// BusyRule is the rule that freeing the memory of a queued entry breaks, with its bug check.
-func (e *KDEVICE_QUEUE_ENTRY) BusyRule() (rule verify.RuleID, bugCheck uint32) {
-	return verify.OBJ_014, 0x139
+// BusyRule is the rule that freeing the memory of a queued entry breaks.
+func (e *KDEVICE_QUEUE_ENTRY) BusyRule() verify.RuleID {
+	return verify.OBJ_014
 }
 
 // Gone tells the entry that its memory is no more.
@@ -110,10 +110,9 @@ func (e *KDEVICE_QUEUE_ENTRY) name() string {
 }
 
 // broken reports an operation that does not fit the queue or, unless that is nil, the entry.
-func (q *KDEVICE_QUEUE) broken(k *irql.K, d ddi.ID, e *KDEVICE_QUEUE_ENTRY, what, fix string) {
-	f := verify.Finding{Rule: verify.OBJ_014, BugCheck: 0x139, Obj: q.name(), Fix: fix,
-		Headline: fmt.Sprintf("%v: %s", d, what),
-		Args:     [4]verify.Arg{arg("3", "a list entry was corrupted")}}
+func (q *KDEVICE_QUEUE) broken(k *irql.K, d ddi.ID, e *KDEVICE_QUEUE_ENTRY, what, cause string) {
+	f := verify.Finding{Rule: verify.OBJ_014, Case: cause, Obj: q.name(),
+		Headline: fmt.Sprintf("%v: %s", d, what)}
 	if q.initSeq != 0 && q.run.Of(k) {
 		f.Places = append(f.Places, verify.Place{Label: "INITIALISED", Seq: q.initSeq})
 	}
@@ -123,7 +122,7 @@ func (q *KDEVICE_QUEUE) broken(k *irql.K, d ddi.ID, e *KDEVICE_QUEUE_ENTRY, what
 			f.Places = append(f.Places, verify.Place{Label: "LAST_CHANGED", Seq: e.seq})
 		}
 		if e.of != nil {
-			f.Rule, f.Also, f.Dump = verify.IRP_076, []verify.RuleID{verify.OBJ_014}, dumpIRP(e.of)
+			f.As, f.Dump = verify.IRP_076, dumpIRP(e.of)
 		}
 	}
 	ke.Report(k, f)
@@ -138,7 +137,7 @@ func (q *KDEVICE_QUEUE) usable(k *irql.K, d ddi.ID) bool {
 	if q.id != 0 && q.run.Of(k) {
 		return true
 	}
-	q.broken(k, d, nil, q.name()+" that was not initialised", "call KeInitializeDeviceQueue once.")
+	q.broken(k, d, nil, q.name()+" that was not initialised", "queue never initialised")
 	return false
 }
 
@@ -161,7 +160,7 @@ func KeInitializeDeviceQueue(k *irql.K, deviceQueue *KDEVICE_QUEUE) {
 		q.uses(k, ke.W)
 		if q.first != nil {
 			q.broken(k, d, nil, fmt.Sprintf("%s has %d entries, which are lost", q.name(), q.n),
-				"initialise a queue once, or empty it first.")
+				"queue initialised with entries")
 		}
 	}
 	for e := q.first; again && e != nil; e = e.next {
@@ -182,12 +181,10 @@ func queuePageable(k *irql.K, q *KDEVICE_QUEUE) {
 	if pageable := ke.Of(k).Pageable; pageable == nil || !pageable(unsafe.Pointer(q)) {
 		return
 	}
-	ke.Report(k, verify.Finding{Rule: verify.IRQL_018, Obj: q.name(), BugCheck: 0xC4,
+	ke.Report(k, verify.Finding{Rule: verify.IRQL_018, Case: "device queue", Obj: q.name(),
 		AllowedIRQL: verify.AnyIRQL,
 		Headline:    fmt.Sprintf("KeInitializeDeviceQueue on %s, which lies in pageable memory", q.name()),
-		Args: [4]verify.Arg{arg("0xe1", "synchronisation object in pageable memory"),
-			arg(q.name(), "the queue")},
-		Fix: "put it into the device extension or into nonpaged pool."})
+		Args:        verify.Params(nil, q.name())})
 }
 
 // KeInsertDeviceQueue puts an entry at the end of a queue that is busy. FALSE means that it was not busy: it
@@ -233,7 +230,7 @@ func (q *KDEVICE_QUEUE) insert(k *irql.K, d ddi.ID, e *KDEVICE_QUEUE_ENTRY, key 
 	}
 	if e.in != nil && e.run.Of(k) {
 		q.broken(k, d, e, fmt.Sprintf("%s is in %s already", e.name(), e.in.name()),
-			"one queue at a time: remove it first.")
+			"in a queue already")
 		return true
 	}
 	if !q.busy {
@@ -295,9 +292,9 @@ func (q *KDEVICE_QUEUE) idleTaken(k *irql.K, d ddi.ID) {
 	if q.busy || q.id == 0 || !q.run.Of(k) || q.goneRule != verify.NoRule {
 		return
 	}
-	ke.Report(k, verify.Finding{Rule: verify.OBJ_014, Warning: true, PerPlace: true, Obj: q.name(),
-		Headline: fmt.Sprintf("%v on %s, which is not busy: no request is under way", d, q.name()),
-		Fix:      "call it once for each request that was begun or queued."})
+	ke.Report(k, verify.Finding{Rule: verify.OBJ_014, Case: "queue is not busy", Warning: true,
+		PerPlace: true, Obj: q.name(),
+		Headline: fmt.Sprintf("%v on %s, which is not busy: no request is under way", d, q.name())})
 }
 
 // remove is every removal of the next entry.
@@ -337,7 +334,7 @@ func (q *KDEVICE_QUEUE) unlink(k *irql.K, d ddi.ID, at **KDEVICE_QUEUE_ENTRY) {
 			if v != nil {
 				q.broken(k, d, e, fmt.Sprintf("DriverContext of %v was written while it was in %s, whose "+
 					"links lie there", id, q.name()),
-					"keep the value somewhere else, or in DriverContext[3].")
+					"DriverContext written")
 				break
 			}
 		}
@@ -370,7 +367,7 @@ func KeRemoveEntryDeviceQueue(k *irql.K, deviceQueue *KDEVICE_QUEUE,
 	}
 	if e.in != q {
 		q.broken(k, d, e, fmt.Sprintf("%s is in %s, not in %s", e.name(), e.in.name(), q.name()),
-			"remove it from the queue that it was put into.")
+			"removed from another queue")
 		return false
 	}
 	at := &q.first
@@ -385,5 +382,5 @@ func KeRemoveEntryDeviceQueue(k *irql.K, deviceQueue *KDEVICE_QUEUE,
 func (q *KDEVICE_QUEUE) goesWithEntries(k *irql.K) {
 	q.uses(k, ke.R)
 	q.broken(k, ddi.IoDeleteDevice, nil, fmt.Sprintf("%s goes with %d entries in it", q.name(), q.n),
-		"complete every request that waits before the device is deleted.")
+		"queue goes with entries")
 }

@@ -93,10 +93,8 @@ func (d *DEVICE_OBJECT) extensionGone(k *irql.K) {
 		}
 		p.uses(ke.Free)
 		if why := p.Busy(); why != "" {
-			ke.Report(k, verify.Finding{Rule: verify.POOL_018, Obj: p.id.String(), Dump: dumpIRP(p),
-				Places:   p.story(),
-				Headline: fmt.Sprintf("%v goes and its extension contains %v, which %s", d.id, p.id, why),
-				Fix:      "cancel the IRP and wait for its completion routine before IoDeleteDevice."})
+			p.report(k, verify.Finding{Rule: verify.POOL_018, Case: "device extension", Places: p.story(),
+				Headline: fmt.Sprintf("%v goes and its extension contains %v, which %s", d.id, p.id, why)})
 		}
 		p.Gone(verify.POOL_013, ke.Note(k, "gone with its device", p.id))
 	})

@@ -53,10 +53,9 @@ func (d *DEVICE_OBJECT) hasStartIo(k *irql.K, by ddi.ID) bool {
 	if d.DriverObject.DriverStartIo != nil {
 		return true
 	}
-	ke.Report(k, verify.Finding{Rule: verify.IRP_070, Obj: d.id.String(),
+	ke.Report(k, verify.Finding{Rule: verify.IRP_070, Case: "no StartIo routine", Obj: d.id.String(),
 		Headline: fmt.Sprintf("%v for %v, and %s has no StartIo routine", by, d.id,
-			d.DriverObject.image.Name),
-		Fix: "set DriverStartIo in DriverEntry."})
+			d.DriverObject.image.Name)})
 	return false
 }
 
@@ -219,7 +218,7 @@ func (d *DEVICE_OBJECT) dequeue(k *irql.K, next nextPacket) *IRP {
 	}
 	if e.of == nil {
 		d.DeviceQueue.broken(k, next.d, e, fmt.Sprintf("%s in %s is not that of an IRP", e.name(),
-			d.DeviceQueue.name()), "put IRPs only into the queue of a device object.")
+			d.DeviceQueue.name()), "no IRP")
 		return nil
 	}
 	p := e.of

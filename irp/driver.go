@@ -133,21 +133,17 @@ func (io *ioManager) checkUnload(m *ke.Machine, img *ke.Image) {
 			m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_006, Obj: d.id.String(), Driver: img.Name,
 				Ctx:      "unload of " + img.Name,
 				Headline: fmt.Sprintf("%s is unloaded and its device %v still exists", img.Name, d.id),
-				Places:   []verify.Place{{Label: "CREATED", Seq: d.seq}}, Fix: "call IoDeleteDevice for " +
-					"every device in DriverUnload."})
+				Places:   []verify.Place{{Label: "CREATED", Seq: d.seq}}})
 		}
 	}
 	for _, w := range io.items {
 		if w.drv.image == img && !w.own() {
-			m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_001, Obj: w.id.String(), Driver: img.Name,
-				Ctx:      "unload of " + img.Name,
-				BugCheck: 0xC4, Headline: fmt.Sprintf("%s is unloaded and its work item %v was never freed",
+			m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_001, Case: "work item", Obj: w.id.String(),
+				Driver: img.Name, Ctx: "unload of " + img.Name,
+				Headline: fmt.Sprintf("%s is unloaded and its work item %v was never freed",
 					img.Name, w.id),
-				Args: [4]verify.Arg{{Value: "0x62", Meaning: "a driver has forgotten to free its pool " +
-					"allocations"}, {Value: img.Name, Meaning: "the driver"}, {},
-					{Value: "1", Meaning: "allocations not freed"}},
-				Places: []verify.Place{{Label: "ALLOCATED", Seq: w.seq}}, Fix: "call IoFreeWorkItem, at " +
-					"the latest in the work item's own routine."})
+				Args:   verify.Params(nil, img.Name),
+				Places: []verify.Place{{Label: "ALLOCATED", Seq: w.seq}}})
 		}
 	}
 	io.checkNames(m, img)
@@ -167,19 +163,15 @@ func (io *ioManager) checkUnload(m *ke.Machine, img *ke.Image) {
 
 // leftover reports a timer, DPC or system thread that outlives its driver.
 func leftover(m *ke.Machine, img *ke.Image, l irql.Leftover) {
-	f := verify.Finding{Rule: verify.UNLOAD_002, BugCheck: 0xC7, Obj: l.ID.String(), Driver: img.Name,
+	f := verify.Finding{Rule: verify.UNLOAD_002, Obj: l.ID.String(), Driver: img.Name,
 		Ctx:      "unload of " + img.Name,
 		Headline: fmt.Sprintf("%s is unloaded while %v %s", img.Name, l.ID, l.State),
-		Places:   []verify.Place{{Label: "STARTED", Seq: l.Seq}},
-		Fix:      "in DriverUnload call KeCancelTimer, then KeFlushQueuedDpcs."}
+		Places:   []verify.Place{{Label: "STARTED", Seq: l.Seq}}}
 	switch l.Kind {
 	case trace.Thread:
-		f.Rule, f.BugCheck = verify.UNLOAD_004, 0xCE
-		f.Fix = "signal the thread to stop and wait for its thread object in DriverUnload."
+		f.Rule = verify.UNLOAD_004
 	case trace.Resource:
-		f.Rule, f.BugCheck = verify.UNLOAD_005, 0xC4
-		f.Args[0] = verify.Arg{Value: "0xd2", Meaning: "memory that goes holds an active ERESOURCE"}
-		f.Fix = "call ExDeleteResourceLite in DriverUnload."
+		f.Rule = verify.UNLOAD_005
 	}
 	m.ReportEnd(f)
 }
@@ -189,22 +181,20 @@ func (io *ioManager) checkUnloadIRP(m *ke.Machine, img *ke.Image, p *IRP) {
 	inFlight := p.sent && p.state != stCreator
 	if inFlight {
 		if kind, fn := p.routineOf(img); fn != 0 {
-			m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_007, BugCheck: 0xCE, Obj: p.id.String(),
-				Driver: img.Name, Ctx: ctx, Dump: dumpIRP(p),
+			m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_007, Obj: p.id.String(), Driver: img.Name,
+				Ctx: ctx, Dump: dumpIRP(p),
 				Headline: fmt.Sprintf("%s is unloaded while %v is in flight with a %s routine in it",
 					img.Name, p.id, kind),
-				Args:   [4]verify.Arg{{Value: ke.FuncName(fn), Meaning: "the routine that will be called"}},
-				Places: p.story(), Fix: "cancel the IRP and wait for its completion routine before " +
-					"returning from DriverUnload."})
+				Args: verify.Params(ke.FuncName(fn)), Places: p.story()})
 			return
 		}
 	}
 	if p.state == stQueued && p.owner == img && p.creator != img {
-		m.ReportEnd(verify.Finding{Rule: verify.IRP_040, Obj: p.id.String(), Driver: img.Name, Ctx: ctx,
-			Dump: dumpIRP(p),
+		m.ReportEnd(verify.Finding{Rule: verify.IRP_040, Case: "kept at unload", Obj: p.id.String(),
+			Driver: img.Name, Ctx: ctx, Dump: dumpIRP(p),
 			Headline: fmt.Sprintf("%s is unloaded and still keeps %v: nobody is left to complete it",
 				img.Name, p.id),
-			Places: p.story(), Fix: "complete every IRP that is queued before DriverUnload returns."})
+			Places: p.story()})
 		return
 	}
 	if p.creator == img && p.origin != byInitialize && (p.state == stCreator || p.state == stStopped &&
@@ -228,15 +218,16 @@ func (p *IRP) routineOf(img *ke.Image) (kind string, fn uintptr) {
 }
 
 func (io *ioManager) leaked(m *ke.Machine, p *IRP, ctx string) {
-	rule, also := p.special(verify.IRP_040, func(s *SubsystemRules) verify.RuleID { return s.Leaked })
+	as := p.special(func(s *SubsystemRules) verify.RuleID { return s.Leaked })
 	why := "was allocated and neither sent nor freed"
 	if p.sent {
 		why = "came back to its creator and was never freed"
 	}
-	m.ReportEnd(verify.Finding{Rule: rule, Also: also, Obj: p.id.String(), Driver: p.creator.Name, Ctx: ctx,
+	m.ReportEnd(verify.Finding{Rule: verify.IRP_040, As: as, Obj: p.id.String(), Driver: p.creator.Name,
+		Ctx:      ctx,
 		Dump:     dumpIRP(p),
 		Headline: fmt.Sprintf("%v of %s %s", p.id, p.creator.Name, why),
-		Places:   p.story(), Fix: "call IoFreeIrp on every path that ends the request."})
+		Places:   p.story()})
 }
 
 // checkEnd makes this package's checks at the end of a run: nothing can run any more. A driver that is still
@@ -251,13 +242,12 @@ func (io *ioManager) checkEnd(m *ke.Machine) {
 		case p.creator != nil && p.creator.Unloaded:
 			// reported when the driver was unloaded
 		case p.state == stStopped && p.level <= p.stackCount && p.owner != p.creator:
-			rule, also := p.special(verify.IRP_068,
-				func(s *SubsystemRules) verify.RuleID { return s.NeverResumed })
-			m.ReportEnd(verify.Finding{Rule: rule, Also: also, Obj: p.id.String(), Driver: p.owner.Name,
+			as := p.special(func(s *SubsystemRules) verify.RuleID { return s.NeverResumed })
+			m.ReportEnd(verify.Finding{Rule: verify.IRP_068, As: as, Obj: p.id.String(), Driver: p.owner.Name,
 				Dump: dumpIRP(p),
 				Headline: fmt.Sprintf("the climb of %v was stopped by %s and never resumed", p.id,
 					p.owner.Name), Places: p.story(),
-				Fix: "complete the IRP after the work the routine stopped it for, or let the climb go on."})
+				Case: ""})
 		default:
 			io.checkHeld(m, p)
 		}

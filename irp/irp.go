@@ -365,16 +365,12 @@ type service struct {
 	loaded func(*DRIVER_OBJECT) // told of every load by a driver; may be nil
 }
 
-// special returns the subsystem's rule for an act if p was given to one that has such a rule, else the
-// general rule.
-func (p *IRP) special(general verify.RuleID, pick func(*SubsystemRules) verify.RuleID) (verify.RuleID,
-	[]verify.RuleID) {
-	if p.sub != nil {
-		if r := pick(p.sub); r != verify.NoRule {
-			return r, []verify.RuleID{general}
-		}
+// special returns the subsystem's rule for an act if p was given to one that has such a rule.
+func (p *IRP) special(pick func(*SubsystemRules) verify.RuleID) verify.RuleID {
+	if p.sub == nil {
+		return verify.NoRule
 	}
-	return general, nil
+	return pick(p.sub)
 }
 
 // taken is a reference that a routine of the I/O manager gave to a driver.

@@ -101,8 +101,7 @@ func notAnIRP(k *irql.K, p *IRP) {
 	if p != nil {
 		headline = "memory that is no IRP given where an IRP is expected"
 	}
-	ke.Report(k, verify.Finding{Rule: verify.IRP_018, BugCheck: 0xC9, Obj: "nil", Headline: headline,
-		Args: [4]verify.Arg{{Value: "0x3", Meaning: "an I/O routine received something that is no IRP"}}})
+	ke.Report(k, verify.Finding{Rule: verify.IRP_018, Obj: "nil", Headline: headline})
 	panic("internal error: went on with what is no IRP")
 }
 
@@ -120,23 +119,23 @@ func (p *IRP) touchedBy(k *irql.K, status bool) {
 		f.Headline = late
 	}
 	if p.state == stFreed {
-		f.BugCheck = 0xD5
-		f.Args = [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP whose memory is referenced"},
-			{Value: "0", Meaning: "0 read, 1 write"}}
+		f.Args = verify.Params(p.id)
 	}
 	f.Places = p.story()
 	switch p.state {
 	case stFreed:
-		f.Rule, f.Also = p.special(f.Rule, func(s *SubsystemRules) verify.RuleID { return s.TouchedFreed })
+		f.As = p.special(func(s *SubsystemRules) verify.RuleID { return s.TouchedFreed })
 	case stAt, stQueued:
-		f.Rule, f.Also = p.special(f.Rule, func(s *SubsystemRules) verify.RuleID { return s.ReadPending })
+		f.As = p.special(func(s *SubsystemRules) verify.RuleID { return s.ReadPending })
 	}
 	switch {
 	case p.finished():
-		f.Fix = p.lateFix(k, status)
-	case p.sentSeq > 0 && p.state != stFreed:
-		f.Fix = "use the status IoCallDriver returned; touch the IRP again only after a completion routine " +
-			"of yours has stopped the climb."
+		f.Case = p.lateCase(k, status)
+	case p.state == stFreed:
+	case p.sentSeq > 0:
+		f.Case = "sent on"
+	default:
+		f.Case = "held by another"
 	}
 	ke.Report(k, f)
 }
@@ -179,12 +178,9 @@ func (p *IRP) backWithCreator() bool {
 	return false
 }
 
-func c9(k *irql.K, p *IRP, id trace.ID, rule verify.RuleID, also []verify.RuleID, sub uint32,
-	format, fix string) {
-	f := verify.Finding{Rule: rule, Also: also, BugCheck: 0xC9, Obj: id.String(),
-		Headline: fmt.Sprintf(format, id), Fix: fix}
-	f.Args[0] = verify.Arg{Value: fmt.Sprintf("0x%x", sub), Meaning: "sub-code of the I/O verifier"}
-	f.Args[2] = verify.Arg{Value: id.String(), Meaning: "the IRP"}
+func c9(k *irql.K, p *IRP, id trace.ID, rule verify.RuleID, cause, format string) {
+	f := verify.Finding{Rule: rule, Case: cause, Obj: id.String(), Headline: fmt.Sprintf(format, id),
+		Args: verify.Params(nil, nil, id)}
 	if p.id == id {
 		f.Dump, f.Places = dumpIRP(p), p.story()
 	}
@@ -193,5 +189,11 @@ func c9(k *irql.K, p *IRP, id trace.ID, rule verify.RuleID, also []verify.RuleID
 			f.At = dev.id.String()
 		}
 	}
+	ke.Report(k, f)
+}
+
+// report completes a finding about the IRP and reports it.
+func (p *IRP) report(k *irql.K, f verify.Finding) {
+	f.Obj, f.Dump = p.id.String(), dumpIRP(p)
 	ke.Report(k, f)
 }

@@ -129,53 +129,41 @@ func checkFree(k *irql.K, p *IRP) {
 }
 
 func freedWrongly(k *irql.K, p *IRP, img *ke.Image) {
-	f := verify.Finding{BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story()}
-	sub := ""
+	f := verify.Finding{Places: p.story(), Args: verify.Params(nil, p.id)}
 	switch {
 	case p.state == stFreed && (!p.origin.threaded() || p.origin == byManager):
-		f.Rule, sub = verify.IRP_035, "0x1"
+		f.Rule = verify.IRP_035
 		f.Headline = fmt.Sprintf("%v is freed a second time", p.id)
 		if p.completeSeq > 0 {
-			f.Fix = "let either the completion routine free it or whoever waits for it, not both."
+			f.Case = "freed by two parties"
 		}
 	case p.inThreadList && !p.sent:
-		f.Rule, sub = verify.IRP_031, "0x2"
+		f.Rule = verify.IRP_031
 		f.Headline = fmt.Sprintf("%v is freed while it is in its thread's list", p.id)
-		f.Fix = "send the request, or complete it so that the I/O manager releases it."
 	case p.origin.threaded() && p.origin != byManager:
-		f.Rule, sub = verify.IRP_032, "0x20c"
+		f.Rule = verify.IRP_032
 		f.Headline = fmt.Sprintf("%v, made by %v, is freed by its creator; the I/O manager frees it", p.id,
 			p.origin)
-		f.Fix = "do nothing: stage 2 of completion frees the IRP."
 		if p.state == stFreed {
 			f.Also = []verify.RuleID{verify.IRP_035}
 		}
 	case img != nil && img != p.creator || p.origin == byInitialize:
-		f.Rule, f.Also = p.special(verify.IRP_033,
-			func(s *SubsystemRules) verify.RuleID { return s.WrongFree })
-		f.BugCheck = 0
+		f.Rule, f.As = verify.IRP_033, p.special(func(s *SubsystemRules) verify.RuleID { return s.WrongFree })
+		f.Args = [4]verify.Arg{}
 		f.Headline = fmt.Sprintf("%v is freed by a driver that did not allocate it with IoAllocateIrp", p.id)
-		f.Fix = "complete the IRP (IoCompleteRequest): a driver frees only those it has made itself."
 		if p.origin == byInitialize {
-			f.Fix = "free the memory it lies in with the routine it was allocated with; IoFreeIrp is for " +
-				"IRPs of IoAllocateIrp and IoBuildAsynchronousFsdRequest."
+			f.Case = "made by IoInitializeIrp"
 		}
 	default:
-		f.Rule, sub = verify.IRP_030, "0x20a"
+		f.Rule = verify.IRP_030
 		pick := func(s *SubsystemRules) verify.RuleID { return s.Reinitialised }
 		if p.cancel {
 			pick = func(s *SubsystemRules) verify.RuleID { return s.FreedCancelled }
 		}
-		f.Rule, f.Also = p.special(f.Rule, pick)
+		f.As = p.special(pick)
 		f.Headline = fmt.Sprintf("%v is freed while it is in use: %s", p.id, p.whereIs())
-		f.Fix = "free it in the completion routine, which returns STATUS_MORE_PROCESSING_REQUIRED."
 	}
-	f.Args[0] = verify.Arg{Value: sub, Meaning: "sub-code of the I/O verifier"}
-	f.Args[1] = verify.Arg{Value: p.id.String(), Meaning: "the IRP"}
-	if sub == "" {
-		f.Args = [4]verify.Arg{}
-	}
-	ke.Report(k, f)
+	p.report(k, f)
 }
 
 // IoReuseIrp makes an IRP of IoAllocateIrp as new, with the same number of locations.
@@ -222,30 +210,22 @@ func checkReuse(k *irql.K, p *IRP) {
 }
 
 func reusedWrongly(k *irql.K, p *IRP, img *ke.Image) {
-	f := verify.Finding{BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story()}
+	f := verify.Finding{Places: p.story(), Args: verify.Params(nil, nil, p.id)}
 	switch {
 	case p.origin.threaded() || p.origin == byAssociated || img != nil && img != p.creator:
-		f.Rule, f.Also = p.special(verify.IRP_037,
-			func(s *SubsystemRules) verify.RuleID { return s.WrongReuse })
+		f.Rule, f.As = verify.IRP_037,
+			p.special(func(s *SubsystemRules) verify.RuleID { return s.WrongReuse })
 		f.Headline = fmt.Sprintf("IoReuseIrp on %v, which was made by %v", p.id, p.origin)
-		f.Fix = "allocate IRPs that are to be reused with IoAllocateIrp."
-		f.Args[0] = verify.Arg{Value: "0x311", Meaning: "IoReuseIrp on an IRP of the wrong origin"}
 	case !p.backWithCreator() || p.cancelRoutine != nil || p.queued():
-		f.Rule, f.Also = p.special(verify.IRP_038,
-			func(s *SubsystemRules) verify.RuleID { return s.Reinitialised })
+		f.Rule, f.As = verify.IRP_038,
+			p.special(func(s *SubsystemRules) verify.RuleID { return s.Reinitialised })
 		f.Headline = fmt.Sprintf("%v is reinitialised while it is in use: %s", p.id, p.whereIs())
-		f.Fix = "reuse it in the completion routine that stops the climb, or after that routine has run."
-		f.Args[0] = verify.Arg{Value: "0x310", Meaning: "IRP reinitialised while in use"}
 	default: // of IoBuildAsynchronousFsdRequest
-		f.Rule, f.Warning, f.BugCheck = verify.IRP_037, true, 0
+		f.Rule, f.Warning, f.Case = verify.IRP_037, true, "made by IoBuildAsynchronousFsdRequest"
 		f.Headline = fmt.Sprintf("IoReuseIrp on %v, made by %v: the pages disagree whether that is allowed",
 			p.id, p.origin)
 	}
-	f.Args[2] = verify.Arg{Value: p.id.String(), Meaning: "the IRP"}
-	if f.Warning {
-		f.Args = [4]verify.Arg{}
-	}
-	ke.Report(k, f)
+	p.report(k, f)
 }
 
 // link puts an IRP into the list of live ones.

@@ -27,10 +27,10 @@ func IoMakeAssociatedIrp(k *irql.K, master *IRP, stackSize int8) *IRP {
 	switch {
 	case master.flags&IRP_ASSOCIATED_IRP != 0:
 		master.badAssociation(k, "%v is itself an associated IRP: its AssociatedIrp holds its master",
-			"only the highest driver of a stack splits requests.")
+			"a part is split")
 	case master.flags&IRP_BUFFERED_IO != 0 || master.assoc.SystemBuffer != nil:
 		master.badAssociation(k, "%v uses buffered I/O: its AssociatedIrp holds SystemBuffer, not IrpCount",
-			"only drivers with direct I/O or neither can split requests.")
+			"buffered I/O")
 	}
 	if stackSize < 0 || stackSize > maxLocations || ke.Fails(k, &siteMakeAssociated) {
 		ke.CallOn(k, d, 0, master.id)
@@ -45,12 +45,11 @@ func IoMakeAssociatedIrp(k *irql.K, master *IRP, stackSize int8) *IRP {
 	return p
 }
 
-func (p *IRP) badAssociation(k *irql.K, format, fix string) {
-	ke.Report(k, verify.Finding{Rule: verify.IRP_074, Obj: p.id.String(), Dump: dumpIRP(p), Fix: fix,
-		Headline: fmt.Sprintf(format, p.id)})
+func (p *IRP) badAssociation(k *irql.K, format, cause string) {
+	p.report(k, verify.Finding{Rule: verify.IRP_074, Case: cause, Headline: fmt.Sprintf(format, p.id)})
 }
 
-const countParts = "set AssociatedIrp.IrpCount to the number of parts before the first is sent."
+const notCounted = "not counted"
 
 // checkAssociated judges the master when a part of it is sent for the first time.
 func (p *IRP) checkAssociated(k *irql.K) {
@@ -61,7 +60,7 @@ func (p *IRP) checkAssociated(k *irql.K) {
 	case m.id != p.masterID || m.state == stFreed:
 		ke.Report(k, verify.Finding{Rule: verify.IRP_074, Obj: p.masterID.String(),
 			Headline: fmt.Sprintf("%v is sent as a part of %v, which the parts before completed: there are "+
-				"more than its IrpCount says", p.id, p.masterID), Fix: countParts})
+				"more than its IrpCount says", p.id, p.masterID), Case: notCounted})
 		return
 	}
 	m.uses(ke.W)
@@ -70,13 +69,13 @@ func (p *IRP) checkAssociated(k *irql.K) {
 	switch {
 	case m.assoc.IrpCount <= 0:
 		m.badAssociation(k, "a part of %v is sent and its IrpCount is not set: no part is the last",
-			countParts)
+			notCounted)
 	case m.assoc.IrpCount < m.parts-m.partsDone:
 		m.badAssociation(k, "more parts of %v are sent than its IrpCount says: it is completed too early",
-			countParts)
+			notCounted)
 	case l == nil || l.control&SL_PENDING_RETURNED == 0:
 		m.badAssociation(k, "a part of %v is sent before it is marked pending: the last one completes it",
-			"call IoMarkIrpPending for the master before the first part is sent.")
+			"master not marked")
 	}
 }
 
@@ -112,9 +111,9 @@ func (p *IRP) checkParts(m *ke.Machine) {
 	if p.parts == 0 || p.parts != p.partsDone || p.assoc.IrpCount <= 0 || p.owner == nil {
 		return
 	}
-	m.ReportEnd(verify.Finding{Rule: verify.IRP_074, Obj: p.id.String(), Driver: p.owner.Name,
-		Dump: dumpIRP(p),
+	m.ReportEnd(verify.Finding{Rule: verify.IRP_074, Case: "parts are missing", Obj: p.id.String(),
+		Driver: p.owner.Name, Dump: dumpIRP(p),
 		Headline: fmt.Sprintf("%v waits for %d parts more than were sent: nobody will complete it", p.id,
 			p.assoc.IrpCount),
-		Places: p.story(), Fix: "set AssociatedIrp.IrpCount to the number of parts."})
+		Places: p.story()})
 }

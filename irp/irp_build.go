@@ -158,10 +158,9 @@ func badBuffer(k *irql.K, dev *DEVICE_OBJECT, sub string, b *Buffer, n uint32) b
 	if n == 0 || b != nil && b.Len() >= int(n) && !pool.Gone(b) {
 		return false
 	}
-	ke.Report(k, verify.Finding{Rule: verify.IRP_061, BugCheck: 0xC9, Obj: dev.id.String(),
+	ke.Report(k, verify.Finding{Rule: verify.IRP_061, Obj: dev.id.String(),
 		Headline: "a build routine is given a buffer that is NULL, freed, or shorter than the stated length",
-		Args: [4]verify.Arg{{Value: sub, Meaning: "invalid buffer given to a build routine"},
-			{Value: dev.id.String(), Meaning: "the device"}}})
+		Args:     verify.Params(sub, dev.id)})
 	return true
 }
 

@@ -136,13 +136,9 @@ func checkSend(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
 		sentByStranger(k, p)
 	}
 	if p.cancelRoutine != nil {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_021, BugCheck: 0xC9, Obj: p.id.String(),
-			Dump:     dumpIRP(p),
+		p.report(k, verify.Finding{Rule: verify.IRP_021,
 			Headline: fmt.Sprintf("%v is forwarded with a cancel routine set", p.id),
-			Args: [4]verify.Arg{{Value: "0x203", Meaning: "IRP sent down with a cancel routine set"}, {},
-				{Value: p.id.String(), Meaning: "the IRP"}},
-			Fix: "take it back first: if IoSetCancelRoutine(k, p, nil) returns nil, leave the IRP to " +
-				"the cancel routine."})
+			Args:     verify.Params(nil, nil, p.id)})
 	}
 	l := p.loc(p.cur - 1)
 	if l == nil {
@@ -153,13 +149,10 @@ func checkSend(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
 	}
 	if up := p.loc(p.cur); l.setBy != p.owner && up != nil && l.setBy == up.setBy && l.routine != nil &&
 		l.control&invokeAny != 0 && l.control == up.control && ke.CodeOf(l.routine) == ke.CodeOf(up.routine) {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_014, BugCheck: 0xC9, Obj: p.id.String(),
-			Dump: dumpIRP(p),
+		p.report(k, verify.Finding{Rule: verify.IRP_014, Case: "copied by hand",
 			Headline: fmt.Sprintf("the stack location of %v was copied by hand: the upper driver's "+
 				"completion routine would run twice", p.id),
-			Args: [4]verify.Arg{{Value: "0x207", Meaning: "the upper driver's completion routine is " +
-				"overwritten"}, {}, {Value: p.id.String(), Meaning: "the IRP"}},
-			Fix: "use IoCopyCurrentIrpStackLocationToNext."})
+			Args: verify.Params(nil, nil, p.id)})
 	}
 	if p.requestorMode == irql.KernelMode && (p.userBuffer != nil || l.filled) {
 		p.checkAddresses(k, l)
@@ -181,12 +174,10 @@ func checkSend(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
 
 func sentAtBadIrql(k *irql.K, p *IRP, major uint8) {
 	now := ke.IRQL(k)
-	f := verify.Finding{Rule: verify.IRP_055, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
-		AllowedIRQL: ke.APC,
+	f := verify.Finding{Rule: verify.IRP_055, Obj: p.id.String(), Dump: dumpIRP(p), AllowedIRQL: ke.APC,
 		Headline: fmt.Sprintf("%v with major function %s is sent at %v", p.id, MajorName(major),
 			irql.KIRQL(now)),
-		Args: [4]verify.Arg{{Value: "0x10", Meaning: "IRP sent at an IRQL the receiver need not accept"},
-			{Value: fmt.Sprint(now), Meaning: "current IRQL"}}}
+		Args: verify.Params(nil, now)}
 	if now > ke.Dispatch {
 		f.Also = []verify.RuleID{verify.IRQL_001}
 	}
@@ -215,22 +206,17 @@ func checkCreatorRoutine(k *irql.K, p *IRP, l *IO_STACK_LOCATION) {
 	p.unstopped = c == 0
 	switch {
 	case c == 0:
-		rule, also := p.special(verify.IRP_036, func(s *SubsystemRules) verify.RuleID { return s.NoRoutine })
-		ke.Report(k, verify.Finding{Rule: rule, Also: also, Obj: p.id.String(), Dump: dumpIRP(p),
-			Survived: p.origin == byAsyncFsd,
+		as := p.special(func(s *SubsystemRules) verify.RuleID { return s.NoRoutine })
+		p.report(k, verify.Finding{Rule: verify.IRP_036, As: as, Survived: p.origin == byAsyncFsd,
 			Headline: fmt.Sprintf("%v, made by %v, is sent without a completion routine: nobody will free it",
 				p.id, p.origin),
-			Places: []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}},
-			Fix: "set a routine for success, error and cancel that frees the IRP and returns " +
-				"STATUS_MORE_PROCESSING_REQUIRED."})
+			Places: []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}}})
 	case c != all:
-		rule, also := p.special(verify.IRP_071,
-			func(s *SubsystemRules) verify.RuleID { return s.MissingFlag })
-		ke.Report(k, verify.Finding{Rule: rule, Also: also, Obj: p.id.String(), Dump: dumpIRP(p),
+		as := p.special(func(s *SubsystemRules) verify.RuleID { return s.MissingFlag })
+		p.report(k, verify.Finding{Rule: verify.IRP_071, As: as,
 			Headline: fmt.Sprintf("the completion routine of %v is not invoked in every case (flags 0x%02x)",
 				p.id, c),
-			Places: []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}},
-			Fix:    "pass TRUE for InvokeOnSuccess, InvokeOnError and InvokeOnCancel."})
+			Places: []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}}})
 	}
 }
 
@@ -244,10 +230,8 @@ func badDevice(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
 	default:
 		what, sub = "the deleted device object "+dev.id.String(), "0x4"
 	}
-	ke.Report(k, verify.Finding{Rule: verify.IRP_019, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
-		Headline: fmt.Sprintf("%v is sent to %s", p.id, what),
-		Args: [4]verify.Arg{{Value: sub, Meaning: "IoCallDriver with a bad device object"}, {},
-			{Value: p.id.String(), Meaning: "the IRP"}}})
+	p.report(k, verify.Finding{Rule: verify.IRP_019, Headline: fmt.Sprintf("%v is sent to %s", p.id, what),
+		Args: verify.Params(sub, nil, p.id)})
 	panic("internal error: went on with a bad device object")
 }
 
@@ -260,12 +244,10 @@ func sentByStranger(k *irql.K, p *IRP) {
 		p.inTwoQueues(k, ddi.IoCallDriver)
 		return
 	}
-	rule, also := p.special(verify.IRP_003, func(s *SubsystemRules) verify.RuleID { return s.SentTwice })
-	ke.Report(k, verify.Finding{Rule: rule, Also: also, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
-		Places:   p.story(),
+	as := p.special(func(s *SubsystemRules) verify.RuleID { return s.SentTwice })
+	p.report(k, verify.Finding{Rule: verify.IRP_003, As: as, Places: p.story(),
 		Headline: fmt.Sprintf("%v is sent by a driver that does not hold it: %s", p.id, p.whereIs()),
-		Args: [4]verify.Arg{{Value: "0x205", Meaning: "IRP forwarded while another driver owns it"}, {},
-			{Value: p.id.String(), Meaning: "the IRP"}}})
+		Args:     verify.Params(nil, nil, p.id)})
 }
 
 // judgeDispatch evaluates the pending contract when a dispatch routine has returned (irp.md 6).
@@ -279,33 +261,27 @@ func judgeDispatch(k *irql.K, p *IRP, id trace.ID, v *visit, s ntstatus.NTSTATUS
 	}
 	switch {
 	case s == 0xFFFFFFFF:
-		c9(k, p, id, verify.IRP_010, nil, 0x225, "the dispatch routine returned 0xFFFFFFFF for %v", "")
+		c9(k, p, id, verify.IRP_010, "0xFFFFFFFF returned", "the dispatch routine returned 0xFFFFFFFF for %v")
 	case v.marked && s != ntstatus.STATUS_PENDING:
-		c9(k, p, id, verify.IRP_006, nil, 0x23E, "%v was marked pending but the dispatch routine returned "+
-			s.String(),
-			"after IoMarkIrpPending return STATUS_PENDING, whatever IoCallDriver or IoCompleteRequest did "+
-				"meanwhile.")
+		c9(k, p, id, verify.IRP_006, "", "%v was marked pending but the dispatch routine returned "+
+			s.String())
 	case v.marked:
 	case s == ntstatus.STATUS_PENDING:
 		if v.completed && v.ownFrame || !v.relies(s) || v.passed && v.unmarked {
-			c9(k, p, id, verify.IRP_007, nil, 0x23D, "the dispatch routine returned STATUS_PENDING but %v "+
-				"was not marked pending",
-				"call IoMarkIrpPending before the IRP becomes visible to anybody else.")
+			c9(k, p, id, verify.IRP_007, "", "the dispatch routine returned STATUS_PENDING but %v "+
+				"was not marked pending")
 		}
 	case here:
-		c9(k, p, id, verify.IRP_008, nil, 0x226, "the dispatch routine returned "+s.String()+" without "+
-			"having completed, forwarded or pended %v",
-			"set IoStatus, call IoCompleteRequest and return the same status.")
+		c9(k, p, id, verify.IRP_008, "", "the dispatch routine returned "+s.String()+" without "+
+			"having completed, forwarded or pended %v")
 	case v.completed && v.ownFrame:
 		if s != v.status {
-			c9(k, p, id, verify.IRP_009, nil, 0x224, "%v was completed with "+v.status.String()+" but the "+
-				"dispatch routine returned "+s.String(),
-				"keep the status in a variable: put it into IoStatus.Status, complete, return the variable.")
+			c9(k, p, id, verify.IRP_009, "", "%v was completed with "+v.status.String()+" but the "+
+				"dispatch routine returned "+s.String())
 		}
 	case v.forwarded && s != v.lower:
-		c9(k, p, id, verify.IRP_009, nil, 0x224, "%v was only forwarded; IoCallDriver returned "+
-			v.lower.String()+" but the dispatch routine returned "+s.String(),
-			"return what IoCallDriver returned.")
+		c9(k, p, id, verify.IRP_009, "only forwarded", "%v was only forwarded; IoCallDriver returned "+
+			v.lower.String()+" but the dispatch routine returned "+s.String())
 	}
 }
 

@@ -46,24 +46,19 @@ func (p *IRP) checkPrepared(k *irql.K, dev *DEVICE_OBJECT, l *IO_STACK_LOCATION)
 }
 
 func exResultIgnored(k *irql.K, p *IRP) {
-	ke.Report(k, verify.Finding{Rule: verify.IRP_042, BugCheck: 0xC4, Obj: p.id.String(), Dump: dumpIRP(p),
+	p.report(k, verify.Finding{Rule: verify.IRP_042,
 		Headline: fmt.Sprintf("%v is sent although IoSetCompletionRoutineEx failed for it: no routine is set",
 			p.id),
-		Args: [4]verify.Arg{arg("0x4100f", "the result of IoSetCompletionRoutineEx was not checked"),
-			arg(p.id, "the IRP")},
-		Places: []verify.Place{{Label: "FAILED", Seq: p.exFailed - 1}},
-		Fix:    "if it fails, complete the IRP with its status, or free it if it is your own."})
+		Args: verify.Params(nil, p.id), Places: []verify.Place{{Label: "FAILED", Seq: p.exFailed - 1}}})
 }
 
 // copiedByHand reports IRP-016. When a routine came along, that is IRP-014, which was reported before.
 func copiedByHand(k *irql.K, p *IRP, l *IO_STACK_LOCATION) {
 	l.self = l
-	ke.Report(k, verify.Finding{Rule: verify.IRP_016, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+	p.report(k, verify.Finding{Rule: verify.IRP_016,
 		Headline: fmt.Sprintf("a stack location of %v was copied by assignment: Control came along, 0x%02x",
 			p.id, l.control),
-		Args: [4]verify.Arg{arg("0x206", "Control of the next location was not cleared"), {},
-			arg(p.id, "the IRP")},
-		Fix: "use IoCopyCurrentIrpStackLocationToNext."})
+		Args: verify.Params(nil, nil, p.id)})
 }
 
 // checkThreaded reports IRP-056: the special kernel APC that ends a threaded request could not run.
@@ -77,12 +72,10 @@ func checkThreaded(k *irql.K, p *IRP) {
 	if now >= ke.APC {
 		why = "at " + irql.KIRQL(now).String()
 	}
-	ke.Report(k, verify.Finding{Rule: verify.IRP_056, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+	p.report(k, verify.Finding{Rule: verify.IRP_056,
 		Headline: fmt.Sprintf("%v, made by %v, is sent %s: the APC that ends it cannot run", p.id, p.origin,
 			why),
-		Args: [4]verify.Arg{arg("0x302", "a threaded IRP is sent at APC_LEVEL or in a guarded region"), {},
-			arg(p.id, "the IRP"), arg(now, "current IRQL")},
-		Fix: "release the fast mutex first, or use an IRP of IoAllocateIrp."})
+		Args: verify.Params(nil, nil, p.id, now)})
 }
 
 // checkBypass reports IRP-066: dev lies below the device that at is attached to.
@@ -91,11 +84,10 @@ func checkBypass(k *irql.K, p *IRP, at, dev *DEVICE_OBJECT) {
 		if d != dev {
 			continue
 		}
-		ke.Report(k, verify.Finding{Rule: verify.IRP_066, BugCheck: 0xC9, Obj: p.id.String(),
+		ke.Report(k, verify.Finding{Rule: verify.IRP_066, Obj: p.id.String(),
 			Headline: fmt.Sprintf("%v of %v is sent to %v and passes over %v, to which %v is attached", p.id,
 				at.id, dev.id, at.lower.id, at.id),
-			Args: [4]verify.Arg{arg("0x211", "a device of the stack was bypassed"), {}, arg(p.id, "the IRP")},
-			Fix:  "send to the device that IoAttachDeviceToDeviceStack returned."})
+			Args: verify.Params(nil, nil, p.id)})
 	}
 }
 
@@ -108,8 +100,7 @@ func (p *IRP) checkPlain(k *irql.K, l *IO_STACK_LOCATION) {
 	p.io.advice[img.Num] &^= plainUnsafe
 	ke.Report(k, verify.Finding{Rule: verify.IRP_044, Obj: img.ID.String(),
 		Headline: fmt.Sprintf("%s can be unloaded while %s waits in %v: nothing holds its image", img.Name,
-			ke.FuncName(ke.CodeOf(l.routine)), p.id),
-		Fix: "use IoSetCompletionRoutineEx with a device of the driver's own."})
+			ke.FuncName(ke.CodeOf(l.routine)), p.id)})
 }
 
 // checkCopied reports IRP-064, once for each driver and run.
@@ -119,11 +110,9 @@ func (p *IRP) checkCopied(k *irql.K) {
 		return
 	}
 	*a |= saidCopied
-	ke.Report(k, verify.Finding{Rule: verify.IRP_064, BugCheck: 0xC9, Obj: p.id.String(),
+	ke.Report(k, verify.Finding{Rule: verify.IRP_064, Obj: p.id.String(),
 		Headline: fmt.Sprintf("the location of %v is copied and no completion routine is set", p.id),
-		Args: [4]verify.Arg{arg("0x21c", "location copied without a completion routine"), {},
-			arg(p.id, "the IRP")},
-		Fix: "IoSkipCurrentIrpStackLocation does the same without a copy."})
+		Args:     verify.Params(nil, nil, p.id)})
 }
 
 // inTwoQueues reports IRP-076: d is about to dispose of an IRP that its driver left in a queue.
@@ -137,9 +126,7 @@ func (p *IRP) inTwoQueues(k *irql.K, d ddi.ID) {
 	case p.entry != nil:
 		seq = p.entry.seq
 	}
-	ke.Report(k, verify.Finding{Rule: verify.IRP_076, BugCheck: 0x139, Obj: p.id.String(), Dump: dumpIRP(p),
+	p.report(k, verify.Finding{Rule: verify.IRP_076,
 		Headline: fmt.Sprintf("%v on %v, which is still in %s", d, p.id, where),
-		Args:     [4]verify.Arg{arg("3", "a list entry was corrupted")},
-		Places:   []verify.Place{{Label: "QUEUED", Seq: seq}},
-		Fix:      "take the IRP out of one queue before anything else is done with it."})
+		Places:   []verify.Place{{Label: "QUEUED", Seq: seq}}})
 }

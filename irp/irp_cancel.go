@@ -28,8 +28,7 @@ func IoAcquireCancelSpinLock(k *irql.K, irqlOut *irql.KIRQL) {
 func (io *ioManager) lockCancel(k *irql.K) (old uint8) {
 	if _, ok := ke.FindHeld(k, &io.cancelLock); ok {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_078, Obj: io.cancelLock.ID.String(),
-			Headline: "the cancel spin lock is acquired by code that holds it already",
-			Fix:      "in a cancel routine call IoReleaseCancelSpinLock(k, p.CancelIrql()) first."})
+			Headline: "the cancel spin lock is acquired by code that holds it already"})
 	}
 	irql.NoteOrder(k, ddi.IoAcquireCancelSpinLock, io.cancelLock.ID)
 	old = ke.IRQL(k)
@@ -69,18 +68,15 @@ func IoReleaseCancelSpinLock(k *irql.K, level irql.KIRQL) {
 // wrongCancelIrql reports the cancel lock released to another level than its acquisition saved.
 func (io *ioManager) wrongCancelIrql(k *irql.K, level irql.KIRQL, h *ke.Held) {
 	if p := io.cancelOwner; p != nil {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_025, Obj: p.id.String(), BugCheck: 0x20,
+		ke.Report(k, verify.Finding{Rule: verify.IRP_025, Obj: p.id.String(),
 			Headline: fmt.Sprintf("the cancel routine of %v releases the cancel lock to IRQL %d instead of "+
-				"Irp.CancelIrql %d", p.id, level, h.Saved),
-			Fix: "pass p.CancelIrql(), before the IRP is completed."})
+				"Irp.CancelIrql %d", p.id, level, h.Saved)})
 		return
 	}
-	ke.Report(k, verify.Finding{Rule: verify.LOCK_010, Obj: h.ID.String(), BugCheck: 0xC4,
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_010, Obj: h.ID.String(),
 		Headline: fmt.Sprintf("IoReleaseCancelSpinLock goes to %v, but the acquisition returned %v", level,
 			irql.KIRQL(h.Saved)),
-		Args:   [4]verify.Arg{{Value: "0x20015", Meaning: "spin lock released to another IRQL"}},
-		Places: []verify.Place{{Label: "ACQUIRED", Seq: h.Seq}},
-		Fix:    "keep one variable for each lock."})
+		Places: []verify.Place{{Label: "ACQUIRED", Seq: h.Seq}}})
 }
 
 // IoSetCancelRoutine exchanges the cancel routine of an IRP atomically. NULL as result means that none was
@@ -100,12 +96,10 @@ func IoSetCancelRoutine(k *irql.K, p *IRP, routine DRIVER_CANCEL) DRIVER_CANCEL 
 		if routine == nil || p.state == stFreed {
 			p.touchedByStranger(k)
 		} else {
-			ke.Report(k, verify.Finding{Rule: verify.IRP_022, BugCheck: 0xC9, Obj: p.id.String(),
-				Dump: dumpIRP(p), Places: p.story(),
+			p.report(k, verify.Finding{Rule: verify.IRP_022, Places: p.story(),
 				Headline: fmt.Sprintf("a cancel routine is set on %v, which another driver holds: %s", p.id,
 					p.whereIs()),
-				Args: [4]verify.Arg{{Value: "0x229", Meaning: "cancel routine set on an IRP that is " +
-					"being processed below"}, {}, {Value: p.id.String(), Meaning: "the IRP"}}})
+				Args: verify.Params(nil, nil, p.id)})
 		}
 	}
 	old := p.cancelRoutine
@@ -211,11 +205,9 @@ func (p *IRP) runCancel(k *irql.K, io *ioManager, r DRIVER_CANCEL, old uint8) {
 	p.uses(ke.W)
 	ke.Adds(k, ke.Use{Obj: id, How: ke.W})
 	if _, ok := ke.FindHeld(k, &io.cancelLock); ok && io.cancelOwner == p {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_024, BugCheck: 0x11B, Obj: id.String(),
+		ke.Report(k, verify.Finding{Rule: verify.IRP_024, Obj: id.String(),
 			Headline: fmt.Sprintf("the cancel routine of %v returns holding the cancel spin lock", id),
-			Args: [4]verify.Arg{{Value: id.String(), Meaning: "the IRP"},
-				{Value: funcName(r), Meaning: "the cancel routine"}},
-			Fix: "call IoReleaseCancelSpinLock(k, p.CancelIrql()) as the first statement."})
+			Args:     verify.Params(id, funcName(r))})
 	}
 	if p.id == id && p.serial == mine && p.state == stInCancel {
 		if l := p.loc(p.cur); l == nil || l.visit == nil {
@@ -231,18 +223,13 @@ func checkCancel(k *irql.K, p *IRP) {
 	switch {
 	case p.state == stFreed || p.state == stStage2 || p.cur > p.stackCount+1:
 		f := verify.Finding{Rule: verify.IRP_023, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story(),
-			BugCheck: 0x48,
 			Headline: fmt.Sprintf("IoCancelIrp on %v, but %s", p.id, p.whereIs()),
-			Args: [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP"},
-				{Value: funcName(p.cancelRoutine), Meaning: "the cancel routine"}},
-			Fix: "keep the IRP alive across the call: an interlocked word shared with the completion " +
-				"routine decides who disposes of it."}
-		f.Rule, f.Also = p.special(f.Rule, func(s *SubsystemRules) verify.RuleID { return s.CancelFreed })
+			Args:     verify.Params(p.id, funcName(p.cancelRoutine))}
+		f.As = p.special(func(s *SubsystemRules) verify.RuleID { return s.CancelFreed })
 		ke.Report(k, f)
 	case img != nil && img != p.creator:
-		rule, also := p.special(verify.IRP_028,
-			func(s *SubsystemRules) verify.RuleID { return s.CancelStranger })
-		ke.Report(k, verify.Finding{Rule: rule, Also: also, Obj: p.id.String(),
+		as := p.special(func(s *SubsystemRules) verify.RuleID { return s.CancelStranger })
+		ke.Report(k, verify.Finding{Rule: verify.IRP_028, As: as, Obj: p.id.String(),
 			Headline: fmt.Sprintf("%s cancels %v, which it did not create", img.Name, p.id)})
 	}
 }

@@ -24,12 +24,9 @@ func IoCompleteRequest(k *irql.K, p *IRP, priorityBoost int8) {
 	_ = priorityBoost
 	ke.EnterAnyLevel(k, ddi.IoCompleteRequest)
 	if ke.IRQL(k) > ke.Dispatch && isIRP(p) {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_054, BugCheck: 0xC9, Obj: p.id.String(),
-			AllowedIRQL: ke.Dispatch,
-			Headline:    fmt.Sprintf("%v is completed above DISPATCH_LEVEL", p.id),
-			Args: [4]verify.Arg{{Value: "0xe", Meaning: "IoCompleteRequest above DISPATCH_LEVEL"},
-				{Value: fmt.Sprint(ke.IRQL(k)), Meaning: "current IRQL"},
-				{Value: p.id.String(), Meaning: "the IRP"}}})
+		ke.Report(k, verify.Finding{Rule: verify.IRP_054, Obj: p.id.String(), AllowedIRQL: ke.Dispatch,
+			Headline: fmt.Sprintf("%v is completed above DISPATCH_LEVEL", p.id),
+			Args:     verify.Params(nil, ke.IRQL(k), p.id)})
 	}
 	if !isIRP(p) {
 		notAnIRP(k, p)
@@ -54,12 +51,9 @@ func IoCompleteRequest(k *irql.K, p *IRP, priorityBoost int8) {
 
 func checkComplete(k *irql.K, p *IRP) {
 	if p.state == stFreed || p.cur > p.stackCount+1 {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_001, BugCheck: 0x44, Obj: p.id.String(),
-			Dump:     dumpIRP(p),
-			Headline: fmt.Sprintf("%v completed a second time", p.id),
-			Args:     [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP"}},
-			Places:   []verify.Place{{Label: "FIRST_COMPLETION", Seq: p.completeSeq}},
-			Fix:      p.twiceFix(k)})
+		p.report(k, verify.Finding{Rule: verify.IRP_001,
+			Headline: fmt.Sprintf("%v completed a second time", p.id), Args: verify.Params(p.id),
+			Places: []verify.Place{{Label: "FIRST_COMPLETION", Seq: p.completeSeq}}, Case: p.twiceCase(k)})
 	}
 	if !p.actsForOwner(k) {
 		completedByStranger(k, p)
@@ -73,31 +67,24 @@ func checkComplete(k *irql.K, p *IRP) {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_053, Obj: p.id.String(),
 			Headline: fmt.Sprintf("%v is completed while %v is held: a completion routine above may need it",
 				p.id, h.ID),
-			Places: []verify.Place{{Label: "ACQUIRED", Seq: h.Seq}},
-			Fix:    "collect the IRPs under the lock and complete them after releasing it."})
+			Places: []verify.Place{{Label: "ACQUIRED", Seq: h.Seq}}})
 	}
 	switch s := p.ioStatus.Status; {
 	case s == ntstatus.STATUS_PENDING || s == 0xFFFFFFFF:
-		ke.Report(k, verify.Finding{Rule: verify.IRP_010, BugCheck: 0xC9, Obj: p.id.String(),
-			Dump:     dumpIRP(p),
+		p.report(k, verify.Finding{Rule: verify.IRP_010,
 			Headline: fmt.Sprintf("%v is completed with %v", p.id, s),
-			Args: [4]verify.Arg{{Value: "0x6", Meaning: "IRP completed with an illegal status"},
-				{Value: fmt.Sprintf("0x%08x", uint32(s)), Meaning: "the status"},
-				{Value: p.id.String(), Meaning: "the IRP"}}})
+			Args:     verify.Params(nil, fmt.Sprintf("0x%08x", uint32(s)), p.id)})
 	case s == ntstatus.STATUS_MORE_PROCESSING_REQUIRED:
-		ke.Report(k, verify.Finding{Rule: verify.IRP_010, Obj: p.id.String(), Warning: true,
+		ke.Report(k, verify.Finding{Rule: verify.IRP_010, Case: "answer of completion routines",
+			Warning: true,
+			Obj:     p.id.String(),
 			Headline: fmt.Sprintf("%v is completed with %v, which is an answer of completion routines", p.id,
 				s)})
 	}
 	if p.cancelRoutine != nil {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_020, BugCheck: 0xC9, Obj: p.id.String(),
-			Dump:     dumpIRP(p),
+		p.report(k, verify.Finding{Rule: verify.IRP_020,
 			Headline: fmt.Sprintf("%v is completed with a cancel routine set", p.id),
-			Args: [4]verify.Arg{{Value: "0x7", Meaning: "IRP completed with a cancel routine set"},
-				{Value: funcName(p.cancelRoutine), Meaning: "the cancel routine"},
-				{Value: p.id.String(), Meaning: "the IRP"}},
-			Fix: "take the cancel routine back first; if IoSetCancelRoutine(k, p, nil) returns nil, " +
-				"the cancel routine owns the IRP."})
+			Args:     verify.Params(nil, funcName(p.cancelRoutine), p.id)})
 	}
 	if p.flags&IRP_INPUT_OPERATION != 0 {
 		p.checkInformation(k)
@@ -115,10 +102,9 @@ func checkComplete(k *irql.K, p *IRP) {
 
 func checkNeverSent(k *irql.K, p *IRP) {
 	if p.origin.threaded() {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_065, BugCheck: 0xC9, Obj: p.id.String(),
+		ke.Report(k, verify.Finding{Rule: verify.IRP_065, Obj: p.id.String(),
 			Headline: fmt.Sprintf("%v is completed by its creator without having been sent", p.id),
-			Args: [4]verify.Arg{{Value: "0x239", Meaning: "IRP completed that was never sent"}, {},
-				{Value: p.id.String(), Meaning: "the IRP"}}})
+			Args:     verify.Params(nil, nil, p.id)})
 	}
 }
 
@@ -127,27 +113,23 @@ func completedByStranger(k *irql.K, p *IRP) {
 		p.inTwoQueues(k, ddi.IoCompleteRequest)
 		return
 	}
-	f := verify.Finding{Rule: verify.IRP_002, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
-		Places:   p.story(),
+	f := verify.Finding{Rule: verify.IRP_002, Obj: p.id.String(), Dump: dumpIRP(p), Places: p.story(),
 		Headline: fmt.Sprintf("%v is completed by a driver that does not hold it: %s", p.id, p.whereIs()),
-		Args: [4]verify.Arg{{Value: "0x209", Meaning: "IRP completed while another driver owns it"}, {},
-			{Value: p.id.String(), Meaning: "the IRP"}}}
+		Args:     verify.Params(nil, nil, p.id)}
 	if p.state == stCompleting || p.state == stStage2 {
-		f.Rule, f.BugCheck = verify.IRP_001, 0x44
+		f.Rule, f.Args = verify.IRP_001, verify.Params(p.id)
 		f.Headline = fmt.Sprintf("%v completed a second time", p.id)
-		f.Args = [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP"}}
 		f.Places = []verify.Place{{Label: "FIRST_COMPLETION", Seq: p.completeSeq}}
-		f.Fix = p.twiceFix(k)
+		f.Case = p.twiceCase(k)
 	}
 	if p.state == stInCancel {
-		f.Fix = cancelRaceFix
+		f.Case = cancelRace
 	}
 	if f.Rule == verify.IRP_002 && (p.state == stAt || p.state == stQueued) {
-		f.Rule, f.Also = p.special(f.Rule, func(s *SubsystemRules) verify.RuleID { return s.Completed })
+		f.As = p.special(func(s *SubsystemRules) verify.RuleID { return s.Completed })
 	}
-	if p.sentSeq > 0 && f.BugCheck == 0xC9 {
-		f.Fix = "forward with a completion routine that returns STATUS_MORE_PROCESSING_REQUIRED, wait for " +
-			"it, then complete."
+	if p.sentSeq > 0 && f.Rule == verify.IRP_002 {
+		f.Case = "sent on before"
 	}
 	ke.Report(k, f)
 }
@@ -260,11 +242,10 @@ func climbsOn(k *irql.K, p *IRP, id trace.ID, r ntstatus.NTSTATUS, resent bool) 
 	if resent {
 		rule, act = verify.IRP_051, "completed or sent"
 	}
-	rule, also := p.special(rule, func(s *SubsystemRules) verify.RuleID { return s.PastTop })
-	ke.Report(k, verify.Finding{Rule: rule, Also: also, Obj: id.String(),
+	as := p.special(func(s *SubsystemRules) verify.RuleID { return s.PastTop })
+	ke.Report(k, verify.Finding{Rule: rule, As: as, Obj: id.String(),
 		Headline: fmt.Sprintf("the completion routine %s %v and returned %v: the climb would go on with it",
-			act, id, r),
-		Fix: "return STATUS_MORE_PROCESSING_REQUIRED."})
+			act, id, r)})
 }
 
 // finish is the end of the climb: what the creator owns must not get here.
@@ -282,14 +263,14 @@ func (p *IRP) finish(k *irql.K) {
 		p.stage2(k)
 		return
 	}
-	rule, also := p.special(verify.IRP_036, func(s *SubsystemRules) verify.RuleID { return s.PastTop })
-	f := verify.Finding{Rule: rule, Also: also, Obj: p.id.String(), Dump: dumpIRP(p),
+	as := p.special(func(s *SubsystemRules) verify.RuleID { return s.PastTop })
+	f := verify.Finding{Rule: verify.IRP_036, As: as, Obj: p.id.String(), Dump: dumpIRP(p),
 		Survived: p.origin == byAsyncFsd,
 		Headline: fmt.Sprintf("%v, made by %v, went past its last location: the I/O manager cannot finish it",
 			p.id, p.origin),
 		Places: []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}}}
 	if p.sent {
-		f.Fix = "return STATUS_MORE_PROCESSING_REQUIRED from the creator's completion routine."
+		f.Case = "sent with a routine"
 	}
 	ke.Report(k, f)
 	if p.origin == byAsyncFsd {

@@ -9,10 +9,8 @@ import (
 
 // This file words what happens to an IRP after its completion: a second completion and how it begins.
 
-// cancelRaceFix is for IRPs whose cancel routine has run: the usual reason for two completions.
-const cancelRaceFix = "whoever ends the request asks first: if IoSetCancelRoutine(k, p, nil) returns nil, " +
-	"the cancel routine has been called and completes the IRP; leave it alone then. A cancel-safe queue " +
-	"(IoCsqRemoveNextIrp) does this by itself."
+// cancelRace is the case of IRPs whose cancel routine has run: the usual reason for two completions.
+const cancelRace = "the cancel routine has run"
 
 // completedBefore says who has completed the IRP, for a headline about the code in k.
 func (p *IRP) completedBefore(k *irql.K) string {
@@ -26,19 +24,15 @@ func (p *IRP) completedBefore(k *irql.K) string {
 	return who + " has completed it before"
 }
 
-const secondFix = "complete a request on one path only: return right behind the call that completed it, or " +
-	"let the helper say that it has."
-
-// twiceFix is the likely fix of a second completion.
-func (p *IRP) twiceFix(k *irql.K) string {
+// twiceCase says why an IRP is completed a second time.
+func (p *IRP) twiceCase(k *irql.K) string {
 	switch {
 	case p.cancelRan:
-		return cancelRaceFix
+		return cancelRace
 	case ke.Acting(k) != p.completer:
-		return "only the driver that holds the IRP completes it; one that sent it on gets it back in a " +
-			"completion routine that returns STATUS_MORE_PROCESSING_REQUIRED."
+		return "by another driver"
 	}
-	return secondFix
+	return ""
 }
 
 // finished reports whether the IRP was completed at the level where it is or was last.
@@ -59,13 +53,17 @@ func (p *IRP) touchedLate(k *irql.K, status bool) string {
 		p.whereIs())
 }
 
-// lateFix is the likely fix of a use after the completion.
-func (p *IRP) lateFix(k *irql.K, status bool) string {
+// lateCase says how an IRP comes to be used after its completion.
+func (p *IRP) lateCase(k *irql.K, status bool) string {
+	gone := ""
+	if p.state == stFreed {
+		gone = ", freed"
+	}
 	switch {
 	case p.cancelRan:
-		return cancelRaceFix
+		return cancelRace + gone
 	case status && ke.Acting(k) == p.completer:
-		return secondFix
+		return "completed on two paths" + gone
 	}
-	return "keep copies of what is needed (the status above all) before calling IoCompleteRequest."
+	return "completed" + gone
 }

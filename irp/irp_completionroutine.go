@@ -57,8 +57,7 @@ func notOwnDevice(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
 	}
 	ke.Report(k, verify.Finding{Rule: verify.IRP_043, Obj: obj, Dump: dumpIRP(p),
 		Headline: fmt.Sprintf("IoSetCompletionRoutineEx for %v is given %s: the caller's image is not held",
-			p.id, whose),
-		Fix: "pass the caller's own device object, not the one the IRP is sent to."})
+			p.id, whose)})
 }
 
 // invokeFlags makes the Control byte of a routine.
@@ -146,10 +145,8 @@ func IoSetCompletionRoutine(k *irql.K, p *IRP, routine IO_COMPLETION_ROUTINE, co
 }
 
 func skippedThenSet(k *irql.K, p *IRP) {
-	ke.Report(k, verify.Finding{Rule: verify.IRP_014, Obj: p.id.String(), Dump: dumpIRP(p), BugCheck: 0xC9,
+	p.report(k, verify.Finding{Rule: verify.IRP_014, Case: "set after a skip",
 		Headline: fmt.Sprintf("IoSetCompletionRoutine after IoSkipCurrentIrpStackLocation overwrites the "+
 			"upper driver's routine of %v", p.id),
-		Args: [4]verify.Arg{{Value: "0x207", Meaning: "the upper driver's completion routine is " +
-			"overwritten"}, {}, {Value: p.id.String(), Meaning: "the IRP"}},
-		Fix: "replace IoSkipCurrentIrpStackLocation by IoCopyCurrentIrpStackLocationToNext."})
+		Args: verify.Params(nil, nil, p.id)})
 }

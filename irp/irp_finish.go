@@ -164,13 +164,10 @@ func (io *ioManager) stackGone(k *ke.K, obj any) {
 			continue
 		}
 		p.uses(ke.R)
-		ke.Report(k, verify.Finding{Rule: verify.IRP_045, BugCheck: 0xC9, Obj: p.id.String(),
-			Dump: dumpIRP(p), Places: p.story(),
+		p.report(k, verify.Finding{Rule: verify.IRP_045, Places: p.story(),
 			Headline: fmt.Sprintf("the %s of %v goes with its stack frame while the request is still in "+
 				"progress", what, p.id),
-			Args: [4]verify.Arg{{Value: "0xc", Meaning: "memory given to a build routine is gone " +
-				"before the request ended"}, {}, {Value: p.id.String(), Meaning: "the IRP"}},
-			Fix: "when IoCallDriver returned STATUS_PENDING, wait for the event before returning."})
+			Args: verify.Params(nil, nil, p.id)})
 	}
 }
 

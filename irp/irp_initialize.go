@@ -61,11 +61,8 @@ func checkInitialize(k *irql.K, p *IRP) {
 	if p.allocFlags&IRP_QUOTA_CHARGED != 0 {
 		sub = "0x20d"
 	}
-	ke.Report(k, verify.Finding{Rule: verify.IRP_039, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+	p.report(k, verify.Finding{Rule: verify.IRP_039,
 		Headline: fmt.Sprintf("IoInitializeIrp on %v, which %v made: what was noted in it is lost",
 			p.id, p.origin),
-		Args: [4]verify.Arg{arg(sub, "IoInitializeIrp on an IRP of IoAllocateIrp"), {},
-			arg(p.id, "the IRP")},
-		Places: []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}},
-		Fix:    "IoAllocateIrp initialises; use IoReuseIrp for the next request."})
+		Args: verify.Params(sub, nil, p.id), Places: []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}}})
 }

@@ -78,10 +78,8 @@ func (io *ioManager) lost(m *ke.Machine, p *IRP) {
 	if p.thread != nil {
 		who = p.thread.Name()
 	}
-	m.ReportEnd(verify.Finding{Rule: verify.IRP_040, Warning: true, Obj: p.id.String(), Driver: p.owner.Name,
-		Dump: dumpIRP(p), Places: p.story(),
+	m.ReportEnd(verify.Finding{Rule: verify.IRP_040, Case: "kept for ever", Warning: true,
+		Obj: p.id.String(), Driver: p.owner.Name, Dump: dumpIRP(p), Places: p.story(),
 		Headline: fmt.Sprintf("%s keeps %v without a cancel routine, and nothing can run any more: %s waits "+
-			"for ever and cannot be ended", p.owner.Name, p.id, who),
-		Fix: "complete it on every path; if it may be kept for long, put it into a cancel-safe queue " +
-			"(IoCsqInsertIrp), so that it ends with the program."})
+			"for ever and cannot be ended", p.owner.Name, p.id, who)})
 }

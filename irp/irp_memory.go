@@ -17,15 +17,14 @@ import (
 // which has to be what IoSizeOfIrp says.
 func (p *IRP) checkMemory(k *irql.K, packetSize uint16, n int8) {
 	if pageable := ke.Of(k).Pageable; pageable != nil && pageable(unsafe.Pointer(p)) {
-		ke.Report(k, verify.Finding{Rule: verify.IRQL_018, Obj: p.id.String(), AllowedIRQL: verify.AnyIRQL,
-			Headline: "IoInitializeIrp on memory that may be paged out: it is touched at DISPATCH_LEVEL",
-			Fix:      "use nonpaged pool, a nonpaged lookaside list or the device extension."})
+		ke.Report(k, verify.Finding{Rule: verify.IRQL_018, Case: "IRP", Obj: p.id.String(),
+			AllowedIRQL: verify.AnyIRQL,
+			Headline:    "IoInitializeIrp on memory that may be paged out: it is touched at DISPATCH_LEVEL"})
 	}
 	if packetSize < IoSizeOfIrp(n) {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_018, Obj: p.id.String(),
+		ke.Report(k, verify.Finding{Rule: verify.IRP_018, Case: "packet too small", Obj: p.id.String(),
 			Headline: fmt.Sprintf("IoInitializeIrp: a packet of %d bytes has no room for %d stack locations",
-				packetSize, n),
-			Fix: "pass IoSizeOfIrp(n), and allocate as many bytes."})
+				packetSize, n)})
 	}
 	if p.mem != nil {
 		p.mem.Fill(0, int(packetSize), 0) // what the routine begins with; reports POOL-011
@@ -39,11 +38,9 @@ func (p *IRP) StackGone(k *irql.K) {
 	}
 	p.uses(ke.Free)
 	if why := p.Busy(); why != "" {
-		ke.Report(k, verify.Finding{Rule: verify.POOL_026, BugCheck: 0xDC, Obj: p.id.String(),
-			Dump: dumpIRP(p), Places: p.story(),
+		p.report(k, verify.Finding{Rule: verify.POOL_026, Case: "an IRP", Places: p.story(),
 			Headline: fmt.Sprintf("the routine whose local variable %v is returns, and it %s", p.id, why),
-			Args:     [4]verify.Arg{arg(p.id, "address below the stack pointer")},
-			Fix:      "wait for its completion routine before the routine returns, or allocate it."})
+			Args:     verify.Params(p.id)})
 	}
 	p.Gone(verify.POOL_026, ke.Note(k, "stack memory gone", p.id))
 }

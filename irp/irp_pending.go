@@ -29,15 +29,12 @@ func (p *IRP) leave(k *irql.K, l *IO_STACK_LOCATION, marked bool) {
 	n := l.relying
 	l.relying = 0
 	for i := uint8(0); i < n && !marked; i++ {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_007, BugCheck: 0xC9, Obj: p.id.String(),
+		ke.Report(k, verify.Finding{Rule: verify.IRP_007, Obj: p.id.String(),
 			At: fmt.Sprintf("%v %d", l.device.id, i),
 			Headline: fmt.Sprintf("a dispatch routine returned STATUS_PENDING and its location of %v was "+
 				"never "+
 				"marked pending", p.id),
-			Args: [4]verify.Arg{{Value: "0x23d", Meaning: "sub-code of the I/O verifier"}, {},
-				{Value: p.id.String(), Meaning: "the IRP"}},
-			Fix: "carry the mark on in the completion routine: if p.PendingReturned() { " +
-				"irp.IoMarkIrpPending(k, p) }"})
+			Args: verify.Params(nil, nil, p.id)})
 	}
 }
 
@@ -45,16 +42,12 @@ func (p *IRP) leave(k *irql.K, l *IO_STACK_LOCATION, marked bool) {
 // because the one below lost it is reported, too, if it would not have looked.
 func (p *IRP) lost(k *irql.K, up *IO_STACK_LOCATION, level int8) {
 	up.broken = true
-	rule, also := p.special(verify.IRP_011,
-		func(s *SubsystemRules) verify.RuleID { return s.NotPropagated })
-	ke.Report(k, verify.Finding{Rule: rule, Also: also, BugCheck: 0xC9, Obj: p.id.String(),
-		At: fmt.Sprint(level), Dump: dumpIRP(p), Places: p.story(),
+	as := p.special(func(s *SubsystemRules) verify.RuleID { return s.NotPropagated })
+	p.report(k, verify.Finding{Rule: verify.IRP_011, As: as, At: fmt.Sprint(level), Places: p.story(),
 		Headline: fmt.Sprintf("the completion routine of %v saw PendingReturned and did not mark the IRP "+
 			"pending",
 			p.id),
-		Args: [4]verify.Arg{{Value: "0x228", Meaning: "sub-code of the I/O verifier"}, {},
-			{Value: p.id.String(), Meaning: "the IRP"}},
-		Fix: "if p.PendingReturned() { irp.IoMarkIrpPending(k, p) }"})
+		Args: verify.Params(nil, nil, p.id)})
 }
 
 // IoMarkIrpPending marks the caller's own location: its dispatch routine will return STATUS_PENDING. Call it
@@ -81,12 +74,10 @@ func IoMarkIrpPending(k *irql.K, p *IRP) {
 func (p *IRP) markPending(k *irql.K, d ddi.ID) {
 	l := p.loc(p.cur)
 	if l == nil {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_013, Obj: p.id.String(), Dump: dumpIRP(p),
+		p.report(k, verify.Finding{Rule: verify.IRP_013,
 			Headline: fmt.Sprintf("%v on %v by code without a stack location: the mark would lie behind "+
 				"the IRP",
-				d, p.id),
-			Fix: "a creator's completion routine never marks: it frees the IRP and returns " +
-				"STATUS_MORE_PROCESSING_REQUIRED."})
+				d, p.id)})
 		return
 	}
 	l.control |= SL_PENDING_RETURNED

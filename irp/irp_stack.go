@@ -95,11 +95,9 @@ func IoGetCurrentIrpStackLocation(k *irql.K, p *IRP) *IO_STACK_LOCATION {
 	skipLeft(k, p, "IoGetCurrentIrpStackLocation")
 	l := p.loc(p.cur)
 	if l == nil {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_062, Obj: p.id.String(), Dump: dumpIRP(p),
+		p.report(k, verify.Finding{Rule: verify.IRP_062, Case: "location of its own",
 			Headline: fmt.Sprintf("%v has no current stack location here: CurrentLocation is %d of %d", p.id,
-				p.cur, p.stackCount),
-			Fix: "allocate the IRP with one location more and take it with IoSetNextIrpStackLocation, " +
-				"or use the routine's Context."})
+				p.cur, p.stackCount)})
 	}
 	return l
 }
@@ -127,12 +125,10 @@ func nextLocation(k *irql.K, p *IRP, who string) *IO_STACK_LOCATION {
 }
 
 func noLocation(k *irql.K, p *IRP, who string) {
-	ke.Report(k, verify.Finding{Rule: verify.IRP_004, BugCheck: 0x35, Obj: p.id.String(), Dump: dumpIRP(p),
+	p.report(k, verify.Finding{Rule: verify.IRP_004,
 		Headline: fmt.Sprintf("%s: %v has no stack location left below %d of %d", who, p.id, p.cur,
 			p.stackCount),
-		Args:   [4]verify.Arg{{Value: p.id.String(), Meaning: "the IRP"}},
-		Places: []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}},
-		Fix:    "allocate the IRP with the StackSize of the device it is sent to."})
+		Args: verify.Params(p.id), Places: []verify.Place{{Label: "ALLOCATED", Seq: p.allocSeq}}})
 }
 
 // IoSetNextIrpStackLocation makes the next lower location the current one: a creator takes a location of its
@@ -167,15 +163,13 @@ func IoSkipCurrentIrpStackLocation(k *irql.K, p *IRP) {
 	skipLeft(k, p, "a second IoSkipCurrentIrpStackLocation")
 	l := p.loc(p.cur)
 	if l == nil {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_062, Obj: p.id.String(), Dump: dumpIRP(p),
+		p.report(k, verify.Finding{Rule: verify.IRP_062,
 			Headline: fmt.Sprintf("IoSkipCurrentIrpStackLocation: the caller has no location of %v to skip",
 				p.id)})
 	} else if l.control&SL_PENDING_RETURNED != 0 {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_015, Obj: p.id.String(), Dump: dumpIRP(p),
+		p.report(k, verify.Finding{Rule: verify.IRP_015,
 			Headline: fmt.Sprintf("%v was marked pending here and its location is now given to the lower "+
-				"driver", p.id),
-			Fix: "use IoCopyCurrentIrpStackLocationToNext, so that the mark stays in the caller's own " +
-				"location."})
+				"driver", p.id)})
 	}
 	if v := frameVisit(k, p); v != nil {
 		v.skipped = true
@@ -200,16 +194,15 @@ func IoCopyCurrentIrpStackLocationToNext(k *irql.K, p *IRP) {
 	skipLeft(k, p, "IoCopyCurrentIrpStackLocationToNext")
 	src := p.loc(p.cur)
 	if src == nil {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_062, Obj: p.id.String(), Dump: dumpIRP(p),
+		p.report(k, verify.Finding{Rule: verify.IRP_062,
 			Headline: fmt.Sprintf("IoCopyCurrentIrpStackLocationToNext: %v has no current location", p.id)})
 	}
 	dst := nextLocation(k, p, "IoCopyCurrentIrpStackLocationToNext")
 	// a second copy takes the routine back on purpose
 	if dst.control&invokeAny != 0 && dst.setBy == ke.Acting(k) && !dst.copied {
-		ke.Report(k, verify.Finding{Rule: verify.IRP_070, Obj: p.id.String(), Dump: dumpIRP(p),
+		p.report(k, verify.Finding{Rule: verify.IRP_070, Case: "copied after it was set",
 			Headline: fmt.Sprintf("IoCopyCurrentIrpStackLocationToNext on %v takes away the completion "+
-				"routine just set", p.id),
-			Fix: "copy first, then call IoSetCompletionRoutine."})
+				"routine just set", p.id)})
 	}
 	if dst.ex != nil {
 		dst.ex.neverRun(k, p, "is taken away before the IRP was sent")
@@ -230,19 +223,16 @@ func IoCopyCurrentIrpStackLocationToNext(k *irql.K, p *IRP) {
 func skipLeft(k *irql.K, p *IRP, what string) {
 	if v := frameVisit(k, p); v != nil && v.skipped {
 		v.skipped = false
-		ke.Report(k, verify.Finding{Rule: verify.IRP_017, Obj: p.id.String(), Dump: dumpIRP(p),
+		p.report(k, verify.Finding{Rule: verify.IRP_017,
 			Headline: fmt.Sprintf("%s after IoSkipCurrentIrpStackLocation on %v, which only IoCallDriver "+
-				"may follow", what, p.id),
-			Fix: "decide first and skip immediately before IoCallDriver, or take the skip back with " +
-				"IoSetNextIrpStackLocation."})
+				"may follow", what, p.id)})
 	}
 }
 
 // neverRun reports IRP-041.
 func (x *exRoutine) neverRun(k *irql.K, p *IRP, why string) {
-	ke.Report(k, verify.Finding{Rule: verify.IRP_041, Obj: p.id.String(), Dump: dumpIRP(p),
+	p.report(k, verify.Finding{Rule: verify.IRP_041,
 		Headline: fmt.Sprintf("the routine that IoSetCompletionRoutineEx set for %v %s: the reference to "+
 			"%v is lost", p.id, why, x.dev.id),
-		Places: []verify.Place{{Label: "ROUTINE_SET", Seq: x.seq}},
-		Fix:    "set the routine immediately before IoCallDriver, for success, error and cancel."})
+		Places: []verify.Place{{Label: "ROUTINE_SET", Seq: x.seq}}})
 }

@@ -3,7 +3,6 @@ package irp
 import (
 	"fmt"
 
-	"calloutsim/internal/ke"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
 )
@@ -44,9 +43,8 @@ func (p *IRP) checkUnknown(k *irql.K, done string) {
 	if was == is {
 		return
 	}
-	ke.Report(k, verify.Finding{Rule: verify.IRP_063, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+	p.report(k, verify.Finding{Rule: verify.IRP_063,
 		Headline: fmt.Sprintf("%v is %s with %s %v, and came with %v: a request with minor function 0x%X is "+
 			"known to nobody", p.id, done, what, is, was, unknownMinor),
-		Args: c9Args(sub, what+" of an IRP changed by a driver that does not understand it", p),
-		Fix:  "leave IoStatus alone in the default branch: forward the request, or complete it, as it came."})
+		Args: c9Args(sub, what+" of an IRP changed by a driver that does not understand it", p)})
 }

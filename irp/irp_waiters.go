@@ -105,8 +105,7 @@ func (v *visit) reportMixed(k *irql.K) {
 	v.mixed = nil
 	ke.Report(k, verify.Finding{Rule: verify.IRP_012, Obj: v.p.id.String(),
 		Headline: fmt.Sprintf("the completion routine of %v marks it pending and signals %v, for which the "+
-			"dispatch routine waits", v.p.id, id),
-		Fix: "forward and wait: only signal, and stop the climb. Do not wait: only mark, and let it go on."})
+			"dispatch routine waits", v.p.id, id)})
 }
 
 // eventAwaited is told before driver code waits for an object.
@@ -144,8 +143,7 @@ func (io *ioManager) adviseTimeout(k *irql.K, img *ke.Image, o *ke.Object) {
 		*io.adviceFor(img) |= saidWaits
 		ke.Report(k, verify.Finding{Rule: verify.IRP_049, Obj: p.id.String(),
 			Headline: fmt.Sprintf("%s waits for the end of %v without a time-out, and %s has it", img.Name,
-				p.id, p.owner.Name),
-			Fix: "wait with a time-out, then cancel the IRP and wait for its end."})
+				p.id, p.owner.Name)})
 		return
 	}
 }
@@ -242,12 +240,11 @@ func (io *ioManager) neverSignalled(m *ke.Machine, t *ke.Thread, o *ke.Object, p
 		Driver: waiter(t).Name, Ctx: t.Name(), Dump: dumpIRP(p), Places: p.story(),
 		Headline: fmt.Sprintf("%s waits for %v for ever: routine %s ran for %v and did not signal it",
 			t.Name(),
-			o.ID, ke.FuncName(p.last().fn), p.id),
-		Fix: "signal if PendingReturned, wait if STATUS_PENDING: the same condition on both sides."}
+			o.ID, ke.FuncName(p.last().fn), p.id)}
 	if p.isUserEvent(o) {
 		f.Headline = fmt.Sprintf("%s waits for %v for ever: %v failed without having been pended and reports"+
 			" nothing then", t.Name(), o.ID, p.id)
-		f.Fix = "wait only if IoCallDriver returned STATUS_PENDING."
+		f.Case = "not pended"
 	}
 	m.ReportEnd(f)
 }
@@ -265,11 +262,9 @@ func (io *ioManager) needsAPC(k *irql.K, o *ke.Object) {
 		if ke.IRQL(k) >= ke.APC {
 			where = "at " + irql.KIRQL(ke.IRQL(k)).String()
 		}
-		ke.Report(k, verify.Finding{Rule: verify.IRQL_017, Obj: p.id.String(), Dump: dumpIRP(p),
-			AllowedIRQL: verify.AnyIRQL,
+		p.report(k, verify.Finding{Rule: verify.IRQL_017, AllowedIRQL: verify.AnyIRQL,
 			Headline: fmt.Sprintf("wait for %v, the event of %v, %s: the APC that sets it cannot be "+
-				"delivered", o.ID, p.id, where),
-			Fix: "wait outside, or use a critical region: it lets special kernel APCs in."})
+				"delivered", o.ID, p.id, where)})
 		return
 	}
 }

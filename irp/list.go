@@ -55,8 +55,8 @@ func (e *LIST_ENTRY) Busy() string {
 	return ""
 }
 
-// BusyRule is the rule that freeing the memory of a linked entry breaks, with its bug check.
-func (e *LIST_ENTRY) BusyRule() (rule verify.RuleID, bugCheck uint32) { return verify.OBJ_014, 0x139 }
+// BusyRule is the rule that freeing the memory of a linked entry breaks.
+func (e *LIST_ENTRY) BusyRule() verify.RuleID { return verify.OBJ_014 }
 
 // Gone tells the entry that its memory is no more.
 func (e *LIST_ENTRY) Gone(rule verify.RuleID, seq uint64) {
@@ -94,15 +94,14 @@ func (e *LIST_ENTRY) name() string {
 }
 
 // broken reports a list operation that does not fit; for the entry of an IRP it has a number of its own.
-func (e *LIST_ENTRY) broken(k *irql.K, d ddi.ID, what, fix string) {
-	f := verify.Finding{Rule: verify.OBJ_014, BugCheck: 0x139, Obj: e.name(), Fix: fix,
-		Headline: fmt.Sprintf("%v: %s %s", d, e.name(), what),
-		Args:     [4]verify.Arg{arg("3", "a list entry was corrupted")}}
+func (e *LIST_ENTRY) broken(k *irql.K, d ddi.ID, what, cause string) {
+	f := verify.Finding{Rule: verify.OBJ_014, Case: cause, Obj: e.name(),
+		Headline: fmt.Sprintf("%v: %s %s", d, e.name(), what)}
 	if e.seq != 0 && e.run.Of(k) {
 		f.Places = []verify.Place{{Label: "LAST_CHANGED", Seq: e.seq}}
 	}
 	if e.of != nil {
-		f.Rule, f.Also, f.Dump = verify.IRP_076, []verify.RuleID{verify.OBJ_014}, dumpIRP(e.of)
+		f.As, f.Dump = verify.IRP_076, dumpIRP(e.of)
 	}
 	ke.Report(k, f)
 }
@@ -121,9 +120,10 @@ func InitializeListHead(k *irql.K, listHead *LIST_ENTRY) {
 	h.alive(k)
 	switch {
 	case h.linked(k):
-		h.broken(k, d, "is linked into a list, whose neighbours still point to it", "remove the entry first.")
+		h.broken(k, d, "is linked into a list, whose neighbours still point to it",
+			"initialised while linked")
 	case h.id != 0 && h.run.Of(k) && h.Flink != h:
-		h.broken(k, d, "still has entries, which are lost", "initialise a list once, or empty it first.")
+		h.broken(k, d, "still has entries, which are lost", "initialised with entries")
 	}
 	h.Flink, h.Blink, h.in, h.mode = h, h, nil, listFresh
 	if h.of == nil && h.Record == nil && (h.id == 0 || !h.run.Of(k)) {
@@ -207,7 +207,7 @@ func RemoveEntryList(k *irql.K, entry *LIST_ENTRY) bool {
 		}
 	case entry.Flink != entry || entry.Blink != entry:
 		entry.broken(k, d, "is in no list",
-			"remove an entry once; InitializeListHead on it makes a second removal harmless.")
+			"removed twice")
 		return true
 	}
 	return entry.Flink == entry.Blink
@@ -222,7 +222,7 @@ func (e *LIST_ENTRY) usable(k *irql.K, d ddi.ID) bool {
 	if !e.alive(k) {
 		return false
 	}
-	e.broken(k, d, "was not initialised as a list", "call InitializeListHead once, before the first use.")
+	e.broken(k, d, "was not initialised as a list", "list never initialised")
 	return false
 }
 
@@ -255,9 +255,9 @@ func (e *LIST_ENTRY) changes(k *irql.K, d ddi.ID, mode listMode, lock *irql.KSPI
 		}
 	case e.mode != mode:
 		e.broken(k, d, "is changed by interlocked routines and by plain ones",
-			"use one kind: the interlocked routines do not know the lock of the others.")
+			"two kinds of routines")
 	case lock != nil && e.guard != any(lock):
-		e.broken(k, d, "is changed under two different spin locks", "give the list one lock.")
+		e.broken(k, d, "is changed under two different spin locks", "two locks")
 	}
 	return true
 }
@@ -268,7 +268,7 @@ func (e *LIST_ENTRY) insert(k *irql.K, d ddi.ID, mode listMode, entry *LIST_ENTR
 		return
 	}
 	if entry.uses(k) && entry.linked(k) {
-		entry.broken(k, d, "is linked into a list already", "one list at a time: remove it first.")
+		entry.broken(k, d, "is linked into a list already", "in a list already")
 		return
 	}
 	prev, next := e.Blink, e

@@ -116,9 +116,8 @@ func checkMDL(k *irql.K, mdl *MDL, d ddi.ID) {
 		ke.Null(k, d, "NULL where an MDL is expected")
 	}
 	if mdl.m == nil {
-		ke.Report(k, verify.Finding{Rule: verify.MDL_016, Obj: d.String(), BugCheck: 0xD5,
-			Headline: fmt.Sprintf("%v is given memory that is no MDL where an MDL is expected", d),
-			Fix:      "pass what IoAllocateMdl returned, or call MmInitializeMdl first."})
+		ke.Report(k, verify.Finding{Rule: verify.MDL_016, Case: "no MDL", Obj: d.String(),
+			Headline: fmt.Sprintf("%v is given memory that is no MDL where an MDL is expected", d)})
 		panic("internal error: went on with what is no MDL")
 	}
 	mdl.alive(k, d.String())
@@ -132,11 +131,8 @@ func (mdl *MDL) alive(k *irql.K, what string) {
 	if !mdl.freed {
 		return
 	}
-	mdl.report(k, verify.Finding{Rule: verify.MDL_016, BugCheck: 0xD5,
-		Headline: fmt.Sprintf("%s: %v is freed already", what, mdl.id),
-		Args:     [4]verify.Arg{arg(mdl.id, "the MDL whose memory is referenced"), arg(0, "0 read, 1 write")},
-		Fix: "let exactly one party free it: the I/O manager frees what it made, the creator what it " +
-			"made."})
+	mdl.report(k, verify.Finding{Rule: verify.MDL_016, Case: "freed already",
+		Headline: fmt.Sprintf("%s: %v is freed already", what, mdl.id), Args: verify.Params(mdl.id, 0)})
 	panic("internal error: went on with a freed MDL")
 }
 
@@ -156,10 +152,13 @@ func (mdl *MDL) report(k *irql.K, f verify.Finding) {
 }
 
 // c4 is the sort of finding for which Driver Verifier stops with the MDL and its flags.
-func (mdl *MDL) c4(rule verify.RuleID, sub, meaning, headline, fix string) verify.Finding {
-	return verify.Finding{Rule: rule, BugCheck: 0xC4, Headline: headline, Fix: fix,
-		Args: [4]verify.Arg{arg(sub, meaning), arg(mdl.id, "the MDL"), arg(fmt.Sprintf("%#x", mdl.flags),
-			"MdlFlags")}}
+func (mdl *MDL) c4(rule verify.RuleID, cause, headline string, code ...any) verify.Finding {
+	f := verify.Finding{Rule: rule, Case: cause, Headline: headline,
+		Args: verify.Params(nil, mdl.id, fmt.Sprintf("%#x", mdl.flags))}
+	if len(code) > 0 {
+		f.Args[0].Value = fmt.Sprint(code[0])
+	}
+	return f
 }
 
 // newMDL makes an MDL for a view; buf may be nil.
@@ -220,9 +219,9 @@ func MmBuildMdlForNonPagedPool(k *irql.K, mdl *MDL) {
 		if mdl.buf != nil {
 			what = pool.KindOf(mdl.buf).String()
 		}
-		mdl.report(k, mdl.c4(verify.MDL_005, "0x7f", "not nonpaged pool",
-			fmt.Sprintf("MmBuildMdlForNonPagedPool: %v describes %s", mdl.id,
-				what), "use MmProbeAndLockPages."))
+		mdl.report(k, mdl.c4(verify.MDL_005, "", fmt.Sprintf("MmBuildMdlForNonPagedPool: %v describes %s",
+			mdl.id,
+			what)))
 	}
 	mdl.flags |= MDL_SOURCE_IS_NONPAGED_POOL
 	ke.Call(k, ddi.MmBuildMdlForNonPagedPool, mdl.id)
@@ -314,10 +313,8 @@ func mdlLevel(k *irql.K, mdl *MDL, d ddi.ID, pageable bool, why string) {
 	if !pageable {
 		why = "any memory"
 	}
-	f := mdl.c4(verify.MDL_011, "0x70", "an MDL routine at a wrong IRQL",
-		fmt.Sprintf("%v of %v at %s: for %s at most %s is allowed", d, mdl.id, ke.LevelName(ke.IRQL(k)), why,
-			ke.LevelName(allowed)),
-		"lock and map at PASSIVE_LEVEL, before the level is raised.")
+	f := mdl.c4(verify.MDL_011, "", fmt.Sprintf("%v of %v at %s: for %s at most %s is allowed", d, mdl.id,
+		ke.LevelName(ke.IRQL(k)), why, ke.LevelName(allowed)))
 	f.AllowedIRQL = allowed
 	mdl.report(k, f)
 }

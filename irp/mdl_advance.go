@@ -56,9 +56,8 @@ func (mdl *MDL) passPages(k *irql.K, n int) {
 	case mdl.flags&(MDL_SOURCE_IS_NONPAGED_POOL|MDL_PARTIAL) != 0:
 		// Nonpaged pool is not locked. That the pages of a partial MDL stay those of its source is INFERRED.
 	case mdl.flags&MDL_PAGES_LOCKED == 0:
-		mdl.report(k, mdl.c4(verify.MDL_002, "0x7c", "pages of an MDL that is not locked",
-			fmt.Sprintf("MmAdvanceMdl: %v passes %d pages, which are not locked", mdl.id, n),
-			"lock the MDL first: pages that are passed are unlocked."))
+		mdl.report(k, mdl.c4(verify.MDL_002, "pages passed",
+			fmt.Sprintf("MmAdvanceMdl: %v passes %d pages, which are not locked", mdl.id, n)))
 	default:
 		mdl.pagesNotLent(k, "MmAdvanceMdl")
 	}

@@ -67,17 +67,16 @@ func IoFreeMdl(k *irql.K, mdl *MDL) {
 		pool.Free(k, ddi.IoFreeMdl, mdl.block, 0)
 		return
 	case mdl.flags&MDL_PAGES_LOCKED != 0:
-		mdl.report(k, verify.Finding{Rule: verify.MDL_006, BugCheck: 0xCB,
+		mdl.report(k, verify.Finding{Rule: verify.MDL_006, Case: "pages still locked",
 			Headline: fmt.Sprintf("IoFreeMdl: the pages of %v are still locked",
-				mdl.id), Fix: "MmUnlockPages first.",
-			Args: [4]verify.Arg{{}, {}, arg(mdl.id, "the MDL"), arg(mdl.pages, "locked pages")}})
+				mdl.id),
+			Args: verify.Params(nil, nil, mdl.id, mdl.pages)})
 		mdl.unlock(k)
 		mdl.unlocked(mdl.m.Log().Len())
 	case mdl.flags&MDL_PARTIAL != 0: // its mapping ends here (wdm/nf-wdm-iobuildpartialmdl)
 	case mdl.flags&MDL_MAPPED_TO_SYSTEM_VA != 0:
-		mdl.report(k, mdl.c4(verify.MDL_006, "0xb8", "IoFreeMdl of a mapped MDL",
-			fmt.Sprintf("IoFreeMdl: %v is still mapped",
-				mdl.id), "MmUnmapLockedPages or MmUnlockPages first."))
+		mdl.report(k, mdl.c4(verify.MDL_006, "still mapped", fmt.Sprintf("IoFreeMdl: %v is still mapped",
+			mdl.id)))
 	}
 	mdl.end(k, ke.Call(k, ddi.IoFreeMdl, mdl.id))
 }
@@ -92,9 +91,8 @@ func (mdl *MDL) end(k *irql.K, seq uint64) {
 
 // freedAsOther reports IoFreeMdl on an MDL in memory of the driver's own.
 func (mdl *MDL) freedAsOther(k *irql.K) {
-	mdl.report(k, verify.Finding{Rule: verify.POOL_007, BugCheck: 0xC4,
+	mdl.report(k, verify.Finding{Rule: verify.POOL_007, Case: "MDL in other memory",
 		Headline: fmt.Sprintf("IoFreeMdl: %v was made by MmInitializeMdl, in memory of the driver's own",
 			mdl.id),
-		Args: [4]verify.Arg{arg("0x10", "an address that is no pool block"), arg(mdl.id, "the address")},
-		Fix:  "free the memory that the MDL lies in; IoFreeMdl is for what IoAllocateMdl returned."})
+		Args: verify.Params(nil, mdl.id)})
 }

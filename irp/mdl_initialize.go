@@ -43,9 +43,8 @@ func MmInitializeMdl(k *irql.K, memoryDescriptorList *MDL, baseVa *Buffer, lengt
 	if mdl.m == ke.Of(k) && !mdl.freed {
 		mdl.uses(ke.W)
 		if why := mdl.Busy(); why != "" {
-			mdl.report(k, verify.Finding{Rule: verify.MDL_006,
-				Headline: fmt.Sprintf("%v: %v is made anew and %s", d, mdl.id, why),
-				Fix:      "unmap and unlock it before it is used for something else."})
+			mdl.report(k, verify.Finding{Rule: verify.MDL_006, Case: "made anew",
+				Headline: fmt.Sprintf("%v: %v is made anew and %s", d, mdl.id, why)})
 		}
 		mdl.release(k)
 	}

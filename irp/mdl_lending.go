@@ -35,9 +35,8 @@ func (mdl *MDL) hasPages() bool {
 
 // lostPages reports MDL-008 for a partial MDL that is mapped after its root was unlocked.
 func (mdl *MDL) lostPages(k *irql.K, d ddi.ID) {
-	f := mdl.c4(verify.MDL_008, "0xb3", "an MDL is mapped in a wrong state",
-		fmt.Sprintf("%v: %v is a part of %v, whose pages are not locked any more", d, mdl.id, mdl.root.id),
-		"keep the source locked until everybody who uses a part of it has ended.")
+	f := mdl.c4(verify.MDL_008, "source unlocked",
+		fmt.Sprintf("%v: %v is a part of %v, whose pages are not locked any more", d, mdl.id, mdl.root.id))
 	if mdl.root.unlockSeq != 0 {
 		f.Places = []verify.Place{{Label: "SOURCE_UNLOCKED", Seq: mdl.root.unlockSeq}}
 	}
@@ -90,7 +89,7 @@ func (mdl *MDL) inUse(k *irql.K, l *pool.Loan, headline string) {
 func (mdl *MDL) notReserved(k *irql.K, d ddi.ID) {
 	if r := mdl.reserved; r != nil {
 		r.wrong(k, verify.MDL_009, d, "0x301", fmt.Sprintf("%v is mapped in %s", mdl.id, r.name()),
-			"MmUnmapReservedMapping first.")
+			"mapped at reserved addresses")
 	}
 }
 
@@ -98,13 +97,12 @@ func (mdl *MDL) notReserved(k *irql.K, d ddi.ID) {
 func (r *reservation) name() string { return fmt.Sprintf("the addresses reserved as %v", r.id) }
 
 // wrong reports a misuse of reserved addresses: bug check 0xDA with the parameter of the page on it.
-func (r *reservation) wrong(k *irql.K, rule verify.RuleID, d ddi.ID, sub, what, fix string) {
-	f := verify.Finding{Rule: rule, BugCheck: 0xDA, Obj: d.String(), Fix: fix,
-		Headline: fmt.Sprintf("%v: %s", d, what),
-		Args:     [4]verify.Arg{arg(sub, "misuse of reserved addresses")}}
+func (r *reservation) wrong(k *irql.K, rule verify.RuleID, d ddi.ID, sub, what, cause string) {
+	f := verify.Finding{Rule: rule, Case: cause, Obj: d.String(), Args: verify.Params(sub),
+		Headline: fmt.Sprintf("%v: %s", d, what)}
 	if r != nil {
 		f.Obj = r.id.String()
-		f.Args[1] = arg(fmt.Sprintf("%#x", r.addr), "first address")
+		f.Args[1].Value = fmt.Sprintf("%#x", r.addr)
 		f.Places = []verify.Place{{Label: "RESERVED", Seq: r.seq}}
 	}
 	ke.Report(k, f)

@@ -25,9 +25,8 @@ func MmProbeAndLockPages(k *irql.K, mdl *MDL, accessMode irql.KPROCESSOR_MODE, o
 	checkMDL(k, mdl, ddi.MmProbeAndLockPages)
 	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
 	if bad := mdl.flags & (mdlBuilt | MDL_MAPPED_TO_SYSTEM_VA); bad != 0 {
-		mdl.report(k, mdl.c4(verify.MDL_001, "0xb0", "an MDL is locked in a wrong state",
-			fmt.Sprintf("MmProbeAndLockPages: %v is %s", mdl.id,
-				flagWords(bad)), "build an MDL in one way only."))
+		mdl.report(k, mdl.c4(verify.MDL_001, "", fmt.Sprintf("MmProbeAndLockPages: %v is %s", mdl.id,
+			flagWords(bad))))
 	}
 	pageable := mdl.buf != nil && pool.KindOf(mdl.buf).Pageable()
 	mdlLevel(k, mdl, ddi.MmProbeAndLockPages, pageable, "pageable memory")
@@ -88,19 +87,17 @@ func MmUnlockPages(k *irql.K, mdl *MDL) {
 	mdl.notLent(k, ddi.MmUnlockPages)
 	switch {
 	case mdl.flags&MDL_PARTIAL != 0:
-		mdl.report(k, mdl.c4(verify.MDL_004, "0xb4", "MmUnlockPages of a partial MDL",
-			fmt.Sprintf("MmUnlockPages: %v is partial, its pages belong to %v", mdl.id, mdl.source.ID()),
-			"MmPrepareMdlForReuse or IoFreeMdl is all a partial MDL needs."))
+		mdl.report(k, mdl.c4(verify.MDL_004, "",
+			fmt.Sprintf("MmUnlockPages: %v is partial, its pages belong to %v", mdl.id, mdl.source.ID())))
 		return
 	case mdl.flags&MDL_SOURCE_IS_NONPAGED_POOL != 0:
-		mdl.report(k, mdl.c4(verify.MDL_003, "0x7d", "MmUnlockPages of nonpaged pool",
+		mdl.report(k, mdl.c4(verify.MDL_003, "",
 			fmt.Sprintf("MmUnlockPages: %v was built for nonpaged pool and never locked",
-				mdl.id), "IoFreeMdl is all it needs."))
+				mdl.id)))
 		return
 	case mdl.flags&MDL_PAGES_LOCKED == 0 || mdl.havePages:
-		mdl.report(k, mdl.c4(verify.MDL_002, "0x7c", "MmUnlockPages of an MDL that is not locked",
-			fmt.Sprintf("MmUnlockPages: the pages of %v are not locked",
-				mdl.id), "unlock only after MmProbeAndLockPages has succeeded."))
+		mdl.report(k, mdl.c4(verify.MDL_002, "", fmt.Sprintf("MmUnlockPages: the pages of %v are not locked",
+			mdl.id)))
 		return
 	}
 	mdl.notReserved(k, ddi.MmUnlockPages)
@@ -160,12 +157,10 @@ func (s *mdlState) leftLocked(m *ke.Machine, img *ke.Image, when string) {
 		if mdl.owner != img || mdl.fixed || when == endOfRun && mdl.underWay(state.On(m)) {
 			continue
 		}
-		m.ReportEnd(verify.Finding{Rule: verify.MDL_007, BugCheck: 0xCB, Obj: mdl.id.String(),
-			Driver: img.Name, Ctx: when,
+		m.ReportEnd(verify.Finding{Rule: verify.MDL_007, Obj: mdl.id.String(), Driver: img.Name, Ctx: when,
 			Headline: fmt.Sprintf("%s leaves %d pages locked by %v", img.Name, mdl.pages, mdl.id),
-			Args:     [4]verify.Arg{{}, {}, arg(mdl.id, "the MDL"), arg(mdl.pages, "locked pages")},
-			Places:   []verify.Place{{Label: "LOCKED", Seq: mdl.lockSeq}},
-			Fix:      "MmUnlockPages, IoFreeMdl, then IoFreeIrp."})
+			Args:     verify.Params(nil, nil, mdl.id, mdl.pages),
+			Places:   []verify.Place{{Label: "LOCKED", Seq: mdl.lockSeq}}})
 	}
 }
 

@@ -51,15 +51,14 @@ func MmGetSystemAddressForMdlSafe(k *irql.K, mdl *MDL, priority uint32) *Buffer 
 	checkMDL(k, mdl, ddi.MmGetSystemAddressForMdlSafe)
 	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
 	if priority&MdlMappingNoExecute == 0 {
-		mdl.report(k, mdl.c4(verify.MDL_020, "0x2002", "an executable mapping",
+		mdl.report(k, mdl.c4(verify.MDL_020, "",
 			fmt.Sprintf("MmGetSystemAddressForMdlSafe maps %v executable",
-				mdl.id), "add MdlMappingNoExecute to the priority."))
+				mdl.id)))
 	}
 	if mdl.flags&mdlBuilt == 0 {
-		mdl.report(k, mdl.c4(verify.MDL_008, "0xb3", "an MDL is mapped in a wrong state",
+		mdl.report(k, mdl.c4(verify.MDL_008, "",
 			fmt.Sprintf("MmGetSystemAddressForMdlSafe: %v is neither locked nor built for nonpaged pool",
-				mdl.id),
-			"MmProbeAndLockPages or MmBuildMdlForNonPagedPool first."))
+				mdl.id)))
 		return nil
 	}
 	if !mdl.hasPages() {
@@ -114,12 +113,10 @@ func (s *mdlState) explain(k *ke.K, value any) (verify.Finding, bool) {
 	if f := ke.Top(k); f == nil || s.failed == 0 || f.Serial != s.failFrame {
 		return verify.Finding{}, false
 	}
-	return verify.Finding{Rule: verify.MDL_013, BugCheck: 0xD1, Obj: s.failed.String(),
+	return verify.Finding{Rule: verify.MDL_013, Obj: s.failed.String(),
 		Headline: fmt.Sprintf("NULL is dereferenced after the mapping of %v failed", s.failed),
-		Args: [4]verify.Arg{arg("0x0", "memory referenced"), arg(ke.IRQL(k), "IRQL"), arg(0, "0 read, "+
-			"1 write")},
-		Places: []verify.Place{{Label: "MAPPING_FAILED", Seq: s.failSeq}},
-		Fix:    "check for NULL and complete the request with STATUS_INSUFFICIENT_RESOURCES."}, true
+		Args:     verify.Params(nil, ke.IRQL(k), 0),
+		Places:   []verify.Place{{Label: "MAPPING_FAILED", Seq: s.failSeq}}}, true
 }
 
 func (mdl *MDL) mapNow(k *irql.K, d ddi.ID, readOnly bool) *Buffer {
@@ -189,9 +186,9 @@ func MmMapLockedPagesSpecifyCache(k *irql.K, mdl *MDL, accessMode irql.KPROCESSO
 		mdl.mapsForUser(k, ddi.MmMapLockedPagesSpecifyCache)
 	}
 	if bugCheckOnFailure != 0 {
-		mdl.report(k, mdl.c4(verify.MDL_012, "0x82", "BugCheckOnFailure given",
+		mdl.report(k, mdl.c4(verify.MDL_012, "",
 			fmt.Sprintf("MmMapLockedPagesSpecifyCache of %v with BugCheckOnFailure",
-				mdl.id), "give FALSE and check for NULL."))
+				mdl.id)))
 	}
 	bad := mdl.flags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL)
 	if bad != 0 || mdl.flags&mdlBuilt == 0 {
@@ -202,9 +199,9 @@ func MmMapLockedPagesSpecifyCache(k *irql.K, mdl *MDL, accessMode irql.KPROCESSO
 		case mdl.flags&MDL_SOURCE_IS_NONPAGED_POOL != 0:
 			state = "built for nonpaged pool, which has an address"
 		}
-		mdl.report(k, mdl.c4(verify.MDL_008, sub, "an MDL is mapped in a wrong state",
+		mdl.report(k, mdl.c4(verify.MDL_008, "mapped by hand",
 			fmt.Sprintf("MmMapLockedPagesSpecifyCache: %v is %s", mdl.id,
-				state), "use MmGetSystemAddressForMdlSafe."))
+				state), sub))
 		return mdl.mapped
 	}
 	if !mdl.hasPages() {
@@ -233,21 +230,19 @@ func MmUnmapLockedPages(k *irql.K, baseAddress *Buffer, mdl *MDL) {
 	mdl.notLent(k, ddi.MmUnmapLockedPages)
 	switch {
 	case mdl.flags&MDL_PARTIAL != 0:
-		mdl.report(k, mdl.c4(verify.MDL_004, "0xb5", "MmUnmapLockedPages of a partial MDL",
-			fmt.Sprintf("MmUnmapLockedPages: %v is partial",
-				mdl.id), "MmPrepareMdlForReuse or IoFreeMdl unmaps it."))
+		mdl.report(k, mdl.c4(verify.MDL_004, "unmapped", fmt.Sprintf("MmUnmapLockedPages: %v is partial",
+			mdl.id)))
 		return
 	case mdl.alias == nil || mdl.mapped == nil:
-		mdl.report(k, mdl.c4(verify.MDL_009, "0xb6", "an MDL without mapping is unmapped",
-			fmt.Sprintf("MmUnmapLockedPages: %v is not mapped",
-				mdl.id), "MmUnlockPages unmaps as well; do one of both."))
+		mdl.report(k, mdl.c4(verify.MDL_009, "", fmt.Sprintf("MmUnmapLockedPages: %v is not mapped",
+			mdl.id)))
 		return
 	case mdl.reserved != nil:
 		mdl.notReserved(k, ddi.MmUnmapLockedPages)
 	case baseAddress == nil || baseAddress.Address() != mdl.mapped.Address():
-		f := mdl.c4(verify.MDL_009, "0xb9", "a wrong address is unmapped",
+		f := mdl.c4(verify.MDL_009, "another address",
 			fmt.Sprintf("MmUnmapLockedPages: the address given is not that of the mapping of %v",
-				mdl.id), "give the address the mapping routine returned.")
+				mdl.id))
 		mdl.report(k, f)
 	}
 	mdl.endMapping(ke.Call(k, ddi.MmUnmapLockedPages, mdl.id))

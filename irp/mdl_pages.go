@@ -105,11 +105,9 @@ func pagesLevel(k *irql.K, d ddi.ID, obj string) {
 	if ke.IRQL(k) <= ke.APC {
 		return
 	}
-	ke.Report(k, verify.Finding{Rule: verify.MDL_011, BugCheck: 0xC4, Obj: obj, AllowedIRQL: ke.APC,
-		Headline: fmt.Sprintf("%v at %s", d, ke.LevelName(ke.IRQL(k))),
-		Args: [4]verify.Arg{arg("0x7e", "pages of an MDL allocated or freed at a wrong IRQL"),
-			arg(ke.IRQL(k), "current IRQL"), arg("0x2", "DISPATCH_LEVEL"), {}},
-		Fix: "allocate and free at PASSIVE_LEVEL, before the level is raised."})
+	ke.Report(k, verify.Finding{Rule: verify.MDL_011, Case: "pages of an MDL", Obj: obj,
+		AllowedIRQL: ke.APC, Headline: fmt.Sprintf("%v at %s", d, ke.LevelName(ke.IRQL(k))),
+		Args: verify.Params(nil, ke.IRQL(k))})
 }
 
 // Block is the pool block that holds an MDL of MmAllocatePagesForMdl: what ExFreePool is given, where C casts
@@ -132,7 +130,7 @@ func (mdl *MDL) Busy() string {
 }
 
 // BusyRule is the rule for an MDL that is freed too early.
-func (mdl *MDL) BusyRule() (rule verify.RuleID, bugCheck uint32) { return verify.MDL_006, 0 }
+func (mdl *MDL) BusyRule() verify.RuleID { return verify.MDL_006 }
 
 // Gone tells the MDL that its memory is no more.
 func (mdl *MDL) Gone(_ verify.RuleID, seq uint64) {
@@ -159,18 +157,16 @@ func MmFreePagesFromMdl(k *irql.K, mdl *MDL) {
 	pagesLevel(k, d, mdl.id.String())
 	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.Free})
 	if !mdl.havePages {
-		mdl.report(k, verify.Finding{Rule: verify.MDL_002,
+		mdl.report(k, verify.Finding{Rule: verify.MDL_002, Case: "pages freed",
 			Headline: fmt.Sprintf("MmFreePagesFromMdl: the pages of %v were not allocated for it, or are "+
-				"freed", mdl.id),
-			Fix: "free once, and only what MmAllocatePagesForMdl returned."})
+				"freed", mdl.id)})
 		return
 	}
 	mdl.notLent(k, d)
 	mdl.pagesNotLent(k, d.String())
 	if mdl.flags&MDL_MAPPED_TO_SYSTEM_VA != 0 {
-		mdl.report(k, verify.Finding{Rule: verify.MDL_006,
-			Headline: fmt.Sprintf("MmFreePagesFromMdl: %v is still mapped", mdl.id),
-			Fix:      "MmUnmapLockedPages first."})
+		mdl.report(k, verify.Finding{Rule: verify.MDL_006, Case: "pages freed while mapped",
+			Headline: fmt.Sprintf("MmFreePagesFromMdl: %v is still mapped", mdl.id)})
 	}
 	seq := ke.Log(k, trace.Event{What: trace.Call, Code: d, Obj: mdl.id})
 	mdl.unlocked(seq)
@@ -186,12 +182,10 @@ func (s *mdlState) leftInProcess(k *irql.K, p *ke.Process) {
 		if mdl.process != p || mdl.fixed || mdl.owner == nil {
 			continue
 		}
-		mdl.report(k, verify.Finding{Rule: verify.MDL_007, BugCheck: 0x76, Driver: mdl.owner.Name,
+		mdl.report(k, verify.Finding{Rule: verify.MDL_007, Case: "a process ends", Driver: mdl.owner.Name,
 			Headline: fmt.Sprintf("%s ends, and %s keeps %d of its pages locked with %v", p.Image,
 				mdl.owner.Name, mdl.pages, mdl.id),
-			Args: [4]verify.Arg{arg("0x0", "locked pages are left"), arg(p.ID, "the process"),
-				arg(mdl.pages, "locked pages")},
-			Fix: "at IRP_MJ_CLEANUP, or when the request ends, call MmUnlockPages."})
+			Args: verify.Params(nil, p.ID, mdl.pages)})
 		return
 	}
 }

@@ -68,11 +68,9 @@ func IoBuildPartialMdl(k *irql.K, sourceMdl, targetMdl *MDL, virtualAddress *Buf
 
 // sourceUnlocked reports MDL-008 for a partial MDL of pages that are not locked.
 func sourceUnlocked(k *irql.K, source, target *MDL) {
-	f := target.c4(verify.MDL_008, "0xb3", "an MDL is built in a wrong state",
+	f := target.c4(verify.MDL_008, "partial MDL built",
 		fmt.Sprintf("IoBuildPartialMdl: the pages of the source %v of %v are not locked", source.id,
-			target.id),
-		"MmProbeAndLockPages or MmBuildMdlForNonPagedPool for the source first.")
-	f.BugCheck, f.Args = 0, [4]verify.Arg{} // nothing looks for it there; what comes of it is corruption
+			target.id))
 	target.report(k, f)
 }
 
@@ -100,10 +98,6 @@ func badPartial(k *irql.K, source, target *MDL, start int, length uint32, inside
 		why = fmt.Sprintf("%d bytes at offset %d need more pages than %v has room for", length, start,
 			target.id)
 	}
-	target.report(k, verify.Finding{Rule: verify.MDL_010, BugCheck: 0x12E,
-		Headline: "IoBuildPartialMdl: " + why,
-		Args: [4]verify.Arg{arg(source.id, "source MDL"), arg(target.id, "target MDL"), arg(start,
-			"offset of the address in the source"),
-			arg(length, "length")},
-		Fix: "clip the range to the source, and allocate the target for the same address and length."})
+	target.report(k, verify.Finding{Rule: verify.MDL_010, Headline: "IoBuildPartialMdl: " + why,
+		Args: verify.Params(source.id, target.id, start, length)})
 }

@@ -42,14 +42,14 @@ func reserved(k *irql.K, rule verify.RuleID, d ddi.ID, address any, tag uint32,
 	case r == nil || !r.run.Of(k):
 		(*reservation)(nil).wrong(k, rule, d, empty,
 			"an address that MmAllocateMappingAddress did not return",
-			"pass the address of the reservation.")
+			"not reserved")
 		return nil
 	case r.freed:
-		r.wrong(k, rule, d, empty, r.name()+" are freed already", "free them once, last of all.")
+		r.wrong(k, rule, d, empty, r.name()+" are freed already", "freed already")
 		return nil
 	case r.tag != tag:
 		r.wrong(k, rule, d, foreign, fmt.Sprintf("%s have tag '%s', given is '%s'", r.name(),
-			pool.TagName(r.tag), pool.TagName(tag)), "use one constant for all calls.")
+			pool.TagName(r.tag), pool.TagName(tag)), "another tag")
 		return nil
 	}
 	return r
@@ -67,7 +67,8 @@ func MmAllocateMappingAddress(k *irql.K, numberOfBytes uint64, poolTag uint32) a
 	ke.Enter(k, d)
 	checkTag(k, d, poolTag)
 	if numberOfBytes == 0 {
-		(*reservation)(nil).wrong(k, verify.MDL_008, d, "0x100", "zero bytes are reserved", "")
+		(*reservation)(nil).wrong(k, verify.MDL_008, d, "0x100", "zero bytes are reserved",
+			"zero bytes reserved")
 		return nil
 	}
 	if ke.Fails(k, &siteMappingAddress) {
@@ -100,7 +101,7 @@ func MmFreeMappingAddress(k *irql.K, baseAddress any, poolTag uint32) {
 	}
 	if r.mdl != nil {
 		r.wrong(k, verify.MDL_006, d, "0x103", fmt.Sprintf("%v is still mapped in %s", r.mdl.id, r.name()),
-			"MmUnmapReservedMapping first.")
+			"mapped at reserved addresses")
 	}
 	r.freed = true
 	ke.Of(k).Ends(r.id)
@@ -137,7 +138,7 @@ func MmMapLockedPagesWithReservedMapping(k *irql.K, mappingAddress any, poolTag 
 	switch {
 	case r.mdl != nil:
 		r.wrong(k, verify.MDL_008, d, "0x107", fmt.Sprintf("%v is mapped in %s already", r.mdl.id, r.name()),
-			"MmUnmapReservedMapping first.")
+			"mapped at reserved addresses")
 		return nil
 	case !mdl.mappable(k, d):
 		return nil
@@ -165,8 +166,8 @@ func (mdl *MDL) mappable(k *irql.K, d ddi.ID) bool {
 	default:
 		return true
 	}
-	mdl.report(k, mdl.c4(verify.MDL_008, sub, "an MDL is mapped in a wrong state",
-		fmt.Sprintf("%v: %v is %s", d, mdl.id, state), "use MmGetSystemAddressForMdlSafe."))
+	mdl.report(k, mdl.c4(verify.MDL_008, "mapped by hand", fmt.Sprintf("%v: %v is %s", d, mdl.id, state),
+		sub))
 	return false
 }
 
@@ -193,7 +194,7 @@ func MmUnmapReservedMapping(k *irql.K, baseAddress any, poolTag uint32, memoryDe
 	mdl.uses(ke.W)
 	if r.mdl != mdl {
 		r.wrong(k, verify.MDL_009, d, "0x10b", fmt.Sprintf("%v is not mapped in %s", mdl.id, r.name()),
-			"unmap each mapping once.")
+			"not mapped there")
 		return
 	}
 	mdl.notLent(k, d)
@@ -206,10 +207,9 @@ func (s *reservations) checkUnload(m *ke.Machine, img *ke.Image) {
 		if r.owner != img {
 			continue
 		}
-		m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_001, Obj: r.id.String(), Driver: img.Name,
-			Ctx:      "unload of " + img.Name,
+		m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_001, Case: "reserved addresses", Obj: r.id.String(),
+			Driver: img.Name, Ctx: "unload of " + img.Name,
 			Headline: fmt.Sprintf("%s is unloaded and leaves %s, %d pages", img.Name, r.name(), r.pages),
-			Places:   []verify.Place{{Label: "RESERVED", Seq: r.seq}},
-			Fix:      "MmFreeMappingAddress in the unload routine."})
+			Places:   []verify.Place{{Label: "RESERVED", Seq: r.seq}}})
 	}
 }

@@ -66,10 +66,9 @@ func ObReferenceObject(k *irql.K, object any) {
 	r, id := asReferenced(k, ddi.ObReferenceObject, object)
 	ke.Point(k, ke.Use{Obj: id, How: ke.A})
 	if _, file := object.(*FILE_OBJECT); r.Reference() == 1 && file {
-		ke.Report(k, verify.Finding{Rule: verify.OBJ_003, Obj: id.String(), BugCheck: 0x18,
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_003, Case: "referenced too late", Obj: id.String(),
 			Headline: fmt.Sprintf("%v is referenced although the last reference to it has gone", id),
-			Args:     [4]verify.Arg{arg(0, "object type"), arg(id, "the object")},
-			Fix:      "take the reference while another one is still held."})
+			Args:     verify.Params(0, id)})
 	}
 	ke.Call(k, ddi.ObReferenceObject, id)
 }
@@ -87,10 +86,9 @@ func ObDereferenceObject(k *irql.K, object any) {
 	ke.Call(k, ddi.ObDereferenceObject, id)
 	if r.Dereference() < 0 {
 		r.Reference()
-		ke.Report(k, verify.Finding{Rule: verify.OBJ_003, Obj: id.String(), BugCheck: 0x18,
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_003, Obj: id.String(),
 			Headline: fmt.Sprintf("%v is dereferenced more often than it was referenced", id),
-			Args: [4]verify.Arg{{Value: "0", Meaning: "object type"},
-				{Value: id.String(), Meaning: "the object"}}})
+			Args:     verify.Params(nil, id)})
 		return
 	}
 	io := state.Of(k)
@@ -146,9 +144,8 @@ func ZwClose(k *irql.K, handle irql.HANDLE) ntstatus.NTSTATUS {
 	if !ok {
 		s = ntstatus.STATUS_INVALID_HANDLE
 		ke.Report(k, verify.Finding{Rule: verify.OBJ_011, Obj: fmt.Sprintf("handle#%x", uint64(handle)),
-			BugCheck: 0x93,
 			Headline: fmt.Sprintf("ZwClose on 0x%x, which is no open handle", uint64(handle)),
-			Args:     [4]verify.Arg{{Value: fmt.Sprintf("0x%x", uint64(handle)), Meaning: "the handle"}}})
+			Args:     verify.Params(fmt.Sprintf("0x%x", uint64(handle)))})
 	}
 	ke.CallStatus(k, ddi.ZwClose, 0, uint32(s))
 	return s

@@ -193,11 +193,9 @@ func ExUnregisterCallback(k *irql.K, callbackRegistration any) {
 	}
 	ke.Point(k, ke.Use{Obj: r.obj.id, How: ke.W})
 	if r.gone {
-		ke.Report(k, verify.Finding{Rule: verify.OBJ_003, Obj: r.id.String(), BugCheck: 0x18,
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_003, Case: "unregistered twice", Obj: r.id.String(),
 			Headline: fmt.Sprintf("%v on %v, which is unregistered already", d, r.id),
-			Args:     [4]verify.Arg{arg(0, "object type"), arg(r.id, "the registration")},
-			Places:   []verify.Place{{Label: "REGISTERED", Seq: r.seq}},
-			Fix:      "forget the handle when it is unregistered."})
+			Args:     verify.Params(0, r.id), Places: []verify.Place{{Label: "REGISTERED", Seq: r.seq}}})
 		return
 	}
 	r.gone = true
@@ -272,11 +270,10 @@ func (s *callbacks) checkUnload(m *ke.Machine, img *ke.Image) {
 		if r.image != img {
 			continue
 		}
-		m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_008, Obj: r.id.String(), Driver: img.Name,
-			Ctx: "unload of " + img.Name, BugCheck: 0xCE,
+		m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_008, Case: "callback", Obj: r.id.String(),
+			Driver: img.Name, Ctx: "unload of " + img.Name,
 			Headline: fmt.Sprintf("%s is unloaded and its callback %s of %v is still registered", img.Name,
 				ke.FuncName(ke.CodeOf(r.fn)), r.obj.id),
-			Places: []verify.Place{{Label: "REGISTERED", Seq: r.seq}},
-			Fix:    "call ExUnregisterCallback in DriverUnload."})
+			Places: []verify.Place{{Label: "REGISTERED", Seq: r.seq}}})
 	}
 }

@@ -97,10 +97,8 @@ func (e *namedEvent) closed(k *irql.K) {
 		return
 	}
 	if busy := e.Busy(); busy != "" {
-		ke.Report(k, verify.Finding{Rule: verify.OBJ_002, Obj: e.ID().String(), BugCheck: 0x139,
-			Headline: fmt.Sprintf("the last handle of %v is closed, and the event %s", e.ID(), busy),
-			Args:     [4]verify.Arg{{Value: "3", Meaning: "a list entry was corrupted"}},
-			Fix:      "close the handle when nobody uses the event any more."})
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_002, Case: "last handle closed", Obj: e.ID().String(),
+			Headline: fmt.Sprintf("the last handle of %v is closed, and the event %s", e.ID(), busy)})
 	}
 	ke.Of(k).Ends(e.ID())
 	e.Gone(verify.OBJ_003, ke.Note(k, "last handle closed", e.ID()))

@@ -261,11 +261,9 @@ func ExFreePool2(k *irql.K, p *Buffer, tag uint32, extendedParameters any, exten
 func checkRequest(k *irql.K, r *pool.Request) bool {
 	allocationLevel(k, r)
 	if r.Size == 0 {
-		ke.Report(k, verify.Finding{Rule: verify.POOL_001, BugCheck: 0xC4, Obj: r.DDI.String(),
+		ke.Report(k, verify.Finding{Rule: verify.POOL_001, Obj: r.DDI.String(),
 			Headline: fmt.Sprintf("%v is asked for zero bytes", r.DDI),
-			Args: [4]verify.Arg{arg("0x0", "zero bytes requested"), arg(ke.IRQL(k), "IRQL"), arg(r.Kind,
-				"pool type")},
-			Fix: "do without the block when there is nothing to put into it."})
+			Args:     verify.Params(nil, ke.IRQL(k), r.Kind)})
 	}
 	if r.Kind == pool.NonPagedExecute {
 		executable(k, r.DDI)
@@ -274,33 +272,26 @@ func checkRequest(k *irql.K, r *pool.Request) bool {
 }
 
 func executable(k *irql.K, d ddi.ID) {
-	ke.Report(k, verify.Finding{Rule: verify.POOL_019, BugCheck: 0xC4, Obj: d.String(),
-		Headline: fmt.Sprintf("%v is asked for executable pool", d),
-		Args:     [4]verify.Arg{arg("0x2000", "executable pool requested")},
-		Fix:      "use POOL_FLAG_NON_PAGED, or POOL_NX_ALLOCATION with an older lookaside list."})
+	ke.Report(k, verify.Finding{Rule: verify.POOL_019, Obj: d.String(),
+		Headline: fmt.Sprintf("%v is asked for executable pool", d)})
 }
 
 // allocationLevel reports POOL-002 and POOL-003.
 func allocationLevel(k *irql.K, r *pool.Request) {
 	level := ke.IRQL(k)
-	rule, sub, allowed := verify.POOL_003, "0x2", uint8(ke.Dispatch)
+	rule, allowed := verify.POOL_003, uint8(ke.Dispatch)
 	if r.Kind == pool.Paged {
 		allowed = ke.APC
 		if level <= ke.Dispatch {
-			rule, sub = verify.POOL_002, "0x1"
+			rule = verify.POOL_002
 		}
 	}
 	if level <= allowed {
 		return
 	}
-	f := verify.Finding{Rule: rule, BugCheck: 0xC4, Obj: r.DDI.String(), AllowedIRQL: allowed,
+	f := verify.Finding{Rule: rule, Obj: r.DDI.String(), AllowedIRQL: allowed,
 		Headline: fmt.Sprintf("%v is asked for %v at %s", r.DDI, r.Kind, ke.LevelName(level)),
-		Args: [4]verify.Arg{arg(sub, "pool is allocated at a wrong IRQL"), arg(level, "IRQL"), arg(r.Kind,
-			"pool type"),
-			arg(r.Size, "bytes")}}
-	if rule == verify.POOL_002 {
-		f.Fix = "use POOL_FLAG_NON_PAGED."
-	}
+		Args:     verify.Params(nil, level, r.Kind, r.Size)}
 	ke.Report(k, f)
 }
 
@@ -309,10 +300,8 @@ func checkTag(k *irql.K, d ddi.ID, tag uint32) bool {
 	why, sub := badTag(tag, d == ddi.ExAllocatePool2)
 	switch {
 	case why != "":
-		ke.Report(k, verify.Finding{Rule: verify.POOL_010, BugCheck: 0xC2, Obj: d.String(),
-			Headline: fmt.Sprintf("%v: the pool tag %#x %s", d, tag, why), Args: [4]verify.Arg{arg(sub,
-				"bad pool tag")},
-			Fix: "use four printable characters."})
+		ke.Report(k, verify.Finding{Rule: verify.POOL_010, Obj: d.String(),
+			Headline: fmt.Sprintf("%v: the pool tag %#x %s", d, tag, why), Args: verify.Params(sub)})
 	case tag == tagNone || tag == tagWdm:
 		ke.Report(k, verify.Finding{Rule: verify.POOL_022, Obj: d.String(),
 			Headline: fmt.Sprintf("%v: '%s' is a default tag", d, pool.TagName(tag))})
@@ -356,14 +345,12 @@ func badTag(tag uint32, strict bool) (why, sub string) {
 func deprecated(k *irql.K, d ddi.ID) {
 	ke.Report(k, verify.Finding{Rule: verify.POOL_015, Obj: d.String(),
 		Headline: fmt.Sprintf("%v is deprecated: the memory it returns is not initialised",
-			d), Fix: "use ExAllocatePool2."})
+			d)})
 }
 
 func quotaInDPC(k *irql.K, d ddi.ID) {
-	ke.Report(k, verify.Finding{Rule: verify.POOL_020, BugCheck: 0xC4, Obj: d.String(),
-		Headline: fmt.Sprintf("%v charges quota to a process in a DPC, which runs in none", d),
-		Args: [4]verify.Arg{arg("0x10a",
-			"quota charged in a DPC")}, Fix: "leave POOL_FLAG_USE_QUOTA out."})
+	ke.Report(k, verify.Finding{Rule: verify.POOL_020, Obj: d.String(),
+		Headline: fmt.Sprintf("%v charges quota to a process in a DPC, which runs in none", d)})
 }
 
 // arg makes a bug check parameter.

@@ -74,14 +74,14 @@ func (l *LOOKASIDE_LIST_EX) Busy() string {
 // Gone tells the list that its memory is no more.
 func (l *LOOKASIDE_LIST_EX) Gone(rule verify.RuleID, _ uint64) { l.goneRule = rule }
 
-func (l *LOOKASIDE_LIST_EX) report(k *irql.K, sub, meaning, headline string) {
-	f := verify.Finding{Rule: verify.POOL_021, BugCheck: 0xC4, Obj: l.id.String(), Headline: headline,
-		Args: [4]verify.Arg{arg(sub, meaning), arg(l.id, "the list")}}
+func (l *LOOKASIDE_LIST_EX) report(k *irql.K, cause, headline string) {
+	f := verify.Finding{Rule: verify.POOL_021, Case: cause, Obj: l.id.String(), Headline: headline,
+		Args: verify.Params(nil, l.id)}
 	if l.initSeq != 0 && l.run.Of(k) {
 		f.Places = []verify.Place{{Label: "INITIALISED", Seq: l.initSeq}}
 	}
 	if l.goneRule != verify.NoRule {
-		f.Rule, f.Headline = l.goneRule, headline+": its memory is gone"
+		f.Rule, f.Case, f.Headline = l.goneRule, "", headline+": its memory is gone"
 	}
 	ke.Report(k, f)
 }
@@ -92,7 +92,7 @@ func (l *LOOKASIDE_LIST_EX) usable(k *irql.K, d ddi.ID) bool {
 	if l.live && l.run.Of(k) && l.goneRule == verify.NoRule {
 		return true
 	}
-	l.report(k, "0xcb", "a lookaside list that is not initialised",
+	l.report(k, "never initialised",
 		fmt.Sprintf("%v on a lookaside list that is not initialised", d))
 	return false
 }
@@ -149,14 +149,14 @@ func ExInitializeLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX, alloca
 // begin is every routine that initialises a list; as says what it is to be.
 func (l *LOOKASIDE_LIST_EX) begin(k *irql.K, d ddi.ID, as LOOKASIDE_LIST_EX) {
 	if l.live && l.run.Of(k) {
-		l.report(k, "0xca", "a lookaside list is initialised twice",
+		l.report(k, "initialised twice",
 			fmt.Sprintf("%v is initialised a second time", l.id))
 		return
 	}
 	*l = as
 	l.run, l.id, l.owner, l.live = ke.StampOf(k), ke.Of(k).NewID(trace.Lookaside), ke.Acting(k), true
 	if l.size < lookasideMinimum {
-		l.report(k, "0xcd", "the entries of a lookaside list are too small",
+		l.report(k, "entries too small",
 			fmt.Sprintf("%v: entries of %d bytes have no room for a link", l.id, l.size))
 	}
 	checkTag(k, d, l.tag)
@@ -235,7 +235,7 @@ func (l *LOOKASIDE_LIST_EX) giveBack(k *irql.K, d ddi.ID, entry *Buffer) {
 			pool.Free(k, d, entry, 0) // reports POOL-007 or POOL-006
 			return
 		}
-		l.report(k, "0xcb", "an entry of another lookaside list",
+		l.report(k, "entry of another list",
 			fmt.Sprintf("%v: %v did not come from %v", d, entry.ID(), l.id))
 		return
 	}
@@ -277,7 +277,7 @@ func (l *LOOKASIDE_LIST_EX) end(k *irql.K, d ddi.ID) {
 		return
 	}
 	if n := len(l.out); n > 0 {
-		l.report(k, "0xcb", "a lookaside list is deleted with entries outstanding",
+		l.report(k, "entries outstanding",
 			fmt.Sprintf("%v is deleted while %d of its entries are handed out", l.id, n))
 	}
 	ke.Of(k).Ends(l.id)
@@ -298,12 +298,10 @@ func (s *lookasides) checkUnload(m *ke.Machine, img *ke.Image) {
 		if l.owner != img {
 			continue
 		}
-		m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_003, BugCheck: 0xCE, Obj: l.id.String(),
-			Driver:   img.Name,
+		m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_003, Obj: l.id.String(), Driver: img.Name,
 			Ctx:      "unload of " + img.Name,
 			Headline: fmt.Sprintf("%s is unloaded and leaves the lookaside list %v", img.Name, l.id),
-			Args:     [4]verify.Arg{arg(img.Name, "the driver")},
-			Places: []verify.Place{{Label: "INITIALISED",
-				Seq: l.initSeq}}, Fix: "delete it in the unload routine."})
+			Args:     verify.Params(img.Name), Places: []verify.Place{{Label: "INITIALISED",
+				Seq: l.initSeq}}})
 	}
 }

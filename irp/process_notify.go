@@ -366,16 +366,16 @@ func (s *notifiers) checkUnload(m *ke.Machine, img *ke.Image) {
 			if n == nil || n.image != img {
 				continue
 			}
-			what, fix := "process", "PsSetCreateProcessNotifyRoutine with TRUE for Remove"
+			what := "process"
 			if notifyKind(kind) == imageNotify {
-				what, fix = "image", "PsRemoveLoadImageNotifyRoutine"
+				what = "image"
 			}
 			m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_008, Obj: n.id.String(), Driver: img.Name,
-				Ctx: "unload of " + img.Name, BugCheck: 0xCE,
+				Ctx: "unload of " + img.Name,
 				Headline: fmt.Sprintf("%s is unloaded and its %s notify routine %s is still registered",
 					img.Name, what, ke.FuncName(n.fn)),
 				Places: []verify.Place{{Label: "REGISTERED", Seq: n.seq}},
-				Fix:    fix + " in DriverUnload, before what the routine uses goes."})
+				Case:   what + " notify routine"})
 		}
 	}
 }

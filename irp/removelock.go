@@ -64,7 +64,7 @@ func IoInitializeRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, allocateTag uint32,
 	ke.Enter(k, ddi.IoInitializeRemoveLock)
 	lock.alive(k)
 	if lock.run.Of(k) {
-		lock.misused(k, "is initialised again", "initialise it once, before the device can be reached.")
+		lock.misused(k, "is initialised again", "initialised twice")
 	}
 	*lock = IO_REMOVE_LOCK{id: ke.Of(k).NewID(trace.RemoveLock), run: ke.StampOf(k), count: 1}
 	lock.gone = ke.Object{Kind: ke.NotificationEvent, ID: lock.id}
@@ -72,11 +72,9 @@ func IoInitializeRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, allocateTag uint32,
 	lock.initSeq = ke.Call(k, ddi.IoInitializeRemoveLock, lock.id)
 }
 
-func (l *IO_REMOVE_LOCK) misused(k *irql.K, what, fix string) {
-	ke.Report(k, verify.Finding{Rule: verify.LOCK_021, Obj: l.id.String(), BugCheck: 0xC4, Fix: fix,
-		Headline: fmt.Sprintf("%v %s", l.id, what),
-		Args: [4]verify.Arg{{Value: "0xd5", Meaning: "remove lock misused"},
-			{Value: l.id.String(), Meaning: "the remove lock"}},
+func (l *IO_REMOVE_LOCK) misused(k *irql.K, what, cause string) {
+	ke.Report(k, verify.Finding{Rule: verify.LOCK_021, Case: cause, Obj: l.id.String(),
+		Headline: fmt.Sprintf("%v %s", l.id, what), Args: verify.Params(nil, l.id),
 		Places: []verify.Place{{Label: "INITIALISED", Seq: l.initSeq}}})
 }
 
@@ -85,8 +83,7 @@ func (l *IO_REMOVE_LOCK) usable(k *irql.K) {
 	ke.Alive(k, l.id)
 	l.alive(k)
 	if !l.run.Of(k) {
-		l.misused(k, "is used without having been initialised", "call IoInitializeRemoveLock when the "+
-			"device is created.")
+		l.misused(k, "is used without having been initialised", "never initialised")
 	}
 }
 
@@ -135,7 +132,7 @@ func (l *IO_REMOVE_LOCK) drop(k *irql.K, tag any) bool {
 		}
 	}
 	l.misused(k, "is released with a tag that nobody acquired it with",
-		"release exactly once per acquisition, with the same tag.")
+		"another tag")
 	return false
 }
 
@@ -159,7 +156,7 @@ func IoReleaseRemoveLockAndWait(k *irql.K, lock *IO_REMOVE_LOCK, tag any) {
 	ke.Point(k, ke.Use{Obj: lock.id, How: ke.A})
 	ke.Call(k, ddi.IoReleaseRemoveLockAndWait, lock.id)
 	if lock.removed {
-		lock.misused(k, "is released for removal a second time", "remove a device once.")
+		lock.misused(k, "is released for removal a second time", "removed twice")
 		return
 	}
 	lock.removed = true

@@ -21,9 +21,7 @@ func (p *IRP) checkChain(k *irql.K, act string) {
 		}
 		mdl.report(k, verify.Finding{Rule: verify.MDL_017, Dump: dumpIRP(p),
 			Headline: fmt.Sprintf("%v is %s while its MdlAddress leads to %v, which nobody will free", p.id,
-				act, mdl.id),
-			Fix: "unlock and free the MDLs of the chain and call SetMdlAddress(nil), then free or reuse " +
-				"the IRP; one that the driver keeps for later is taken off in the same way."})
+				act, mdl.id)})
 		return
 	}
 }

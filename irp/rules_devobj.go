@@ -18,13 +18,11 @@ func (c *initCheck) StackGone(k *irql.K) {
 		return
 	}
 	if dev.Flags&DO_DEVICE_INITIALIZING != 0 {
-		ke.Report(k, verify.Finding{Rule: verify.OBJ_005, BugCheck: 0xC9, Obj: dev.id.String(),
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_005, Obj: dev.id.String(),
 			Headline: fmt.Sprintf("the routine that made %v returns and DO_DEVICE_INITIALIZING is still set",
 				dev.id),
-			Args: [4]verify.Arg{arg("0x243", "DO_DEVICE_INITIALIZING left set"), {},
-				arg(dev.id, "the device object")},
-			Places: []verify.Place{{Label: "CREATED", Seq: dev.seq}},
-			Fix:    "as the last step: dev.Flags &^= irp.DO_DEVICE_INITIALIZING."})
+			Args:   verify.Params(nil, nil, dev.id),
+			Places: []verify.Place{{Label: "CREATED", Seq: dev.seq}}})
 	}
 	dev.checkFlags(k)
 }
@@ -35,33 +33,29 @@ func (d *DEVICE_OBJECT) checkFlags(k *irql.K) {
 	low := d.lower
 	switch {
 	case d.Flags&buffering == buffering:
-		d.badFlags(k, "0x245", "has DO_BUFFERED_IO and DO_DIRECT_IO", "choose one.")
+		d.badFlags(k, "has DO_BUFFERED_IO and DO_DIRECT_IO", "both kinds of buffers")
 	case d.DriverObject != d.made.driver:
-		d.badFlags(k, "", "had its DriverObject changed", "treat the field as read-only.")
+		d.badFlags(k, "had its DriverObject changed", "DriverObject changed")
 	case d.Flags&d.made.flags != d.made.flags:
-		d.badFlags(k, "", "lost flags that IoCreateDevice had set",
-			"set single bits (dev.Flags |= irp.DO_DIRECT_IO), do not assign the field.")
+		d.badFlags(k, "lost flags that IoCreateDevice had set",
+			"flags lost")
 	case low == nil:
 	case (d.Flags^low.Flags)&buffering != 0:
-		d.badFlags(k, "0x244", "has other buffering flags than "+low.id.String()+" below",
-			"dev.Flags |= lower.Flags & (irp.DO_BUFFERED_IO | irp.DO_DIRECT_IO)")
+		d.badFlags(k, "has other buffering flags than "+low.id.String()+" below",
+			"other buffers than below")
 	case (d.Flags^low.Flags)&DO_POWER_PAGABLE != 0:
-		d.badFlags(k, "0x23f", "has another DO_POWER_PAGABLE than "+low.id.String()+" below",
-			"dev.Flags |= lower.Flags & irp.DO_POWER_PAGABLE")
+		d.badFlags(k, "has another DO_POWER_PAGABLE than "+low.id.String()+" below",
+			"other DO_POWER_PAGABLE than below")
 	case d.DeviceType != low.DeviceType:
-		d.badFlags(k, "0x246", "has another DeviceType than "+low.id.String()+" below",
-			"create it with the DeviceType of the device it will be attached to.")
+		d.badFlags(k, "has another DeviceType than "+low.id.String()+" below",
+			"other DeviceType than below")
 	}
 }
 
-func (d *DEVICE_OBJECT) badFlags(k *irql.K, sub, what, fix string) {
-	f := verify.Finding{Rule: verify.OBJ_006, Obj: d.id.String(), Headline: fmt.Sprintf("%v %s", d.id, what),
-		Places: []verify.Place{{Label: "CREATED", Seq: d.seq}}, Fix: fix}
-	if sub != "" {
-		f.BugCheck = 0xC9
-		f.Args = [4]verify.Arg{arg(sub, "flags of a device object"), {}, arg(d.id, "the device object")}
-	}
-	ke.Report(k, f)
+func (d *DEVICE_OBJECT) badFlags(k *irql.K, what, cause string) {
+	ke.Report(k, verify.Finding{Rule: verify.OBJ_006, Case: cause, Obj: d.id.String(),
+		Headline: fmt.Sprintf("%v %s", d.id, what), Args: verify.Params(nil, nil, d.id),
+		Places: []verify.Place{{Label: "CREATED", Seq: d.seq}}})
 }
 
 // checkReferences reports OBJ-012 when a driver has been unloaded. The file object of
@@ -77,8 +71,7 @@ func (io *ioManager) checkReferences(m *ke.Machine, img *ke.Image) {
 		m.ReportEnd(verify.Finding{Rule: verify.OBJ_012, Obj: t.id.String(), Driver: img.Name,
 			Ctx:      "unload of " + img.Name,
 			Headline: fmt.Sprintf("%s is unloaded and never gave its reference to %v back", img.Name, t.id),
-			Places:   []verify.Place{{Label: "REFERENCED", Seq: t.seq}},
-			Fix:      "call ObDereferenceObject on the object the routine returned."})
+			Places:   []verify.Place{{Label: "REFERENCED", Seq: t.seq}}})
 	}
 	io.taken = left
 }
@@ -87,12 +80,11 @@ func (io *ioManager) checkReferences(m *ke.Machine, img *ke.Image) {
 func (io *ioManager) checkNames(m *ke.Machine, img *ke.Image) {
 	for i := range io.links {
 		if l := &io.links[i]; l.image == img {
-			m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_006, Obj: l.name, Driver: img.Name,
-				Ctx: "unload of " + img.Name,
+			m.ReportEnd(verify.Finding{Rule: verify.UNLOAD_006, Case: "symbolic link", Obj: l.name,
+				Driver: img.Name, Ctx: "unload of " + img.Name,
 				Headline: fmt.Sprintf("%s is unloaded and its symbolic link %s still exists", img.Name,
 					l.name),
-				Places: []verify.Place{{Label: "CREATED", Seq: l.seq}},
-				Fix:    "call IoDeleteSymbolicLink in DriverUnload, before IoDeleteDevice."})
+				Places: []verify.Place{{Label: "CREATED", Seq: l.seq}}})
 		}
 	}
 }

@@ -11,38 +11,6 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// fileRules are about requests of programs, and about what devices are to those who open them.
-var fileRules = []verify.Record{
-	rule(verify.IRP_027, "CancelledTooLate", 0xC4, 0x135,
-		"A request was cancelled and the driver kept it. The thread that made it cannot end before, and "+
-			"whoever waits for it waits on."),
-	rule(verify.IRP_046, "EventSignalledAtIssue", 0xC9, 0x307,
-		"A request was sent with an event that was signalled already, and pended: the wait for its end ends "+
-			"at once, while the request still writes its status block."),
-	rule(verify.IRP_047, "IoBuildDeviceIoControlSetEvent", 0, 0,
-		"A completion routine signalled the event that the I/O manager signals: the waiter goes on before "+
-			"the status block is written."),
-	rule(verify.IRP_059, "InformationTooLarge", 0xC9, 0x312,
-		"More bytes were promised than the output buffer holds. The I/O manager copies what lies behind the "+
-			"system buffer to the caller."),
-	rule(verify.IRP_060, "UserAddressInKernelMode", 0xC4, 0xE2,
-		"A request that says it comes from the kernel carries an address of a program. Nobody below checks "+
-			"it, and in another process it means something else."),
-	rule(verify.IRP_069, "CreateOnClosedFile", 0xC9, 0xF,
-		"A file object was opened again after it had been closed."),
-	rule(verify.IRP_072, "DispatchTable", 0, 0,
-		"A request found no routine in the dispatch table although one is needed there, or the table was "+
-			"changed after DriverEntry."),
-	rule(verify.OBJ_005, "InitNotCleared", 0xC9, 0x243,
-		"A device made outside of DriverEntry kept DO_DEVICE_INITIALIZING; nobody can open "+
-			"it or attach to it."),
-	rule(verify.OBJ_006, "DeviceFlags", 0xC9, 0x244,
-		"The flags of a device do not fit those of the device it is attached to. The I/O manager looks at "+
-			"the top one only and presents buffers in a form the drivers below do not expect."),
-	rule(verify.OBJ_012, "DanglingDeviceObjectReference", 0, 0,
-		"A reference to a device was never given back; the device cannot go, nor its driver."),
-}
-
 func c9Args(sub, meaning string, p *IRP) [4]verify.Arg {
 	return [4]verify.Arg{arg(sub, meaning), {}, arg(p.id, "the IRP")}
 }
@@ -54,13 +22,10 @@ func c9Args(sub, meaning string, p *IRP) [4]verify.Arg {
 func (p *IRP) keptTooLong(now int64) verify.Finding {
 	p.late = true
 	ms := (now - p.cancelAt) / ke.Millisecond
-	f := verify.Finding{Rule: verify.IRP_027, BugCheck: 0xC4, Obj: p.id.String(), Dump: dumpIRP(p),
+	f := verify.Finding{Rule: verify.IRP_027, Obj: p.id.String(), Dump: dumpIRP(p),
 		Headline: fmt.Sprintf("%v was cancelled %d ms ago and %s", p.id, ms, p.whereIs()),
-		Args: [4]verify.Arg{arg("0x135", "cancelled IRP not completed in time"), arg(p.id, "the IRP"),
-			arg(exitLimit/ke.Millisecond, "milliseconds allowed")},
-		Places: append(p.story(), verify.Place{Label: "CANCELLED", Seq: p.cancelSeq}),
-		Fix: "set a cancel routine on every IRP that is kept, and look at Cancel after setting it: it may " +
-			"have been cancelled before."}
+		Args:     verify.Params(nil, p.id, exitLimit/ke.Millisecond),
+		Places:   append(p.story(), verify.Place{Label: "CANCELLED", Seq: p.cancelSeq})}
 	if p.owner != nil {
 		f.Driver = p.owner.Name
 	}
@@ -109,7 +74,7 @@ func (io *ioManager) checkHeld(m *ke.Machine, p *IRP) {
 	case p.origin == byManager && p.op == nil:
 		f.Headline = fmt.Sprintf("%s never completes %v (%s): whoever opens or closes the device waits "+
 			"for ever", p.owner.Name, p.id, MajorName(p.loc(p.stackCount).major))
-		f.Fix = "complete create, cleanup and close requests in the dispatch routine."
+		f.Case = "create, cleanup or close"
 	case p.op != nil && p.op.f.Flags&FO_CLEANUP_COMPLETE != 0 && !p.late:
 		io.leftByCleanup(m, p.op.f)
 		return
@@ -137,22 +102,21 @@ func (io *ioManager) leftByCleanup(m *ke.Machine, file *FILE_OBJECT) {
 	if n := len(left) - 1; n > 0 {
 		more = fmt.Sprintf(" and %d more", n)
 	}
-	m.ReportEnd(verify.Finding{Rule: verify.IRP_040, Obj: p.id.String(), Driver: p.owner.Name,
+	m.ReportEnd(verify.Finding{Rule: verify.IRP_040, Case: "kept after cleanup", Obj: p.id.String(),
+		Driver: p.owner.Name,
 		Headline: fmt.Sprintf("%s still keeps %v%s of %v, whose last handle is closed", p.owner.Name, p.id,
 			more, file.id),
-		Dump: dumpIRP(p), Places: append(p.story(), verify.Place{Label: "OPENED", Seq: file.seq}),
-		Fix: "at IRP_MJ_CLEANUP complete every IRP that is queued for the file object."})
+		Dump: dumpIRP(p), Places: append(p.story(), verify.Place{Label: "OPENED", Seq: file.seq})})
 }
 
 // --- the event of a threaded request ---
 
 // eventStale reports IRP-046.
 func eventStale(k *irql.K, p *IRP, id trace.ID, event trace.ID) {
-	f := verify.Finding{Rule: verify.IRP_046, BugCheck: 0xC9, Obj: id.String(),
+	f := verify.Finding{Rule: verify.IRP_046, Obj: id.String(),
 		Headline: fmt.Sprintf("%v was sent with %v, which was signalled already, and STATUS_PENDING came "+
 			"back", id, event),
-		Args: [4]verify.Arg{arg("0x307", "request issued with a signalled event"), {}, arg(id, "the IRP")},
-		Fix:  "call KeInitializeEvent or KeClearEvent before every request."}
+		Args: verify.Params(nil, nil, id)}
 	if p.id == id {
 		f.Dump, f.Places = dumpIRP(p), p.story()
 	}
@@ -161,12 +125,10 @@ func eventStale(k *irql.K, p *IRP, id trace.ID, event trace.ID) {
 
 // eventSetByDriver reports IRP-047 for a routine that lets the climb go on.
 func (p *IRP) eventSetByDriver(k *irql.K) {
-	ke.Report(k, verify.Finding{Rule: verify.IRP_047, Obj: p.id.String(), Dump: dumpIRP(p),
+	p.report(k, verify.Finding{Rule: verify.IRP_047,
 		Headline: fmt.Sprintf("the completion routine of %v signals %v, which the I/O manager will signal, "+
 			"and lets the climb go on", p.id, p.userEvent.ID()),
-		Places: append(p.story(), verify.Place{Label: "SIGNALLED", Seq: p.userEvent.LastSet()}),
-		Fix: "leave the event to the I/O manager, or return STATUS_MORE_PROCESSING_REQUIRED and complete " +
-			"the IRP again after the wait."})
+		Places: append(p.story(), verify.Place{Label: "SIGNALLED", Seq: p.userEvent.LastSet()})})
 }
 
 // --- buffers ---
@@ -181,12 +143,10 @@ func (p *IRP) checkInformation(k *irql.K) {
 		p.checkDisclosure(k)
 		return
 	}
-	ke.Report(k, verify.Finding{Rule: verify.IRP_059, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+	p.report(k, verify.Finding{Rule: verify.IRP_059,
 		Headline: fmt.Sprintf("%v is completed with %v and Information %d, but the output buffer has "+
 			"%d bytes", p.id, p.ioStatus.Status, p.ioStatus.Information, p.outLen),
-		Args: c9Args("0x312", "Information larger than the output buffer", p),
-		Fix: "Information is the number of bytes written; say what is wanted in the data, or " +
-			"fail the request."})
+		Args: verify.Params(nil, nil, p.id)})
 }
 
 // checkDisclosure reports POOL-014: bytes of the system buffer that nobody wrote go to the caller. What a
@@ -200,11 +160,9 @@ func (p *IRP) checkDisclosure(k *irql.K) {
 	if at < 0 {
 		return
 	}
-	ke.Report(k, verify.Finding{Rule: verify.POOL_014, Obj: p.id.String(), Dump: dumpIRP(p),
+	p.report(k, verify.Finding{Rule: verify.POOL_014, Case: "handed to a program",
 		Headline: fmt.Sprintf("%v is completed with Information %d, but nothing was written to offset %d of "+
-			"its system buffer: the caller gets what the memory held before", p.id, n, at),
-		Fix: "Information is the number of bytes written from the start of the buffer; fill the whole " +
-			"structure, holes included, before it is handed out."})
+			"its system buffer: the caller gets what the memory held before", p.id, n, at)})
 }
 
 // userHalf is where the addresses of programs end.
@@ -221,23 +179,19 @@ func (p *IRP) checkAddresses(k *irql.K, l *IO_STACK_LOCATION) {
 	if !userAddress(b) {
 		return
 	}
-	ke.Report(k, verify.Finding{Rule: verify.IRP_060, BugCheck: 0xC4, Obj: p.id.String(), Dump: dumpIRP(p),
+	p.report(k, verify.Finding{Rule: verify.IRP_060,
 		Headline: fmt.Sprintf("%v has RequestorMode KernelMode and carries the user address of %v", p.id,
 			b.ID()),
-		Args: [4]verify.Arg{arg("0xe2", "KernelMode request with a user address"), arg(p.id, "the IRP"),
-			arg(fmt.Sprintf("%#x", b.Address()), "the address")},
-		Fix: "lock the pages with an MDL and pass the address MmGetSystemAddressForMdlSafe returns."})
+		Args: verify.Params(nil, p.id, fmt.Sprintf("%#x", b.Address()))})
 }
 
 // --- file objects and dispatch tables ---
 
 // createOnClosed reports IRP-069.
 func createOnClosed(k *irql.K, dev *DEVICE_OBJECT, p *IRP, file *FILE_OBJECT) {
-	ke.Report(k, verify.Finding{Rule: verify.IRP_069, BugCheck: 0xC9, Obj: p.id.String(), Dump: dumpIRP(p),
+	p.report(k, verify.Finding{Rule: verify.IRP_069,
 		Headline: fmt.Sprintf("%v is an IRP_MJ_CREATE for %v, whose last handle is closed", p.id, file.id),
-		Args: [4]verify.Arg{arg("0xf", "create request for a closed file object"), arg(dev.id, "the device"),
-			arg(p.id, "the IRP"), arg(file.id, "the file object")},
-		Fix: "every opening has a file object of its own, which the I/O manager makes."})
+		Args:     verify.Params(nil, dev.id, p.id, file.id)})
 }
 
 // has reports whether the driver set a routine for a major function.
@@ -262,10 +216,9 @@ func routineMissing(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
 	default:
 		return
 	}
-	ke.Report(k, verify.Finding{Rule: verify.IRP_072, Obj: dev.id.String(), Dump: dumpIRP(p),
-		Headline: fmt.Sprintf("%s has no routine for %s%s", dev.DriverObject.image.Name,
-			MajorName(l.major), why),
-		Fix: "fill MajorFunction in DriverEntry: create and close at least; in a filter, every entry."})
+	ke.Report(k, verify.Finding{Rule: verify.IRP_072, Case: "no routine", Obj: dev.id.String(),
+		Dump: dumpIRP(p), Headline: fmt.Sprintf("%s has no routine for %s%s", dev.DriverObject.image.Name,
+			MajorName(l.major), why)})
 }
 
 // checkTable reports IRP-072 for a dispatch table that was changed after DriverEntry.
@@ -277,10 +230,10 @@ func (d *DRIVER_OBJECT) checkTable(m *ke.Machine) {
 		if fn != nil && ke.CodeOf(fn) == d.table[i] {
 			continue
 		}
-		m.ReportEnd(verify.Finding{Rule: verify.IRP_072, Obj: d.id.String(), Driver: d.image.Name,
+		m.ReportEnd(verify.Finding{Rule: verify.IRP_072, Case: "changed late", Obj: d.id.String(),
+			Driver: d.image.Name,
 			Headline: fmt.Sprintf("%s changed its routine for %s after DriverEntry had returned",
-				d.image.Name, MajorName(uint8(i))),
-			Fix: "fill the table in DriverEntry and decide in the routine."})
+				d.image.Name, MajorName(uint8(i)))})
 		return
 	}
 }

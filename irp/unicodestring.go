@@ -58,10 +58,10 @@ func (s *UNICODE_STRING) destination(k *irql.K, d ddi.ID) int {
 }
 
 func (s *UNICODE_STRING) beyond(k *irql.K, d ddi.ID, member string, n uint16) {
-	ke.Report(k, verify.Finding{Rule: verify.POOL_011, Obj: d.String(), AllowedIRQL: verify.AnyIRQL,
+	ke.Report(k, verify.Finding{Rule: verify.POOL_011, Case: "UNICODE_STRING", Obj: d.String(),
+		AllowedIRQL: verify.AnyIRQL,
 		Headline: fmt.Sprintf("%v with a UNICODE_STRING whose %s is %d, of a buffer of %d bytes", d, member,
-			n, 2*len(s.Buffer)),
-		Fix: "lengths of a UNICODE_STRING are bytes of its buffer."})
+			n, 2*len(s.Buffer))})
 }
 
 // unicode makes a string of the system's.
@@ -258,10 +258,9 @@ func RtlFreeUnicodeString(k *irql.K, unicodeString *UNICODE_STRING) {
 	if unicodeString.block != nil {
 		pool.Free(k, d, unicodeString.block, 0)
 	} else if unicodeString.Buffer != nil {
-		ke.Report(k, verify.Finding{Rule: verify.POOL_007, Obj: d.String(), BugCheck: 0xC2,
+		ke.Report(k, verify.Finding{Rule: verify.POOL_007, Case: "string of the driver", Obj: d.String(),
 			AllowedIRQL: verify.AnyIRQL,
-			Headline:    "RtlFreeUnicodeString on a string whose buffer no Rtl routine has allocated",
-			Fix:         "free your own buffer in your own way."})
+			Headline:    "RtlFreeUnicodeString on a string whose buffer no Rtl routine has allocated"})
 	}
 	*unicodeString = UNICODE_STRING{}
 }

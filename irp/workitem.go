@@ -48,9 +48,8 @@ var siteAllocateWorkItem = ke.Site{Name: "fault/IoAllocateWorkItem",
 func IoAllocateWorkItem(k *irql.K, dev *DEVICE_OBJECT) *IO_WORKITEM {
 	ke.Enter(k, ddi.IoAllocateWorkItem)
 	if dev == nil {
-		ke.Report(k, verify.Finding{Rule: verify.OBJ_009, BugCheck: 0xE4, Obj: "work",
-			Headline: "IoAllocateWorkItem with a NULL device object",
-			Args:     [4]verify.Arg{{Value: "0x3", Meaning: "an I/O work item without a device object"}}})
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_009, Case: "no device object", Obj: "work",
+			Headline: "IoAllocateWorkItem with a NULL device object"})
 		return nil
 	}
 	dev.exists(k, ddi.IoAllocateWorkItem)
@@ -78,7 +77,7 @@ func IoQueueWorkItem(k *irql.K, w *IO_WORKITEM, routine IO_WORKITEM_ROUTINE, que
 	_ = queueType
 	ke.Enter(k, ddi.IoQueueWorkItem)
 	if w != nil && w.dev == nil && w.drv != nil {
-		w.wrong(k, "is one of a driver object and queued with IoQueueWorkItem", "use IoQueueWorkItemEx.")
+		w.wrong(k, "is one of a driver object and queued with IoQueueWorkItem", "of a driver object")
 		return
 	}
 	queueItem(k, ddi.IoQueueWorkItem, w, context, ke.CodeOf(routine),
@@ -133,23 +132,23 @@ func (io *ioManager) runItem(k *irql.K, w *IO_WORKITEM, code uintptr, fn func(k 
 }
 
 // wrong reports OBJ-009 for an item that is used as what it is not.
-func (w *IO_WORKITEM) wrong(k *irql.K, what, fix string) {
-	ke.Report(k, verify.Finding{Rule: verify.OBJ_009, Obj: w.id.String(),
-		Headline: fmt.Sprintf("%v %s", w.id, what), Fix: fix})
+func (w *IO_WORKITEM) wrong(k *irql.K, what, cause string) {
+	ke.Report(k, verify.Finding{Rule: verify.OBJ_009, Case: cause, Obj: w.id.String(),
+		Headline: fmt.Sprintf("%v %s", w.id, what)})
 }
 
 func workItemMisused(k *irql.K, d ddi.ID, w *IO_WORKITEM, noRoutine bool) {
 	if w != nil && !w.there(k, w.name()) {
 		return
 	}
-	f := verify.Finding{Rule: verify.OBJ_009, BugCheck: 0xE4, Obj: "work"}
+	f := verify.Finding{Rule: verify.OBJ_009, Obj: "work"}
 	sub := "0x0"
 	switch {
 	case w == nil:
 		f.Headline = fmt.Sprintf("%v with a NULL work item", d)
 	case !w.made():
 		f.Headline = "a work item is used that was never initialised"
-		f.Fix = "call IoInitializeWorkItem first."
+		f.Case = "never initialised"
 	case noRoutine:
 		sub = "0x7"
 		f.Headline = fmt.Sprintf("%v with a NULL routine", d)
@@ -159,12 +158,12 @@ func workItemMisused(k *irql.K, d ddi.ID, w *IO_WORKITEM, noRoutine bool) {
 	default:
 		sub = "0x1"
 		f.Headline = fmt.Sprintf("%v is queued while it is queued already", w.id)
-		f.Fix = "use one work item per request, or remember in the extension that the item is queued."
+		f.Case = "queued already"
 	}
 	if w != nil && w.made() {
 		f.Obj = w.id.String()
 	}
-	f.Args = [4]verify.Arg{{Value: sub, Meaning: "kind of misuse"}, {Value: f.Obj, Meaning: "the work item"}}
+	f.Args = verify.Params(sub, f.Obj)
 	ke.Report(k, f)
 }
 
@@ -182,7 +181,7 @@ func IoFreeWorkItem(k *irql.K, w *IO_WORKITEM) {
 	ke.Point(k, ke.Use{Obj: w.id, How: ke.Free})
 	if w.own() {
 		w.wrong(k, "lies in memory of the driver's own and is freed with IoFreeWorkItem",
-			"IoUninitializeWorkItem, then free the memory.")
+			"in memory of the driver")
 		return
 	}
 	if w.freed {
@@ -201,11 +200,8 @@ func (w *IO_WORKITEM) own() bool { return w.run != ke.Stamp{} }
 // end takes an item that is not queued from the books.
 func (w *IO_WORKITEM) end(k *irql.K, d ddi.ID) {
 	if w.queued {
-		ke.Report(k, verify.Finding{Rule: verify.OBJ_009, BugCheck: 0xE4, Obj: w.id.String(),
-			Headline: fmt.Sprintf("%v is freed while it is queued", w.id),
-			Args: [4]verify.Arg{{Value: "0x2", Meaning: "memory with a queued work item is freed"},
-				{Value: w.id.String(), Meaning: "the work item"}},
-			Fix: "free it in its own routine, or wait until that has run."})
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_009, Case: "freed while queued", Obj: w.id.String(),
+			Headline: fmt.Sprintf("%v is freed while it is queued", w.id), Args: verify.Params(nil, w.id)})
 		return
 	}
 	w.freed = true

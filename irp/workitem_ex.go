@@ -87,9 +87,8 @@ func (w *WORK_QUEUE_ITEM) misused(k *irql.K, sub, what string) {
 	if w.id != 0 {
 		obj = w.id.String()
 	}
-	ke.Report(k, verify.Finding{Rule: verify.OBJ_009, BugCheck: 0xE4, Obj: obj, Headline: obj + " " + what,
-		Args: [4]verify.Arg{arg(sub, "kind of misuse"), arg(obj, "the work item")},
-		Fix:  "ExInitializeWorkItem once, and queue it again only after its routine was called."})
+	ke.Report(k, verify.Finding{Rule: verify.OBJ_009, Case: "WORK_QUEUE_ITEM", Obj: obj,
+		Headline: obj + " " + what, Args: verify.Params(sub, obj)})
 }
 
 // ExQueueWorkItem has the routine of the item called in a system worker thread at PASSIVE_LEVEL. Neither a

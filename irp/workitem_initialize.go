@@ -29,7 +29,7 @@ func IoInitializeWorkItem(k *irql.K, ioObject any, w *IO_WORKITEM) {
 		ke.Adds(k, ke.Use{Obj: w.id, How: ke.W})
 	}
 	if w.run.Of(k) && !w.freed {
-		w.wrong(k, "is initialised again while it is in use", "IoUninitializeWorkItem first.")
+		w.wrong(k, "is initialised again while it is in use", "initialised again")
 	}
 	*w = IO_WORKITEM{id: io.m.NewID(trace.WorkItem), run: ke.StampOf(k)}
 	switch o := ioObject.(type) {
@@ -46,9 +46,8 @@ func IoInitializeWorkItem(k *irql.K, ioObject any, w *IO_WORKITEM) {
 		panic(ke.Misuse(fmt.Sprintf("%v: a %T is neither *DEVICE_OBJECT nor *DRIVER_OBJECT", d, ioObject)))
 	}
 	if w.drv == nil {
-		ke.Report(k, verify.Finding{Rule: verify.OBJ_009, BugCheck: 0xE4, Obj: w.id.String(),
-			Headline: "IoInitializeWorkItem with a NULL device object",
-			Args:     [4]verify.Arg{{Value: "0x3", Meaning: "an I/O work item without a device object"}}})
+		ke.Report(k, verify.Finding{Rule: verify.OBJ_009, Case: "no device object", Obj: w.id.String(),
+			Headline: "IoInitializeWorkItem with a NULL device object"})
 		return
 	}
 	itemPageable(k, d, unsafe.Pointer(w), w.id)
@@ -61,11 +60,10 @@ func itemPageable(k *irql.K, d ddi.ID, at unsafe.Pointer, id trace.ID) {
 	if pageable := ke.Of(k).Pageable; pageable == nil || !pageable(at) {
 		return
 	}
-	ke.Report(k, verify.Finding{Rule: verify.IRQL_018, Obj: id.String(), BugCheck: 0xC4,
+	ke.Report(k, verify.Finding{Rule: verify.IRQL_018, Case: "work item", Obj: id.String(),
 		AllowedIRQL: verify.AnyIRQL,
 		Headline:    fmt.Sprintf("%v on %v, which lies in pageable memory", d, id),
-		Args:        [4]verify.Arg{arg("0x131", "work item in pageable memory"), arg(id, "the work item")},
-		Fix:         "allocate its memory with POOL_FLAG_NON_PAGED, or put it into the device extension."})
+		Args:        verify.Params(nil, id)})
 }
 
 // IoUninitializeWorkItem ends the life of an item of IoInitializeWorkItem that is not queued.
@@ -86,7 +84,8 @@ func IoUninitializeWorkItem(k *irql.K, w *IO_WORKITEM) {
 		return
 	}
 	if !w.own() {
-		w.wrong(k, "was made by IoAllocateWorkItem and is not to be uninitialised", "call IoFreeWorkItem.")
+		w.wrong(k, "was made by IoAllocateWorkItem and is not to be uninitialised",
+			"made by IoAllocateWorkItem")
 		return
 	}
 	w.end(k, ddi.IoUninitializeWorkItem)

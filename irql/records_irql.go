@@ -53,7 +53,7 @@ var irqlRules = []verify.Record{
 				Fix: "queue a work item for what needs a lower level."},
 			{Name: "released under another lock",
 				Args: [4]string{"0x20015: spin lock released to another IRQL"},
-				Fix:  "release nested locks in reverse order."},
+				Fix: "release nested locks in reverse order."},
 		}},
 	{ID: verify.IRQL_007, Name: "CallbackChangesIrql", BugCheck: 0xC8,
 		Why: "The caller goes on at a level it does not expect: a worker thread that cannot wait, or a " +
@@ -64,7 +64,13 @@ var irqlRules = []verify.Record{
 		Why: "A page fault cannot be served from DISPATCH_LEVEL on: the access is fatal as soon as the " +
 			"page is out, which it seldom is on the machine of the author. Pool and MDL accessors " +
 			"detect it.",
-		Fix: "allocate it with POOL_FLAG_NON_PAGED, or copy what is needed before the IRQL is raised."},
+		Fix: "allocate it with POOL_FLAG_NON_PAGED, or copy what is needed before the IRQL is raised.",
+		Cases: []verify.Case{
+			{Name: "pool",
+				Fix: "allocate it with POOL_FLAG_NON_PAGED, or do this work at PASSIVE_LEVEL."},
+			{Name: "a buffer of the program",
+				Fix: "map the buffer with an MDL before the IRQL is raised."},
+		}},
 	{ID: verify.IRQL_009, Name: "PagedCode",
 		Why: "At DISPATCH_LEVEL a page fault cannot be served. The function works as long as its page " +
 			"happens to be resident.",
@@ -124,13 +130,22 @@ var irqlRules = []verify.Record{
 		Why: "A request bound to the thread ends with a special kernel APC of it: the event is set " +
 			"there. In a guarded region or at APC_LEVEL that APC waits for the thread, and the thread " +
 			"for it.",
-		Fix: "use KeEnterCriticalRegion in place of a guarded region or fast mutex, or leave the " +
-			"region before the call."},
+		Fix: "wait outside, or use a critical region: it lets special kernel APCs in."},
 	{ID: verify.IRQL_018, Name: "PageableSynchronization", BugCheck: 0xC4,
 		Args: [4]string{"0xe1: synchronization object in pageable memory", "the object"},
 		Why: "The scheduler and spin locks touch the object at DISPATCH_LEVEL and above, where a page " +
 			"fault is fatal: 0xA as soon as the page is out.",
-		Fix: "allocate its memory with POOL_FLAG_NON_PAGED, or put it into the device extension."},
+		Fix: "allocate its memory with POOL_FLAG_NON_PAGED, or put it into the device extension.",
+		Cases: []verify.Case{
+			{Name: "device queue",
+				Args: [4]string{"0xe1: synchronisation object in pageable memory", "the queue"},
+				Fix: "put it into the device extension or into nonpaged pool."},
+			{Name: "IRP", BugCheck: verify.NoBugCheck,
+				Fix: "use nonpaged pool, a nonpaged lookaside list or the device extension."},
+			{Name: "work item", Args: [4]string{"0x131: work item in pageable memory", "the work item"},
+				Fix: "allocate its memory with POOL_FLAG_NON_PAGED, or put it into the device " +
+					"extension."},
+		}},
 	{ID: verify.IRQL_019, Name: "TooLongAtDispatch", BugCheck: 0x133,
 		Args: [4]string{"0x0: one DPC took too long"},
 		Why: "Nothing else runs on the processor meanwhile, neither threads nor other DPCs. The " +

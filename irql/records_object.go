@@ -24,6 +24,7 @@ var objectRules = []verify.Record{
 			{Name: "used after the function has returned",
 				Fix: "wait for the last user before the function returns (cancel first, then wait " +
 					"without a time-out), or allocate the object."},
+			{Name: "last handle closed", Fix: "close the handle when nobody uses the event any more."},
 		}},
 	{ID: verify.OBJ_007, Name: "TimerMisuse", BugCheck: 0xC7,
 		Args: [4]string{"0: a timer", "the timer"},

@@ -63,9 +63,8 @@ func (m *Machine) ReportEnd(f verify.Finding) {
 	if f.Ctx == "" {
 		f.Ctx = "end of run"
 	}
-	if r := m.record(f.Rule); r != nil {
-		r.Finish(&f)
-	}
+	m.fill(&f)
+	m.finish(&f)
 	m.fillPlaces(&f)
 	if m.Describe != nil {
 		m.Describe(nil, &f)

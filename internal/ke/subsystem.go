@@ -38,21 +38,32 @@ func (m *Machine) record(rule verify.RuleID) *verify.Record {
 	return nil
 }
 
-// refine fills a finding from the record of its rule, and from that of the more particular rule that the
-// packages above may put in its place.
-func (m *Machine) refine(k *K, f *verify.Finding) {
-	rule := f.Rule
-	r := m.record(rule)
-	if r != nil {
+// fill fills a finding from the record of its rule, and gives it to the more particular rule that it names.
+func (m *Machine) fill(f *verify.Finding) {
+	if r := m.record(f.Rule); r != nil {
 		r.Fill(f)
 	}
+	if f.As != verify.NoRule {
+		f.Rule, f.Case, f.As, f.Also = f.As, "", verify.NoRule, append([]verify.RuleID{f.Rule}, f.Also...)
+	}
+}
+
+// finish adds what the record of the rule says that a finding has in the end.
+func (m *Machine) finish(f *verify.Finding) {
+	if r := m.record(f.Rule); r != nil {
+		r.Finish(f)
+	}
+}
+
+// refine fills a finding whose rule the packages above may replace by a more particular one.
+func (m *Machine) refine(k *K, f *verify.Finding) {
+	m.fill(f)
+	rule := f.Rule
 	for _, fn := range m.Refine {
 		fn(k, f)
 	}
 	if f.Rule != rule {
-		r, f.Case = m.record(f.Rule), ""
+		f.Case = "" // of another rule
 	}
-	if r != nil {
-		r.Finish(f)
-	}
+	m.finish(f)
 }

@@ -121,16 +121,15 @@ func (c *contents) check(k *ke.K, b *block) {
 // holdsBusy reports a resident that is in use, by a rule of its own if it has one.
 func (b *block) holdsBusy(k *ke.K, r resident, why string) {
 	x, ok := r.(interface {
-		BusyRule() (rule verify.RuleID, bugCheck uint32)
+		BusyRule() verify.RuleID
 	})
 	if !ok {
 		b.holdsActive(k, nameOf(r), why)
 		return
 	}
-	rule, bugCheck := x.BusyRule()
-	b.report(k, verify.Finding{Rule: rule, BugCheck: bugCheck, Also: []verify.RuleID{verify.POOL_018},
-		Headline: fmt.Sprintf("%s is freed and contains %s, which %s", b.describe(), nameOf(r), why),
-		Fix:      "take it out before the memory goes."})
+	b.report(k, verify.Finding{Rule: x.BusyRule(), Case: "memory goes",
+		Also:     []verify.RuleID{verify.POOL_018},
+		Headline: fmt.Sprintf("%s is freed and contains %s, which %s", b.describe(), nameOf(r), why)})
 }
 
 // uses adds the objects to the footprint of the step that ends them.
@@ -239,10 +238,11 @@ func activeCode(why string) (bugCheck uint32, sub string) {
 
 func (b *block) holdsActive(k *ke.K, name, why string) {
 	f := verify.Finding{Rule: verify.POOL_018,
-		Headline: fmt.Sprintf("%s is freed and contains %s, which %s", b.describe(), name, why),
-		Fix:      "cancel, remove, release or wait for it before the memory goes."}
+		Headline: fmt.Sprintf("%s is freed and contains %s, which %s", b.describe(), name, why)}
 	var sub string
+	f.Case = "not looked for by Windows"
 	if f.BugCheck, sub = activeCode(why); f.BugCheck != 0 {
+		f.Case = ""
 		f.Args = [4]verify.Arg{arg(sub, "active object in freed memory"), arg(name, "the object"),
 			arg(b.id, "the block")}
 	}

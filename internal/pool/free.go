@@ -39,18 +39,14 @@ func (b *block) mayFree(k *ke.K, d ddi.ID, v *Buffer) bool {
 		b.notABlock(k, d, v)
 		return false
 	case b.guard&gGone != 0:
-		b.report(k, verify.Finding{Rule: verify.POOL_006, BugCheck: 0xC2,
+		b.report(k, verify.Finding{Rule: verify.POOL_006,
 			Headline: fmt.Sprintf("%v: %s is freed already", d, b.describe()),
-			Args: [4]verify.Arg{arg("0x7", "the block is free already"), arg("0x0", "reserved"),
-				arg("'"+TagName(b.tag)+"'", "tag"), arg(b.id, "the block")},
-			Fix: "set the pointer to NULL after the free, and free on one path only."})
+			Args:     verify.Params(nil, nil, "'"+TagName(b.tag)+"'", b.id)})
 		return false
 	case v.off != 0:
-		b.report(k, verify.Finding{Rule: verify.POOL_008, BugCheck: 0xC4,
+		b.report(k, verify.Finding{Rule: verify.POOL_008,
 			Headline: fmt.Sprintf("%v: the address lies %d bytes inside %s", d, v.off, b.describe()),
-			Args: [4]verify.Arg{arg("0x13e", "the address is not the start of a block"),
-				arg(fmt.Sprintf("%v+%#x", b.id, v.off), "address given"), arg(b.id, "the block")},
-			Fix: "keep the pointer that the allocation returned."})
+			Args:     verify.Params(nil, fmt.Sprintf("%v+%#x", b.id, v.off), b.id)})
 		return false
 	}
 	b.freeLevel(k, d)
@@ -59,28 +55,24 @@ func (b *block) mayFree(k *ke.K, d ddi.ID, v *Buffer) bool {
 
 // freeLevel reports POOL-004 and POOL-005.
 func (b *block) freeLevel(k *ke.K, d ddi.ID) {
-	rule, sub, allowed := verify.POOL_005, "0x12", uint8(ke.Dispatch)
+	rule, allowed := verify.POOL_005, uint8(ke.Dispatch)
 	if b.kind.Pageable() {
-		rule, sub, allowed = verify.POOL_004, "0x11", ke.APC
+		rule, allowed = verify.POOL_004, ke.APC
 	}
 	if ke.IRQL(k) <= allowed {
 		return
 	}
-	b.report(k, verify.Finding{Rule: rule, BugCheck: 0xC4, AllowedIRQL: allowed,
+	b.report(k, verify.Finding{Rule: rule, AllowedIRQL: allowed,
 		Headline: fmt.Sprintf("%v: %s is freed at %s", d, b.describe(), ke.LevelName(ke.IRQL(k))),
-		Args: [4]verify.Arg{arg(sub, "pool is freed at a wrong IRQL"), arg(ke.IRQL(k), "IRQL"), arg(b.kind,
-			"pool type"),
-			arg(b.id, "the block")}})
+		Args:     verify.Params(nil, ke.IRQL(k), b.kind, b.id)})
 }
 
 // uses says that the step under way does something to the block.
 func (b *block) uses(how ke.Access) { b.h.m.AddsOn(ke.Use{Obj: b.id, How: how}) }
 
 func freeNil(k *ke.K, d ddi.ID) {
-	ke.Report(k, verify.Finding{Rule: verify.POOL_007, BugCheck: 0xC2, Obj: d.String(),
-		Headline: fmt.Sprintf("%v is called with NULL", d),
-		Args:     [4]verify.Arg{arg("0x46", "an address that is no pool block"), arg("0x0", "the address")},
-		Fix:      "free only what an allocation returned."})
+	ke.Report(k, verify.Finding{Rule: verify.POOL_007, Case: "NULL", Obj: d.String(),
+		Headline: fmt.Sprintf("%v is called with NULL", d)})
 }
 
 func (b *block) notABlock(k *ke.K, d ddi.ID, v *Buffer) {
@@ -93,19 +85,16 @@ func (b *block) notABlock(k *ke.K, d ddi.ID, v *Buffer) {
 	case b.lookasid:
 		what = "an entry of a lookaside list"
 	}
-	b.report(k, verify.Finding{Rule: verify.POOL_007, BugCheck: 0xC4,
+	b.report(k, verify.Finding{Rule: verify.POOL_007,
 		Headline: fmt.Sprintf("%v: %v is %s, not a pool block", d, b.id, what),
-		Args:     [4]verify.Arg{arg("0x10", "an address that is no pool block"), arg(b.id, "the address")},
-		Fix:      "give memory back with the routine that belongs to the one it came from."})
+		Args:     verify.Params(nil, b.id)})
 }
 
 func (b *block) wrongTag(k *ke.K, d ddi.ID, tag uint32) {
-	b.report(k, verify.Finding{Rule: verify.POOL_009, BugCheck: 0xC2,
+	b.report(k, verify.Finding{Rule: verify.POOL_009,
 		Headline: fmt.Sprintf("%v: %v was allocated with tag '%s' and is freed with '%s'", d, b.id,
 			TagName(b.tag), TagName(tag)),
-		Args: [4]verify.Arg{arg("0xa", "freed with a wrong tag"), arg(b.id, "the block"),
-			arg("'"+TagName(b.tag)+"'", "tag of the allocation"), arg("'"+TagName(tag)+"'", "tag given")},
-		Fix: "use one constant for both."})
+		Args: verify.Params(nil, b.id, "'"+TagName(b.tag)+"'", "'"+TagName(tag)+"'")})
 }
 
 // end frees b after the checks that hold whoever frees.
@@ -148,11 +137,9 @@ func (b *block) intact() bool {
 
 func (b *block) canaryFinding() verify.Finding {
 	if b.c.pages != nil || !canaryOK(b.c.mem) {
-		return verify.Finding{Rule: verify.POOL_012, BugCheck: 0xC1,
-			Headline: "bytes before " + b.describe() + " were overwritten",
-			Args:     [4]verify.Arg{arg(b.id, "the block"), {}, {}, arg("0x23", "bytes before the block")}}
+		return verify.Finding{Rule: verify.POOL_012,
+			Headline: "bytes before " + b.describe() + " were overwritten", Args: verify.Params(b.id)}
 	}
-	return verify.Finding{Rule: verify.POOL_011, BugCheck: 0xC1,
-		Headline: "bytes behind " + b.describe() + " were overwritten",
-		Args:     [4]verify.Arg{arg(b.id, "the block"), {}, {}, arg("0x24", "bytes behind the block")}}
+	return verify.Finding{Rule: verify.POOL_011, Case: "found at the free",
+		Headline: "bytes behind " + b.describe() + " were overwritten", Args: verify.Params(b.id)}
 }

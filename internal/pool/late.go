@@ -29,11 +29,8 @@ func (h *heap) checkLate(m *ke.Machine, image *ke.Image) {
 	if len(late) == 0 {
 		return
 	}
-	reportLeaks(m, image, late, verify.Finding{Rule: verify.UNLOAD_010, BugCheck: 0xC4,
+	reportLeaks(m, image, late, verify.Finding{Rule: verify.UNLOAD_010,
 		Also: []verify.RuleID{verify.UNLOAD_001}, Ctx: "unload of " + image.Name,
-		Args: [4]verify.Arg{arg("0x61", "pool allocated while the driver unloads"),
-			arg(paged, "bytes of paged pool"), arg(nonPaged, "bytes of nonpaged pool"),
-			arg(len(late), "blocks not freed")},
-		Fix: "stop workers first: wait in DriverUnload for the end of every thread and work item, then " +
-			"free what they left."}, "is unloaded and leaves, allocated while its unload routine ran,")
+		Args: verify.Params(nil, paged, nonPaged, len(late))},
+		"is unloaded and leaves, allocated while its unload routine ran,")
 }

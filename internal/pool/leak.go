@@ -68,11 +68,8 @@ func (h *heap) checkUnload(m *ke.Machine, image *ke.Image) {
 	if len(leaks) == 0 {
 		return
 	}
-	reportLeaks(m, image, leaks, verify.Finding{Rule: verify.UNLOAD_001, BugCheck: 0xC4,
-		Ctx: "unload of " + image.Name,
-		Args: [4]verify.Arg{arg("0x62", "pool left at unload"), arg(image.Name, "the driver"), arg("0x0",
-			"reserved"),
-			arg(len(leaks), "blocks left")}}, "is unloaded and leaves")
+	reportLeaks(m, image, leaks, verify.Finding{Rule: verify.UNLOAD_001, Ctx: "unload of " + image.Name,
+		Args: verify.Params(nil, image.Name, nil, len(leaks))}, "is unloaded and leaves")
 }
 
 // checkLost reports, at the end of a run, the blocks of drivers still loaded that nobody has a pointer to

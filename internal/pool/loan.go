@@ -135,7 +135,7 @@ func (b *block) goneWhileLent(k *ke.K, act string) {
 		general = verify.POOL_026
 	}
 	if f.Rule == verify.NoRule {
-		f.Rule = general
+		f.Rule, f.Case = general, "lent"
 	} else {
 		f.Also = append(f.Also, general)
 	}
@@ -144,9 +144,6 @@ func (b *block) goneWhileLent(k *ke.K, act string) {
 			f.Also = append(f.Also, r)
 			break
 		}
-	}
-	if f.Fix == "" {
-		f.Fix = "release it when the operation is over, in the completion routine."
 	}
 	b.report(k, f)
 }
@@ -173,11 +170,7 @@ func (b *block) changedWhileLent(k *ke.K, l *loan, act string) {
 		f.Driver = b.owner.Name
 	}
 	if f.Rule == verify.NoRule || f.Rule == verify.MDL_018 {
-		f.Rule, f.BugCheck = verify.MDL_014, 0xC4
-		f.Args[0] = arg("0x1011", "a buffer for reading was changed")
-	}
-	if f.Fix == "" {
-		f.Fix = "change a copy, or wait until the operation is over."
+		f.Rule = verify.MDL_014
 	}
 	b.report(k, f)
 }

@@ -61,12 +61,10 @@ func (h *heap) inspect(q quarantined) {
 	if at < 0 {
 		return
 	}
-	f := verify.Finding{Rule: verify.POOL_013, BugCheck: 0xD5, Obj: q.b.id.String(),
+	f := verify.Finding{Rule: verify.POOL_013, Case: "written through a kept slice", Obj: q.b.id.String(),
 		Headline: q.b.describe() + " was written after it was freed, through a slice kept from Bytes: " +
 			"first at offset " + itoa(at),
-		Ctx: foundLate, Places: q.b.story(),
-		Fix: "do not keep what Bytes returns. The same run with special pool (-sim.specialpool) finds " +
-			"the place, and so do the methods of the handle."}
+		Ctx: foundLate, Places: q.b.story()}
 	if q.b.owner != nil {
 		f.Driver = q.b.owner.Name
 	}

@@ -71,18 +71,15 @@ func (b *Buffer) touchGone(k *ke.K, off int, write bool) {
 	verb, code := access(write)
 	where := fmt.Sprintf("%v+%#x", b.blk.id, int(b.off)+off)
 	if b.blk.kind == Stack {
-		b.blk.report(k, verify.Finding{Rule: verify.POOL_026, BugCheck: 0xDC,
+		b.blk.report(k, verify.Finding{Rule: verify.POOL_026,
 			Headline: fmt.Sprintf("%s is %s, but the routine whose stack it was on has returned", where,
 				verb),
-			Args: [4]verify.Arg{arg(where, "address below the stack pointer")},
-			Fix: "allocate what must outlive the routine, or wait in the routine until nobody uses it any " +
-				"more."})
+			Args: verify.Params(where)})
 		gone()
 	}
-	b.blk.report(k, verify.Finding{Rule: verify.POOL_013, BugCheck: 0xD5,
+	b.blk.report(k, verify.Finding{Rule: verify.POOL_013,
 		Headline: fmt.Sprintf("%s is %s after it was freed (%s)", where, verb, b.blk.describe()),
-		Args: [4]verify.Arg{arg(where, "memory referenced"), arg(code, "0 read, 1 write"),
-			arg("0x0", "code address"), arg("0x0", "reserved")}, Fix: b.blk.goneFix(k)})
+		Args:     verify.Params(where, code), Fix: b.blk.goneFix(k)})
 	gone()
 }
 
@@ -112,7 +109,7 @@ func (a *Alias) endedRule() verify.RuleID {
 // outside reports an access that does not lie in the view.
 func (b *Buffer) outside(k *ke.K, off, n int, write bool) {
 	verb, code := access(write)
-	f := verify.Finding{Rule: verify.POOL_011, BugCheck: 0xD6}
+	f := verify.Finding{Rule: verify.POOL_011}
 	what := "the view"
 	switch {
 	case b.alias != nil:
@@ -137,20 +134,17 @@ func (b *Buffer) outside(k *ke.K, off, n int, write bool) {
 
 func (b *block) touchPaged(k *ke.K, off int, write bool) {
 	_, code := access(write)
-	fix := "allocate it with POOL_FLAG_NON_PAGED, or do this work at PASSIVE_LEVEL."
+	what := "pool"
 	if b.kind == User {
-		fix = "map the buffer with an MDL before the IRQL is raised."
+		what = "a buffer of the program"
 	}
-	b.report(k, verify.Finding{Rule: verify.IRQL_008, BugCheck: 0xD1, AllowedIRQL: ke.APC,
+	b.report(k, verify.Finding{Rule: verify.IRQL_008, AllowedIRQL: ke.APC,
 		Headline: fmt.Sprintf("%s is touched at %s", b.describe(), ke.LevelName(ke.IRQL(k))),
-		Args: [4]verify.Arg{arg(fmt.Sprintf("%v+%#x", b.id, off), "memory referenced"), arg(ke.IRQL(k),
-			"IRQL"),
-			arg(code, "0 read, 1 write")},
-		Fix: fix})
+		Args:     verify.Params(fmt.Sprintf("%v+%#x", b.id, off), ke.IRQL(k), code), Case: what})
 }
 
 func (b *Buffer) writeReadOnly(k *ke.K) {
-	b.blk.report(k, verify.Finding{Rule: verify.POOL_024, BugCheck: 0xBE,
+	b.blk.report(k, verify.Finding{Rule: verify.POOL_024,
 		Headline: fmt.Sprintf("%v is written through a read-only view", b.blk.id),
-		Args:     [4]verify.Arg{arg(b.blk.id, "memory written")}, Fix: "copy the data and change the copy."})
+		Args:     verify.Params(b.blk.id)})
 }

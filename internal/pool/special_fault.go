@@ -50,30 +50,22 @@ func (s *special) find(addr uintptr) (*block, int) {
 // write is not known.
 func (b *block) faulted(off int) verify.Finding {
 	where, through := fmt.Sprintf("%v%+#x", b.id, off), "a slice kept from Bytes"
-	fix := "do not keep what Bytes returns beyond the next call of a routine."
 	if b.typed() != nil {
-		through, fix = "a pointer kept from Get", "call Get for every access, and not after the free."
+		through = "a pointer kept from Get"
 	}
 	switch {
 	case b.guard&gGone == 0:
-		return verify.Finding{Rule: verify.POOL_011, BugCheck: 0xD6,
+		return verify.Finding{Rule: verify.POOL_011, Case: "through a slice",
 			Headline: fmt.Sprintf("memory behind %s is touched, %d bytes from its start", b.describe(), off),
-			Args: [4]verify.Arg{arg(where, "memory referenced"),
-				arg("?", "0 read, 1 write: a fault does not say")},
-			Fix: "compute the length before the access."}
+			Args:     verify.Params(where, "?")}
 	case b.kind == Stack:
-		return verify.Finding{Rule: verify.POOL_026, BugCheck: 0xDC,
+		return verify.Finding{Rule: verify.POOL_026,
 			Headline: fmt.Sprintf("%s is touched through %s, but the routine whose stack it was on has "+
 				"returned", where, through),
-			Args: [4]verify.Arg{arg(where, "address below the stack pointer")},
-			Fix: "allocate what must outlive the routine, or wait in the routine until nobody uses it any " +
-				"more."}
+			Args: verify.Params(where)}
 	}
-	return verify.Finding{Rule: verify.POOL_013, BugCheck: 0xD5,
+	return verify.Finding{Rule: verify.POOL_013,
 		Headline: fmt.Sprintf("%s is touched after it was freed, through %s (%s)", where, through,
 			b.describe()),
-		Args: [4]verify.Arg{arg(where, "memory referenced"),
-			arg("?", "0 read, 1 write: a fault does not say"), arg("0x0", "code address"),
-			arg("0x0", "reserved")},
-		Fix: fix}
+		Args: verify.Params(where, "?"), Case: through}
 }

@@ -73,12 +73,10 @@ func (h *heap) inspectValue(b *block, v typedBytes) {
 	if at == "" {
 		return
 	}
-	f := verify.Finding{Rule: verify.POOL_013, BugCheck: 0xD5, Obj: b.id.String(),
+	f := verify.Finding{Rule: verify.POOL_013, Case: "written through a kept pointer", Obj: b.id.String(),
 		Headline: fmt.Sprintf("%s was written after it was freed, through a pointer kept from Get: %s first",
 			b.describe(), at),
-		Ctx: foundLate, Places: b.story(),
-		Fix: "call Get for every access. The same run with special pool (-sim.specialpool) finds the place " +
-			"if the structure holds no Go pointers."}
+		Ctx: foundLate, Places: b.story()}
 	if b.kind == Stack {
 		f.Rule, f.BugCheck = verify.POOL_026, 0xDC
 		f.Headline = fmt.Sprintf("%s was written after the routine whose stack it was on had returned, "+

@@ -78,9 +78,7 @@ func (b *Buffer) checkWritten(k *ke.K, off, n int) {
 	b.blk.guard &^= gUnwritten
 	b.blk.report(k, verify.Finding{Rule: verify.POOL_014,
 		Headline: fmt.Sprintf("%v+%#x is read, but nothing was written there since the block was "+
-			"allocated (%s)", b.blk.id, at, b.blk.describe()),
-		Fix: "allocate with ExAllocatePool2 without POOL_FLAG_UNINITIALIZED, or fill the memory before it " +
-			"is read."})
+			"allocated (%s)", b.blk.id, at, b.blk.describe())})
 }
 
 // Unwritten gives the offset of the first of the n bytes at the start of a view that nothing was written to,

@@ -34,6 +34,7 @@ type Place struct {
 type Finding struct {
 	Rule     RuleID
 	Case     string // which of the record's cases this is; empty: none of them
+	As       RuleID // the more particular rule that the act is reported under; Rule is then one of Also
 	Kind     string // in place of a rule, for what no catalogue has a number for: "data race"
 	Headline string // after "file:line: IRP-001 irp/DoubleCompletion: "
 	Text     string // paragraph below the title; when empty, the record's Why is used

@@ -23,7 +23,6 @@ type Record struct {
 	Alias          RuleID // non-zero: this number is reported as another
 	ByConstruction string // non-empty: which signature makes it impossible
 	Extension      bool   // ours: no catalogue of Microsoft has it
-	Literal        bool   // calls still give the bug check themselves, none where there is none
 }
 
 // Case is a cause for which the likely fix, or what Windows says, is another than the record's. What it
@@ -58,7 +57,6 @@ func (r *Record) SubCode() uint32 {
 func (r *Record) Fill(f *Finding) {
 	c := r.find(f.Case)
 	switch {
-	case r.Literal && f.BugCheck == 0 && f.Case == "":
 	case c.BugCheck == NoBugCheck:
 		f.BugCheck, f.Args = 0, [4]Arg{}
 	case f.BugCheck == 0:
