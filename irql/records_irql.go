@@ -53,7 +53,7 @@ var irqlRules = []verify.Record{
 				Fix: "queue a work item for what needs a lower level."},
 			{Name: "released under another lock",
 				Args: [4]string{"0x20015: spin lock released to another IRQL"},
-				Fix: "release nested locks in reverse order."},
+				Fix:  "release nested locks in reverse order."},
 		}},
 	{ID: verify.IRQL_007, Name: "CallbackChangesIrql", BugCheck: 0xC8,
 		Why: "The caller goes on at a level it does not expect: a worker thread that cannot wait, or a " +
@@ -139,7 +139,7 @@ var irqlRules = []verify.Record{
 		Cases: []verify.Case{
 			{Name: "device queue",
 				Args: [4]string{"0xe1: synchronisation object in pageable memory", "the queue"},
-				Fix: "put it into the device extension or into nonpaged pool."},
+				Fix:  "put it into the device extension or into nonpaged pool."},
 			{Name: "IRP", BugCheck: verify.NoBugCheck,
 				Fix: "use nonpaged pool, a nonpaged lookaside list or the device extension."},
 			{Name: "work item", Args: [4]string{"0x131: work item in pageable memory", "the work item"},

@@ -31,8 +31,8 @@ var lockRules = []verify.Record{
 		Fix: "release in the thread that acquired; for a hand-over use a semaphore or an event."},
 	{ID: verify.LOCK_005, Name: "ReleasedOutOfOrder", BugCheck: 0xC4,
 		Args: [4]string{"0x1003: locks released out of order"},
-		Why: "Legal, but the levels and owners of nested locks only come out right in reverse order.",
-		Fix: "release in reverse order."},
+		Why:  "Legal, but the levels and owners of nested locks only come out right in reverse order.",
+		Fix:  "release in reverse order."},
 	{ID: verify.LOCK_006, Name: "WrongKindOfRelease", BugCheck: 0xC4,
 		Args: [4]string{"0x1009: release does not match the acquisition"},
 		Why: "Each kind of acquisition keeps its state elsewhere: a queue entry, a saved level. The " +
@@ -103,7 +103,7 @@ var lockRules = []verify.Record{
 				Fix: "leave the level alone while the mutex is owned."},
 			{Name: "released outside of the region",
 				Args: [4]string{"0x3a: fast or guarded mutex misused"},
-				Fix: "release inside the region."},
+				Fix:  "release inside the region."},
 		}},
 	{ID: verify.LOCK_017, Name: "MutexMisuse", BugCheck: 0x1E,
 		Why: "KeReleaseMutex raises STATUS_MUTANT_NOT_OWNED, which a driver without handler does not " +
@@ -156,7 +156,7 @@ var lockRules = []verify.Record{
 		Cases: []verify.Case{
 			{Name: "left without being entered",
 				Args: [4]string{"0x3e: a region is left that was not entered"},
-				Fix: "leave in the thread that entered, once for each entry."},
+				Fix:  "leave in the thread that entered, once for each entry."},
 		}},
 	{ID: verify.LOCK_022, Name: "RundownMisuse",
 		Why: "The count no longer says who uses the object: it is deleted in use, or the wait for its " +

@@ -131,21 +131,6 @@ func Params(values ...any) [4]Arg {
 	return args
 }
 
-// WithFixes puts likely fixes, which stand in lists of their own, into the records they belong to, and
-// returns the records.
-func WithFixes(records []Record, lists ...[]Record) []Record {
-	for _, fixes := range lists {
-		for i := range fixes {
-			for j := range records {
-				if records[j].ID == fixes[i].ID {
-					records[j].Fix = fixes[i].Fix
-				}
-			}
-		}
-	}
-	return records
-}
-
 // Records puts the lists of a package together and says whose they are.
 func Records(pkg string, lists ...[]Record) []Record {
 	all := slices.Concat(lists...)

@@ -1,0 +1,101 @@
+package wsk
+
+import "calloutsim/internal/verify"
+
+// irpRecords are about IRPs, buffers and addresses.
+var irpRecords = []verify.Record{
+	{ID: verify.WSK_060, Name: "NullIrp",
+		Why: "The function has no other way to say how it ended.",
+		Fix: "pass an IRP of IoAllocateIrp with a completion routine."},
+	{ID: verify.WSK_061, Name: "NoCompletionRoutine",
+		Why: "Nobody frees an IRP of the driver's own if no routine stops its climb.",
+		Fix: "call IoSetCompletionRoutine(k, p, routine, context, true, true, true) before the WSK " +
+			"function, each time."},
+	{ID: verify.WSK_062, Name: "RoutineNotInEveryCase",
+		Why: "The completion routine is missing a flag: in the case left out the I/O manager gets an " +
+			"IRP it cannot finish.",
+		Fix: "pass TRUE for InvokeOnSuccess, InvokeOnError and InvokeOnCancel."},
+	{ID: verify.WSK_063, Name: "ClimbGoesOn",
+		Why: "The routine of an own IRP let the climb go on instead of returning " +
+			"STATUS_MORE_PROCESSING_REQUIRED.",
+		Fix: "return STATUS_MORE_PROCESSING_REQUIRED from the completion routine of an IRP of your own."},
+	{ID: verify.WSK_064, Name: "NoStackLocation",
+		Why: "WSK needs a stack location of the IRP.",
+		Fix: "allocate the IRP with at least one stack location (IoAllocateIrp(k, 1, false)); one that " +
+			"is passed down needs a location left."},
+	{ID: verify.WSK_065, Name: "FreedUpperIrp",
+		Why: "An IRP that came from above belongs to whoever made it.",
+		Fix: "let the climb go on: whoever made the IRP frees it."},
+	{ID: verify.WSK_066, Name: "FreedInWsk",
+		Why: "WSK still works with the IRP and will complete memory that is gone.",
+		Fix: "free or reuse the IRP in its completion routine or after it has run; to end it early " +
+			"call IoCancelIrp and wait."},
+	{ID: verify.WSK_067, Name: "GivenTwice",
+		Why: "One IRP can carry one request at a time.",
+		Fix: "allocate an IRP for each request that is under way."},
+	{ID: verify.WSK_068, Name: "NotReused",
+		Why: "A completed IRP must be made new with IoReuseIrp before it is used again.",
+		Fix: "call IoReuseIrp and set the completion routine again before the next WSK function."},
+	{ID: verify.WSK_069, Name: "RoutineNotSetAgain",
+		Why: "IoReuseIrp clears the completion routine.",
+		Fix: "set the completion routine again behind IoReuseIrp, which clears it."},
+	{ID: verify.WSK_070, Name: "ReusedUpperIrp",
+		Why: "IoReuseIrp is for IRPs the driver has allocated itself.",
+		Fix: "reuse only IRPs of your own IoAllocateIrp."},
+	{ID: verify.WSK_071, Name: "PendingNotPropagated",
+		Why: "Drivers above take the request for a synchronous one.",
+		Fix: "in the completion routine: if p.PendingReturned() { irp.IoMarkIrpPending(k, p) }."},
+	{ID: verify.WSK_072, Name: "NeverCompleted",
+		Why: "The climb of an IRP from above was stopped and nobody completed it.",
+		Fix: "complete the IRP (IoCompleteRequest) after the work the routine stopped it for, or " +
+			"return STATUS_SUCCESS."},
+	{ID: verify.WSK_073, Name: "TouchedAfterFree",
+		Why: "The completion routine frees the IRP, possibly before the call returns.",
+		Fix: "use the status that the function returned, or let the waiter free the IRP in place of " +
+			"the routine."},
+	{ID: verify.WSK_074, Name: "ReadWhilePending",
+		Why: "The result is not there before the completion routine has run.",
+		Fix: "when the function returned STATUS_PENDING, wait until the completion routine has run, " +
+			"then read IoStatus."},
+	{ID: verify.WSK_075, Name: "PendingTakenForDone",
+		Why: "STATUS_PENDING was taken for success, and the next step was made in a state that is not " +
+			"reached yet.",
+		Fix: "when the function returned STATUS_PENDING, wait for the IRP, take its IoStatus.Status " +
+			"for the result, and go on then."},
+	{ID: verify.WSK_077, Name: "CallInCompletionRoutine",
+		Why: "A WSK call inside a completion routine can complete inline and call that routine again: " +
+			"the stack grows with every round.",
+		Fix: "queue a work item (IoQueueWorkItem) in the completion routine and call the WSK function " +
+			"there."},
+	{ID: verify.WSK_078, Name: "InlineRecursion",
+		Why: "Completions were inline often enough to end the kernel stack.",
+		Fix: "post the next request in a work item, or in a loop that ends with STATUS_PENDING, not in " +
+			"the completion routine itself."},
+	{ID: verify.WSK_081, Name: "IrpLeaked",
+		Why: "An IRP that had carried WSK requests was never freed.",
+		Fix: "free the IRP with IoFreeIrp when the last request with it is done, in the completion " +
+			"routine or behind the wait."},
+	{ID: verify.WSK_084, Name: "CompletedInWsk",
+		Why: "The driver completed an IRP that WSK has.",
+		Fix: "call IoCancelIrp and wait for the completion routine in place of completing the IRP."},
+	{ID: verify.WSK_090, Name: "WskLevel",
+		Why: "WSK functions need DISPATCH_LEVEL or less.",
+		Fix: "queue a DPC (KeInsertQueueDpc) or a work item and call it there."},
+	{ID: verify.WSK_093, Name: "RedirectLevel",
+		Why: "The control codes of redirection need PASSIVE_LEVEL; completion routines often run above.",
+		Fix: "make the request in a work item (IoQueueWorkItem), at PASSIVE_LEVEL."},
+	{ID: verify.WSK_095, Name: "PagedInCompletion",
+		Why: "Completion routines of WSK may run at DISPATCH_LEVEL, where paged memory cannot be " +
+			"touched.",
+		Fix: "allocate what callbacks and completion routines use with POOL_FLAG_NON_PAGED."},
+	{ID: verify.WSK_097, Name: "WaitAtDispatch",
+		Why: "The network that would complete the request cannot run on this processor.",
+		Fix: "wait in a thread or work item at PASSIVE_LEVEL, or go on in the completion routine."},
+	{ID: verify.WSK_233, Name: "RedirectLevelAlias", Alias: verify.WSK_093,
+		Why: "Reported as WSK-093.",
+		Fix: "make the request in a work item (IoQueueWorkItem), at PASSIVE_LEVEL."},
+	{ID: verify.WSK_153, Name: "NarrowSizeVariable",
+		ByConstruction: "outputSizeReturned is a *uint64",
+		Why:            "The variable takes eight bytes.",
+		Fix:            "pass the address of a SIZE_T."},
+}
