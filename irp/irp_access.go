@@ -119,7 +119,7 @@ func (p *IRP) touchedBy(k *irql.K, status bool) {
 		f.Headline = late
 	}
 	if p.state == stFreed {
-		f.Args = verify.Params(p.id)
+		f.Args = verify.Params(p.id, 0)
 	}
 	f.Places = p.story()
 	switch p.state {

@@ -116,7 +116,7 @@ var completionRules = []verify.Record{
 		Args: [4]string{"0x228: sub-code of the I/O verifier", 2: "the IRP"},
 		Why: "A completion routine saw PendingReturned and let the climb go on without marking its own " +
 			"location. Drivers above take the request for a synchronous one.",
-		Fix: "if p.PendingReturned() { irp.IoMarkIrpPending(k, p) }"},
+		Fix: "carry the mark on: if p.PendingReturned() { irp.IoMarkIrpPending(k, p) }."},
 	{ID: verify.IRP_012, Name: "CompletionEventChecking",
 		Why: "A completion routine marked the IRP pending, as one does that lets the climb go on, and " +
 			"signalled the event its dispatch routine waits for, as one does that stops it. Mark and " +

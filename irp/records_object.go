@@ -32,6 +32,8 @@ var objectRules = []verify.Record{
 		Fix: "call ObDereferenceObject exactly once for each reference that was taken, and do not " +
 			"touch the object behind the last one.",
 		Cases: []verify.Case{
+			{Name: "memory gone", BugCheck: verify.NoBugCheck,
+				Fix: "wait for the last user before the routine returns, or allocate the object."},
 			{Name: "referenced too late", Fix: "take the reference while another one is still held."},
 			{Name: "unregistered twice", Args: [4]string{1: "the registration"},
 				Fix: "forget the handle when it is unregistered."},

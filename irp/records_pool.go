@@ -70,11 +70,11 @@ var poolRules = []verify.Record{
 				Args: [4]string{"the block", 3: "0x24: bytes behind the block"}},
 		}},
 	{ID: verify.POOL_012, Name: "Underrun", BugCheck: 0xC1,
-		Args: [4]string{"the block", 3: "0x23: bytes before the block"},
+		Args: [4]string{"memory referenced", "0 read, 1 write"},
 		Why:  "Memory before a buffer was touched.",
 		Fix:  "check the index or offset before the access: it is below zero here.",
 		Cases: []verify.Case{
-			{Name: "before the view", Args: [4]string{"memory referenced", "0 read, 1 write"}},
+			{Name: "found at the free", Args: [4]string{"the block", 3: "0x23: bytes before the block"}},
 		}},
 	{ID: verify.POOL_013, Name: "UseAfterFree", BugCheck: 0xD5,
 		Args: [4]string{"memory referenced", "0 read, 1 write", "0x0: code address", "0x0: reserved"},

@@ -121,7 +121,7 @@ func (r *resident) reportPageable(k *K, d ddi.ID, kind trace.Kind) {
 	case trace.PushLock, trace.Rundown:
 		return
 	case trace.Resource:
-		f.Rule, f.Also = verify.LOCK_018, []verify.RuleID{verify.IRQL_018}
+		f.Rule, f.Case, f.Also = verify.LOCK_018, "in pageable memory", []verify.RuleID{verify.IRQL_018}
 	}
 	ke.Report(k, f)
 }
@@ -152,7 +152,11 @@ func (r *resident) reportGone(k *K, d ddi.ID) {
 		f.Headline = d.String() + " on " + r.id.String() +
 			", a local variable of a function that has returned"
 		f.Also, f.Case = []verify.RuleID{verify.POOL_026}, "used after the function has returned"
-	case verify.POOL_026, verify.POOL_013:
+	case verify.OBJ_003:
+		f.Case = "memory gone"
+	case verify.POOL_013:
+		f.Case, f.Args = "an object of the kernel", verify.Params(r.id)
+	case verify.POOL_026:
 		f.Case = "an object of the kernel"
 	}
 	ke.Report(k, f)

@@ -122,6 +122,9 @@ var lockRules = []verify.Record{
 		Fix: "call ExEnterCriticalRegionAndAcquireResourceExclusive (or its shared form), release once " +
 			"per acquisition, and ExDeleteResourceLite last.",
 		Cases: []verify.Case{
+			{Name: "in pageable memory",
+				Args: [4]string{"0xe1: synchronization object in pageable memory", "the object"},
+				Fix:  "allocate its memory with POOL_FLAG_NON_PAGED, or put it into the device extension."},
 			{Name: "memory goes", Args: [4]string{"0xd2: executive resource misused"},
 				Fix: "ExDeleteResourceLite before the memory goes."},
 			{Name: "deleted", Args: [4]string{"0xd1: executive resource misused"},

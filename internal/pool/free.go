@@ -137,7 +137,7 @@ func (b *block) intact() bool {
 
 func (b *block) canaryFinding() verify.Finding {
 	if b.c.pages != nil || !canaryOK(b.c.mem) {
-		return verify.Finding{Rule: verify.POOL_012,
+		return verify.Finding{Rule: verify.POOL_012, Case: "found at the free",
 			Headline: "bytes before " + b.describe() + " were overwritten", Args: verify.Params(b.id)}
 	}
 	return verify.Finding{Rule: verify.POOL_011, Case: "found at the free",

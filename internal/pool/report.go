@@ -115,7 +115,7 @@ func (b *Buffer) outside(k *ke.K, off, n int, write bool) {
 	case b.alias != nil:
 		f.Rule, what = verify.MDL_019, "the mapping of "+b.alias.Obj.String()
 	case off < 0:
-		f.Rule, f.BugCheck = verify.POOL_012, 0xC1
+		f.Rule = verify.POOL_012
 	}
 	if b.off == 0 && len(b.data) == int(b.blk.size) && b.alias == nil {
 		what = "the block"

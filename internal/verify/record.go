@@ -63,8 +63,11 @@ func (r *Record) Fill(f *Finding) {
 		f.BugCheck = c.BugCheck
 	}
 	if f.BugCheck == c.BugCheck {
+		given := f.Args != [4]Arg{}
 		for i := range f.Args {
-			fillArg(&f.Args[i], c.Args[i])
+			if i == 0 || given {
+				fillArg(&f.Args[i], c.Args[i])
+			}
 		}
 	}
 	if f.Fix == "" && f.Case != "" {
