@@ -13,17 +13,20 @@ import (
 	"calloutsim/irql"
 )
 
-// BenchmarkClassify asks at AUTH_CONNECT_V4 whether a connection may be made, with filters that each block
-// another remote port and do not match.
+// BenchmarkClassify asks at AUTH_CONNECT_V4 whether a connection may be made, with filters that do not match:
+// each blocks another remote port, or another network, which no index helps with.
 func BenchmarkClassify(b *testing.B) {
-	for _, n := range []int{10, 10_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+	for _, c := range []struct {
+		n       int
+		network bool
+	}{{10, false}, {10_000, false}, {10, true}, {10_000, true}} {
+		b.Run(fmt.Sprintf("%d/network=%v", c.n, c.network), func(b *testing.B) {
 			m := ke.New(ke.Config{Continue: true})
 			defer m.Close()
 			e := fwps.EngineOf(m)
 			p := m.NewProcess("browser.exe", false)
 			m.NewThread("connects", p, func(k *irql.K) {
-				fwps.SetPolicy(k, blockPorts(fwps.Policy(k), n))
+				fwps.SetPolicy(k, blocking(fwps.Policy(k), c.n, c.network))
 				q := tcpip.Question{Layer: tcpip.AuthConnect, Protocol: 6, Local: local,
 					Remote: netip.AddrPortFrom(web.Addr(), 1), Process: p, Endpoint: m.NewID(trace.Endpoint)}
 				b.ReportAllocs()
@@ -42,15 +45,19 @@ func BenchmarkClassify(b *testing.B) {
 	}
 }
 
-func blockPorts(p *wfp.Policy, n int) *wfp.Policy {
-	index, _, _ := fwps.FieldByName(fwps.FWPS_LAYER_ALE_AUTH_CONNECT_V4, "IP_REMOTE_PORT")
+func blocking(p *wfp.Policy, n int, network bool) *wfp.Policy {
+	port, _, _ := fwps.FieldByName(fwps.FWPS_LAYER_ALE_AUTH_CONNECT_V4, "IP_REMOTE_PORT")
+	remote, _, _ := fwps.FieldByName(fwps.FWPS_LAYER_ALE_AUTH_CONNECT_V4, "IP_REMOTE_ADDRESS")
 	d := p.Draft()
 	sub := &wfp.Sublayer{Weight: 7}
 	d.AddSublayer(sub)
 	for i := range n {
+		c := wfp.Condition{Field: port, Value: wfp.Value{Type: wfp.Uint16, Num: uint64(2 + i)}}
+		if network {
+			c = wfp.Condition{Field: remote, Value: wfp.V4Mask(0x0a00_0000+uint32(i)<<8, 0xffff_ff00)}
+		}
 		d.AddFilter(&wfp.Filter{ID: uint64(i + 1), Layer: fwps.FWPS_LAYER_ALE_AUTH_CONNECT_V4, Sublayer: sub,
-			Action: wfp.Block, Conditions: []wfp.Condition{{Field: index,
-				Value: wfp.Value{Type: wfp.Uint16, Num: uint64(2 + i)}}}})
+			Action: wfp.Block, Conditions: []wfp.Condition{c}})
 	}
 	return d.Commit()
 }

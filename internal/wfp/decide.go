@@ -49,7 +49,7 @@ type Run struct {
 	opts    Options
 	cur     Decision
 	sub     int
-	filter  int
+	ahead   ahead
 	asked   *Filter
 	visits  []Visit
 	decided bool
@@ -88,14 +88,14 @@ func (r *Run) Next() *Filter {
 
 // match returns the next filter that matches and steps behind it.
 func (r *Run) match() *Filter {
-	for ; r.sub < len(r.groups); r.sub, r.filter = r.sub+1, 0 {
+	for r.sub < len(r.groups) {
 		g := &r.groups[r.sub]
-		for r.filter < len(g.Filters) {
-			f := g.Filters[r.filter]
-			r.filter++
-			if !f.Deleted && f.Matches(r.values) {
-				return f
-			}
+		i, more := r.ahead.step(g, r.values)
+		switch {
+		case !more:
+			r.leave()
+		case !g.Filters[i].Deleted && g.Filters[i].Matches(r.values):
+			return g.Filters[i]
 		}
 	}
 	r.decided = true
@@ -136,10 +136,16 @@ func (r *Run) settle(f *Filter, a Answer, callout bool) {
 		return
 	}
 	r.cur = Merge(r.cur, f, a, callout)
-	r.sub, r.filter = r.sub+1, 0
+	r.leave()
 	if r.opts.StopAtHardBlock && r.cur.Action == Block && !r.cur.Write {
 		r.decided = true
 	}
+}
+
+// leave goes on to the next sublayer.
+func (r *Run) leave() {
+	r.sub++
+	r.ahead.leave()
 }
 
 // Merge adds what one sublayer decided to what the heavier ones did (wfp.md 4.3).

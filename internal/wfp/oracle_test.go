@@ -52,12 +52,15 @@ type event struct {
 	port   uint64     // Uint16; field 0
 	remote netip.Addr // Uint32; field 1
 	app    string     // ByteBlob; field 2; "" is a value nobody knows
+	six    netip.Addr // ByteArray16; field 3
 }
 
 func (e *event) values() Values {
 	b := e.remote.As4()
 	v := known{{Type: Uint16, Num: e.port}, {Type: Uint32,
-		Num: uint64(b[0])<<24 | uint64(b[1])<<16 | uint64(b[2])<<8 | uint64(b[3])}, {}}
+		Num: uint64(b[0])<<24 | uint64(b[1])<<16 | uint64(b[2])<<8 | uint64(b[3])}, {}, {}}
+	six := e.six.As16()
+	v[3] = Value{Type: ByteArray16, Bytes: six[:]}
 	if e.app != "" {
 		v[2] = Value{Type: ByteBlob, Bytes: []byte(e.app)}
 	}
@@ -118,14 +121,26 @@ func drawCondition(r *rand.Rand, field int) condition {
 		k := kinds[r.IntN(len(kinds))]
 		c.c.Match = k.m
 		c.holds = func(e *event) bool { return e.app != "" && k.holds(e.app) }
+	case 3:
+		net := netip.PrefixFrom(drawSix(r), r.IntN(129))
+		c.c.Value = V6Prefix(net.Addr().As16(), uint8(net.Bits()))
+		c.c.Match = []MatchType{MatchEqual, MatchNotEqual}[r.IntN(2)]
+		c.holds = func(e *event) bool { return net.Contains(e.six) == (c.c.Match == MatchEqual) }
 	}
 	return c
+}
+
+// drawSix gives addresses that differ in one bit at most.
+func drawSix(r *rand.Rand) netip.Addr {
+	a := [16]byte{0x20, 0x01, 0x0d, 0xb8}
+	a[r.IntN(16)] ^= 1 << r.IntN(8)
+	return netip.AddrFrom16(a)
 }
 
 // oracleFilter is a filter with what the oracle knows about it.
 type oracleFilter struct {
 	*Filter
-	conditions [3][]condition // by field
+	conditions [4][]condition // by field
 	registered bool
 	says       Answer
 }
@@ -152,7 +167,11 @@ func drawPolicy(r *rand.Rand) (*Policy, []*oracleFilter, *event) {
 	actions := []Action{Permit, Block, CalloutTerminating, CalloutInspection, CalloutUnknown}
 	answers := []Action{NoAction, Permit, Block, Continue, None}
 	var all []*oracleFilter
-	for i := range r.IntN(9) {
+	filters := r.IntN(9)
+	if r.IntN(4) == 0 {
+		filters = r.IntN(4 * indexFrom) // with an index
+	}
+	for i := range filters {
 		f := &oracleFilter{registered: r.IntN(4) > 0}
 		f.Filter = &Filter{ID: uint64(i + 1), Layer: testLayer, Sublayer: subs[r.IntN(len(subs))],
 			Weight: uint64(r.IntN(3)), Action: actions[r.IntN(len(actions))],
@@ -170,7 +189,7 @@ func drawPolicy(r *rand.Rand) (*Policy, []*oracleFilter, *event) {
 		all = append(all, f)
 	}
 	e := &event{port: uint64(r.IntN(4)), app: []string{"", "a", "ab", "A"}[r.IntN(4)],
-		remote: netip.AddrFrom4([4]byte{10, 0, byte(r.IntN(2)), byte(r.IntN(2))})}
+		remote: netip.AddrFrom4([4]byte{10, 0, byte(r.IntN(2)), byte(r.IntN(2))}), six: drawSix(r)}
 	return d.Commit(), all, e
 }
 

@@ -68,6 +68,7 @@ type Policy struct {
 type Group struct {
 	Sublayer *Sublayer
 	Filters  []*Filter
+	index    *index
 }
 
 // At returns the groups of a layer, heaviest first. Nobody writes to them.
@@ -196,7 +197,7 @@ func differing(was, is []*Filter) (layers [Layers]bool) {
 func group(sublayers []*Sublayer, filters []*Filter, layer uint16) []Group {
 	var groups []Group
 	for _, s := range sublayers {
-		groups = append(groups, Group{Sublayer: s})
+		groups = append(groups, Group{Sublayer: s, index: new(index)})
 	}
 	for _, f := range filters {
 		if f.Layer == layer {
