@@ -166,7 +166,30 @@ func TestCut_JoinGivesBackTheWhole(t *testing.T) {
 		whole, err := Join(append(slices.Clone(pieces), pieces[0]))
 		require.NoError(t, err)
 		require.Empty(t, cmp.Diff(p, whole, same))
+		require.Zero(t, whole.ID, "nobody has named it yet")
 	})
+}
+
+func TestSameWhole_ComparesWhatTheReceiverDoes(t *testing.T) {
+	p := &Packet{Proto: ProtoUDP, Src: netip.MustParseAddrPort("192.0.2.1:1"),
+		Dst: netip.MustParseAddrPort("192.0.2.2:2"), Frag: Frag{ID: 7, More: true}}
+	for name, change := range map[string]func(*Packet){
+		"id":       func(q *Packet) { q.Frag.ID = 8 },
+		"src":      func(q *Packet) { q.Src = q.Dst },
+		"dst":      func(q *Packet) { q.Dst = q.Src },
+		"protocol": func(q *Packet) { q.Proto = ProtoTCP },
+	} {
+		q := *p
+		change(&q)
+		assert.False(t, p.SameWhole(&q), name)
+	}
+	q := *p
+	q.Src, q.Frag.Off = netip.MustParseAddrPort("192.0.2.1:0"), 8
+	assert.True(t, p.SameWhole(&q), "ports and offsets differ")
+	six := netip.MustParseAddrPort("[2001:db8::1]:1")
+	p, q = &Packet{Proto: ProtoUDP, Src: six, Dst: six, Frag: Frag{ID: 7}}, Packet{Src: six, Dst: six,
+		Frag: Frag{ID: 7}}
+	assert.True(t, p.SameWhole(&q), "RFC 8200 4.5 leaves the protocol out")
 }
 
 func udpPacket(payload string) *Packet {
@@ -212,13 +235,29 @@ func unhex(t testing.TB, s string) []byte {
 }
 
 func TestMarshal_LargeSendHasNoLength(t *testing.T) {
-	for _, src := range []string{"192.0.2.1:1", "[2001:db8::1]:1"} {
-		a := netip.MustParseAddrPort(src)
-		p := &Packet{Proto: ProtoTCP, Src: a, Dst: a, Payload: make([]byte, 70000)}
+	for _, c := range []struct {
+		src   string
+		field int // where the length lies
+		most  int // data that can be stated
+	}{{"192.0.2.1:1", 2, 65535 - 40}, {"[2001:db8::1]:1", 4, 65535 - 20}} {
+		a := netip.MustParseAddrPort(c.src)
+		for n, want := range map[int]uint16{c.most: 65535, c.most + 1: 0, 70_000: 0} {
+			p := &Packet{Proto: ProtoTCP, Src: a, Dst: a, Payload: make([]byte, n)}
+			b, _, _ := p.Marshal()
+			assert.Equal(t, want, be.Uint16(b[c.field:]), n)
+			q, err := Parse(b)
+			require.NoError(t, err)
+			assert.Empty(t, cmp.Diff(p, q, same))
+		}
+	}
+	a := netip.MustParseAddrPort("192.0.2.1:1")
+	p := &Packet{Proto: ProtoUDP, Src: a, Dst: a, Payload: make([]byte, 65535-8)}
+	for range 2 {
 		b, _, _ := p.Marshal()
 		q, err := Parse(b)
 		require.NoError(t, err)
 		assert.Empty(t, cmp.Diff(p, q, same))
+		p.Payload = append(p.Payload, 0)
 	}
 }
 

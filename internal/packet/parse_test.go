@@ -69,6 +69,15 @@ func TestParse_KeepsNothingOfTheBytes(t *testing.T) {
 }
 
 func TestParse_CutsPadding(t *testing.T) {
+	long := make([]byte, 70_000)
+	empty := unhex(t, frames["UDP over IPv6"].hex)[:40]
+	empty[5], empty[6] = 0, 59 // no next header
+	p, err := Parse(append(empty, 1, 2, 3))
+	require.NoError(t, err)
+	assert.Nil(t, p.Payload)
+	p, err = Parse(append(unhex(t, frames["UDP over IPv4"].hex), long...))
+	require.NoError(t, err)
+	assert.Equal(t, "hello", string(p.Payload))
 	for _, name := range []string{"UDP over IPv4", "UDP over IPv6", "ICMP echo"} {
 		b := unhex(t, frames[name].hex)
 		p, err := Parse(append(b, 1, 2, 3))
@@ -149,6 +158,8 @@ func TestParse_SaysWhatIsWrong(t *testing.T) {
 		assert.EqualError(t, err, want)
 		assert.Nil(t, p, want)
 	}
+	_, err := Parse(append(with(udp4, 2, 0, 3, 0), make([]byte, 65535-len(udp4))...))
+	assert.EqualError(t, err, "IPv4 packet that states a length of 0", "the field can say 65535")
 }
 
 // The options of a SYN, and a window that cannot be shifted further than 14 (RFC 7323 2.3).
