@@ -96,7 +96,7 @@ type option struct {
 	early bool // must be set before bind
 	flag  bool // 0 or 1
 	where SocketFlags
-	set   func(e *tcpip.Endpoint, v uint32)
+	set   func(k *irql.K, e *tcpip.Endpoint, v uint32)
 	get   func(e *tcpip.Endpoint) uint32
 }
 
@@ -108,20 +108,14 @@ var options = [...]option{
 	{ws2def.SOL_SOCKET, ws2def.SO_EXCLUSIVEADDRUSE, true, true, bindable, setShare(tcpip.ShareExclusive),
 		getShare(tcpip.ShareExclusive)},
 	{ws2def.SOL_SOCKET, ws2def.SO_KEEPALIVE, false, true, bindable,
-		func(e *tcpip.Endpoint,
-			v uint32) {
-			e.KeepAlive = v != 0
-		}, func(e *tcpip.Endpoint) uint32 { return word(e.KeepAlive) }},
+		func(_ *irql.K, e *tcpip.Endpoint, v uint32) { e.KeepAlive = v != 0 },
+		func(e *tcpip.Endpoint) uint32 { return word(e.KeepAlive) }},
 	{ws2def.SOL_SOCKET, ws2def.SO_RCVBUF, false, false, bindable,
-		func(e *tcpip.Endpoint,
-			v uint32) {
-			e.Window = int(v)
-		}, func(e *tcpip.Endpoint) uint32 { return uint32(e.Window) }},
+		func(k *irql.K, e *tcpip.Endpoint, v uint32) { e.SetWindow(k, int(v)) },
+		func(e *tcpip.Endpoint) uint32 { return uint32(e.Window) }},
 	{ws2def.IPPROTO_IPV6, ws2def.IPV6_V6ONLY, true, true, bindable,
-		func(e *tcpip.Endpoint,
-			v uint32) {
-			e.V6Only = v != 0
-		}, func(e *tcpip.Endpoint) uint32 { return word(e.V6Only) }},
+		func(_ *irql.K, e *tcpip.Endpoint, v uint32) { e.V6Only = v != 0 },
+		func(e *tcpip.Endpoint) uint32 { return word(e.V6Only) }},
 }
 
 func word(b bool) uint32 {
@@ -131,8 +125,8 @@ func word(b bool) uint32 {
 	return 0
 }
 
-func setShare(how tcpip.Sharing) func(*tcpip.Endpoint, uint32) {
-	return func(e *tcpip.Endpoint, v uint32) {
+func setShare(how tcpip.Sharing) func(*irql.K, *tcpip.Endpoint, uint32) {
+	return func(_ *irql.K, e *tcpip.Endpoint, v uint32) {
 		e.Share = tcpip.ShareNone
 		if v != 0 {
 			e.Share = how
@@ -189,7 +183,7 @@ func (o *socket) setOption(k *irql.K, r *request, c *control, opt *option) {
 			c.code))
 	default:
 		r.lendControl(k, c, verify.WSK_207)
-		opt.set(o.ep, v)
+		opt.set(k, o.ep, v)
 		r.finish(k, ntstatus.STATUS_SUCCESS, 0, nil)
 	}
 }

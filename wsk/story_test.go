@@ -139,3 +139,38 @@ func TestProxy_SameSeedSameTrace(t *testing.T) {
 		assert.Equal(t, hash[0], hash[1])
 	}
 }
+
+// SO_RCVBUF set on a connected socket is room at once, for bytes that wait at the peer.
+func TestWskControlSocket_ReceiveBufferGrows(t *testing.T) {
+	r := newRig(t, 1)
+	r.driver(func(k *irql.K) {
+		room := func(on *wsk.WSK_SOCKET, n uint32) {
+			m := newMemory(k, 4)
+			m.b.Store32(0, n)
+			r.ok(do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
+				return basic(on).WskControlSocket(k, on, wsk.WskSetOption, ws2def.SO_RCVBUF,
+					ws2def.SOL_SOCKET, 4, m.b, 0, nil, nil, p)
+			}))
+			m.free(k)
+		}
+		l, c := r.socket(k, wsk.WSK_FLAG_LISTEN_SOCKET), r.connection(k)
+		room(l, 2)
+		r.ok(bind(k, l, server))
+		r.ok(connect(k, c, server))
+		a := r.ok(do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
+			return listening(l).WskAccept(k, l, 0, nil, nil, nil, nil, p)
+		})).Pointer.(*wsk.WSK_SOCKET)
+		m, q := text(k, "hello"), newRequest(k)
+		connected(c).WskSend(k, c, m.buf(), 0, q.p)
+		limit := -int64(ke.Second)
+		assert.Equal(t, ntstatus.STATUS_TIMEOUT,
+			irql.KeWaitForSingleObject(k, q.event, irql.Executive, 0, false, &limit), "two bytes fit")
+		room(a, 10)
+		r.ok(q.wait(k))
+		q.free(k)
+		m.free(k)
+		got, _ := receive(k, a, 10)
+		assert.Equal(t, "hello", got)
+		r.closeAll(k, c, a, l)
+	}).clean()
+}

@@ -106,7 +106,7 @@ func (c *Conn) arrived(s packet.Segment, data []byte) {
 // plausible reports whether a segment confirms what was sent, lately, and comes from within the window. A FIN
 // at the window's end has the last number that may be, and the peer's words behind it one more.
 func (c *Conn) plausible(s packet.Segment) bool {
-	return ahead(s.Ack, c.next) <= 0 && ahead(s.Ack, c.una) >= -maxWindow<<14 && ahead(s.Seq, c.limit) <= 1
+	return ahead(s.Ack, c.next) <= 0 && ahead(s.Ack, c.una) >= -maxRoom && ahead(s.Seq, c.limit) <= 1
 }
 
 // lateSyn answers a SYN that comes when the peer's SYN is known: ours may have been lost, or its own is late.

@@ -238,6 +238,11 @@ func TestSetRoom_KeepsWhatWasPromised(t *testing.T) {
 	assert.Empty(t, c.Release(90_000).Send, "that much is over now")
 	assert.Equal(t, uint16(5000), c.Release(10_000).Send[0].Window)
 
+	c, _ = Open(Config{Room: 1<<32 - 1, MSS: 1460, RTO: 1})
+	assert.Equal(t, uint8(14), c.shift)
+	c = opened(t)
+	assert.Equal(t, uint16(65535), c.SetRoom(1<<32 - 1).Send[0].Window)
+
 	c, _ = Open(plain)
 	assert.Empty(t, c.SetRoom(10).Send)
 	syn := peerSyn

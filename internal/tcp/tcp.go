@@ -116,7 +116,11 @@ func Accept(syn packet.Segment, c Config) (*Conn, Result) {
 	return e, e.finish()
 }
 
+// maxRoom is the most a window can say (RFC 7323 2.3); more room is not used.
+const maxRoom = maxWindow << 14
+
 func newConn(c Config, s State) *Conn {
+	c.Room = min(c.Room, maxRoom)
 	e := &Conn{config: c, state: s, una: c.ISS, next: c.ISS + 1, end: c.ISS + 1}
 	for c.Room>>e.shift > maxWindow {
 		e.shift++
@@ -186,6 +190,7 @@ func (c *Conn) Release(n int) Result {
 // bytes are released.
 func (c *Conn) SetRoom(n int) Result {
 	c.begin()
+	n = min(n, maxRoom)
 	more := n - c.config.Room
 	c.config.Room = n
 	if c.state != SynSent { // there nothing is promised yet

@@ -47,6 +47,16 @@ func (e *Endpoint) Release(k *ke.K, n int) {
 	}
 }
 
+// SetWindow changes how many bytes are taken before the owner reads. What the peer has been told of stays
+// promised.
+func (e *Endpoint) SetWindow(k *ke.K, n int) {
+	defer e.leave(k, e.enters(k))
+	e.Window = n
+	if x := e.stream; x != nil && x.conn != nil {
+		x.carry(k, x.conn.SetRoom(n))
+	}
+}
+
 // Disconnect ends the sending direction behind what is queued and an optional last piece, or with abort the
 // whole connection at once. A graceful one is done when the peer's transport has acknowledged the end.
 func (e *Endpoint) Disconnect(k *ke.K, last []byte, abort bool, done Status) {
