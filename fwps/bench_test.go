@@ -27,8 +27,9 @@ func BenchmarkClassify(b *testing.B) {
 			p := m.NewProcess("browser.exe", false)
 			m.NewThread("connects", p, func(k *irql.K) {
 				fwps.SetPolicy(k, blocking(fwps.Policy(k), c.n, c.network))
-				q := tcpip.Question{Layer: tcpip.AuthConnect, Protocol: 6, Local: local,
-					Remote: netip.AddrPortFrom(web.Addr(), 1), Process: p, Endpoint: m.NewID(trace.Endpoint)}
+				q := tcpip.Question{At: tcpip.AuthConnect, Tuple: tcpip.Tuple{Proto: tcpip.TCP, Local: local,
+					Remote: netip.AddrPortFrom(web.Addr(), 1)},
+					Endpoint: &tcpip.Endpoint{ID: m.NewID(trace.Endpoint), Process: p}}
 				b.ReportAllocs()
 				for b.Loop() {
 					asked := q
@@ -60,4 +61,10 @@ func blocking(p *wfp.Policy, n int, network bool) *wfp.Policy {
 			Action: wfp.Block, Conditions: []wfp.Condition{c}})
 	}
 	return d.Commit()
+}
+
+// filterEngine is all the transport sees of the engine.
+type filterEngine interface {
+	tcpip.Engine
+	tcpip.Redirector
 }

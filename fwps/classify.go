@@ -29,7 +29,7 @@ func (e *engine) Classify(k *ke.K, q *tcpip.Question) {
 	e.remember(c)
 	c.about = newSubject(k, c)
 	ke.Point(k, ke.Use{Obj: e.id, How: ke.R})
-	c.seq = ke.Log(k, trace.Event{What: trace.Note, Text: c.info.name, Obj: c.id, Obj2: q.Endpoint})
+	c.seq = ke.Log(k, trace.Event{What: trace.Note, Text: c.info.name, Obj: c.id, Obj2: q.Endpoint.ID})
 	c.begin(k)
 }
 

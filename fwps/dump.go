@@ -10,9 +10,9 @@ import (
 )
 
 func (c *classification) dump() []string {
-	q := c.q
+	q, p := c.q, c.q.Endpoint.Process
 	out := []string{fmt.Sprintf("%v  %s  %v -> %v  pid %d %s  flags %s", c.id, c.info.name, q.Local, q.Remote,
-		ke.PIDOf(q.Process), imageName(q.Process), flagNames(conditionFlags(q.Flags, c.reauthorize)))}
+		ke.PIDOf(p), imageName(p), flagNames(conditionFlags(q.Flags, c.reauthorize)))}
 	out = append(out, fmt.Sprintf("  %-16s %-7s %-13s %-30s %-32s %s", "sublayer", "weight", "filter",
 		"conditions", "action",
 		"rights before -> after"))

@@ -310,7 +310,7 @@ func TestApply_AfterTheConnectionIsGoneFreesTheContext(t *testing.T) {
 		d.hook(k, atRedirect, func(a *args) {
 			a.state()
 			a.pend(func(k *irql.K, p *pended) {
-				l.e.ConnectionGone(k, l.conns[0].records, 0)
+				l.e.FlowGone(k, &tcpip.Flow{}, l.conns[0].records)
 				out := p.out
 				d.change(k, p.handle, p.filter, &out, to)
 				p.done(k)

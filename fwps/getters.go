@@ -156,12 +156,12 @@ func (e *engine) appID(image string) []byte {
 }
 
 func appID(c *classification) wfp.Value {
-	return wfp.Value{Type: wfp.ByteBlob, Bytes: c.e.appID(imageName(c.q.Process))}
+	return wfp.Value{Type: wfp.ByteBlob, Bytes: c.e.appID(imageName(c.q.Endpoint.Process))}
 }
 
 func originalAppID(c *classification) wfp.Value {
-	if c.q.OriginalApp != "" {
-		return wfp.Value{Type: wfp.ByteBlob, Bytes: c.e.appID(c.q.OriginalApp)}
+	if c.q.Endpoint.OriginalApp() != "" {
+		return wfp.Value{Type: wfp.ByteBlob, Bytes: c.e.appID(c.q.Endpoint.OriginalApp())}
 	}
 	return appID(c)
 }
@@ -169,11 +169,11 @@ func originalAppID(c *classification) wfp.Value {
 func compartment(*classification) wfp.Value { return wfp.Value{Type: wfp.Uint32, Num: 1} }
 
 func protocol(c *classification) wfp.Value {
-	return wfp.Value{Type: wfp.Uint8, Num: uint64(c.q.Protocol)}
+	return wfp.Value{Type: wfp.Uint8, Num: uint64(c.q.Proto)}
 }
 
 func direction(c *classification) wfp.Value {
-	if c.q.Flags&tcpip.Inbound != 0 {
+	if c.q.Inbound {
 		return wfp.Value{Type: wfp.Uint32, Num: uint64(FWP_DIRECTION_INBOUND)}
 	}
 	return wfp.Value{Type: wfp.Uint32, Num: uint64(FWP_DIRECTION_OUTBOUND)}
@@ -241,20 +241,21 @@ func port(a netip.AddrPort) wfp.Value { return wfp.Value{Type: wfp.Uint16, Num: 
 // the layer.
 func (c *classification) lendMetadata(l *lent) *FWPS_INCOMING_METADATA_VALUES0 {
 	q := c.q
-	m := &FWPS_INCOMING_METADATA_VALUES0{lent: l, processID: uint64(ke.PIDOf(q.Process)),
-		endpoint: uint64(q.Endpoint), parent: uint64(q.Parent), flow: uint64(q.Flow), compartment: 1,
-		token: uint64(ke.PIDOf(q.Process))<<4 | 0x8, path: c.e.appID(imageName(q.Process))}
+	m := &FWPS_INCOMING_METADATA_VALUES0{lent: l, processID: uint64(ke.PIDOf(q.Endpoint.Process)),
+		endpoint: uint64(q.Endpoint.ID), parent: uint64(q.Endpoint.Parent), compartment: 1,
+		token: uint64(ke.PIDOf(q.Endpoint.Process))<<4 | 0x8, path: c.e.appID(imageName(q.Endpoint.Process))}
 	known := FWPS_METADATA_FIELD_PROCESS_ID | FWPS_METADATA_FIELD_TOKEN | FWPS_METADATA_FIELD_PROCESS_PATH |
 		FWPS_METADATA_FIELD_TRANSPORT_ENDPOINT_HANDLE | FWPS_METADATA_FIELD_COMPARTMENT_ID
-	if q.Parent != 0 {
+	if q.Endpoint.Parent != 0 {
 		known |= FWPS_METADATA_FIELD_PARENT_ENDPOINT_HANDLE
 	}
-	if q.Flow != 0 {
+	if q.Flow != nil && q.Flow.ID != 0 {
+		m.flow = uint64(q.Flow.ID)
 		known |= FWPS_METADATA_FIELD_FLOW_HANDLE
 	}
 	if q.Flags&tcpip.ConnectionRedirected != 0 {
-		m.targetPID = q.TargetPID
-		a := ws2def.Storage(q.OriginalRemote)
+		m.targetPID = q.Flow.Redirect.TargetPID
+		a := ws2def.Storage(q.Flow.Redirect.Original)
 		m.original = &a
 		known |= FWPS_METADATA_FIELD_LOCAL_REDIRECT_TARGET_PID | FWPS_METADATA_FIELD_ORIGINAL_DESTINATION
 	}

@@ -34,7 +34,7 @@ const tag = 0x72646572 // "redr"
 type lab struct {
 	t     *testing.T
 	m     *ke.Machine
-	e     tcpip.Engine
+	e     filterEngine
 	conns []*conn
 }
 
@@ -268,8 +268,8 @@ func (d *driver) as(fn func(k *irql.K)) {
 // asks makes a question of a new connection.
 func (l *lab) asks(layer tcpip.Layer, p *ke.Process, remote netip.AddrPort) *conn {
 	c := &conn{l: l, process: p}
-	c.q = &tcpip.Question{Layer: layer, Protocol: 6, Local: local, Remote: remote, Process: p,
-		Endpoint: l.m.NewID(trace.Endpoint)}
+	c.q = &tcpip.Question{At: layer, Tuple: tcpip.Tuple{Proto: 6, Local: local, Remote: remote},
+		Endpoint: &tcpip.Endpoint{ID: l.m.NewID(trace.Endpoint), Process: p}}
 	c.q.Done = func(k *ke.K, a tcpip.Answer) {
 		c.answers++
 		c.answer = a
@@ -288,14 +288,14 @@ func (c *conn) start(inherited tcpip.Records) *conn {
 }
 
 func (c *conn) ask(k *irql.K, inherited tcpip.Records) {
-	if c.q.Layer == tcpip.ConnectRedirect {
+	if c.q.At == tcpip.ConnectRedirect {
 		c.records = c.l.e.NewRecords(k, inherited)
-		c.q.Records = c.records
+		c.q.Matter = &tcpip.ConnectRequest{Records: c.records}
 		if inherited != nil {
 			c.q.Flags |= tcpip.ProxyConnection
 		}
 	}
-	if !tcpip.Of(k).Wants(c.q.Layer, c.q.V6) { // as the transport does
+	if !tcpip.Of(k).Wants(c.q.At, c.q.V6) { // as the transport does
 		c.q.Done(k, tcpip.Answer{Permit: true, Target: tcpip.Target{Local: c.q.Local, Remote: c.q.Remote}})
 		return
 	}
@@ -315,7 +315,7 @@ func (c *conn) authorise() *conn {
 	a := c.l.asks(tcpip.AuthConnect, c.process, t.Remote)
 	if t.Redirected {
 		a.q.Flags |= tcpip.ConnectionRedirected
-		a.q.OriginalRemote, a.q.TargetPID = c.q.Remote, t.TargetPID
+		a.q.Flow = &tcpip.Flow{Redirect: &tcpip.Redirection{Original: c.q.Remote, TargetPID: t.TargetPID}}
 	}
 	a.start(nil)
 	c.l.m.Run(nil)
@@ -324,7 +324,7 @@ func (c *conn) authorise() *conn {
 
 // gone ends the connection.
 func (c *conn) gone() {
-	c.l.m.NewThread("network", nil, func(k *irql.K) { c.l.e.ConnectionGone(k, c.records, 0) })
+	c.l.m.NewThread("network", nil, func(k *irql.K) { c.l.e.FlowGone(k, &tcpip.Flow{}, c.records) })
 	c.l.m.Run(nil)
 }
 

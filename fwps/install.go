@@ -27,4 +27,9 @@ func newEngine(m *ke.Machine) *engine {
 }
 
 // EngineOf returns the filter engine of a machine as the transport sees it.
-func EngineOf(m *ke.Machine) tcpip.Engine { return state.On(m) }
+func EngineOf(m *ke.Machine) interface {
+	tcpip.Engine
+	tcpip.Redirector
+} {
+	return state.On(m)
+}

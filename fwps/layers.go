@@ -13,7 +13,7 @@ var layersAt = func() (at [tcpip.Layers][2]uint16) {
 }()
 
 // layerAt is the run-time layer that a question is asked at.
-func layerAt(q *tcpip.Question) uint16 { return layersAt[q.Layer][family(q.V6)] }
+func layerAt(q *tcpip.Question) uint16 { return layersAt[q.At][family(q.V6)] }
 
 func family(v6 bool) int {
 	if v6 {

@@ -98,7 +98,7 @@ func (e *engine) checkEnd(m *ke.Machine) {
 				report(verify.Finding{Rule: verify.WFP_067, Obj: c.id.String(),
 					Driver: imageNameOf(cl.reg.owner), Places: cl.places(),
 					Headline: fmt.Sprintf("%v was pended and never completed: the operation of %s hangs",
-						c.id, imageName(c.q.Process)),
+						c.id, imageName(c.q.Endpoint.Process)),
 					Fix: "call FwpsCompleteClassify0 on every path, also when a step before it fails."})
 			}
 		}

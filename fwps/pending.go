@@ -10,7 +10,7 @@ import (
 func (e *engine) listLeft(m *ke.Machine, say func(line string)) {
 	for _, c := range e.open {
 		line := fmt.Sprintf("%v (%s, %v -> %v of %s)", c.id, c.info.name, c.q.Local, c.q.Remote,
-			imageName(c.q.Process))
+			imageName(c.q.Endpoint.Process))
 		for _, cl := range c.calls {
 			who := imageNameOf(cl.reg.owner)
 			switch {

@@ -19,6 +19,15 @@ func (e *engine) NewRecords(_ *ke.K, inherited tcpip.Records) tcpip.Records {
 	return r
 }
 
+// chainOf is the chain a question is about, nil when it is about none.
+func chainOf(q *tcpip.Question) *chain {
+	if r, ok := q.Matter.(*tcpip.ConnectRequest); ok {
+		ch, _ := r.Records.(*chain)
+		return ch
+	}
+	return nil
+}
+
 // The opaque form of a chain. Real ones are not documented; this one has a size that differs between
 // connections and grows with the chain, looks random, and is recognised by a checksum (wfp.md 21 #15).
 const (
@@ -100,8 +109,8 @@ func (e *engine) RedirectTarget(r tcpip.Records) uint32 {
 	return 0
 }
 
-// ConnectionGone frees the contexts of a connection that ended, and forgets its chain.
-func (e *engine) ConnectionGone(k *ke.K, r tcpip.Records, _ trace.ID) {
+// FlowGone frees the contexts of a connection that ended, and forgets its chain.
+func (e *engine) FlowGone(k *ke.K, _ *tcpip.Flow, r tcpip.Records) {
 	c, ok := r.(*chain)
 	if !ok || c.gone {
 		return

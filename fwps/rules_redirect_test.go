@@ -210,8 +210,8 @@ func redirections() []ruleCase {
 		{verify.WFP_112, []ke.Pin{passive}, context(paged, 16), context(nonPaged, 16)},
 		{verify.WFP_113, nil,
 			asking(func(q *tcpip.Question) { q.Local = netip.MustParseAddrPort("192.0.2.10:50000") }), usual},
-		{verify.WFP_114, nil, asking(func(q *tcpip.Question) { q.Protocol = 47 }),
-			asking(func(q *tcpip.Question) { q.Protocol = 17 })},
+		{verify.WFP_114, nil, asking(func(q *tcpip.Question) { q.Proto = 47 }),
+			asking(func(q *tcpip.Question) { q.Proto = 17 })},
 		{verify.WFP_119, nil, func(l *lab) {
 			onRedirect(func(a *args) { a.redirect(toProxy()) })(l)
 			l.end()

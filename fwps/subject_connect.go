@@ -33,7 +33,7 @@ func newConnect(k *ke.K, c *classification) *connect {
 	s := &connect{request: newRequest(c, FWPS_CONNECT_REQUEST0{LocalAddressAndPort: ws2def.Storage(c.q.Local),
 		RemoteAddressAndPort: ws2def.Storage(c.q.Remote)}, poisonedConnect)}
 	s.judge = s.take
-	if ch, ok := c.q.Records.(*chain); ok {
+	if ch := chainOf(c.q); ch != nil {
 		ke.Within(k, ke.Use{Obj: ch.id, How: ke.W})
 		s.chain = ch
 		s.records = irql.HANDLE(c.e.handles.add(&recordsRef{s}))
@@ -133,8 +133,8 @@ func (s *connect) checkRequest(k *ke.K, w *writable, base *connectVersion, r *FW
 	s.checkState(k, w, base)
 	remote, local := ws2def.AddrPort(&r.RemoteAddressAndPort), ws2def.AddrPort(&r.LocalAddressAndPort)
 	s.checkTarget(k, cl, r, remote, local)
-	if c.q.Protocol != 6 && c.q.Protocol != 17 && c.q.Protocol != 1 && c.q.Protocol != 58 {
-		cl.found(k, verify.WFP_114, fmt.Sprintf("traffic of protocol %d is redirected", c.q.Protocol),
+	if c.q.Proto != 6 && c.q.Proto != 17 && c.q.Proto != 1 && c.q.Proto != 58 {
+		cl.found(k, verify.WFP_114, fmt.Sprintf("traffic of protocol %d is redirected", c.q.Proto),
 			"redirect TCP, UDP and ICMP only.")
 	}
 	s.checkByteOrder(k, cl, remote)
@@ -264,7 +264,7 @@ func (s *connect) answer(k *ke.K, d wfp.Decision) tcpip.Answer {
 		r := &v.req
 		t.Remote = ws2def.AddrPort(&r.RemoteAddressAndPort)
 		t.Redirected = r.RemoteAddressAndPort != s.original.RemoteAddressAndPort
-		if q.Protocol == tcpip.TCP && r.LocalAddressAndPort != s.original.LocalAddressAndPort {
+		if q.Proto == tcpip.TCP && r.LocalAddressAndPort != s.original.LocalAddressAndPort {
 			t.Local = ws2def.AddrPort(&r.LocalAddressAndPort)
 		}
 		t.TargetPID, t.Modified = r.LocalRedirectTargetPID, v.filter != 0
@@ -330,9 +330,9 @@ func (s *connect) reportLoop(k *ke.K) {
 			continue
 		}
 		for _, rec := range o.own {
-			if rec.original == asked && rec.pid == ke.PIDOf(s.c.q.Process) {
-				ke.Report(k, verify.Finding{Rule: verify.WFP_120, Obj: s.c.q.Endpoint.String(),
-					Driver: imageName(s.c.q.Process),
+			if rec.original == asked && rec.pid == ke.PIDOf(s.c.q.Endpoint.Process) {
+				ke.Report(k, verify.Finding{Rule: verify.WFP_120, Obj: s.c.q.Endpoint.ID.String(),
+					Driver: imageName(s.c.q.Endpoint.Process),
 					Headline: fmt.Sprintf("the proxy's connection to %v carries no redirect records and "+
 						"is redirected to the proxy again", asked),
 					Places: []verify.Place{{Label: "FIRST_REDIRECTION", Seq: rec.seq}},
@@ -349,16 +349,16 @@ func (s *connect) reportLoop(k *ke.K) {
 // same destination and has taken its records for the proxy. INFERRED from wfp.md 10.5: that connection can
 // only be the proxy's own.
 func (s *connect) reportClaimedLoop(k *ke.K) {
-	if s.chain == nil || s.chain.inherited != nil || ke.PIDOf(s.c.q.Process) != ke.SystemPID {
+	if s.chain == nil || s.chain.inherited != nil || ke.PIDOf(s.c.q.Endpoint.Process) != ke.SystemPID {
 		return
 	}
 	asked := s.c.q.Remote
 	for _, o := range s.c.e.chains {
 		for _, cm := range o.claims {
-			if cm.by == ke.Acting(k) && cm.of.phase != phDecided && cm.of.q.Process != s.c.q.Process &&
-				cm.of.q.Remote == asked {
-				ke.Report(k, verify.Finding{Rule: verify.WFP_120, Obj: s.c.q.Endpoint.String(),
-					Driver: imageName(s.c.q.Process),
+			if cm.by == ke.Acting(k) && cm.of.phase != phDecided &&
+				cm.of.q.Endpoint.Process != s.c.q.Endpoint.Process && cm.of.q.Remote == asked {
+				ke.Report(k, verify.Finding{Rule: verify.WFP_120, Obj: s.c.q.Endpoint.ID.String(),
+					Driver: imageName(s.c.q.Endpoint.Process),
 					Headline: fmt.Sprintf("the proxy's connection to %v carries no redirect records and "+
 						"is pended like the connection it serves", asked),
 					Fix: "before connecting, set the records on the new socket " +

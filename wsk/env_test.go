@@ -308,13 +308,15 @@ func (c blob) CopyTo(dst []byte) int { return copy(dst, c) }
 
 func (f *fake) Classify(k *ke.K, q *tcpip.Question) {
 	a := tcpip.Answer{Permit: true, Target: tcpip.Target{Local: q.Local, Remote: q.Remote}}
-	if q.Layer == tcpip.ConnectRedirect && q.Remote == ws2def.AddrPort(site) && q.Records.Len() == 0 {
-		q.Records.(*chain).links++
+	if q.At == tcpip.ConnectRedirect && q.Remote == ws2def.AddrPort(site) && records(q).Len() == 0 {
+		records(q).links++
 		a.Target = tcpip.Target{Local: q.Local, Remote: ws2def.AddrPort(proxy), TargetPID: 4,
 			Redirected: true, Modified: true}
 	}
 	q.Done(k, a)
 }
+
+func records(q *tcpip.Question) *chain { return q.Matter.(*tcpip.ConnectRequest).Records.(*chain) }
 
 func (f *fake) NewRecords(k *ke.K, inherited tcpip.Records) tcpip.Records {
 	c := &chain{id: ke.Of(k).NewID(trace.RedirectRecords)}
@@ -346,7 +348,7 @@ func (f *fake) ContextOf(tcpip.Records) (tcpip.Context, ntstatus.NTSTATUS) {
 }
 
 func (f *fake) RedirectTarget(tcpip.Records) uint32 { return 4 }
-func (f *fake) ConnectionGone(_ *ke.K, r tcpip.Records, _ trace.ID) {
+func (f *fake) FlowGone(_ *ke.K, _ *tcpip.Flow, r tcpip.Records) {
 	if r != nil {
 		f.gone++
 	}

@@ -35,9 +35,9 @@ func (s *Stack) syn(k *ke.K, tuple Tuple, p *packet.Packet) {
 		return
 	}
 	a := s.NewEndpoint(l.Process, l.V6)
-	a.parent, a.V6Only, a.Window, a.KeepAlive = l.ID, l.V6Only, l.Window, l.KeepAlive
+	a.Parent, a.V6Only, a.Window, a.KeepAlive = l.ID, l.V6Only, l.Window, l.KeepAlive
 	a.st, a.local, a.remote, a.halfOf = Connecting, tuple.Local, tuple.Remote, l
-	a.flow = s.inherits(tuple)
+	a.flow = s.inherits(a, tuple)
 	l.half++
 	t := &Travel{e: a, local: a.local, remote: a.remote, packet: p}
 	t.start(k, &s.paths.accept)
@@ -65,6 +65,7 @@ func acceptSyn(k *ke.K, t *Travel) {
 	a.enters(k)
 	tuple := Tuple{t.packet.Proto, t.packet.Dst, t.packet.Src}
 	s.dig(tuple)
+	a.flow.Permitted = true
 	x := s.newStream(a, tuple)
 	c, r := tcp.Accept(t.packet.TCP, x.config())
 	x.conn = c
@@ -83,7 +84,8 @@ func (s *Stack) held(t Tuple) bool {
 
 // aboutInbound shows a station the accepting end of a connection.
 func aboutInbound(t *Travel, q *Question) {
-	q.Flags |= Inbound | Loopback
+	q.Inbound = true
+	q.Flags |= Loopback
 	q.V6 = t.local.Addr().Is6() && !t.local.Addr().Is4In6()
 }
 

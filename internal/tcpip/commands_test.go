@@ -190,18 +190,18 @@ func (r *transcript) query(a []string) {
 
 // Classify is the filter engine of a transcript.
 func (r *transcript) Classify(k *ke.K, q *Question) {
-	name := stationNames[q.Layer]
+	name := stationNames[q.At]
 	verdict := r.verdict[name]
 	if verdict == "" {
 		verdict = "permit"
 	}
 	answer := Answer{Permit: verdict == "permit", Target: Target{Local: q.Local, Remote: q.Remote}}
-	if q.Layer == ConnectRedirect && r.to.IsValid() && verdict == "permit" {
+	if q.At == ConnectRedirect && r.to.IsValid() && verdict == "permit" {
 		verdict = "to " + r.to.String()
 		answer.Target = Target{Local: q.Local, Remote: r.to, TargetPID: 4, Redirected: true, Modified: true}
-		q.Records.(*chain).links++
+		q.Matter.(*ConnectRequest).Records.(*chain).links++
 	}
-	r.say("  %s %v %v > %v: %s", name, q.Endpoint, q.Local, q.Remote, verdict)
+	r.say("  %s %v %v > %v: %s", name, q.Endpoint.ID, q.Local, q.Remote, verdict)
 	if verdict == "hold" {
 		r.held[name] = q
 		return
@@ -224,11 +224,11 @@ func (r *transcript) ContextOf(Records) (Context, ntstatus.NTSTATUS) {
 	return nil, ntstatus.STATUS_NOT_FOUND
 }
 
-// ConnectionGone prints the end of a flow.
-func (r *transcript) ConnectionGone(_ *ke.K, records Records, flow trace.ID) {
+// FlowGone prints the end of a flow.
+func (r *transcript) FlowGone(_ *ke.K, flow *Flow, records Records) {
 	if records != nil {
-		r.say("  gone: %v, with %v", flow, records.ID())
+		r.say("  gone: %v, with %v", flow.ID, records.ID())
 		return
 	}
-	r.say("  gone: %v", flow)
+	r.say("  gone: %v", flow.ID)
 }

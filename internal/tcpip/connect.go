@@ -15,7 +15,7 @@ type ConnectOp struct {
 	e      *Endpoint
 	thread *ke.Thread
 	done   Status
-	flow   *flow
+	flow   *Flow
 	over   bool
 }
 
@@ -107,11 +107,11 @@ func (op *ConnectOp) begin(k *ke.K, remote netip.AddrPort) {
 	}
 	e.step(CallConnect)
 	e.op, e.asked = op, remote
-	e.flow = &flow{redirect: &redirection{original: remote, ends: 1}}
+	e.flow = &Flow{Endpoint: e, Redirect: &Redirection{Original: remote, ends: 1}}
 	op.flow = e.flow
 	way := &Travel{e: e, thread: op.thread, op: op, local: op.shown(k, remote), remote: remote}
-	if s := e.stack; s.engine != nil {
-		op.flow.redirect.records = s.engine.NewRecords(k, e.records)
+	if s := e.stack; s.redirector != nil {
+		op.flow.Redirect.Records = s.redirector.NewRecords(k, e.records)
 	}
 	way.start(k, &e.stack.paths.connect)
 }
@@ -135,53 +135,59 @@ func connectOver(_ *ke.K, t *Travel) bool { return t.op.over }
 
 func connectBlocked(k *ke.K, t *Travel, a Answer) { t.op.give(k, blocked(a)) }
 
-// aboutRecords shows a station the chain of records, and whether the connection stays in this machine.
+// aboutRecords shows a station the chain of records besides.
 func aboutRecords(t *Travel, q *Question) {
-	q.Records = t.op.flow.redirect.records
+	q.Matter = &ConnectRequest{t.op.flow.Redirect.Records}
+	aboutPlace(t, q)
+}
+
+// aboutPlace shows a station whether the connection stays in this machine.
+func aboutPlace(t *Travel, q *Question) {
 	if t.e.stack.isLocal(q.Remote.Addr()) {
 		q.Flags |= Loopback
 	}
 }
 
-// aboutRedirection shows a station besides where the connection wanted to go before.
+// aboutRedirection shows a station whether the connection wanted to go elsewhere before.
 func aboutRedirection(t *Travel, q *Question) {
-	aboutRecords(t, q)
-	if r := t.op.flow.redirect; r.redirected {
+	aboutPlace(t, q)
+	if t.op.flow.Redirect.done {
 		q.Flags |= ConnectionRedirected
-		q.OriginalRemote, q.TargetPID = r.original, r.target
 	}
 }
 
 // aboutOriginal shows a station the connection as it was asked for.
 func aboutOriginal(t *Travel, q *Question) {
-	r := t.op.flow.redirect
-	q.Local, q.Remote = t.op.source(r.original), r.original
-	aboutRecords(t, q)
+	r := t.op.flow.Redirect
+	q.Local, q.Remote = t.op.source(r.Original), r.Original
+	aboutPlace(t, q)
 	q.Flags |= HonoringPolicy
 }
 
 // honoursPolicy reports whether AUTH_CONNECT is asked about the connection as it was asked for, too.
 func honoursPolicy(k *ke.K, t *Travel) bool {
 	s := t.e.stack
-	return t.op.flow.redirect.redirected && !s.isLocal(t.remote.Addr()) &&
+	return t.op.flow.Redirect.done && !s.isLocal(t.remote.Addr()) &&
 		s.w.choose(k, &siteAuth, len(siteAuth.Alts)) == 0
 }
 
 // resolve takes what CONNECT_REDIRECT has made of the addresses; the wire's are known from here on.
 func resolve(_ *ke.K, t *Travel) {
-	op, to, r := t.op, t.target, t.op.flow.redirect
+	op, to, r := t.op, t.target, t.op.flow.Redirect
 	t.local = op.source(t.remote)
 	if to.Modified && to.Remote.IsValid() && to.Remote != t.remote {
-		r.original, r.redirected, r.target = t.remote, true, to.TargetPID
+		r.Original, r.done, r.TargetPID = t.remote, true, to.TargetPID
 		t.remote = to.Remote
 		t.local = op.source(to.Remote)
-		t.e.stack.noteApp(t.e, r.records)
+		t.e.stack.noteApp(t.e, r.Records)
 	}
 	// wfp.md 21 #12: a changed local address counts for TCP.
 	a := to.Local.Addr()
-	if to.Modified && a.IsValid() && !a.IsUnspecified() && a != op.source(r.original).Addr() {
+	if to.Modified && a.IsValid() && !a.IsUnspecified() && a != op.source(r.Original).Addr() {
 		t.local = netip.AddrPortFrom(a, t.local.Port())
 	}
+	op.flow.ID = t.e.stack.w.newID(trace.Flow)
+	op.flow.Tuple = Tuple{TCP, t.local, t.remote}
 }
 
 // source is the local address the connection has if it goes to remote: what the owner bound, or what
@@ -211,6 +217,7 @@ func open(k *ke.K, t *Travel) {
 		return
 	}
 	s.dig(tuple)
+	e.flow.Permitted = true
 	e.local, e.remote = t.local, t.remote
 	x := s.newStream(e, tuple)
 	c, r := tcp.Open(x.config())
@@ -230,23 +237,22 @@ func (x *stream) established(k *ke.K) bool {
 	if e == nil || x.s.engine == nil {
 		return e != nil
 	}
-	x.flow.id = x.s.w.newID(trace.Flow)
 	t := &Travel{e: e, op: e.op, local: e.local, remote: e.remote}
 	t.start(k, &x.s.paths.establish)
 	if t.asked {
 		panic("internal error: FLOW_ESTABLISHED was pended")
 	}
+	x.flow.Established = !t.ended
 	return !t.ended
 }
 
-// aboutFlow shows FLOW_ESTABLISHED the flow.
+// aboutFlow shows FLOW_ESTABLISHED the end that is open.
 func aboutFlow(t *Travel, q *Question) {
 	if t.op != nil {
-		aboutRecords(t, q)
+		aboutPlace(t, q)
 	} else {
 		aboutInbound(t, q)
 	}
-	q.Flow = t.e.flow.id
 }
 
 // closeFlow ends a travel that FLOW_ESTABLISHED blocks: there is more to close than it knows.

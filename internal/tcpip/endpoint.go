@@ -24,6 +24,7 @@ type Endpoint struct {
 	Window    int  // bytes taken before the owner reads
 	KeepAlive bool // kept for its owner to read back; connections here do not go stale
 	Owner     Owner
+	Parent    trace.ID // the listening endpoint of an accepted one
 
 	stack    *Stack
 	ch       *ke.Channel // what completes without the network; made when it is needed
@@ -33,10 +34,9 @@ type Endpoint struct {
 	local    netip.AddrPort
 	remote   netip.AddrPort
 	asked    netip.AddrPort // remote address as the owner asked
-	parent   trace.ID
-	records  Records // carried by the socket: set before connect
-	stream   *stream // from the SYN on
-	flow     *flow   // from connect, or the arrival of a SYN, on
+	records  Records        // carried by the socket: set before connect
+	stream   *stream        // from the SYN on
+	flow     *Flow          // from connect, or the arrival of a SYN, on
 	op       *ConnectOp
 	backlog  int
 	ready    []*Endpoint // established and not yet accepted

@@ -42,15 +42,18 @@ var layerNames = [...]string{"", "bind-redirect", "resource", "listen", "redirec
 	"release"}
 
 func (f *fake) Classify(k *ke.K, q *Question) {
-	f.log = append(f.log, fmt.Sprintf("%s %v->%v %x", layerNames[q.Layer], q.Local, q.Remote,
+	f.log = append(f.log, fmt.Sprintf("%s %v->%v %x", layerNames[q.At], q.Local, q.Remote,
 		uint32(q.Flags)))
-	a := Answer{Permit: q.Layer != f.block, Target: Target{Local: q.Local, Remote: q.Remote}}
-	if q.Layer == ConnectRedirect && q.Remote == f.from && q.Records.Len() == 0 {
-		c := q.Records.(*chain)
+	if q.Inbound {
+		f.log[len(f.log)-1] += " inbound"
+	}
+	a := Answer{Permit: q.At != f.block, Target: Target{Local: q.Local, Remote: q.Remote}}
+	if q.At == ConnectRedirect && q.Remote == f.from && q.Matter.(*ConnectRequest).Records.Len() == 0 {
+		c := q.Matter.(*ConnectRequest).Records.(*chain)
 		c.links, c.ctx = c.links+1, f.context
 		a.Target.Remote, a.Target.TargetPID, a.Target.Modified, a.Target.Redirected = f.to, f.pid, true, true
 	}
-	if f.later && q.Layer == ConnectRedirect {
+	if f.later && q.At == ConnectRedirect {
 		ke.Of(k).QueueWork("completes the classification", func(k *ke.K) { q.Done(k, a) })
 		return
 	}
@@ -88,8 +91,8 @@ func (f *fake) ContextOf(r Records) (Context, ntstatus.NTSTATUS) {
 
 func (f *fake) RedirectTarget(Records) uint32 { return f.pid }
 
-func (f *fake) ConnectionGone(k *ke.K, r Records, flow trace.ID) {
-	s := flow.String()
+func (f *fake) FlowGone(k *ke.K, flow *Flow, r Records) {
+	s := flow.ID.String()
 	if r != nil {
 		s += " " + r.ID().String()
 	}

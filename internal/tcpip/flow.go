@@ -8,55 +8,59 @@ import (
 	"calloutsim/internal/trace"
 )
 
-// flow is what the filter engine knows a connection's end by.
-type flow struct {
-	id       trace.ID // from FLOW_ESTABLISHED on
-	redirect *redirection
-	over     bool
+// Flow is what the filter engine knows an end of a connection by.
+type Flow struct {
+	ID       trace.ID // from the moment authorisation is asked for on
+	Tuple             // as this stack sees it
+	Inbound  bool     // its first packet was
+	Endpoint *Endpoint
+	// Invariant: Established implies Permitted; after Gone nothing changes.
+	Permitted, Established, Gone bool
+	Redirect                     *Redirection // nil when CONNECT_REDIRECT was never asked
 }
 
-// redirection is what became of a connection at CONNECT_REDIRECT. Both ends mean the same one, if both are in
+// Redirection is what became of a connection at CONNECT_REDIRECT. Both ends mean the same one, if both are in
 // this machine: the accepting end finds it by the addresses of the other.
-type redirection struct {
-	original   netip.AddrPort // where the opener asked to go
-	target     uint32         // process that serves the redirected connection
-	redirected bool
-	records    Records // chain of the connection; nil without engine
-	ends       int     // that have not gone yet
+type Redirection struct {
+	Original  netip.AddrPort // where the opener asked to go
+	TargetPID uint32         // process that serves the redirected connection
+	Records   Records        // chain of the connection; nil without engine
+	done      bool           // the connection was redirected
+	ends      int            // that have not gone yet
 }
 
 // ends tells the engine, once, that an end is over. What belongs to the chain of records is freed when the
 // other end has gone, too.
-func (f *flow) ends(k *ke.K, s *Stack) {
-	if f == nil || f.over {
+func (f *Flow) ends(k *ke.K, s *Stack) {
+	if f == nil || f.Gone {
 		return
 	}
-	f.over = true
+	f.Gone = true
 	var records Records
-	if r := f.redirect; r != nil && r.records != nil {
+	if r := f.Redirect; r != nil && r.Records != nil {
 		s.w.use(sharedBy(r), ke.W)
 		if r.ends--; r.ends == 0 {
-			records = r.records
+			records = r.Records
 		}
 	}
-	if s.engine != nil && (records != nil || f.id != 0) {
-		s.engine.ConnectionGone(k, records, f.id)
+	if s.engine != nil && (records != nil || f.ID != 0) {
+		s.engine.FlowGone(k, f, records)
 	}
 }
 
 // sharedBy stands for what the two ends of a connection have in common.
-func sharedBy(r *redirection) trace.ID { return r.records.ID() | 1<<53 }
+func sharedBy(r *Redirection) trace.ID { return r.Records.ID() | 1<<53 }
 
 // inherits is the flow of an end that accepts a connection: of one of this machine it shares what became of
 // it.
-func (s *Stack) inherits(t Tuple) *flow {
-	f := &flow{}
-	if o := s.stream(Tuple{t.Proto, t.Remote, t.Local}); o != nil && o.flow.redirect != nil {
-		f.redirect = o.flow.redirect
-		if f.redirect.records != nil {
-			s.w.use(sharedBy(f.redirect), ke.W)
+func (s *Stack) inherits(e *Endpoint, t Tuple) *Flow {
+	f := &Flow{ID: s.w.newID(trace.Flow), Tuple: t, Inbound: true, Endpoint: e}
+	if o := s.stream(Tuple{t.Proto, t.Remote, t.Local}); o != nil && o.flow.Redirect != nil {
+		f.Redirect = o.flow.Redirect
+		if f.Redirect.Records != nil {
+			s.w.use(sharedBy(f.Redirect), ke.W)
 		}
-		f.redirect.ends++
+		f.Redirect.ends++
 	}
 	return f
 }

@@ -50,8 +50,7 @@ const (
 	ImplicitBind
 	ConnectionRedirected // the application's connection has been redirected
 	ProxyConnection      // the socket carries redirect records
-	Inbound
-	HonoringPolicy // extra AUTH_CONNECT with the original destination; one with the effective one follows
+	HonoringPolicy       // extra AUTH_CONNECT with the original destination; the effective one follows
 )
 
 // Records is the redirect record chain of one connection, made and understood by the engine only.
@@ -78,27 +77,28 @@ type Target struct {
 
 // Question is one classification: everything the engine needs to fill fields and metadata.
 type Question struct {
-	Layer    Layer
-	Protocol uint8 // 6 TCP, 17 UDP
+	At       Layer
 	V6       bool
+	Tuple    // what the layer is shown as protocol, local and remote address
+	Endpoint *Endpoint
+	Flow     *Flow  // of the endpoint's connection, nil before there is one
+	Inbound  bool   // direction of what is classified; Flow.Inbound is that of the connection
+	Matter   Matter // what the layer is about besides, nil where it is nothing
 	Flags    Flag
-	Local    netip.AddrPort
-	Remote   netip.AddrPort
-	Process  *ke.Process
 	Thread   *ke.Thread // who asks, nil when the network does
-	Endpoint trace.ID
-	Parent   trace.ID // listening endpoint of an accepted connection
-	Flow     trace.ID // from FlowEstablished on; also given to earlier layers once known
-
-	OriginalRemote netip.AddrPort // of a redirected connection, at AuthConnect
-	TargetPID      uint32         // of a redirected connection, at AuthConnect
-	Records        Records        // inherited part first; never nil at ConnectRedirect
-	OriginalApp    string         // image whose connection was redirected, when the socket carries records
 
 	// Done is called exactly once with the decision: before Classify returns, or later when a callout
 	// pended and completed.
 	Done func(k *ke.K, a Answer)
 }
+
+// Matter is what only some layers are about: *ConnectRequest.
+type Matter interface{ matter() }
+
+// ConnectRequest is the matter of CONNECT_REDIRECT: the chain of records, the inherited part first.
+type ConnectRequest struct{ Records Records }
+
+func (*ConnectRequest) matter() {}
 
 // Answer is the engine's decision.
 type Answer struct {
@@ -112,6 +112,15 @@ type Answer struct {
 type Engine interface {
 	// Classify asks about q. It raises the IRQL itself where a layer is called above the caller's level.
 	Classify(k *ke.K, q *Question)
+	// FlowGone tells that an end of a connection is over: contexts on the flow are deleted. r is the
+	// connection's chain, whose own contexts are freed now; it is nil while the other end, in this machine
+	// too, still lives.
+	FlowGone(k *ke.K, f *Flow, r Records)
+}
+
+// Redirector is what an engine offers besides that keeps the records of redirected connections. The transport
+// carries them and knows nothing of what is in them.
+type Redirector interface {
 	// NewRecords makes the chain of a new connection; inherited is what the socket carries, or nil.
 	NewRecords(k *ke.K, inherited Records) Records
 	// FormatRecords serialises a chain to the opaque bytes of SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS.
@@ -124,8 +133,4 @@ type Engine interface {
 	ContextOf(r Records) (Context, ntstatus.NTSTATUS)
 	// RedirectTarget returns the newest record's PID, for the access check of the queries.
 	RedirectTarget(r Records) uint32
-	// ConnectionGone tells the engine that one end of a connection is over: the flow contexts of flow (0:
-	// it was never established) are deleted. r is the connection's chain, whose own contexts are freed now;
-	// it is nil while the other end, in this machine too, still lives.
-	ConnectionGone(k *ke.K, r Records, flow trace.ID)
 }

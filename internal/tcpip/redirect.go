@@ -20,14 +20,14 @@ const (
 // Records returns the chain of the redirected connection that e has accepted, nil when e accepted none. It
 // is the chain of the program's own connection, so that both ends mean the same.
 func (e *Endpoint) Records() Records {
-	if e.parent == 0 || e.st == Aborted || !e.st.HasPeer() {
+	if e.Parent == 0 || e.st == Aborted || !e.st.HasPeer() {
 		return nil
 	}
-	r := e.flow.redirect
-	if r == nil || !r.redirected || r.records == nil || r.records.Len() == 0 {
+	r := e.flow.Redirect
+	if r == nil || !r.done || r.Records == nil || r.Records.Len() == 0 {
 		return nil
 	}
-	return r.records
+	return r.Records
 }
 
 // Carried returns the records that were set on the socket, nil when none were.
@@ -38,11 +38,11 @@ func (e *Endpoint) OriginalRemote() (netip.AddrPort, bool) {
 	if e.Records() == nil {
 		return netip.AddrPort{}, false
 	}
-	return e.flow.redirect.original, true
+	return e.flow.Redirect.Original, true
 }
 
 // Accepted reports whether the endpoint came from a listening one, and from which.
-func (e *Endpoint) Accepted() (listener trace.ID, ok bool) { return e.parent, e.parent != 0 }
+func (e *Endpoint) Accepted() (listener trace.ID, ok bool) { return e.Parent, e.Parent != 0 }
 
 // entitled checks who may ask: System always, an administrator, and the process the redirection named
 // (wsk.md 14.4).
@@ -50,7 +50,7 @@ func (e *Endpoint) entitled(r Records) bool {
 	if e.Process == nil || e.Process.Admin {
 		return true
 	}
-	return e.Process.PID == e.stack.engine.RedirectTarget(r)
+	return e.Process.PID == e.stack.redirector.RedirectTarget(r)
 }
 
 // QueryRecords gives the opaque bytes that stand for the connection's records.
@@ -63,7 +63,7 @@ func (e *Endpoint) QueryRecords(k *ke.K) ([]byte, ntstatus.NTSTATUS) {
 	case !e.entitled(r):
 		return nil, ntstatus.STATUS_ACCESS_DENIED
 	}
-	return e.stack.engine.FormatRecords(r), ntstatus.STATUS_SUCCESS
+	return e.stack.redirector.FormatRecords(r), ntstatus.STATUS_SUCCESS
 }
 
 // QueryContext gives the bytes a callout attached to the connection.
@@ -76,7 +76,7 @@ func (e *Endpoint) QueryContext(k *ke.K) ([]byte, ntstatus.NTSTATUS) {
 	case !e.entitled(r):
 		return nil, ntstatus.STATUS_ACCESS_DENIED
 	}
-	ctx, s := e.stack.engine.ContextOf(r)
+	ctx, s := e.stack.redirector.ContextOf(r)
 	if s != ntstatus.STATUS_SUCCESS {
 		return nil, s
 	}
@@ -94,10 +94,10 @@ func (e *Endpoint) SetRecords(k *ke.K, size uint64, b []byte) ntstatus.NTSTATUS 
 		return ntstatus.STATUS_ACCESS_DENIED
 	case e.st != Created && e.st != Bound:
 		return ntstatus.STATUS_INVALID_DEVICE_STATE
-	case e.stack.engine == nil:
+	case e.stack.redirector == nil:
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
-	r, ok := e.stack.engine.ParseRecords(b)
+	r, ok := e.stack.redirector.ParseRecords(b)
 	if !ok {
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}

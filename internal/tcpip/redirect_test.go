@@ -98,7 +98,7 @@ func TestRedirect_LayersInTheirOrder(t *testing.T) {
 	conn := f.log
 	assert.Contains(t, conn, "redirect 0.0.0.0:49152->93.184.216.34:443 0")
 	assert.Contains(t, conn, "connect 127.0.0.1:49152->127.0.0.1:3128 9", "redirected and loopback")
-	assert.Contains(t, conn, "accept 127.0.0.1:3128->127.0.0.1:49152 21", "inbound and loopback")
+	assert.Contains(t, conn, "accept 127.0.0.1:3128->127.0.0.1:49152 1 inbound", "loopback")
 	assert.Contains(t, conn, "connect 192.0.2.10:49153->93.184.216.34:443 10", "connection of a proxy")
 }
 

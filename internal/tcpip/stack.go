@@ -36,18 +36,19 @@ var state = ke.NewSlot(newStack)
 
 // Stack is the transport of one machine.
 type Stack struct {
-	w       world
-	net     *network
-	host    *Host // whose stack it is; nil for the machine's
-	engine  Engine
-	wants   Wants
-	paths   *paths
-	local   []netip.Addr // addresses of this machine beside loopback
-	eps     []*Endpoint  // live ones, in order of creation
-	streams []*stream    // ends of connections, in order of creation
-	tombs   []tomb       // finished ends
-	apps    []appOf
-	port    uint16 // where the search for a dynamic port starts
+	w          world
+	net        *network
+	host       *Host // whose stack it is; nil for the machine's
+	engine     Engine
+	wants      Wants
+	redirector Redirector // the engine, if it keeps redirect records
+	paths      *paths
+	local      []netip.Addr // addresses of this machine beside loopback
+	eps        []*Endpoint  // live ones, in order of creation
+	streams    []*stream    // ends of connections, in order of creation
+	tombs      []tomb       // finished ends
+	apps       []appOf
+	port       uint16 // where the search for a dynamic port starts
 }
 
 // appOf remembers whose connection a record chain belongs to.
@@ -74,7 +75,10 @@ func On(m *ke.Machine) *Stack { return state.On(m) }
 
 // SetEngine installs the filter engine; nil permits everything. It is asked everywhere until it calls
 // SetWants.
-func (s *Stack) SetEngine(e Engine) { s.engine, s.wants = e, everywhere }
+func (s *Stack) SetEngine(e Engine) {
+	s.engine, s.wants = e, everywhere
+	s.redirector, _ = e.(Redirector)
+}
 
 // Engine returns the filter engine, nil when there is none.
 func (s *Stack) Engine() Engine { return s.engine }
@@ -132,13 +136,16 @@ func (s *Stack) shares(port uint16, how ke.Access) {
 
 // question starts a question about e.
 func (e *Endpoint) question(l Layer, t *ke.Thread) *Question {
-	q := &Question{Layer: l, Protocol: e.Protocol, V6: e.V6, Local: e.local, Remote: e.remote,
-		Process: e.Process, Thread: t, Endpoint: e.ID, Parent: e.parent, OriginalApp: e.stack.originalApp(e)}
+	q := &Question{At: l, V6: e.V6, Tuple: Tuple{e.Protocol, e.local, e.remote}, Endpoint: e, Flow: e.flow,
+		Thread: t}
 	if e.records != nil && l != BindRedirect && l != ResourceAssignment {
 		q.Flags |= ProxyConnection
 	}
 	return q
 }
+
+// OriginalApp names the image whose connection was redirected, if e carries records.
+func (e *Endpoint) OriginalApp() string { return e.stack.originalApp(e) }
 
 // originalApp names the image whose connection was redirected, if e carries records.
 func (s *Stack) originalApp(e *Endpoint) string {

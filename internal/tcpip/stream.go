@@ -16,7 +16,7 @@ type stream struct {
 	id    trace.ID  // of its endpoint, also when that has gone
 	e     *Endpoint // nil once the owner has gone
 	tuple Tuple
-	flow  *flow
+	flow  *Flow
 	conn  *tcp.Conn
 	out   *ke.Channel
 

@@ -73,7 +73,7 @@ func (t *Travel) ask(k *ke.K, s *step) (answered bool) {
 	if s.fill != nil {
 		s.fill(t, q)
 	}
-	if !t.e.stack.Wants(q.Layer, q.V6) {
+	if !t.e.stack.Wants(q.At, q.V6) {
 		t.answered(k, s, Answer{Permit: true})
 		return true
 	}
