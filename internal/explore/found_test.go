@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"calloutsim/internal/corpus"
 	"calloutsim/internal/explore"
+	"calloutsim/internal/explore/corpus"
 	"calloutsim/internal/ke"
 )
 

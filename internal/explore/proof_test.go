@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"calloutsim/internal/corpus"
+	"calloutsim/internal/explore/corpus"
 	"calloutsim/internal/ke"
 )
 

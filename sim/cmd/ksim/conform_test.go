@@ -15,7 +15,7 @@ import (
 // no record is a fault of the simulator.
 func TestConform_DamagedRecordsAreRefusedOrPlayed(t *testing.T) {
 	for _, file := range []string{"irpvec/testdata/irp_vectors.jsonl", "kevec/testdata/ke_vectors.jsonl"} {
-		b, err := os.ReadFile("../../../internal/conform/" + file)
+		b, err := os.ReadFile("../../../sim/internal/conform/" + file)
 		require.NoError(t, err)
 		lines := strings.Split(strings.TrimSpace(string(b)), "\n")
 		r := rand.New(rand.NewPCG(1, 2))

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"calloutsim/internal/conform/irpvec"
-	"calloutsim/internal/conform/kevec"
+	"calloutsim/sim/internal/conform/irpvec"
+	"calloutsim/sim/internal/conform/kevec"
 )
 
 // player tells the kinds of records apart by their shape; nil for none that is known.
