@@ -73,6 +73,7 @@ var transitions = [...]transition{
 
 	{stCompleting, stStage2, "the climb passes the top"},
 	{stCreator, stStage2, "IoCompleteRequest by a creator without a location"},
+	{stInRoutine, stStage2, "IoCompleteRequest by a creator without a location"},
 	{stStopped, stStage2, "IoCompleteRequest by a creator without a location"},
 	{stStage2, stFreed, "the I/O manager is done"},
 	{stCreator, stFreed, "IoFreeIrp"},

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"runtime"
 	"strconv"
 	"strings"
 
@@ -12,22 +11,6 @@ import (
 
 // maxChoices is how many choices a report names.
 const maxChoices = 10
-
-// asked is where the code of a driver or program was when a question came up that is not about who goes on.
-type asked struct {
-	index int // of the choice
-	pcs   []uintptr
-}
-
-// note remembers who asks, where the answer may be one that a report names.
-func (s *steps) note(site *ke.Site, pick int) {
-	if pick == 0 && !s.pins || explore.KindOf(site) == explore.Sched {
-		return
-	}
-	var pcs [32]uintptr
-	n := runtime.Callers(3, pcs[:])
-	s.asked = append(s.asked, asked{len(s.ke.Choices()), append([]uintptr(nil), pcs[:n]...)})
-}
 
 // choicesInWords tells what failed, and what Windows or the world outside answered that is not the boring
 // answer, up to an event: what the run has to have beside its schedule.

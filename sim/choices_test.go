@@ -15,7 +15,7 @@ func TestReport_NamesTheFailureThatMatters(t *testing.T) {
 	r := collected(t, ExploreOptions{Strategy: "faults1"}, loads(leaky{leaks: true}))
 	require.Len(t, r.Failures, 1)
 	t.Log(r.Failures[0].Report)
-	assert.Regexp(t, `(?m)^CHOICES:        #\d+ ExAllocatePool2 failed, faults_test.go:\d+$`,
+	assert.Regexp(t, `(?m)^CHOICES:        #\d+ ExAllocatePool2 failed, campaign_faults_test.go:\d+$`,
 		r.Failures[0].Report)
 	assert.NotContains(t, r.Failures[0].Report, "sched/")
 }

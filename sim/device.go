@@ -11,7 +11,7 @@ import (
 )
 
 // Device is a handle of a process to a device, Win32-shaped. Its calls make IRPs that are bound to the thread
-// that makes them, or to a completion port (port.go), and block that thread only.
+// that makes them, or to a completion port (completionport.go), and block that thread only.
 type Device struct {
 	u    *User
 	h    *irp.UserHandle

@@ -5,9 +5,6 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// drivers are the drivers that were loaded, in order.
-type drivers []*irp.DRIVER_OBJECT
-
 // Load loads a driver: its DriverEntry runs in a system thread, and the machine until it has returned. A
 // DriverEntry that fails ends the run: where something was made to fail in it, or Windows gave an answer that
 // is not the boring one, without a word; else the test fails, with the status and where it comes from.

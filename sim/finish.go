@@ -68,19 +68,6 @@ func (m *Machine) checkEnd() {
 	m.ke.RunEndChecks()
 }
 
-// violated reports whether anything was found that fails the test.
-func (m *Machine) violated() bool {
-	if m.panicked != nil {
-		return true
-	}
-	for _, f := range m.ke.Findings() {
-		if m.opt.fails(f.Severity()) && m.opt.wanted(f.Severity()) {
-			return true
-		}
-	}
-	return false
-}
-
 // fail prints the verdict and ends the test.
 func (m *Machine) fail() {
 	m.tb.Helper()
@@ -102,16 +89,6 @@ func (m *Machine) tell() {
 		attr(m.tb, "sim.rule", f.Name())
 	}
 	m.artifacts()
-}
-
-// failures are the findings that fail the test.
-func (m *Machine) failures() []Finding {
-	return m.pick(func(s verify.Severity) bool { return m.opt.fails(s) })
-}
-
-// hazards are the findings that do not.
-func (m *Machine) hazards() []Finding {
-	return m.pick(func(s verify.Severity) bool { return !m.opt.fails(s) })
 }
 
 func (m *Machine) pick(want func(verify.Severity) bool) []Finding {
@@ -171,11 +148,6 @@ func (m *Machine) afterword() {
 		}
 		m.tb.Logf("sim: this was %s; to repeat it: %s", run, strings.Join(m.repeatLines(), " "))
 	}
-}
-
-// diverged reports whether a repeated run went another way than the recorded one.
-func (m *Machine) diverged() bool {
-	return m.replay != nil && m.replay.Options == m.opt.bits() && m.replay.Trace != m.Hash()
 }
 
 // asked reports whether a choice that a pin is for came up.

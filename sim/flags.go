@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // flagTable lists what a test binary takes, each with its twin in the environment: -sim.seed is SIM_SEED.
@@ -261,3 +262,29 @@ func (o *Options) fromFlags() (*Token, error) {
 	}
 	return &t, nil
 }
+
+const (
+	shrinkEnv   = "SIM_SHRINK" // in such a process: the token of the run
+	shrinkMark  = "sim: simplest run: "
+	shrinkCount = 10_000 // times the test is made at most; it ends long before
+	// shrinkPatience is how long a test may take for all its runs. One that does more than run a machine may
+	// need longer; then its run is kept as it is.
+	shrinkPatience = 20 * time.Second
+)
+
+// patience is what -sim.watchdog says; 0 is for ever.
+func patience() (time.Duration, error) {
+	s, ok := setting("watchdog")
+	if !ok {
+		return defaultPatience, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("%s=%s is no time such as 10s or 2m, nor 0", named("watchdog"), s)
+	}
+	return d, nil
+}
+
+// defaultPatience is how long simulated code may keep a machine to itself, on the wall clock. What a driver
+// does between two scheduling points takes microseconds.
+const defaultPatience = 10 * time.Second

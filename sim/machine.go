@@ -10,20 +10,14 @@
 package sim
 
 import (
-	"fmt"
 	"net/netip"
-	"reflect"
-	"runtime/debug"
 	"slices"
-	"strings"
-	"testing"
-	"time"
 
 	"calloutsim/internal/ke"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
+	"calloutsim/irp"
 	"calloutsim/ntstatus"
-	"calloutsim/sim/results"
 )
 
 // Finding is one broken rule at one place of one run.
@@ -66,138 +60,6 @@ type Machine struct {
 	entered     map[string]*trace.Event // by routine: a callback that was entered; filled by names
 }
 
-// New makes a machine for a test; it is closed when the test ends. At most one Options may be given.
-func New(t testing.TB, opts ...Options) *Machine {
-	t.Helper()
-	o := onlyOptions(t, "New", opts)
-	number := nextMachine(t)
-	token, err := o.fromFlags()
-	if err == nil {
-		err = o.check()
-	}
-	if err != nil {
-		t.Fatalf("sim.New: %v", err)
-	}
-	name := t.Name()
-	if o.Name != "" {
-		name, number = name+"/"+o.Name, 1
-	}
-	token = tokenFor(t, token, name, number)
-	if s := shrinking(); s.of(hashName(name, number)) {
-		return s.machine(t, o, name)
-	}
-	token.withStory(t.Name())
-	repeatKeptOf(t, hashName(name, number))
-	m := start(&ke.Machine{}, t, o, name, hashName(name, number), token, false)
-	if token == nil && o.Seed > 1 && saves(&o) {
-		m.keeps = true
-		m.tells()
-	}
-	m.repeat = func(token string) []string { return goTest(t.Name(), token) }
-	t.Logf("sim: %s", m.describe())
-	attr(t, "sim.seed", fmt.Sprint(max(m.opt.Seed, 1)))
-	return m
-}
-
-// onlyOptions takes the Options out of an argument that may be left out.
-func onlyOptions(t testing.TB, who string, opts []Options) Options {
-	t.Helper()
-	switch len(opts) {
-	case 0:
-		return Options{}
-	case 1:
-		return opts[0]
-	}
-	t.Fatalf("sim.%s takes one Options, or none", who)
-	return Options{}
-}
-
-// maxMachines is how many machines of one test a token is compared with.
-const maxMachines = 64
-
-// tokenFor checks that the token given from outside is one of this test. Where it belongs to another
-// machine of the same test, this one runs as without it.
-func tokenFor(tb TB, t *Token, name string, number int) *Token {
-	tb.Helper()
-	if t == nil || t.Scenario == hashName(name, number) {
-		return t
-	}
-	if t.OfTest(tb.Name()) {
-		return nil
-	}
-	fatalf(tb, "sim: the token is of another test or scenario (%08x), not of %s (%08x)", t.Scenario, name,
-		hashName(name, number))
-	return nil
-}
-
-// goTest is the command that repeats a run of a test, from any folder of the test's module. The package
-// stands before the token because go test hands everything behind a flag it does not know to the test.
-func goTest(test, token string) []string {
-	return []string{goTestOnly(test) + " -sim.replay=" + token}
-}
-
-// goTestOnly is the command that runs one test.
-func goTestOnly(test string) string {
-	run := "go test -run '" + results.Pattern(test) + "'"
-	if pkg := testPackage(); pkg != "" {
-		run += " " + pkg
-	}
-	return run
-}
-
-// testPackage is the import path of the package whose test binary this is; "" where the build does not say,
-// as when single files are tested.
-func testPackage() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	pkg, ok := strings.CutSuffix(info.Path, ".test")
-	if !ok || pkg == "command-line-arguments" {
-		return ""
-	}
-	return pkg
-}
-
-// start makes a run of mechanism k. replay, when it is not nil, says what to choose and which options to
-// take.
-func start(k *ke.Machine, tb TB, o Options, name string, scenario uint32, replay *Token,
-	quick bool) *Machine {
-	tb.Helper() // what is reported at the end of the test has the line of New
-	return startIn(&Machine{}, k, tb, o, name, scenario, replay, quick)
-}
-
-// startIn is start in the place of a machine that is of no more use.
-func startIn(m *Machine, k *ke.Machine, tb TB, o Options, name string, scenario uint32, replay *Token,
-	quick bool) *Machine {
-	tb.Helper()
-	src := o.source()
-	if replay != nil {
-		o.setBits(replay.Options)
-		src = replay.replay()
-	}
-	atEnd, onRefusal := m.atEnd, m.onRefusal
-	*m = Machine{ke: k, tb: tb, opt: o, name: name, scenario: scenario, replay: replay, quick: quick,
-		atEnd: atEnd, onRefusal: onRefusal}
-	if atEnd == nil {
-		m.atEnd, m.onRefusal = m.end, m.refusedCall
-	}
-	m.checked, _ = src.(*checked)
-	if !quick && !o.NoStacks && !ke.GoRaces { // which would report the trail's own data
-		m.steps = &steps{src: src, trail: &ke.Trail{}, ke: k, pins: len(o.Pins) > 0}
-		src, o.trail = m.steps, m.steps.trail
-	}
-	k.Reset(o.config(src, quick))
-	k.CouldAct(noDriver)
-	k.Refused = m.onRefusal
-	if !quick {
-		k.Describe, k.Print = m.illustrate, m.prints
-	}
-	o.watch(k)
-	tb.Cleanup(m.atEnd)
-	return m
-}
-
 // describe says what is about to be run.
 func (m *Machine) describe() string {
 	if m.replay != nil {
@@ -205,123 +67,6 @@ func (m *Machine) describe() string {
 	}
 	return m.opt.String()
 }
-
-// Run lets the machine go on until nothing can run any more or a violation ends the run. A violation fails
-// the test with the full report, unless Options.Collect is set.
-func (m *Machine) Run() {
-	m.tb.Helper()
-	m.run(nil)
-}
-
-// RunUntil lets the machine go on until cond holds, asked whenever a context gives up its processor. It
-// reports whether cond holds; if not, nothing can run any more or the run has ended. No lock protects what
-// cond looks at, so under ksim race what happens before it is asked is ordered before what happens after.
-func (m *Machine) RunUntil(cond func() bool) bool {
-	m.tb.Helper()
-	return m.runUntil(func() bool {
-		holds := cond()
-		m.ke.Looked()
-		return holds
-	})
-}
-
-// RunFor lets the machine go on for a time: virtual time, which moves only while nothing can run, so whatever
-// can be done in no time is done before it is over. With Options.TimersRace that is left open. Everything
-// goes on with the next Run.
-func (m *Machine) RunFor(d time.Duration) {
-	m.tb.Helper()
-	if d < 0 {
-		fatalf(m.tb, "sim: RunFor(%v): a time is not negative", d)
-	}
-	over := false
-	alarm := m.ke.Alarm(int64(d/100), func() { over = true })
-	defer m.ke.TakeBack(alarm)
-	m.runUntil(func() bool { return over })
-}
-
-// runUntil is RunUntil for a condition of our own.
-func (m *Machine) runUntil(cond func() bool) bool {
-	m.tb.Helper()
-	m.run(cond)
-	return m.stopped
-}
-
-// run drives the mechanism and judges what came of it.
-func (m *Machine) run(until func() bool) {
-	m.tb.Helper()
-	if m.over {
-		fatalf(m.tb, "sim: the run of %s is over; a new one needs a new machine", m.name)
-	}
-	m.stopped = false
-	if m.ke.Dead() {
-		return // with Collect; everybody else did not come here
-	}
-	crash := m.drive(func() bool {
-		m.stopped = until != nil && until()
-		return m.stopped
-	})
-	switch c := crash.(type) {
-	case ke.Misuse:
-		m.reported = true
-		fatalf(m.tb, "sim: %s", string(c))
-	case ke.DriverPanic:
-		m.panicked = &c
-	}
-	if m.ke.WasCut() {
-		m.reported = true
-		m.tb.FailNow() // nobody looks at this run
-	}
-	if m.ke.Dead() && !m.opt.Collect {
-		m.fail()
-	}
-}
-
-// drive runs the mechanism and hands over what it panics with, unless that is a fault of our own.
-func (m *Machine) drive(until func() bool) (crash any) {
-	defer func() {
-		switch v := recover().(type) {
-		case nil:
-		case ke.Misuse, ke.DriverPanic:
-			crash = v
-		default:
-			panic(v)
-		}
-	}()
-	guard.begin(m)
-	defer guard.end(m)
-	m.ke.Run(until)
-	return nil
-}
-
-// Thread starts a system thread that runs code of the test as if it were a driver called name, for the next
-// Run. All such threads are of one driver, which has the first one's name; but where a driver of the name is
-// loaded, the thread acts for that one.
-func (m *Machine) Thread(name string, fn func(k *ke.K)) *Thread {
-	img := m.tester
-	if drv := m.Driver(name); drv != nil && !drv.Unloaded() {
-		img = drv.Image()
-	} else if img == nil {
-		img = m.ke.NewImage(name)
-		m.tester = img
-		img.Test = true
-	}
-	t := m.ke.NewThread(name, nil, func(k *ke.K) {
-		ke.Push(k, ke.Frame{Kind: ke.FrameThread, Image: img, Fn: reflect.ValueOf(fn).Pointer()})
-		fn(k)
-		ke.Pop(k)
-	})
-	m.stopped = true
-	return &Thread{t: t}
-}
-
-// Thread is a thread that a test started.
-type Thread struct {
-	t *ke.Thread
-	u *User // of a program's thread
-}
-
-// Ended reports whether the thread has run to its end.
-func (t *Thread) Ended() bool { return t.t.Ended() }
 
 // Findings gives what was found so far, in order; notes only if they are asked for.
 func (m *Machine) Findings() []Finding {
@@ -369,36 +114,56 @@ func (m *Machine) Ended() bool { return m.ke.Dead() }
 // Kernel gives the mechanism, for tests of the packages that are built on it.
 func (m *Machine) Kernel() *ke.Machine { return m.ke }
 
-// Errorf fails the test, or the run of Explore. Where nothing can run any more, it says beside what the test
-// says which requests, threads and classifications are left, and who holds them since when.
-func (m *Machine) Errorf(format string, args ...any) {
-	m.tb.Helper()
-	if m.saidAt.File == "" {
-		m.saidAt = here()
+// drivers are the drivers that were loaded, in order.
+type drivers []*irp.DRIVER_OBJECT
+
+// steps is a Source that passes every question on and notes where in the events each step begins, and who
+// was interrupted.
+type steps struct {
+	src      ke.Source
+	trail    *ke.Trail
+	begins   []stepBegin
+	switches []string // choices of who goes on that were not the boring ones, in words
+	ke       *ke.Machine
+	pins     bool    // some answers are not the source's
+	asked    []asked // who asked the other questions
+}
+
+// refusal is such a call that failed although nothing was made to fail.
+type refusal struct {
+	routine string // "DriverEntry"
+	who     string // driver or program
+	status  ntstatus.NTSTATUS
+	at      verify.Frame // the line of the driver or test; no File where it is not known
+	detail  string       // what was asked for, or what went wrong before
+}
+
+// violated reports whether anything was found that fails the test.
+func (m *Machine) violated() bool {
+	if m.panicked != nil {
+		return true
 	}
-	m.tb.Errorf(format, args...)
-	m.tellLeft()
+	for _, f := range m.ke.Findings() {
+		if m.opt.fails(f.Severity()) && m.opt.wanted(f.Severity()) {
+			return true
+		}
+	}
+	return false
 }
 
-// FailNow ends the test, or the run of Explore, as failed.
-func (m *Machine) FailNow() {
-	m.tb.Helper()
-	m.lastChecks()
-	m.tb.FailNow()
+// diverged reports whether a repeated run went another way than the recorded one.
+func (m *Machine) diverged() bool {
+	return m.replay != nil && m.replay.Options == m.opt.bits() && m.replay.Trace != m.Hash()
 }
 
-// Fatalf is Errorf and FailNow.
-func (m *Machine) Fatalf(format string, args ...any) {
-	m.tb.Helper()
-	m.Errorf(format, args...)
-	m.FailNow()
+// asked is where the code of a driver or program was when a question came up that is not about who goes on.
+type asked struct {
+	index int // of the choice
+	pcs   []uintptr
 }
 
-// Logf prints a line with the test's own output.
-func (m *Machine) Logf(format string, args ...any) {
-	m.tb.Helper()
-	m.tb.Logf(format, args...)
+// stepBegin says which event is the first of a step.
+type stepBegin struct {
+	step int
+	seq  uint64
 }
-
-// Helper marks its caller as a helper of the test.
-func (m *Machine) Helper() { m.tb.Helper() }

@@ -3,6 +3,7 @@ package sim
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -262,4 +263,61 @@ func (o *Options) setBits(b uint32) {
 	o.Memory, o.Continue, o.TimersRace = b&bitMemory != 0, b&bitContinue != 0, b&bitTimersRace != 0
 	o.ForcePending, o.Checked = b&bitForce != 0, b&bitChecked != 0
 	o.setCheckedBits(b)
+}
+
+// Option bits of what watches memory.
+const (
+	bitSpecialPool = 1 << 12 // level 2 of scheduling.md 11
+	bitRaces       = 1 << 13 // the detector of scheduling.md 10.1
+	bitsWatch      = bitSpecialPool | bitRaces
+)
+
+// check reports a pattern that fixes nothing, and an alternative that does not exist.
+func (p Pin) check() error {
+	pin := p.ke()
+	sites := MatchSites(p.Site)
+	if len(sites) == 0 {
+		if pin.Pattern() {
+			return fmt.Errorf("no choice site matches %q; `ksim sites` lists them", p.Site)
+		}
+		return nil // of a package that is not there; the run says it if the question does not come up
+	}
+	var names []string
+	for _, s := range sites {
+		if len(s.Alternatives) == 0 || pin.Name == "" && pin.Alt >= 0 && pin.Alt < len(s.Alternatives) ||
+			slices.Contains(s.Alternatives, pin.Name) {
+			return nil
+		}
+		for _, a := range s.Alternatives {
+			if !slices.Contains(names, a) {
+				names = append(names, a)
+			}
+		}
+	}
+	what := "site " + p.Site + " has"
+	if pin.Pattern() {
+		what = "no site that matches " + p.Site + " has an"
+	} else {
+		what += " no"
+	}
+	return fmt.Errorf("%s alternative %s; there are %s", what, p.Alternative, strings.Join(names, ", "))
+}
+
+// checkedBits packs the options that say how closely memory is watched.
+func (o *Options) checkedBits() uint32 {
+	var b uint32
+	if o.SpecialPool {
+		b |= bitSpecialPool
+	}
+	if o.Races {
+		b |= bitRaces
+	}
+	return b
+}
+
+// setCheckedBits takes them from a token. What is asked for outside stays: a run that is watched more closely
+// may end earlier than the recorded one, but goes the same way up to there.
+func (o *Options) setCheckedBits(b uint32) {
+	o.SpecialPool = o.SpecialPool || b&bitSpecialPool != 0
+	o.Races = o.Races || b&bitRaces != 0
 }

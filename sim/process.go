@@ -2,13 +2,10 @@ package sim
 
 import (
 	"net/netip"
-	"reflect"
 	"runtime"
-	"time"
 
 	"calloutsim/internal/ke"
 	"calloutsim/internal/tcpip"
-	"calloutsim/irp"
 	"calloutsim/ntstatus"
 )
 
@@ -51,35 +48,6 @@ type User struct {
 	p *Process
 }
 
-// Go starts a thread of the process; it runs when the machine does. When it ends, its outstanding requests to
-// devices are cancelled and waited for; with the last thread the process ends and its handles to devices are
-// closed. Sockets stay as they are unless the process is killed.
-func (p *Process) Go(name string, fn func(u *User)) *Thread {
-	if p.killed {
-		panic(ke.Misuse("Go: " + p.p.Image + " was killed; make another process"))
-	}
-	u := &User{p: p}
-	first := len(p.threads) == 0
-	created := p.creation(first)
-	t := p.m.ke.NewThread(p.p.Image+" "+name, p.p, func(k *ke.K) {
-		p.awaits(k, created)
-		if first && p.refused == 0 {
-			irp.ImagesMapped(k, p.p)
-		}
-		ke.Push(k, ke.Frame{Kind: ke.FrameUser, Fn: reflect.ValueOf(fn).Pointer()})
-		u.k = k
-		if !ke.Ending(k) && p.refused == 0 {
-			fn(u)
-		}
-		p.threadEnds(k)
-		ke.Pop(k)
-	})
-	p.threads = append(p.threads, t)
-	p.p.Object.Signal = 0 // of a process whose threads had all ended
-	p.m.stopped = true
-	return &Thread{t, u}
-}
-
 // here stops the test when a User is used by another thread than its own. Deferred calls of a run that has
 // ended do nothing, like those of drivers.
 func (u *User) here(call string) {
@@ -96,20 +64,6 @@ func (u *User) here(call string) {
 
 // Process gives the process the thread belongs to.
 func (u *User) Process() *Process { return u.p }
-
-// Sleep waits for a time.
-func (u *User) Sleep(d time.Duration) {
-	u.here("Sleep")
-	ke.SleepAs(u.k, ke.WaitUser, -int64(d/100))
-	u.leave()
-}
-
-// Yield lets others run.
-func (u *User) Yield() {
-	u.here("Yield")
-	ke.Yield(u.k)
-	u.leave()
-}
 
 // The world beyond the machine: declared hosts and what answers there.
 type (

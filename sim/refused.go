@@ -18,15 +18,6 @@ import (
 // was made to fail in the run, or Windows gave an answer that is not the boring one; else the test fails,
 // unless it says that this is as it should be (Machine.MayFail).
 
-// refusal is such a call that failed although nothing was made to fail.
-type refusal struct {
-	routine string // "DriverEntry"
-	who     string // driver or program
-	status  ntstatus.NTSTATUS
-	at      verify.Frame // the line of the driver or test; no File where it is not known
-	detail  string       // what was asked for, or what went wrong before
-}
-
 // The names of what is no DDI.
 const (
 	driverEntry = "DriverEntry"

@@ -149,29 +149,6 @@ func silent(e *trace.Event) bool {
 	return e.What == trace.Switch || (e.What == trace.Start || e.What == trace.End) && e.Obj == 0
 }
 
-// eventOf gives the event of a finding. One made when no driver code ran carries the number of the event
-// before it.
-func (m *Machine) eventOf(f *Finding) uint64 {
-	log := m.ke.Log()
-	for seq := f.Seq; seq > 0 && seq <= log.Len(); seq++ {
-		e := log.At(seq)
-		if e == nil {
-			break
-		}
-		if e.What == trace.Finding && verify.RuleID(e.A) == f.Rule {
-			return seq
-		}
-	}
-	return f.Seq
-}
-
-func word(s verify.Severity) string {
-	if s == verify.Error {
-		return "violation"
-	}
-	return "hazard"
-}
-
 // objectID finds the ids in a line of a deadlock report.
 var objectID = regexp.MustCompile(`\b[a-z]+#[0-9]+\b`)
 
@@ -252,3 +229,29 @@ func (m *Machine) divergence() string {
 // divergenceHint says what the reason may be.
 const divergenceHint = "The driver, the test or the simulator changed since, or something outside the " +
 	"machine has influence (map order, time, goroutines, leftover state)."
+
+// failures are the findings that fail the test.
+func (m *Machine) failures() []Finding {
+	return m.pick(func(s verify.Severity) bool { return m.opt.fails(s) })
+}
+
+// hazards are the findings that do not.
+func (m *Machine) hazards() []Finding {
+	return m.pick(func(s verify.Severity) bool { return !m.opt.fails(s) })
+}
+
+// title is a finding in one line: number, name and headline.
+func title(f *Finding) string { return RuleTitle(f) + ": " + f.Headline }
+
+// left lists what is left at rest, "" when something can still run or nothing is left.
+func (m *Machine) left() string {
+	if m.ke.Running() || m.ke.Dead() {
+		return ""
+	}
+	lines := m.ke.Left()
+	if len(lines) == 0 {
+		return ""
+	}
+	return "AT_REST:        nothing can run any more, and this is left:\n  " + strings.Join(lines, "\n  ") +
+		"\n"
+}

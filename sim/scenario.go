@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/subsystems"
+	"calloutsim/sim/coverage"
 	simtrace "calloutsim/sim/trace"
 )
 
@@ -208,4 +210,11 @@ func (s *Scenario) hash() uint32 { return hashName("scenario/"+s.Name, 1) }
 // repeat is the command that repeats a run of the scenario.
 func (s *Scenario) repeat(token string) []string {
 	return []string{"ksim run " + s.Name + " --replay " + token}
+}
+
+// Coverage counts the run, of which all events must have been kept.
+func (o *Outcome) Coverage() *Coverage {
+	c := coverage.New(subsystems.All())
+	c.Run(o.Machine.ke)
+	return c.Set()
 }

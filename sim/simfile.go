@@ -12,14 +12,6 @@ import (
 	"calloutsim/internal/ke"
 )
 
-// story is what a .sim file tells beyond its token: every choice of the run in words (ux.md 2), so that a
-// repeat that goes another way can say where.
-type story struct {
-	name  string   // of the file, as it was given
-	lines []string // by number of the choice
-	picks []int
-}
-
 // fileSuffix ends the name of a replay file.
 const fileSuffix = ".sim"
 
@@ -140,16 +132,6 @@ func newTeller(src ke.Source) *teller {
 	return t
 }
 
-// tells has the choices of a run that has not begun noted in words.
-func (m *Machine) tells() {
-	src := m.ke.Config().Source
-	if m.steps != nil {
-		src = m.steps.src
-	}
-	m.teller = newTeller(src)
-	m.chooses(m.teller)
-}
-
 // Choose notes the question and passes it on.
 func (t *teller) Choose(s *ke.Site, n int) int {
 	t.sites, t.alts = append(t.sites, s.Name), append(t.alts, altsOf(s, n))
@@ -243,4 +225,16 @@ func moduleVersion() string {
 		}
 	}
 	return modulePath + " " + version
+}
+
+// replay makes the source that repeats the run.
+func (t *Token) replay() ke.Source {
+	r := &ke.Replay{}
+	for _, d := range t.Deviations {
+		r.Deviations = append(r.Deviations, ke.Deviation{Index: d.Index, Pick: d.Pick})
+	}
+	if t.story != nil {
+		return &checked{replay: r, story: t.story, strict: t.strict}
+	}
+	return r
 }

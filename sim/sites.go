@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -39,35 +38,4 @@ func choiceSites() (all []*ke.Site) {
 func MatchSites(pattern string) []Site {
 	p := ke.Pin{Site: pattern}
 	return slices.DeleteFunc(Sites(), func(s Site) bool { return !p.Matches(s.Name) })
-}
-
-// check reports a pattern that fixes nothing, and an alternative that does not exist.
-func (p Pin) check() error {
-	pin := p.ke()
-	sites := MatchSites(p.Site)
-	if len(sites) == 0 {
-		if pin.Pattern() {
-			return fmt.Errorf("no choice site matches %q; `ksim sites` lists them", p.Site)
-		}
-		return nil // of a package that is not there; the run says it if the question does not come up
-	}
-	var names []string
-	for _, s := range sites {
-		if len(s.Alternatives) == 0 || pin.Name == "" && pin.Alt >= 0 && pin.Alt < len(s.Alternatives) ||
-			slices.Contains(s.Alternatives, pin.Name) {
-			return nil
-		}
-		for _, a := range s.Alternatives {
-			if !slices.Contains(names, a) {
-				names = append(names, a)
-			}
-		}
-	}
-	what := "site " + p.Site + " has"
-	if pin.Pattern() {
-		what = "no site that matches " + p.Site + " has an"
-	} else {
-		what += " no"
-	}
-	return fmt.Errorf("%s alternative %s; there are %s", what, p.Alternative, strings.Join(names, ", "))
 }

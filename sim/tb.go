@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
 )
 
@@ -91,4 +92,26 @@ func nextMachine(tb TB) int {
 		})
 	}
 	return n
+}
+
+// apart runs fn, and then what was registered with tb, on a goroutine of its own, which both may end with
+// FailNow. It returns what was panicked with, and where.
+func apart(tb *runTB, fn func()) (fault any) {
+	var wg sync.WaitGroup
+	protected := func(f func()) {
+		wg.Go(func() {
+			defer func() {
+				if v := recover(); v != nil {
+					fault = fmt.Sprintf("%v\n\n%s", v, debug.Stack())
+				}
+			}()
+			f()
+		})
+		wg.Wait()
+	}
+	protected(fn)
+	for len(tb.cleanups) > 0 && fault == nil {
+		protected(tb.cleanup)
+	}
+	return fault
 }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"calloutsim/internal/ke"
 )
 
 // Token is a run that can be repeated: kcs2:<scenario hash>:<option bits>:<deviations>:<trace hash>,
@@ -186,18 +184,6 @@ func parseDeviations(s string) ([]Deviation, error) {
 	return ds, nil
 }
 
-// replay makes the source that repeats the run.
-func (t *Token) replay() ke.Source {
-	r := &ke.Replay{}
-	for _, d := range t.Deviations {
-		r.Deviations = append(r.Deviations, ke.Deviation{Index: d.Index, Pick: d.Pick})
-	}
-	if t.story != nil {
-		return &checked{replay: r, story: t.story, strict: t.strict}
-	}
-	return r
-}
-
 // hashName is FNV-1a over the full name of a test or scenario and the number of the machine in it, from 1.
 func hashName(name string, machine int) uint32 {
 	if machine > 1 {
@@ -218,4 +204,15 @@ func (t *Token) OfTest(name string) bool {
 		}
 	}
 	return false
+}
+
+// maxMachines is how many machines of one test a token is compared with.
+const maxMachines = 64
+
+// story is what a .sim file tells beyond its token: every choice of the run in words (ux.md 2), so that a
+// repeat that goes another way can say where.
+type story struct {
+	name  string   // of the file, as it was given
+	lines []string // by number of the choice
+	picks []int
 }

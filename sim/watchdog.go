@@ -13,23 +13,6 @@ import (
 	"calloutsim/internal/ke"
 )
 
-// defaultPatience is how long simulated code may keep a machine to itself, on the wall clock. What a driver
-// does between two scheduling points takes microseconds.
-const defaultPatience = 10 * time.Second
-
-// patience is what -sim.watchdog says; 0 is for ever.
-func patience() (time.Duration, error) {
-	s, ok := setting("watchdog")
-	if !ok {
-		return defaultPatience, nil
-	}
-	d, err := time.ParseDuration(s)
-	if err != nil || d < 0 {
-		return 0, fmt.Errorf("%s=%s is no time such as 10s or 2m, nor 0", named("watchdog"), s)
-	}
-	return d, nil
-}
-
 // guard looks from time to time, on the wall clock, whether the machines that run have come back to the
 // simulator. Go has no means to take a goroutine away from what it waits for, so all that is left when one
 // has not is to say where it is and to end the process. It only reads, and nothing of what it reads is

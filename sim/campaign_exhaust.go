@@ -1,66 +1,12 @@
 package sim
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"strings"
 
 	"calloutsim/internal/explore"
 	"calloutsim/internal/ke"
 )
-
-// searchRuns is how many runs an exhaustive search makes at most unless somebody says otherwise.
-const searchRuns = 1_000_000
-
-// parseStrategy finds the strategy, of either kind.
-func (o *ExploreOptions) parseStrategy() error {
-	o.Strategy = cmp.Or(o.Strategy, "portfolio")
-	if ke.GoRaces { // what the others record would be reported as races
-		switch o.Strategy {
-		case "portfolio":
-			o.Strategy = "random"
-		case "random", "default", "faults1", "faults2":
-		default:
-			return fmt.Errorf("under ksim race there are the strategies random, default, faults1 and "+
-				"faults2, not %s", o.Strategy)
-		}
-	}
-	x, ok, err := explore.ParseExhaustive(o.Strategy)
-	switch {
-	case err != nil:
-		return err
-	case ok:
-		o.exhaustive = &x
-		o.strategy, err = explore.Parse("default")
-		return err
-	}
-	o.exhaustive = nil
-	o.strategy, err = explore.Parse(o.Strategy)
-	o.strategy.NoFaults, o.strategy.NoAnswers = o.Faults < 0, o.Answers < 0
-	return err
-}
-
-// check reports the first option that makes no sense.
-func (o *ExploreOptions) check() error {
-	x := o.exhaustive
-	switch {
-	case x != nil && x.Reduce && o.Processors > 0:
-		return errors.New("strategy dpor looks at a machine with a processor for every thread: leave " +
-			"Options.Processors at 0, or take dfs or preemptN")
-	case x != nil && o.Seed0 > 1:
-		return fmt.Errorf("strategy %s makes its runs one after the other; none can be made alone: "+
-			"a token repeats one", x.Name)
-	}
-	return o.Options.check()
-}
-
-// faultBound is how many failures a run of an exhaustive search may have.
-func (o *ExploreOptions) faultBound() int { return max(cmp.Or(o.Faults, 1), 0) }
-
-// answerBound is how many answers of Windows that are not the boring ones a run of an exhaustive search may
-// have.
-func (o *ExploreOptions) answerBound() int { return max(cmp.Or(o.Answers, 1), 0) }
 
 // startSearch prepares an exhaustive search, if that is what was asked for, or goes on with one that was
 // interrupted.

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"calloutsim/internal/explore"
 	"calloutsim/internal/ke"
@@ -19,15 +18,6 @@ import (
 // A run of a machine that a test drives itself can only be made again by the test. To make it simpler,
 // another process repeats the test again and again (-test.count), and every time New gives it a machine that
 // tries the next schedule Shrink asks for.
-
-const (
-	shrinkEnv   = "SIM_SHRINK" // in such a process: the token of the run
-	shrinkMark  = "sim: simplest run: "
-	shrinkCount = 10_000 // times the test is made at most; it ends long before
-	// shrinkPatience is how long a test may take for all its runs. One that does more than run a machine may
-	// need longer; then its run is kept as it is.
-	shrinkPatience = 20 * time.Second
-)
 
 // shrinkByTest has the test make its failed run simpler. The simplest one is written; the result is the
 // name of its file and what to say about it, or nothing.

@@ -70,7 +70,7 @@ func TestSpecialPool_ReportIsTheSameInEveryProcessAndRun(t *testing.T) {
 	for range 3 {
 		r := collected(t, ExploreOptions{}, keepsSlice)
 		report := r.Failures[0].Report
-		_, report, _ = strings.Cut(report, "special_test.go") // the rest holds the number of the machine
+		_, report, _ = strings.Cut(report, "specialpool_test.go") // the rest holds the number of the machine
 		report, _, _ = strings.Cut(report, "REPLAY")
 		if first == "" {
 			first = report

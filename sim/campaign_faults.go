@@ -8,32 +8,6 @@ import (
 	"calloutsim/internal/ke"
 )
 
-// budget is how many runs are made at most. A strategy that ends by itself has none, unless somebody gives
-// it one.
-func (o *ExploreOptions) budget() int {
-	switch {
-	case o.Runs != 0:
-		return o.Runs
-	case o.exhaustive != nil:
-		return searchRuns
-	case o.strategy.Ends():
-		return math.MaxInt32
-	}
-	return defaultRuns
-}
-
-// without says in words which kinds of choices a strategy that samples leaves alone.
-func (o *ExploreOptions) without() string {
-	s := ""
-	if o.Answers < 0 {
-		s += ", no answers but the boring ones"
-	}
-	if o.Faults < 0 {
-		s += ", no faults"
-	}
-	return s
-}
-
 // numbered names a run in reports, with how many there are where that is known.
 func (e *explorer) numbered(run uint64) string {
 	if e.o.Runs == math.MaxInt32 || e.hunt != nil {

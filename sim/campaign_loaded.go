@@ -10,9 +10,6 @@ import (
 // A driver that no run got loaded was never tried: its DriverEntry failed every time, or never returned, and
 // everything behind it was skipped. That an exploration found nothing then says nothing.
 
-// attempts are the drivers that runs tried to load, and whether any of them succeeded.
-type attempts map[string]bool
-
 // add takes up what a run has loaded.
 func (l attempts) add(more attempts) {
 	for name, loaded := range more {

@@ -10,23 +10,6 @@ import (
 	"calloutsim/internal/ke"
 )
 
-// Shrinking is how the simplest run was found that fails as another one did (scheduling.md 13).
-type Shrinking struct {
-	Runs     int // made to find it
-	From, To Size
-	// Proven says that there is no run with fewer interruptions that fails in this way, as long as
-	// everything but the schedule is answered as in this one: the Tried runs were all that could be.
-	Proven bool
-	Tried  int
-}
-
-// Size is how far a run is from the boring one.
-type Size struct {
-	Choices       int // that are not the boring ones
-	Interruptions int // of these, how many interrupt somebody who could have gone on
-	Faults        int // of these, how many let something fail
-}
-
 // shrink looks for the simplest run that fails as f does. It gives false where there is none: the run is the
 // boring one, or how it failed cannot be told from outside.
 func (e *explorer) shrink(f *Failure, m *Machine, tb *runTB) bool {

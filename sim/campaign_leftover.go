@@ -14,16 +14,6 @@ import (
 // What an exploration says is worth nothing otherwise, so it makes its first run, the boring one, once more
 // when it has made all others.
 
-// firstRun is what is remembered of run 1: all its events, and who the numbers in them are.
-type firstRun struct {
-	hash       uint64
-	events     []trace.Event
-	contexts   map[uint16]string
-	images     []string
-	deviations []Deviation // that pins made
-	failed     bool
-}
-
 // remember takes a run down, of which all events were kept.
 func remember(m *Machine, failed bool) *firstRun {
 	r := &firstRun{hash: m.Hash(), contexts: map[uint16]string{}, deviations: m.Token().Deviations,

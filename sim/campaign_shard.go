@@ -101,22 +101,6 @@ func ParseShard(s string) (shard, shards int, err error) {
 	return int(index), int(of), nil
 }
 
-// runsSetting reads -sim.runs: N or A-B.
-func (o *ExploreOptions) runsSetting() error {
-	s, ok := setting("runs")
-	if !ok {
-		return nil
-	}
-	first, runs, err := ParseRuns(s)
-	if err != nil {
-		return fmt.Errorf("%s=%w", named("runs"), err)
-	}
-	if o.Runs = runs; first > 0 {
-		o.Seed0 = first
-	}
-	return nil
-}
-
 // ParseRuns reads "N", N runs from wherever they begin, or "A-B", the runs from A to B. first is 0 for the
 // former.
 func ParseRuns(s string) (first uint64, runs int, err error) {
@@ -156,43 +140,4 @@ type deadline struct {
 func (d *deadline) reached() bool {
 	d.hit = d.hit || !d.at.IsZero() && !time.Now().Before(d.at)
 	return d.hit
-}
-
-// spread prepares the part of the exploration that is made here. Repeating a token is none of that.
-func (e *explorer) spread(token *Token) error {
-	plan := e.plan()
-	e.mine.first, e.mine.n = plan.Part(e.o.shard)
-	e.mine.step = uint64(plan.Shards)
-	if plan.Search { // shards divide the tree, not the numbers
-		e.mine.step = 1
-	}
-	if token != nil {
-		return nil
-	}
-	if e.o.Out != "" {
-		if err := e.open(); err != nil {
-			return err
-		}
-	}
-	if e.o.Budget > 0 {
-		e.limit.at = time.Now().Add(e.o.Budget)
-	}
-	return nil
-}
-
-// settle completes the result after the last run.
-func (e *explorer) settle() {
-	why := ""
-	switch {
-	case e.next >= e.mine.n || e.lowest != 0 && !e.o.KeepGoing:
-	case interrupts.signal() != nil:
-		why = "interrupted"
-	case e.limit.hit:
-		why = "budget"
-	}
-	e.result.Incomplete = why
-	e.book.settle(e)
-	if why != "" {
-		e.tb.Logf("sim: incomplete (%s): %d of %d runs made", why, e.result.Runs, e.mine.n)
-	}
 }

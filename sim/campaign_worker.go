@@ -5,26 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
-
-	"calloutsim/internal/explore"
-	"calloutsim/internal/ke"
-	"calloutsim/sim/coverage"
 )
-
-// worker makes runs, one after the other, on a mechanism of its own.
-type worker struct {
-	e      *explorer
-	ke     *ke.Machine
-	m      *Machine
-	tb     *runTB
-	run    uint64
-	choose *explore.Chooser
-	cover  *coverage.Collector
-	knows  bool // what the boring run takes
-	ended  bool // the current run has been judged
-	before bool // the test had failed before the current run
-	exits  bool // the current run has ended the goroutine
-}
 
 // loop makes runs until there are none left. A run that ends this goroutine (FailNow) costs no more than a
 // new one.
@@ -170,4 +151,20 @@ func (e *explorer) failure(m *Machine, tb *runTB) Failure {
 		f.signature = same(f.Headline)
 	}
 	return f
+}
+
+// take gives the number of the next run worth making. Runs above the lowest that failed are not.
+func (e *explorer) take() (run uint64, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	over := e.planned || e.hunt != nil && e.hunt.ended
+	if e.next >= e.mine.n || e.broken != nil || over || e.limit.reached() || interrupts.signal() != nil {
+		return 0, false
+	}
+	run = e.mine.at(e.next)
+	if e.lowest != 0 && run > e.lowest && !e.o.KeepGoing {
+		return 0, false
+	}
+	e.next++
+	return run, true
 }

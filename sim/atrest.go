@@ -13,19 +13,6 @@ import (
 // noDriver is the answer of a machine in which no package knows of a driver.
 func noDriver(*ke.Machine) bool { return false }
 
-// left lists what is left at rest, "" when something can still run or nothing is left.
-func (m *Machine) left() string {
-	if m.ke.Running() || m.ke.Dead() {
-		return ""
-	}
-	lines := m.ke.Left()
-	if len(lines) == 0 {
-		return ""
-	}
-	return "AT_REST:        nothing can run any more, and this is left:\n  " + strings.Join(lines, "\n  ") +
-		"\n"
-}
-
 // tellLeft adds to the first failed assertion of a test what is left.
 func (m *Machine) tellLeft() {
 	m.tb.Helper()
@@ -47,9 +34,6 @@ func (m *Machine) lastChecks() {
 	m.ke.RunEndChecks()
 	m.over = true
 }
-
-// title is a finding in one line: number, name and headline.
-func title(f *Finding) string { return RuleTitle(f) + ": " + f.Headline }
 
 // RuleTitle gives a rule as every list prints it, "IRP-001 irp/DoubleCompletion"; for what no catalogue has a
 // number for, its kind.

@@ -23,34 +23,6 @@ import (
 // checkpoint is how often the results of an exploration that goes on are written down.
 const checkpoint = time.Second
 
-// book keeps what an exploration has seen, in the order of run numbers whatever order workers end in, and
-// writes it down from time to time. What is written is always the state after some run and before the next
-// one, which is what makes it possible to go on from there. A nil book keeps nothing.
-type book struct {
-	shard    results.Shard
-	dir      string
-	mine     sequence
-	pending  map[uint64]entry // runs that ended before one with a lower number
-	findings map[string]results.Finding
-	rules    map[string]bool
-	loads    attempts
-	written  time.Time
-	every    time.Duration
-	err      error // of the first file that could not be written
-	hunt     *hunt // of an exhaustive search
-	had      int   // runs made before an interruption
-	lock     *results.Lock
-	kept     []results.Finding // kept runs that still fail
-}
-
-// entry is what one run contributes.
-type entry struct {
-	steps, hash uint64
-	findings    []results.Finding
-	loads       attempts
-	failed      string // the signature of a failure
-}
-
 // open makes the book, or takes up the one that an interrupted exploration has left.
 func (e *explorer) open() error {
 	b := &book{dir: e.o.Out, mine: e.mine, pending: map[uint64]entry{}, written: time.Now(),

@@ -92,77 +92,11 @@ func keep(test string, t *Token, tell *teller, choices []ke.Choice, header []str
 	return name, os.WriteFile(inTestFolder(name), []byte(simFile(t, tell, choices, header)), 0o644)
 }
 
-// keepMinimal writes the simplest run of a failure, after making it once more to have its choices in words.
-// It reports whether the run that was recorded is not the one to report.
-func (e *explorer) keepMinimal(f *Failure) bool {
-	shrunk := f.Shrinking.Runs > 0
-	if !saves(&e.o.Options) || e.noKeep {
-		return shrunk
-	}
-	tell := newTeller(f.Minimal.replay())
-	p := newProber(e, f.Minimal.Options)
-	defer func() { p.ke.Close() }()
-	m, _ := p.make(tell, nil)
-	if m.Hash() != f.Minimal.Trace {
-		return shrunk // it does not repeat, which the report says
-	}
-	header := []string{"test: " + e.name, fmt.Sprintf("run: %d", f.Run), "options: " + m.opt.conditions(),
-		"failed: " + f.Headline, "made from: " + f.Token.String()}
-	name, err := keep(e.name, &f.Minimal, tell, m.ke.Choices(), header)
-	if err != nil {
-		e.tb.Logf("sim: the run is not kept: %v", err)
-		return shrunk
-	}
-	f.Kept = name
-	return true
-}
-
-// runMinimal makes the simplest run of a failure with everything recorded.
-func (e *explorer) runMinimal(f *Failure) (*Machine, *runTB) {
-	e.kept = f.Kept
-	defer func() { e.kept = "" }()
-	return e.runToken(&f.Minimal, false)
-}
-
 // stale words that a kept run goes another way by now. It is said by failing the test, since go test shows
 // nothing else of a package that passes: a run that repeats nothing would be green for nothing.
 func stale(difference string) string {
 	return "sim: the kept run is stale: " + strings.TrimRight(difference, "\n") +
 		"\nIt tests nothing any more: delete the file"
-}
-
-// repeatKept repeats the runs that are kept for the test, and gives those that still fail: all of them, or
-// where the exploration does not go on after findings the first. One that cannot be read or goes another way
-// by now fails the test as well.
-func (e *explorer) repeatKept() (failures []Failure) {
-	e.tb.Helper()
-	if _, ok := setting("replay"); ok || e.o.Collect {
-		return nil
-	}
-	runs, problems := keptRuns(e.name, e.scenario)
-	for _, p := range problems {
-		e.tb.Errorf("sim: kept run left out: %s", p)
-	}
-	for i := range runs {
-		t := &runs[i]
-		m, tb := e.runToken(t, false)
-		switch {
-		case m.checked.first != "":
-			e.tb.Errorf("%s", stale(m.checked.first))
-		case tb.failed:
-			f := e.failure(m, tb)
-			f.Runs, f.Repeats, f.Minimal, f.Kept, f.at = 1, true, *t, t.story.name, m.place()
-			f.Report = fmt.Sprintf("the run kept in %s still fails:\n%s", f.Kept,
-				strings.Join(tb.messages, "\n"))
-			e.book.stillFails(m, &f)
-			failures = append(failures, f)
-		}
-		m.ke.Close()
-		if len(failures) > 0 && !e.o.KeepGoing {
-			return failures
-		}
-	}
-	return failures
 }
 
 // afterKept makes the exploration that follows on the kept runs, unless one of them ended it. What fails like
@@ -186,27 +120,6 @@ func (e *explorer) afterKept(kept []Failure) Result {
 	})
 	r.Failures = slices.Concat(kept, r.Failures)
 	return r
-}
-
-// keepFailed writes the run of a machine that a test drives itself, made simpler if the test fails by a
-// finding. The boring run is not written: every plain run of the test makes it.
-func (m *Machine) keepFailed() {
-	if !m.keeps || m.kept != "" || len(m.ke.Deviations()) == 0 {
-		return
-	}
-	t := m.Token()
-	if name, words := m.shrinkByTest(&t); name != "" {
-		m.kept, m.simpler = name, words
-		return
-	}
-	header := []string{"test: " + m.name, "run: " + fmt.Sprint(m.opt.Seed), "options: " + m.opt.conditions(),
-		"failed: " + m.headline()}
-	name, err := keep(m.tb.Name(), &t, m.teller, m.ke.Choices(), header)
-	if err != nil {
-		m.tb.Logf("sim: the run is not kept: %v", err)
-		return
-	}
-	m.kept = name
 }
 
 // repeatKeptOf repeats the runs that are kept for a machine that a test drives itself, each in a process of
@@ -237,4 +150,25 @@ func repeatKeptOf(t testing.TB, scenario uint32) {
 			t.FailNow()
 		}
 	}
+}
+
+// keepFailed writes the run of a machine that a test drives itself, made simpler if the test fails by a
+// finding. The boring run is not written: every plain run of the test makes it.
+func (m *Machine) keepFailed() {
+	if !m.keeps || m.kept != "" || len(m.ke.Deviations()) == 0 {
+		return
+	}
+	t := m.Token()
+	if name, words := m.shrinkByTest(&t); name != "" {
+		m.kept, m.simpler = name, words
+		return
+	}
+	header := []string{"test: " + m.name, "run: " + fmt.Sprint(m.opt.Seed), "options: " + m.opt.conditions(),
+		"failed: " + m.headline()}
+	name, err := keep(m.tb.Name(), &t, m.teller, m.ke.Choices(), header)
+	if err != nil {
+		m.tb.Logf("sim: the run is not kept: %v", err)
+		return
+	}
+	m.kept = name
 }

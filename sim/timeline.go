@@ -136,3 +136,26 @@ func kinds(findings []Finding) string {
 	}
 	return strings.Join(names, " or ")
 }
+
+func word(s verify.Severity) string {
+	if s == verify.Error {
+		return "violation"
+	}
+	return "hazard"
+}
+
+// eventOf gives the event of a finding. One made when no driver code ran carries the number of the event
+// before it.
+func (m *Machine) eventOf(f *Finding) uint64 {
+	log := m.ke.Log()
+	for seq := f.Seq; seq > 0 && seq <= log.Len(); seq++ {
+		e := log.At(seq)
+		if e == nil {
+			break
+		}
+		if e.What == trace.Finding && verify.RuleID(e.A) == f.Rule {
+			return seq
+		}
+	}
+	return f.Seq
+}

@@ -8,13 +8,6 @@ import (
 	"calloutsim/sim/coverage"
 )
 
-// Coverage is which outcomes of the routines a driver uses came up in some runs, and which never did. It has
-// String for people, MarshalJSON and UnmarshalJSON for files (coverage.Schema), and Merge for shards.
-type Coverage = coverage.Set
-
-// CoverageLevel says how much of that has to come up; see RequireCoverage.
-type CoverageLevel = coverage.Level
-
 // RequireCoverage fails the test unless the runs, which ExploreOptions.Coverage had counted, covered what the
 // level asks for. It names everything that is missing, and how to make it come up:
 //
@@ -78,11 +71,4 @@ func (e *explorer) tellCoverage(r *Result) {
 		e.tb.Logf("sim: %v", r.Coverage)
 	}
 	attr(e.tb, "sim.coverage", r.Coverage.Summary())
-}
-
-// Coverage counts the run, of which all events must have been kept.
-func (o *Outcome) Coverage() *Coverage {
-	c := coverage.New(subsystems.All())
-	c.Run(o.Machine.ke)
-	return c.Set()
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"cmp"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"calloutsim/internal/explore"
@@ -10,24 +11,6 @@ import (
 	"calloutsim/internal/trace"
 	simtrace "calloutsim/sim/trace"
 )
-
-// steps is a Source that passes every question on and notes where in the events each step begins, and who
-// was interrupted.
-type steps struct {
-	src      ke.Source
-	trail    *ke.Trail
-	begins   []stepBegin
-	switches []string // choices of who goes on that were not the boring ones, in words
-	ke       *ke.Machine
-	pins     bool    // some answers are not the source's
-	asked    []asked // who asked the other questions
-}
-
-// stepBegin says which event is the first of a step.
-type stepBegin struct {
-	step int
-	seq  uint64
-}
 
 // maxSwitches is how many switches a report names: only a run of few has something to tell by them.
 const maxSwitches = 4
@@ -143,4 +126,24 @@ func (m *Machine) elsewhere(f *Finding, self *trace.Event) []uint64 {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// tells has the choices of a run that has not begun noted in words.
+func (m *Machine) tells() {
+	src := m.ke.Config().Source
+	if m.steps != nil {
+		src = m.steps.src
+	}
+	m.teller = newTeller(src)
+	m.chooses(m.teller)
+}
+
+// note remembers who asks, where the answer may be one that a report names.
+func (s *steps) note(site *ke.Site, pick int) {
+	if pick == 0 && !s.pins || explore.KindOf(site) == explore.Sched {
+		return
+	}
+	var pcs [32]uintptr
+	n := runtime.Callers(3, pcs[:])
+	s.asked = append(s.asked, asked{len(s.ke.Choices()), append([]uintptr(nil), pcs[:n]...)})
 }
