@@ -74,7 +74,8 @@ func filtersOneByOne(l *lab) {
 // failsToStart redirects a connection before DriverEntry fails for want of the second filter.
 func failsToStart(l *lab) {
 	d := &driver{l: l, name: "redir.sys"}
-	d.obj = irp.LoadDriver(l.m, d.name, func(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
+	d.obj = irp.Sim.LoadDriver(l.m, d.name, func(k *irql.K, drv *irp.DRIVER_OBJECT,
+		_ string) ntstatus.NTSTATUS {
 		d.obj = drv
 		require.Equal(l.t, ok, irp.IoCreateDevice(k, drv, 0, "", irp.FILE_DEVICE_NETWORK, 0, false, &d.dev))
 		require.Equal(l.t, ok, fwps.FwpsRedirectHandleCreate0(k, &fwps.GUID{}, 0, &d.handle))
@@ -203,7 +204,7 @@ func TestDump_SaysWhereACallIs(t *testing.T) {
 	var seen []string
 	l := newLab(t, pin("fault/FwpsPendClassify0", 1))
 	look := func(a *args) {
-		for _, line := range fwps.Dump(a.d.l.m, 1) {
+		for _, line := range fwps.Sim.Dump(a.d.l.m, 1) {
 			if strings.Contains(line, "CALLOUT redir.sys") {
 				_, line, _ = strings.Cut(line, "CALLOUT redir.sys ")
 				seen = append(seen, strings.TrimSpace(line[:strings.Index(line, "WRITE")]))
@@ -219,7 +220,7 @@ func TestDump_SaysWhereACallIs(t *testing.T) {
 		a.permit()
 	})(l)
 	assert.Equal(t, []string{"runs", "runs, pend failed"}, seen)
-	dump := strings.Join(fwps.Dump(l.m, 1), "\n")
+	dump := strings.Join(fwps.Sim.Dump(l.m, 1), "\n")
 	assert.Contains(t, dump, "redir.sys -> PERMIT, pend failed")
 
 	l = newLab(t)
@@ -229,7 +230,7 @@ func TestDump_SaysWhereACallIs(t *testing.T) {
 		look(a)
 	})(l)
 	assert.Equal(t, []string{"runs, pended"}, seen)
-	assert.Contains(t, strings.Join(fwps.Dump(l.m, 1), "\n"), "CALLOUT redir.sys pended")
+	assert.Contains(t, strings.Join(fwps.Sim.Dump(l.m, 1), "\n"), "CALLOUT redir.sys pended")
 }
 
 // TestTime_MeansNothingWhereTimersRace: the clock is the adversary there.
@@ -237,7 +238,7 @@ func TestTime_MeansNothingWhereTimersRace(t *testing.T) {
 	for _, race := range []bool{false, true} {
 		l := newLab(t)
 		l.m.Reset(ke.Config{Events: -1, Continue: true, TimersRace: race})
-		l.e = fwps.EngineOf(l.m)
+		l.e = fwps.Sim.EngineOf(l.m)
 		pending(func(k *irql.K, p *pended) {
 			delay(k, 61_000)
 			p.done(k)

@@ -23,10 +23,10 @@ func BenchmarkClassify(b *testing.B) {
 		b.Run(fmt.Sprintf("%d/network=%v", c.n, c.network), func(b *testing.B) {
 			m := ke.New(ke.Config{Continue: true})
 			defer m.Close()
-			e := fwps.EngineOf(m)
+			e := fwps.Sim.EngineOf(m)
 			p := m.NewProcess("browser.exe", false)
 			m.NewThread("connects", p, func(k *irql.K) {
-				fwps.SetPolicy(k, blocking(fwps.Policy(k), c.n, c.network))
+				fwps.Sim.SetPolicy(k, blocking(fwps.Sim.Policy(k), c.n, c.network))
 				q := tcpip.Question{At: tcpip.AuthConnect, Tuple: tcpip.Tuple{Proto: tcpip.TCP, Local: local,
 					Remote: netip.AddrPortFrom(web.Addr(), 1)},
 					Endpoint: &tcpip.Endpoint{ID: m.NewID(trace.Endpoint), Process: p}}
@@ -47,8 +47,8 @@ func BenchmarkClassify(b *testing.B) {
 }
 
 func blocking(p *wfp.Policy, n int, network bool) *wfp.Policy {
-	port, _, _ := fwps.FieldByName(fwps.FWPS_LAYER_ALE_AUTH_CONNECT_V4, "IP_REMOTE_PORT")
-	remote, _, _ := fwps.FieldByName(fwps.FWPS_LAYER_ALE_AUTH_CONNECT_V4, "IP_REMOTE_ADDRESS")
+	port, _, _ := fwps.Sim.FieldByName(fwps.FWPS_LAYER_ALE_AUTH_CONNECT_V4, "IP_REMOTE_PORT")
+	remote, _, _ := fwps.Sim.FieldByName(fwps.FWPS_LAYER_ALE_AUTH_CONNECT_V4, "IP_REMOTE_ADDRESS")
 	d := p.Draft()
 	sub := &wfp.Sublayer{Weight: 7}
 	d.AddSublayer(sub)

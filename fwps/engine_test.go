@@ -62,7 +62,7 @@ func TestClassify_WithoutFiltersPermitsAtOnce(t *testing.T) {
 	c := l.connect()
 	assert.True(t, c.answer.Permit)
 	assert.Equal(t, web, c.answer.Target.Remote)
-	assert.Empty(t, fwps.Dump(l.m, 0))
+	assert.Empty(t, fwps.Sim.Dump(l.m, 0))
 }
 
 func TestClassify_ValuesAndMetadata(t *testing.T) {
@@ -76,7 +76,7 @@ func TestClassify_ValuesAndMetadata(t *testing.T) {
 		assert.Equal(t, uint32(0x5DB8D822),
 			get(fwps.FWPS_FIELD_ALE_CONNECT_REDIRECT_V4_IP_REMOTE_ADDRESS).Uint32())
 		app := get(fwps.FWPS_FIELD_ALE_CONNECT_REDIRECT_V4_ALE_APP_ID).ByteBlob()
-		assert.Equal(t, fwps.AppID("browser.exe"), app.Data)
+		assert.Equal(t, fwps.Sim.AppID("browser.exe"), app.Data)
 		assert.Equal(t, uint64(l.conns[0].process.PID), a.meta.ProcessId())
 		assert.False(t, fwps.FWPS_IS_METADATA_FIELD_PRESENT(a.meta,
 			fwps.FWPS_METADATA_FIELD_ORIGINAL_DESTINATION))
@@ -298,7 +298,7 @@ func TestDump_SaysWhyTheConnectionWasNotRedirected(t *testing.T) {
 	l.connect()
 	want, err := os.ReadFile("testdata/classify.txt")
 	require.NoError(t, err)
-	assert.Equal(t, string(want), strings.Join(fwps.Dump(l.m, 1), "\n")+"\n")
+	assert.Equal(t, string(want), strings.Join(fwps.Sim.Dump(l.m, 1), "\n")+"\n")
 	assert.Contains(t, l.m.Findings()[0].Dump[0], "!wfp classify classify#1")
 }
 
@@ -327,7 +327,7 @@ func TestRun_IsRepeatable(t *testing.T) {
 	play := func(run uint64) uint64 {
 		l := newLab(t)
 		l.m.Reset(ke.Config{Events: -1, Source: ke.NewRandom(3, run)})
-		l.e = fwps.EngineOf(l.m)
+		l.e = fwps.Sim.EngineOf(l.m)
 		d := l.tolerant("a.sys", 0x100)
 		l.connect()
 		l.end(d)
@@ -348,7 +348,7 @@ func TestPend_EverySchedule(t *testing.T) {
 	for run := uint64(1); run <= runs; run++ {
 		l := newLab(t)
 		l.m.Reset(ke.Config{Events: -1, Source: ke.NewRandom(7, run)})
-		l.e = fwps.EngineOf(l.m)
+		l.e = fwps.Sim.EngineOf(l.m)
 		a := l.tolerant("a.sys", 0x100)
 		b := l.tolerant("b.sys", 0x80)
 		for range 3 {
@@ -369,7 +369,7 @@ func TestPend_EverySchedule(t *testing.T) {
 // tolerant is a redirector that pends and lives with every failure.
 func (l *lab) tolerant(name string, weight uint16) *driver {
 	d := &driver{l: l, name: name}
-	d.obj = irp.LoadDriver(l.m, name, d.tolerantEntry(weight))
+	d.obj = irp.Sim.LoadDriver(l.m, name, d.tolerantEntry(weight))
 	l.m.Run(nil)
 	return d
 }

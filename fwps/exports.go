@@ -28,24 +28,31 @@ var Subsystem = ke.Subsystem{
 	},
 }
 
+// sim has the routines that the simulator's other packages need of this one. They are no routines of Windows,
+// and drivers have no use for them, so they stand apart.
+type sim struct{}
+
+// Sim is for the simulator's own packages.
+var Sim sim
+
 // readWFP reads what stands after !wfp (ux.md 4): classify, then nothing, a number or an id.
 func readWFP(arg string) (func(m *ke.Machine) []string, error) {
 	verb, which, _ := strings.Cut(arg, " ")
 	which = strings.TrimSpace(which)
 	if id, ok := trace.ParseID(which); ok && verb == "classify" && id.Kind() == trace.Classify {
-		return func(m *ke.Machine) []string { return DumpClassify(m, id) }, nil
+		return func(m *ke.Machine) []string { return Sim.DumpClassify(m, id) }, nil
 	}
 	n, err := strconv.ParseUint(cmp.Or(which, "0"), 10, 31)
 	if verb != "classify" || err != nil {
 		return nil, fmt.Errorf("!wfp takes classify, then nothing, a number (the last so many) or an id "+
 			"such as classify#1; not %q", arg)
 	}
-	return func(m *ke.Machine) []string { return Dump(m, int(n)) }, nil
+	return func(m *ke.Machine) []string { return Sim.Dump(m, int(n)) }, nil
 }
 
 // Dump prints the last n classifications of a machine, oldest first, as "!wfp classify" shows them (ux.md 4):
 // one line per step, never only the verdict. With n <= 0 it prints all that are remembered.
-func Dump(m *ke.Machine, n int) []string {
+func (sim) Dump(m *ke.Machine, n int) []string {
 	h := state.On(m).history
 	if n > 0 && n < len(h) {
 		h = h[len(h)-n:]
@@ -58,7 +65,7 @@ func Dump(m *ke.Machine, n int) []string {
 }
 
 // DumpClassify prints one classification; nothing when it is not remembered.
-func DumpClassify(m *ke.Machine, id trace.ID) []string {
+func (sim) DumpClassify(m *ke.Machine, id trace.ID) []string {
 	for _, c := range state.On(m).history {
 		if c.id == id {
 			return c.dump()

@@ -134,7 +134,7 @@ func (c *classification) Value(field int) wfp.Value {
 
 // AppID is the value ALE_APP_ID has for the programs of an image: its device path in lower case, UTF-16 with
 // terminator. A condition on a program compares with it. On Windows FwpmGetAppIdFromFileName0 makes it.
-func AppID(image string) []byte {
+func (sim) AppID(image string) []byte {
 	units := append(utf16.Encode([]rune(`\device\harddiskvolume1\`+strings.ToLower(image))), 0)
 	b := make([]byte, 0, 2*len(units))
 	for _, u := range units {
@@ -150,7 +150,7 @@ func (e *engine) appID(image string) []byte {
 			return e.appIDs[i].id
 		}
 	}
-	id := AppID(image)
+	id := Sim.AppID(image)
 	e.appIDs = append(e.appIDs, imageID{image, id})
 	return id
 }

@@ -53,7 +53,7 @@ func newLab(t *testing.T, pins ...ke.Pin) *lab {
 	t.Helper()
 	l := &lab{t: t, m: ke.New(ke.Config{Events: -1, Continue: true, Pins: pins,
 		Stacks: recorder != nil, Subsystems: subsystems.All()})}
-	l.e = fwps.EngineOf(l.m)
+	l.e = fwps.Sim.EngineOf(l.m)
 	t.Cleanup(l.m.Close)
 	recorded(t, l.m)
 	return l
@@ -63,7 +63,7 @@ func newLab(t *testing.T, pins ...ke.Pin) *lab {
 func strict(t *testing.T) *lab {
 	l := newLab(t)
 	l.m.Reset(ke.Config{Events: -1, Subsystems: subsystems.All()})
-	l.e = fwps.EngineOf(l.m)
+	l.e = fwps.Sim.EngineOf(l.m)
 	return l
 }
 
@@ -125,7 +125,8 @@ type hook struct {
 func (l *lab) load(name string, setup func(k *irql.K, d *driver)) *driver {
 	l.t.Helper()
 	d := &driver{l: l, name: name}
-	d.obj = irp.LoadDriver(l.m, name, func(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
+	d.obj = irp.Sim.LoadDriver(l.m, name, func(k *irql.K, drv *irp.DRIVER_OBJECT,
+		_ string) ntstatus.NTSTATUS {
 		drv.DriverUnload = func(k *irql.K, _ *irp.DRIVER_OBJECT) { d.stop(k) }
 		d.obj = drv
 		s := irp.IoCreateDevice(k, drv, 0, "", irp.FILE_DEVICE_NETWORK, 0, false, &d.dev)
@@ -332,7 +333,7 @@ func (c *conn) gone() {
 func (l *lab) end(drivers ...*driver) {
 	l.t.Helper()
 	for _, d := range drivers {
-		irp.UnloadDriver(l.m, d.obj)
+		irp.Sim.UnloadDriver(l.m, d.obj)
 		l.m.Run(nil)
 	}
 	l.m.RunEndChecks()

@@ -27,7 +27,7 @@ func newEngine(m *ke.Machine) *engine {
 }
 
 // EngineOf returns the filter engine of a machine as the transport sees it.
-func EngineOf(m *ke.Machine) interface {
+func (sim) EngineOf(m *ke.Machine) interface {
 	tcpip.Engine
 	tcpip.Redirector
 } {

@@ -38,7 +38,7 @@ func layerName(id uint16) string {
 }
 
 // LayerByKey finds the run-time number of a layer by its management key; package fwpm uses it.
-func LayerByKey(key GUID) (id uint16, ok bool) {
+func (sim) LayerByKey(key GUID) (id uint16, ok bool) {
 	for i := range layerTable {
 		if layerTable[i].key == key && key != (GUID{}) {
 			return uint16(i), true
@@ -48,7 +48,7 @@ func LayerByKey(key GUID) (id uint16, ok bool) {
 }
 
 // FieldByName finds the index of a value of a layer by the end of its constant's name; package fwpm uses it.
-func FieldByName(layer uint16, name string) (index int, typ FWP_DATA_TYPE, ok bool) {
+func (sim) FieldByName(layer uint16, name string) (index int, typ FWP_DATA_TYPE, ok bool) {
 	for i, f := range fieldsOf(layer) {
 		if f.name == name {
 			return i, f.typ, true

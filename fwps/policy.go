@@ -16,17 +16,17 @@ import (
 // This file is what package fwpm builds on. Drivers have no use for it.
 
 // PolicyID names the policy in footprints.
-func PolicyID(k *ke.K) trace.ID { return state.Of(k).id }
+func (sim) PolicyID(k *ke.K) trace.ID { return state.Of(k).id }
 
 // Policy returns the management objects in force.
-func Policy(k *ke.K) *wfp.Policy {
+func (sim) Policy(k *ke.K) *wfp.Policy {
 	e := state.Of(k)
 	ke.Adds(k, ke.Use{Obj: e.id, How: ke.R})
 	return e.policy
 }
 
 // SetPolicy puts a policy in force, and tells the transport where it filters.
-func SetPolicy(k *ke.K, p *wfp.Policy) {
+func (sim) SetPolicy(k *ke.K, p *wfp.Policy) {
 	e := state.Of(k)
 	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
 	var wants tcpip.Wants
@@ -46,20 +46,20 @@ func SetPolicy(k *ke.K, p *wfp.Policy) {
 }
 
 // NewHandle gives a number to an object of package fwpm.
-func NewHandle(k *ke.K, obj any) irql.HANDLE { return irql.HANDLE(state.Of(k).handles.add(obj)) }
+func (sim) NewHandle(k *ke.K, obj any) irql.HANDLE { return irql.HANDLE(state.Of(k).handles.add(obj)) }
 
 // FindHandle returns what a number names.
-func FindHandle(k *ke.K, h irql.HANDLE) any { return state.Of(k).handles.find(uint64(h)) }
+func (sim) FindHandle(k *ke.K, h irql.HANDLE) any { return state.Of(k).handles.find(uint64(h)) }
 
 // SessionOpened notes a session for the checks at unload.
-func SessionOpened(k *ke.K, session any, seq uint64) {
+func (sim) SessionOpened(k *ke.K, session any, seq uint64) {
 	g := &state.Of(k).mgmt
 	g.sessions, g.owners, g.seqs = append(g.sessions, session), append(g.owners, ke.Acting(k)), append(g.seqs,
 		seq)
 }
 
 // SessionClosed forgets a session.
-func SessionClosed(k *ke.K, session any) {
+func (sim) SessionClosed(k *ke.K, session any) {
 	g := &state.Of(k).mgmt
 	for i, s := range g.sessions {
 		if s == session {
@@ -73,7 +73,7 @@ func SessionClosed(k *ke.K, session any) {
 
 // NextCalloutID gives a management callout its run-time number: that of the registration, if there is one
 // already.
-func NextCalloutID(k *ke.K, key GUID) uint32 {
+func (sim) NextCalloutID(k *ke.K, key GUID) uint32 {
 	e := state.Of(k)
 	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
 	if r := e.registered(key); r != nil {
@@ -84,7 +84,7 @@ func NextCalloutID(k *ke.K, key GUID) uint32 {
 }
 
 // NextFilterID gives a filter its run-time number.
-func NextFilterID(k *ke.K) uint64 {
+func (sim) NextFilterID(k *ke.K) uint64 {
 	e := state.Of(k)
 	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
 	e.nextFilter++
@@ -93,7 +93,7 @@ func NextFilterID(k *ke.K) uint64 {
 
 // NotifyAdded tells the callout of a filter that the filter is being added. A failure vetoes the addition.
 // Without registered code nobody is told.
-func NotifyAdded(k *ke.K, f *wfp.Filter) ntstatus.NTSTATUS {
+func (sim) NotifyAdded(k *ke.K, f *wfp.Filter) ntstatus.NTSTATUS {
 	e := state.Of(k)
 	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
 	e.checkSublayer(k, f)
@@ -125,7 +125,7 @@ func (e *engine) notifyUnknown(k *ke.K, r *registration, f *wfp.Filter) {
 }
 
 // NotifyCommitted tells callouts that asked for it that a filter is in force.
-func NotifyCommitted(k *ke.K, f *wfp.Filter) {
+func (sim) NotifyCommitted(k *ke.K, f *wfp.Filter) {
 	e := state.Of(k)
 	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
 	if f.Callout == nil {
@@ -139,7 +139,7 @@ func NotifyCommitted(k *ke.K, f *wfp.Filter) {
 
 // NotifyDeleted tells the callout of a filter that the filter is gone. The key is NULL then, and the callout
 // may never have heard of the filter (wfp.md 2.4).
-func NotifyDeleted(k *ke.K, f *wfp.Filter) {
+func (sim) NotifyDeleted(k *ke.K, f *wfp.Filter) {
 	e := state.Of(k)
 	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
 	f.Deleted = true

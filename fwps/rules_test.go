@@ -78,7 +78,7 @@ func labs(t *testing.T, pins []ke.Pin) func(number int) *lab {
 		}
 		m.Reset(cfg)
 		recorded(t, m)
-		return &lab{t: t, m: m, e: fwps.EngineOf(m)}
+		return &lab{t: t, m: m, e: fwps.Sim.EngineOf(m)}
 	}
 }
 

@@ -435,8 +435,8 @@ func TestScenario_S33S34_Notifications(t *testing.T) {
 		require.Equal(t, ok, fwpm.FwpmFilterDeleteById0(k, d.engine, early))
 		veto = true
 		require.Equal(t, ntstatus.STATUS_FWP_CALLOUT_NOTIFICATION_FAILED, d.addFilter(k, atRedirect, h, nil))
-		assert.Equal(t, uint64(77), fwps.Policy(k).Filter(late).Context)
-		assert.Len(t, fwps.Policy(k).Filters(), 1, "the vetoed filter is absent")
+		assert.Equal(t, uint64(77), fwps.Sim.Policy(k).Filter(late).Context)
+		assert.Len(t, fwps.Sim.Policy(k).Filters(), 1, "the vetoed filter is absent")
 	})
 	assert.Equal(t, []note{{fwps.FWPS_CALLOUT_NOTIFY_ADD_FILTER, true},
 		{fwps.FWPS_CALLOUT_NOTIFY_DELETE_FILTER, false},

@@ -63,7 +63,7 @@ func TestWants_ALayerNobodyFiltersIsSilent(t *testing.T) {
 	c := l.connect()
 	require.Equal(t, 1, c.answers)
 	require.True(t, c.answer.Permit)
-	require.Empty(t, fwps.Dump(l.m, 0), "no classification")
+	require.Empty(t, fwps.Sim.Dump(l.m, 0), "no classification")
 	require.Len(t, l.m.Choices(), before)
 	l.end(d)
 }

@@ -48,7 +48,7 @@ func (c *cycle) reset(tb testing.TB, depth int) {
 }
 
 func (c *cycle) add(tb testing.TB, name string, fn irp.DRIVER_DISPATCH) {
-	drv := irp.LoadDriver(c.m, name, func(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
+	drv := irp.Sim.LoadDriver(c.m, name, func(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
 		drv.MajorFunction[irp.IRP_MJ_DEVICE_CONTROL] = fn
 		target := c.top
 		s := irp.IoCreateDevice(k, drv, 0, "", irp.FILE_DEVICE_UNKNOWN, 0, false, &c.top)

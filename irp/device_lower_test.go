@@ -41,7 +41,7 @@ func TestIoGetLowerDeviceObject_OfADriverThatGoes(t *testing.T) {
 			irp.IoDetachDevice(k, low.dev)
 			irp.IoDeleteDevice(k, low.dev)
 		}
-		irp.UnloadDriver(l.m, low.obj)
+		irp.Sim.UnloadDriver(l.m, low.obj)
 		l.rest()
 	})
 }
@@ -54,7 +54,7 @@ func TestDevicesOfAStack_ReferenceKept(t *testing.T) {
 		l := newLab(t, ke.Config{})
 		st := l.stack(skips, completes(ok))
 		l.begin(func(k *irql.K) { take(k, st[0].dev) })
-		irp.UnloadDriver(l.m, l.client)
+		irp.Sim.UnloadDriver(l.m, l.client)
 		l.m.Run(nil)
 		l.expect(verify.OBJ_012)
 	}

@@ -158,7 +158,7 @@ func TestStartIo_NoMistakeIsACrash(t *testing.T) {
 		c := &careless{r: ke.NewRandom(1, seed)}
 		play := func() {
 			c.starts = seed%3 > 0
-			irp.LoadDriver(m, "careless.sys", c.entry)
+			irp.Sim.LoadDriver(m, "careless.sys", c.entry)
 			m.Run(nil)
 			img := m.Images()[0]
 			for range 2 {

@@ -12,8 +12,8 @@ import (
 
 // LoadDriver makes a driver object and starts DriverEntry in a system thread. The harness runs the machine
 // until EntryStatus says that it has returned. It is not a routine of Windows.
-func LoadDriver(m *ke.Machine, name string, entry DRIVER_INITIALIZE) *DRIVER_OBJECT {
-	AddService(m, name, entry, nil)
+func (sim) LoadDriver(m *ke.Machine, name string, entry DRIVER_INITIALIZE) *DRIVER_OBJECT {
+	Sim.AddService(m, name, entry, nil)
 	return loadDriver(m, name, entry)
 }
 
@@ -39,7 +39,7 @@ func loadDriver(m *ke.Machine, name string, entry DRIVER_INITIALIZE) *DRIVER_OBJ
 			if fn == nil {
 				drv.MajorFunction[i] = invalidDeviceRequest
 			} else if ke.CodeOf(fn) != ke.CodeOf(DRIVER_DISPATCH(invalidDeviceRequest)) {
-				ke.GivesFor(k, drv.image, "DRIVER_DISPATCH", ke.CodeOf(fn), uint8(i), MajorName(uint8(i)))
+				ke.GivesFor(k, drv.image, "DRIVER_DISPATCH", ke.CodeOf(fn), uint8(i), Sim.MajorName(uint8(i)))
 			}
 			drv.table[i] = ke.CodeOf(drv.MajorFunction[i])
 		}
@@ -70,7 +70,7 @@ func (d *DRIVER_OBJECT) Unloaded() bool { return d.gone }
 
 // UnloadDriver calls the unload routine in a system thread and makes the checks of the UNLOAD family when it
 // has returned. A driver without DriverUnload cannot be unloaded; then nothing happens and false is returned.
-func UnloadDriver(m *ke.Machine, drv *DRIVER_OBJECT) bool {
+func (sim) UnloadDriver(m *ke.Machine, drv *DRIVER_OBJECT) bool {
 	io := state.On(m)
 	if drv.DriverUnload == nil || drv.gone || drv.stopping {
 		return false
@@ -156,7 +156,7 @@ func (io *ioManager) checkUnload(m *ke.Machine, img *ke.Image) {
 	for p := io.live; p != nil; p = p.next {
 		io.checkUnloadIRP(m, img, p)
 	}
-	for _, l := range irql.Leftovers(m, img) {
+	for _, l := range irql.Sim.Leftovers(m, img) {
 		leftover(m, img, l)
 	}
 }
@@ -274,7 +274,7 @@ func (io *ioManager) newDriver(img *ke.Image) *DRIVER_OBJECT {
 // WhyLoaded says what keeps a driver from being unloaded, "" when nothing does: as long as a device of it is
 // referenced through a file object, or has another device attached to it, DriverUnload is not called (irp.md
 // 22).
-func WhyLoaded(m *ke.Machine, drv *DRIVER_OBJECT) string {
+func (sim) WhyLoaded(m *ke.Machine, drv *DRIVER_OBJECT) string {
 	files := state.On(m).openFiles(drv)
 	if drv.image.Unloading {
 		return ""

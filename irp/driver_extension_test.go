@@ -36,7 +36,7 @@ func TestDriverObjectExtension(t *testing.T) {
 			assert.Same(t, mem, found)
 			assert.Equal(t, 1, irp.As[counters](found).requests)
 		})
-		irp.UnloadDriver(l.m, l.client) // frees both, and nothing is said to have been left
+		irp.Sim.UnloadDriver(l.m, l.client) // frees both, and nothing is said to have been left
 		l.m.Run(nil)
 	})
 }
@@ -73,7 +73,7 @@ func TestDriverObjectExtension_KeptBeyondTheUnload(t *testing.T) {
 		other := l.stack(completes(ok))[0]
 		var mem *irp.Buffer
 		l.begin(func(k *irql.K) { irp.IoAllocateDriverObjectExtension(k, l.client, &name, 32, &mem) })
-		irp.UnloadDriver(l.m, l.client)
+		irp.Sim.UnloadDriver(l.m, l.client)
 		l.m.Run(nil)
 		other.later(func(*irql.K) { mem.Load8(0) })
 		l.m.Run(nil)

@@ -49,21 +49,21 @@ func TestUnloadDriver_WhileAttached(t *testing.T) {
 			irp.IoDetachDevice(k, lo.dev)
 			irp.IoDeleteDevice(k, up.dev)
 		}
-		assert.True(t, irp.UnloadDriver(l.m, lo.obj))
+		assert.True(t, irp.Sim.UnloadDriver(l.m, lo.obj))
 		l.m.Run(nil)
 		assert.False(t, unloaded)
 		assert.Equal(t, up.dev.ID().String()+" of drv0.sys is attached to its "+lo.dev.ID().String(),
-			irp.WhyLoaded(l.m, lo.obj))
+			irp.Sim.WhyLoaded(l.m, lo.obj))
 		assert.Equal(t, ok, l.send(up), "the stack works meanwhile")
 		l.unload(up.obj)
 		assert.True(t, unloaded)
-		assert.Empty(t, irp.WhyLoaded(l.m, lo.obj))
+		assert.Empty(t, irp.Sim.WhyLoaded(l.m, lo.obj))
 	})
 	passes(t, func(l *lab) { // a stack of which the bottom is to go, or is not ready yet, does not grow
 		st := l.stack(skips, completes(ok))
 		lo := st[1]
 		lo.obj.DriverUnload = func(k *irql.K, _ *irp.DRIVER_OBJECT) { irp.IoDeleteDevice(k, lo.dev) }
-		assert.True(t, irp.UnloadDriver(l.m, lo.obj))
+		assert.True(t, irp.Sim.UnloadDriver(l.m, lo.obj))
 		l.run(func(k *irql.K) {
 			irp.IoDetachDevice(k, lo.dev)
 			var d, at *irp.DEVICE_OBJECT

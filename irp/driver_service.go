@@ -8,7 +8,7 @@ import (
 
 // AddService makes a driver known under a name, so that ZwLoadDriver finds it; loaded is told of every driver
 // object that comes of it. It is not a routine of Windows.
-func AddService(m *ke.Machine, name string, entry DRIVER_INITIALIZE, loaded func(*DRIVER_OBJECT)) {
+func (sim) AddService(m *ke.Machine, name string, entry DRIVER_INITIALIZE, loaded func(*DRIVER_OBJECT)) {
 	io := state.On(m)
 	for i := range io.services {
 		if strings.EqualFold(io.services[i].name, name) {

@@ -30,7 +30,7 @@ func unloadsBeside(works, unload func(k *irql.K)) func(l *lab) {
 			}
 			return ok
 		})
-		require.True(l.t, irp.UnloadDriver(l.m, drv))
+		require.True(l.t, irp.Sim.UnloadDriver(l.m, drv))
 		l.rest()
 	}
 }

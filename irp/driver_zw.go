@@ -67,7 +67,7 @@ func ZwUnloadDriver(k *irql.K, driverServiceName string) ntstatus.NTSTATUS {
 	ke.Adds(k, ke.Use{Obj: drv.id, How: ke.W})
 	s, later := ntstatus.STATUS_SUCCESS, io.isUsed(k, drv)
 	drv.turned.Signal = 0
-	if !UnloadDriver(ke.Of(k), drv) {
+	if !Sim.UnloadDriver(ke.Of(k), drv) {
 		s, later = ntstatus.STATUS_INVALID_DEVICE_REQUEST, true
 	}
 	if !later {

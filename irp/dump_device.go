@@ -10,7 +10,7 @@ import (
 
 // DumpDriver prints a driver object in the shape of the debugger's !drvobj: its devices and its dispatch
 // routines; nil when there is none of that id.
-func DumpDriver(m *ke.Machine, id trace.ID) []string {
+func (sim) DumpDriver(m *ke.Machine, id trace.ID) []string {
 	for _, d := range state.On(m).drivers {
 		if d.id == id {
 			return dumpDriver(d)
@@ -38,7 +38,7 @@ func dumpDriver(d *DRIVER_OBJECT) []string {
 		if at := ke.CodeOf(fn); fn != nil && at != ke.CodeOf(DRIVER_DISPATCH(invalidDeviceRequest)) {
 			name = routineName(d.image, at)
 		}
-		out = append(out, fmt.Sprintf("[%02x] %-34s %s", i, MajorName(uint8(i)), name))
+		out = append(out, fmt.Sprintf("[%02x] %-34s %s", i, Sim.MajorName(uint8(i)), name))
 	}
 	return out
 }
@@ -60,7 +60,7 @@ func (d *DEVICE_OBJECT) title() string {
 
 // DumpDevice prints a device object in the shape of the debugger's !devobj; nil when there is none of that
 // id.
-func DumpDevice(m *ke.Machine, id trace.ID) []string {
+func (sim) DumpDevice(m *ke.Machine, id trace.ID) []string {
 	if d := state.On(m).device(id); d != nil {
 		return dumpDevice(d)
 	}
@@ -111,7 +111,7 @@ func flagNames(flags uint32) string {
 
 // DumpStack prints the device stack a device belongs to, the top first, in the shape of the debugger's
 // !devstack, with > at that device; nil when there is none of that id.
-func DumpStack(m *ke.Machine, id trace.ID) []string {
+func (sim) DumpStack(m *ke.Machine, id trace.ID) []string {
 	if d := state.On(m).device(id); d != nil {
 		return dumpStack(d)
 	}

@@ -24,7 +24,7 @@ var majorNames = [...]string{
 }
 
 // MajorName gives the name of an IRP_MJ_* code.
-func MajorName(major uint8) string {
+func (sim) MajorName(major uint8) string {
 	if int(major) < len(majorNames) {
 		return majorNames[major]
 	}
@@ -32,7 +32,7 @@ func MajorName(major uint8) string {
 }
 
 // DumpIRP prints an IRP in the shape of the debugger's !irp.
-func DumpIRP(m *ke.Machine, id trace.ID) []string {
+func (sim) DumpIRP(m *ke.Machine, id trace.ID) []string {
 	for p := state.On(m).live; p != nil; p = p.next {
 		if p.id == id {
 			return dumpIRP(p)
@@ -104,7 +104,7 @@ func dumpLocation(p *IRP, n int8) []string {
 			flags += " " + b.name
 		}
 	}
-	line := fmt.Sprintf("%s[%s(%x), N/A(%x)]", mark, MajorName(l.major), l.major, l.minor)
+	line := fmt.Sprintf("%s[%s(%x), N/A(%x)]", mark, Sim.MajorName(l.major), l.major, l.minor)
 	line = fmt.Sprintf("%-36s %x %2x  %-10s  %s%s", line, l.flags, l.control, dev, routine, flags)
 	out := []string{strings.TrimRight(line, " ")}
 	if l.major == IRP_MJ_DEVICE_CONTROL || l.major == IRP_MJ_INTERNAL_DEVICE_CONTROL {

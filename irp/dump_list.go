@@ -11,7 +11,7 @@ import (
 
 // DumpIRPs lists the live IRPs, oldest first, in the shape of the debugger's !irpfind, with who holds each
 // and how long ago it was made, in virtual time.
-func DumpIRPs(m *ke.Machine) []string {
+func (sim) DumpIRPs(m *ke.Machine) []string {
 	out := []string{"!irpfind", fmt.Sprintf("%-10s [%-9s] %-24s %-8s [%-20s]  %-13s %s", "Irp", "Thread",
 		"irpStack: (Mj,Mn)", "DevObj", "Driver", "Age", "Owner")}
 	var all []*IRP
@@ -61,7 +61,7 @@ const lowResources = 0x00000004
 
 // DumpVerifier prints the verifier's state in the shape of the debugger's !verifier: options, counters, what
 // is allocated, the last changes of IRQL, and what was made to fail.
-func DumpVerifier(m *ke.Machine) []string {
+func (sim) DumpVerifier(m *ke.Machine) []string {
 	var flags uint32
 	faults := map[*ke.Site]int{}
 	var sites []*ke.Site
@@ -93,7 +93,7 @@ func DumpVerifier(m *ke.Machine) []string {
 	out = append(out, "")
 	out = append(out, pool.DumpUsed(m)[1:]...)
 	out = append(out, "")
-	out = append(out, irql.DumpTransitions(m)...)
+	out = append(out, irql.Sim.DumpTransitions(m)...)
 	out = append(out, "", "Faults injected:")
 	for _, s := range sites {
 		out = append(out, fmt.Sprintf("     %-44s %d", s.Name, faults[s]))

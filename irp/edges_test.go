@@ -112,7 +112,7 @@ func TestUnload_WorkItemThatNeverEnds(t *testing.T) {
 		}, irp.DelayedWorkQueue, nil)
 		irp.IoDeleteDevice(k, st[0].dev)
 	}
-	require.True(t, irp.UnloadDriver(l.m, st[0].obj))
+	require.True(t, irp.Sim.UnloadDriver(l.m, st[0].obj))
 	l.rest()
 	assert.Len(t, l.expect(verify.LOCK_026).Blocked, 2)
 	assert.False(t, st[0].obj.Unloaded())

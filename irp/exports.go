@@ -12,19 +12,19 @@ var Subsystem = ke.Subsystem{
 	Package: "irp",
 	Rules:   rules,
 	Inspectors: []ke.Inspector{
-		{Name: "!irp", Needs: trace.IRP, Print: DumpIRP},
-		{Name: "!irpfind", Print: func(m *ke.Machine, _ trace.ID) []string { return DumpIRPs(m) }},
-		{Name: "!drvobj", Needs: trace.Driver, Print: DumpDriver},
-		{Name: "!devobj", Needs: trace.Device, Print: DumpDevice},
-		{Name: "!devstack", Needs: trace.Device, Print: DumpStack},
-		{Name: "!verifier", Print: func(m *ke.Machine, _ trace.ID) []string { return DumpVerifier(m) }},
+		{Name: "!irp", Needs: trace.IRP, Print: Sim.DumpIRP},
+		{Name: "!irpfind", Print: func(m *ke.Machine, _ trace.ID) []string { return Sim.DumpIRPs(m) }},
+		{Name: "!drvobj", Needs: trace.Driver, Print: Sim.DumpDriver},
+		{Name: "!devobj", Needs: trace.Device, Print: Sim.DumpDevice},
+		{Name: "!devstack", Needs: trace.Device, Print: Sim.DumpStack},
+		{Name: "!verifier", Print: func(m *ke.Machine, _ trace.ID) []string { return Sim.DumpVerifier(m) }},
 		{Name: "!poolused", Print: func(m *ke.Machine, _ trace.ID) []string { return pool.DumpUsed(m) }},
 		{Name: "!pool", Needs: trace.Pool, Print: pool.DumpBlock},
 	},
 	Illustrate: func(m *ke.Machine, f *verify.Finding) []string {
 		id, ok := trace.ParseID(f.Obj)
 		if ok && (f.Rule == verify.OBJ_004 || f.Rule == verify.UNLOAD_006) {
-			return DumpStack(m, id)
+			return Sim.DumpStack(m, id)
 		}
 		return nil
 	},
@@ -47,3 +47,10 @@ var Subsystem = ke.Subsystem{
 		&siteNotificationEvent, &siteSynchronizationEvent, &siteCreateCallback, &siteRegCallback,
 	},
 }
+
+// sim has the routines that the simulator's other packages need of this one. They are no routines of Windows,
+// and drivers have no use for them, so they stand apart.
+type sim struct{}
+
+// Sim is for the simulator's own packages.
+var Sim sim

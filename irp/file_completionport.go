@@ -15,7 +15,7 @@ import (
 // modelled: the limit of running threads, and that the thread which waits last is woken first.
 
 // NewPort makes a port.
-func NewPort(k *irql.K) *CompletionPort {
+func (sim) NewPort(k *irql.K) *CompletionPort {
 	ke.Point(k, ke.Use{})
 	c := &CompletionPort{id: ke.Of(k).NewID(trace.Queue)}
 	c.count = ke.Object{Kind: ke.SemaphoreObject, ID: c.id, Limit: 1<<31 - 1}

@@ -136,10 +136,10 @@ func (io *ioManager) tell(k *irql.K, f *FILE_OBJECT, major uint8,
 	}
 	l := p.loc(p.stackCount)
 	l.major, l.file, p.file = major, f, f
-	p.allocSeq = ke.Log(k, trace.Event{What: trace.Note, Text: MajorName(major), Obj: p.id, Obj2: f.id})
+	p.allocSeq = ke.Log(k, trace.Event{What: trace.Note, Text: Sim.MajorName(major), Obj: p.id, Obj2: f.id})
 	s := IoCallDriver(k, dev, p)
 	if s == ntstatus.STATUS_PENDING {
-		io.awaitTold(k, p, mode, event.Header(), MajorName(major))
+		io.awaitTold(k, p, mode, event.Header(), Sim.MajorName(major))
 		s = iosb.Status
 	}
 	ke.Pop(k)

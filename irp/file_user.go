@@ -34,7 +34,7 @@ var siteUserRequest = ke.Site{Name: "fault/UserRequest",
 
 // OpenUser opens a device for a process. access holds FILE_READ_ACCESS and FILE_WRITE_ACCESS; a synchronous
 // handle lets one request after the other through.
-func OpenUser(k *irql.K, by *ke.Process, name string, rights uint32, synchronous bool) (*UserHandle,
+func (sim) OpenUser(k *irql.K, by *ke.Process, name string, rights uint32, synchronous bool) (*UserHandle,
 	ntstatus.NTSTATUS) {
 	io := state.Of(k)
 	ke.Point(k, ke.Use{Obj: io.names, How: ke.R})
@@ -184,7 +184,7 @@ func (op *UserIO) send(k *irql.K, r *DeviceRequest) {
 	}
 	ke.Adds(k, ke.Use{Obj: pendingOf(f), How: ke.Count})
 	op.iosb.Status = ntstatus.STATUS_PENDING
-	p.allocSeq = ke.Log(k, trace.Event{What: trace.Note, Text: MajorName(r.Major), Obj: p.id, Obj2: f.id,
+	p.allocSeq = ke.Log(k, trace.Event{What: trace.Note, Text: Sim.MajorName(r.Major), Obj: p.id, Obj2: f.id,
 		A: uint64(r.Code), Flags: trace.HasA | trace.HexA})
 	op.status = IoCallDriver(k, dev, p)
 }
@@ -295,7 +295,7 @@ func (h *UserHandle) CancelAll(k *irql.K) ntstatus.NTSTATUS {
 }
 
 // EndProcess closes the handles of a process whose last thread has ended. Rules: MDL-007.
-func EndProcess(k *irql.K, by *ke.Process) {
+func (sim) EndProcess(k *irql.K, by *ke.Process) {
 	io := state.Of(k)
 	for i := 0; i < len(io.handles); {
 		ke.Adds(k, ke.Use{Obj: handlesOf(by), How: ke.W})

@@ -113,14 +113,14 @@ func (l *lab) start(fn func(k *irql.K, p *ke.Process)) {
 	l.m.NewThread("app.exe main", p, func(k *irql.K) {
 		ke.Push(k, ke.Frame{Kind: ke.FrameUser})
 		fn(k, p)
-		irp.EndThread(k)
-		irp.EndProcess(k, p)
+		irp.Sim.EndThread(k)
+		irp.Sim.EndProcess(k, p)
 		ke.Pop(k)
 	})
 }
 
 func openIt(t *testing.T, k *irql.K, p *ke.Process) *irp.UserHandle {
-	h, s := irp.OpenUser(k, p, `\??\Test`, readable, false)
+	h, s := irp.Sim.OpenUser(k, p, `\??\Test`, readable, false)
 	require.Equal(t, ok, s)
 	return h
 }
@@ -176,7 +176,7 @@ func TestOpen_Refusals(t *testing.T) {
 		c := (&control{only: true}).load(l)
 		l.app(func(k *irql.K, p *ke.Process) {
 			open := func(name string) ntstatus.NTSTATUS {
-				h, s := irp.OpenUser(k, p, name, readable, false)
+				h, s := irp.Sim.OpenUser(k, p, name, readable, false)
 				assert.Equal(t, s == ok, h != nil)
 				return s
 			}
@@ -215,7 +215,7 @@ func TestOpen_FailedByTheDriver(t *testing.T) {
 			assert.NotNil(t, c.files[0])
 			assert.Equal(t, ok, h.Close(k))
 			refuse = true
-			_, s := irp.OpenUser(k, p, devName, readable, false)
+			_, s := irp.Sim.OpenUser(k, p, devName, readable, false)
 			assert.Equal(t, ntstatus.STATUS_ACCESS_DENIED, s)
 		})
 		assert.Len(t, c.heard, 3)
@@ -257,10 +257,10 @@ func TestIoGetDeviceObjectPointer_HoldsTheDriver(t *testing.T) {
 			assert.Same(t, c.dev, d)
 		})
 		assert.Equal(t, []uint8{irp.IRP_MJ_CREATE, irp.IRP_MJ_CLEANUP}, c.heard)
-		require.True(t, irp.UnloadDriver(l.m, c.obj))
+		require.True(t, irp.Sim.UnloadDriver(l.m, c.obj))
 		l.m.Run(nil)
 		assert.False(t, c.obj.Unloaded())
-		assert.Contains(t, irp.WhyLoaded(l.m, c.obj), "requests or references are left")
+		assert.Contains(t, irp.Sim.WhyLoaded(l.m, c.obj), "requests or references are left")
 		l.run(func(k *irql.K) {
 			old := irql.KeRaiseIrqlToDpcLevel(k)
 			irp.ObDereferenceObject(k, f) // the close is sent by a worker
@@ -345,7 +345,7 @@ func TestBegin_ReadAndWriteByFlags(t *testing.T) {
 				h.Begin(k, &irp.DeviceRequest{Major: irp.IRP_MJ_READ, Out: b}).Wait(k, nil)
 				assert.Equal(t, "data", string(b))
 				h.Begin(k, &irp.DeviceRequest{Major: irp.IRP_MJ_WRITE, In: []byte("DATA")}).Wait(k, nil)
-				r, _ := irp.OpenUser(k, p, devName, irp.FILE_READ_ACCESS, false)
+				r, _ := irp.Sim.OpenUser(k, p, devName, irp.FILE_READ_ACCESS, false)
 				assert.Equal(t, ntstatus.STATUS_ACCESS_DENIED,
 					status(r.Begin(k, &irp.DeviceRequest{Major: irp.IRP_MJ_WRITE, In: b})))
 			})
@@ -394,7 +394,7 @@ func TestBegin_SynchronousHandle(t *testing.T) {
 			return pending
 		}}).load(l)
 		l.app(func(k *irql.K, p *ke.Process) {
-			h, s := irp.OpenUser(k, p, devName, readable, true)
+			h, s := irp.Sim.OpenUser(k, p, devName, readable, true)
 			require.Equal(t, ok, s)
 			l.m.NewThread("app.exe second", p, func(k *irql.K) {
 				assert.True(t, h.Begin(k, &ioctlRequest).Done())
@@ -420,7 +420,7 @@ func TestOpen_PendedByTheDriver(t *testing.T) {
 			}}
 			c.load(l)
 			l.app(func(k *irql.K, p *ke.Process) {
-				_, s := irp.OpenUser(k, p, devName, readable, false)
+				_, s := irp.Sim.OpenUser(k, p, devName, readable, false)
 				assert.Equal(t, answer, s)
 			})
 			assert.Equal(t, answer == ok, len(c.heard) == 3)
@@ -434,7 +434,7 @@ func TestCancel_OnASynchronousHandle(t *testing.T) {
 	passes(t, func(l *lab) {
 		(&control{act: keep}).load(l)
 		l.app(func(k *irql.K, p *ke.Process) {
-			h, _ := irp.OpenUser(k, p, devName, readable, true)
+			h, _ := irp.Sim.OpenUser(k, p, devName, readable, true)
 			l.m.NewThread("app.exe second", p, func(k *irql.K) {
 				for h.CancelAll(k) != ok { // until there is something to cancel
 					ke.Yield(k)
@@ -450,7 +450,7 @@ func TestFault_OpenAndRequest(t *testing.T) {
 		l := newLab(t, ke.Config{Pins: []ke.Pin{{Site: site, Alt: 1}}})
 		c := new(control).load(l)
 		l.app(func(k *irql.K, p *ke.Process) {
-			h, s := irp.OpenUser(k, p, devName, readable, false)
+			h, s := irp.Sim.OpenUser(k, p, devName, readable, false)
 			if site != "fault/OpenDevice" {
 				r := ioctlRequest
 				r.In = []byte("in")

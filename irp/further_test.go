@@ -87,7 +87,7 @@ func furtherCalls(s *furtherThings) []named[func(k *irql.K)] {
 		{"unwatch", func(k *irql.K) { irp.PsSetCreateProcessNotifyRoutine(k, onProcess, true) }},
 		{"watch images", func(k *irql.K) { irp.PsSetLoadImageNotifyRoutine(k, onImage) }},
 		{"unwatch images", func(k *irql.K) { irp.PsRemoveLoadImageNotifyRoutine(k, onImage) }},
-		{"process", func(k *irql.K) { irp.ProcessCreated(k, s.process) }},
+		{"process", func(k *irql.K) { irp.Sim.ProcessCreated(k, s.process) }},
 		{"name", func(k *irql.K) {
 			var name *irp.Typed[irp.UNICODE_STRING]
 			irp.SeLocateProcessImageName(k, irp.IoGetCurrentProcess(k), &name)

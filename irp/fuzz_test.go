@@ -125,7 +125,7 @@ func (z *fuzz) play(t *testing.T) (end string) {
 		}
 	}()
 	for i := range z.driver {
-		z.driver[i] = irp.LoadDriver(z.m, fmt.Sprintf("fuzz%d.sys", i), z.entry(i))
+		z.driver[i] = irp.Sim.LoadDriver(z.m, fmt.Sprintf("fuzz%d.sys", i), z.entry(i))
 		z.m.Run(nil)
 		if z.data == nil || z.m.Dead() {
 			return "not loaded"
@@ -142,7 +142,7 @@ func (z *fuzz) play(t *testing.T) (end string) {
 	}
 	z.m.Run(nil)
 	for _, drv := range z.driver {
-		if !z.m.Dead() && irp.UnloadDriver(z.m, drv) {
+		if !z.m.Dead() && irp.Sim.UnloadDriver(z.m, drv) {
 			z.m.Run(nil)
 		}
 	}

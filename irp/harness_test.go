@@ -80,7 +80,7 @@ func labOn(t *testing.T, m *ke.Machine) *lab {
 
 func (l *lab) load(name string, want *ntstatus.NTSTATUS, entry irp.DRIVER_INITIALIZE) *irp.DRIVER_OBJECT {
 	l.t.Helper()
-	drv := irp.LoadDriver(l.m, name, entry)
+	drv := irp.Sim.LoadDriver(l.m, name, entry)
 	l.m.Run(nil)
 	s, done := drv.EntryStatus()
 	if want == nil {

@@ -160,7 +160,7 @@ func frameVisit(k *irql.K, p *IRP) *visit {
 }
 
 // Holder returns the driver that holds the IRP, nil while nobody does. It is for the simulator's own tools.
-func Holder(p *IRP) *ke.Image {
+func (sim) Holder(p *IRP) *ke.Image {
 	if p.state == stFreed || p.state == stCompleting || p.state == stStage2 {
 		return nil
 	}

@@ -175,7 +175,7 @@ func checkSend(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
 func sentAtBadIrql(k *irql.K, p *IRP, major uint8) {
 	now := ke.IRQL(k)
 	f := verify.Finding{Rule: verify.IRP_055, Obj: p.id.String(), Dump: dumpIRP(p), AllowedIRQL: ke.APC,
-		Headline: fmt.Sprintf("%v with major function %s is sent at %v", p.id, MajorName(major),
+		Headline: fmt.Sprintf("%v with major function %s is sent at %v", p.id, Sim.MajorName(major),
 			irql.KIRQL(now)),
 		Args: verify.Params(nil, now)}
 	if now > ke.Dispatch {

@@ -30,7 +30,7 @@ func (io *ioManager) lockCancel(k *irql.K) (old uint8) {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_078, Obj: io.cancelLock.ID.String(),
 			Headline: "the cancel spin lock is acquired by code that holds it already"})
 	}
-	irql.NoteOrder(k, ddi.IoAcquireCancelSpinLock, io.cancelLock.ID)
+	irql.Sim.NoteOrder(k, ddi.IoAcquireCancelSpinLock, io.cancelLock.ID)
 	old = ke.IRQL(k)
 	ke.SetIRQL(k, ke.Dispatch)
 	ke.AcquireSpin(k, &io.cancelLock)

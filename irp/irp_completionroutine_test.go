@@ -170,7 +170,7 @@ func TestIoSetCompletionRoutineEx_HoldsTheImage(t *testing.T) {
 			irp.IoDeleteDevice(k, top.dev)
 		}
 		l.begin(func(k *irql.K) { irp.IoCallDriver(k, top.dev, request(k, top.dev, freeIt, nil)) })
-		require.True(t, irp.UnloadDriver(l.m, top.obj))
+		require.True(t, irp.Sim.UnloadDriver(l.m, top.obj))
 		l.m.Run(nil)
 		require.False(t, top.obj.Unloaded(), "its routine has not run")
 		st[1].completeLater(st[1].kept, ok)

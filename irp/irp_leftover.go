@@ -30,7 +30,7 @@ func (io *ioManager) listLeft(m *ke.Machine, say func(line string)) {
 func (p *IRP) leftLine(m *ke.Machine) string {
 	line := p.id.String()
 	if l := p.loc(p.stackCount); l != nil {
-		line += " (" + MajorName(l.major)
+		line += " (" + Sim.MajorName(l.major)
 		if p.op != nil && p.thread != nil {
 			line += " of " + p.thread.Name()
 		} else if p.creator != nil {

@@ -13,7 +13,7 @@ func (p *IRP) Thread() *irql.KTHREAD {
 	if p.thread == nil {
 		return nil
 	}
-	return irql.ThreadObject(p.thread)
+	return irql.Sim.ThreadObject(p.thread)
 }
 
 // OriginalFileObject is Tail.Overlay.OriginalFileObject, the opening that the I/O manager made the request
@@ -51,7 +51,7 @@ func IoGetRequestorProcess(k *irql.K, p *IRP) *irql.KPROCESS {
 	if p.thread == nil {
 		return nil
 	}
-	return irql.ProcessObject(k, p.thread.Process)
+	return irql.Sim.ProcessObject(k, p.thread.Process)
 }
 
 // IoThreadToProcess gives the process that a thread belongs to.
@@ -62,7 +62,7 @@ func IoGetRequestorProcess(k *irql.K, p *IRP) *irql.KPROCESS {
 // Reference: ntifs/nf-ntifs-iothreadtoprocess.
 func IoThreadToProcess(k *irql.K, thread *irql.KTHREAD) *irql.KPROCESS {
 	ke.Enter(k, ddi.IoThreadToProcess)
-	return irql.ProcessObject(k, thread.Thread().Process)
+	return irql.Sim.ProcessObject(k, thread.Thread().Process)
 }
 
 // IoGetCurrentProcess gives the process that the caller's thread belongs to; in a DPC that is the one of the
@@ -74,5 +74,5 @@ func IoThreadToProcess(k *irql.K, thread *irql.KTHREAD) *irql.KPROCESS {
 // Reference: wdm/nf-wdm-iogetcurrentprocess.
 func IoGetCurrentProcess(k *irql.K) *irql.KPROCESS {
 	ke.Enter(k, ddi.IoGetCurrentProcess)
-	return irql.ProcessObject(k, ke.ThreadOf(k).Process)
+	return irql.Sim.ProcessObject(k, ke.ThreadOf(k).Process)
 }

@@ -48,7 +48,7 @@ func TestPsLookupProcessByProcessId_AndWait(t *testing.T) {
 				}
 				assert.Equal(t, ntstatus.STATUS_INVALID_CID, irql.PsLookupProcessByProcessId(k, id, &o))
 			})
-			irp.EndProcess(k, p)
+			irp.Sim.EndProcess(k, p)
 			ke.EndProcess(k, p)
 		})
 		l.rest()

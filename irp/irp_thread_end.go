@@ -38,7 +38,7 @@ func (io *ioManager) bound(t *ke.Thread) []boundTo {
 // list is cancelled and waited for. What a driver holds for longer than five minutes is given up (irp.md
 // 10.2). Worker threads do not end when a work item has: theirs live on until their requests have ended.
 // Rule: IRP-027.
-func EndThread(k *irql.K) { state.Of(k).endThread(k) }
+func (sim) EndThread(k *irql.K) { state.Of(k).endThread(k) }
 
 func (io *ioManager) endThread(k *irql.K) {
 	t := ke.ThreadOf(k)

@@ -130,7 +130,7 @@ func TestOpen_BrokenOff(t *testing.T) {
 		var main *ke.Thread
 		l.start(func(k *irql.K, p *ke.Process) {
 			main = ke.ThreadOf(k)
-			_, s = irp.OpenUser(k, p, devName, readable, false)
+			_, s = irp.Sim.OpenUser(k, p, devName, readable, false)
 		})
 		l.m.Run(nil)
 		assert.False(t, main.Ended())
@@ -149,7 +149,7 @@ func TestBegin_BrokenOff(t *testing.T) {
 		var threads []*ke.Thread
 		var got []ntstatus.NTSTATUS
 		l.start(func(k *irql.K, p *ke.Process) {
-			h, _ := irp.OpenUser(k, p, devName, readable, true)
+			h, _ := irp.Sim.OpenUser(k, p, devName, readable, true)
 			threads = append(threads, ke.ThreadOf(k))
 			second := l.m.NewThread("app.exe second", p, func(k *irql.K) {
 				for threads[0].Requests == 0 {

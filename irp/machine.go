@@ -34,5 +34,5 @@ func renewIOManager(m *ke.Machine, io *ioManager) {
 	m.AtRest(h.listLeft)
 	m.CouldAct(h.couldAct)
 	m.Refine = append(m.Refine, h.refine)
-	irql.Watch(m, h.set, h.awaited)
+	irql.Sim.Watch(m, h.set, h.awaited)
 }

@@ -285,7 +285,7 @@ func TestLendMdl_TakenDownInUse(t *testing.T) {
 			tripsAs(t, verify.WSK_130, 0, "", does(func(k *irql.K) {
 				b := pagedBlock(k)
 				mdl := locked(k, b, irp.IoReadAccess)
-				irp.LendMdl(k, mdl, loan)
+				irp.Sim.LendMdl(k, mdl, loan)
 				act(k, mdl, b)
 			}))
 		})
@@ -293,8 +293,8 @@ func TestLendMdl_TakenDownInUse(t *testing.T) {
 	passes(t, does(func(k *irql.K) {
 		b := pagedBlock(k)
 		mdl := locked(k, b, irp.IoReadAccess)
-		irp.LendMdl(k, mdl, loan)
-		irp.ReturnMdl(k, mdl, 1)
+		irp.Sim.LendMdl(k, mdl, loan)
+		irp.Sim.ReturnMdl(k, mdl, 1)
 		undo(k, mdl, b)
 	}))
 }

@@ -105,7 +105,7 @@ func TestRequest_EndsWhileItsMdlIsInUse(t *testing.T) {
 	} {
 		f := tripsEach(t, verify.WSK_130, func(l *lab) {
 			d := l.stack(func(k *irql.K, d *driver, p *irp.IRP) ntstatus.NTSTATUS {
-				irp.LendMdl(k, use(k, p.MdlAddress()), pool.Loan{Owner: d.dev.ID(), Rule: verify.WSK_130,
+				irp.Sim.LendMdl(k, use(k, p.MdlAddress()), pool.Loan{Owner: d.dev.ID(), Rule: verify.WSK_130,
 					What: "the MDL of WskSend", Writable: true})
 				return complete(k, p, ok)
 			})[0]

@@ -134,7 +134,7 @@ func TestReservedMapping_AddressKept(t *testing.T) {
 func TestMappingAddress_LeftAtUnload(t *testing.T) {
 	l := newLab(t, ke.Config{})
 	l.begin(func(k *irql.K) { irp.MmAllocateMappingAddress(k, 4096, tag) })
-	irp.UnloadDriver(l.m, l.client)
+	irp.Sim.UnloadDriver(l.m, l.client)
 	l.m.Run(nil)
 	l.expect(verify.UNLOAD_001)
 }

@@ -15,14 +15,14 @@ import (
 // memory without mapping it, and say that they use it.
 
 // MdlBuffer is the memory an MDL describes, for the system's own use. It is not a routine of Windows.
-func MdlBuffer(mdl *MDL) *Buffer {
+func (sim) MdlBuffer(mdl *MDL) *Buffer {
 	mdl.uses(ke.R)
 	return mdl.buf
 }
 
 // LendMdl marks an MDL and the memory it describes as in use by an operation, until ReturnMdl with the same
 // owner. The other MDLs of a chain are not touched. It is not a routine of Windows.
-func LendMdl(k *irql.K, mdl *MDL, l pool.Loan) {
+func (sim) LendMdl(k *irql.K, mdl *MDL, l pool.Loan) {
 	mdl.alive(k, l.What)
 	mdl.uses(ke.W)
 	if l.Seq == 0 {
@@ -39,7 +39,7 @@ func LendMdl(k *irql.K, mdl *MDL, l pool.Loan) {
 }
 
 // ReturnMdl ends what LendMdl began. It is not a routine of Windows.
-func ReturnMdl(k *irql.K, mdl *MDL, owner trace.ID) {
+func (sim) ReturnMdl(k *irql.K, mdl *MDL, owner trace.ID) {
 	mdl.uses(ke.W)
 	if mdl.flags&MDL_PARTIAL != 0 {
 		mdl.root.returnPart(mdl, owner)
@@ -68,7 +68,7 @@ func (mdl *MDL) returnPart(part *MDL, owner trace.ID) {
 
 // MdlPages says whether the pages of an MDL are known and there, and whether an operation may write them: a
 // partial MDL has the access that its source was locked for. It is not a routine of Windows.
-func MdlPages(mdl *MDL) (there, writable bool) {
+func (sim) MdlPages(mdl *MDL) (there, writable bool) {
 	mdl.uses(ke.R)
 	r := mdl
 	if mdl.flags&MDL_PARTIAL != 0 {

@@ -54,10 +54,10 @@ func (s *realStack) build(n int) {
 	s.devices = make([]*irp.DEVICE_OBJECT, n)
 	s.drivers = make([]*irp.DRIVER_OBJECT, n)
 	for lv := n - 1; lv >= 0; lv-- {
-		s.drivers[lv] = irp.LoadDriver(s.m, "level"+string(rune('0'+lv))+".sys", s.entry(lv))
+		s.drivers[lv] = irp.Sim.LoadDriver(s.m, "level"+string(rune('0'+lv))+".sys", s.entry(lv))
 		s.m.Run(nil)
 	}
-	s.client = irp.LoadDriver(s.m, "client.sys", func(k *irql.K, drv *irp.DRIVER_OBJECT,
+	s.client = irp.Sim.LoadDriver(s.m, "client.sys", func(k *irql.K, drv *irp.DRIVER_OBJECT,
 		_ string) ntstatus.NTSTATUS {
 		return irp.IoCreateDevice(k, drv, 0, "", irp.FILE_DEVICE_UNKNOWN, 0, false, &s.own)
 	})

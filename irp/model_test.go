@@ -72,7 +72,7 @@ func playBoth(t *rapid.T, m *ke.Machine, p *plan) {
 		if !r.ended {
 			t.Fatalf("the creator of request %d waits for ever", i)
 		}
-		if d := irp.DumpIRP(m, r.id); d != nil {
+		if d := irp.Sim.DumpIRP(m, r.id); d != nil {
 			t.Fatalf("the IRP of request %d is left:\n%v", i, d)
 		}
 		want := expected(p, r, s)

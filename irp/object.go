@@ -34,7 +34,7 @@ func ObReferenceObjectByHandle(k *irql.K, handle irql.HANDLE, desiredAccess uint
 	accessMode irql.KPROCESSOR_MODE, object *any, handleInformation any) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.ObReferenceObjectByHandle)
 	ke.Adds(k, ke.Use{Obj: idOfHandle(handle), How: ke.R})
-	o, ok := irql.Handles(k).Lookup(handle)
+	o, ok := irql.Sim.Handles(k).Lookup(handle)
 	s := ntstatus.STATUS_SUCCESS
 	var id trace.ID
 	t, isThread := o.(*irql.KTHREAD)
@@ -133,7 +133,7 @@ func ZwClose(k *irql.K, handle irql.HANDLE) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.ZwClose)
 	s := ntstatus.STATUS_SUCCESS
 	ke.Point(k, ke.Use{Obj: idOfHandle(handle), How: ke.W})
-	o, ok := irql.Handles(k).Close(handle)
+	o, ok := irql.Sim.Handles(k).Close(handle)
 	if t, isThread := o.(*irql.KTHREAD); isThread {
 		ke.Adds(k, ke.Use{Obj: t.Header().ID, How: ke.A})
 		t.Dereference()

@@ -91,7 +91,7 @@ func TestExRegisterCallback_RegisteredAtUnload(t *testing.T) {
 		l.begin(func(k *irql.K) {
 			irp.ExRegisterCallback(k, callbackObject(k, "", true), func(*irql.K, any, any, any) {}, nil)
 		})
-		irp.UnloadDriver(l.m, l.client)
+		irp.Sim.UnloadDriver(l.m, l.client)
 		l.rest()
 	}, noCallbackFaults...)
 }

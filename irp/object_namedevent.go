@@ -75,7 +75,7 @@ func openEvent(k *irql.K, d ddi.ID, site *ke.Site, kind irql.EVENT_TYPE, name st
 		s.all = append(s.all, e)
 	}
 	e.handles++
-	*handle = irql.Handles(k).Open(k, e)
+	*handle = irql.Sim.Handles(k).Open(k, e)
 	ke.Call(k, d, e.ID())
 	return &e.KEVENT
 }

@@ -133,7 +133,7 @@ func requests(t *testing.T, r requester) {
 					done = true
 				})
 				assert.True(t, done, "the requester came back")
-				assert.Nil(t, irp.DumpIRP(l.m, trace.MakeID(trace.IRP, 1)), "stage 2 has freed it")
+				assert.Nil(t, irp.Sim.DumpIRP(l.m, trace.MakeID(trace.IRP, 1)), "stage 2 has freed it")
 			})
 		})
 	}

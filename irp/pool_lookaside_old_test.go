@@ -157,7 +157,7 @@ func TestNPagedLookasideList_LeftAtUnload(t *testing.T) {
 	l.begin(func(k *irql.K) {
 		irp.ExInitializeNPagedLookasideList(k, &list, nil, nil, irp.POOL_NX_ALLOCATION, 64, tag, 0)
 	})
-	irp.UnloadDriver(l.m, l.client)
+	irp.Sim.UnloadDriver(l.m, l.client)
 	l.m.Run(nil)
 	l.expect(verify.UNLOAD_003)
 }

@@ -381,7 +381,7 @@ func (s *notifiers) checkUnload(m *ke.Machine, img *ke.Image) {
 }
 
 // WatchesProcesses reports whether any driver is told of processes now. It is not a routine of Windows.
-func WatchesProcesses(m *ke.Machine) bool {
+func (sim) WatchesProcesses(m *ke.Machine) bool {
 	for _, n := range notifyState.On(m).slots[processNotify] {
 		if n != nil {
 			return true
@@ -392,7 +392,7 @@ func WatchesProcesses(m *ke.Machine) bool {
 
 // ProcessCreated tells the notify routines that p begins, in the thread that creates it, and gives the status
 // of the creation. It is not a routine of Windows.
-func ProcessCreated(k *irql.K, p *ke.Process) ntstatus.NTSTATUS {
+func (sim) ProcessCreated(k *irql.K, p *ke.Process) ntstatus.NTSTATUS {
 	t := ke.ThreadOf(k)
 	p.Parent = ke.PIDOf(t.Process)
 	name := imageName(p.Image)
@@ -408,7 +408,7 @@ func ProcessCreated(k *irql.K, p *ke.Process) ntstatus.NTSTATUS {
 			n.create(k, irql.HANDLE(p.Parent), irql.HANDLE(p.PID), true)
 			return
 		}
-		n.createEx(k, irql.ProcessObject(k, p), irql.HANDLE(p.PID), info)
+		n.createEx(k, irql.Sim.ProcessObject(k, p), irql.HANDLE(p.PID), info)
 	})
 	status := info.CreationStatus
 	*info = PS_CREATE_NOTIFY_INFO{} // lent until the return
@@ -420,13 +420,13 @@ func ProcessCreated(k *irql.K, p *ke.Process) ntstatus.NTSTATUS {
 
 // ProcessEnds tells the notify routines that p ends, in its last thread, before its handles are closed. It is
 // not a routine of Windows.
-func ProcessEnds(k *irql.K, p *ke.Process) {
+func (sim) ProcessEnds(k *irql.K, p *ke.Process) {
 	notifyState.Of(k).each(k, processNotify, func(n *notifier) {
 		if n.create != nil {
 			n.create(k, irql.HANDLE(p.Parent), irql.HANDLE(p.PID), false)
 			return
 		}
-		n.createEx(k, irql.ProcessObject(k, p), irql.HANDLE(p.PID), nil)
+		n.createEx(k, irql.Sim.ProcessObject(k, p), irql.HANDLE(p.PID), nil)
 	})
 }
 
@@ -440,7 +440,7 @@ const (
 
 // ImagesMapped tells the notify routines of the images that a process begins with, in its first thread: the
 // program's and ntdll. It is not a routine of Windows.
-func ImagesMapped(k *irql.K, p *ke.Process) {
+func (sim) ImagesMapped(k *irql.K, p *ke.Process) {
 	if nobodyWatchesImages(k) {
 		return
 	}

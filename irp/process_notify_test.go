@@ -35,7 +35,7 @@ func TestPsSetCreateProcessNotifyRoutine_RegisteredAtUnload(t *testing.T) {
 	for _, fn := range register {
 		trips(t, verify.UNLOAD_008, func(l *lab) {
 			l.begin(func(k *irql.K) { assert.Equal(l.t, ok, fn(k)) })
-			irp.UnloadDriver(l.m, l.client)
+			irp.Sim.UnloadDriver(l.m, l.client)
 			l.rest()
 		}, noNotifyFaults...)
 	}
@@ -59,7 +59,7 @@ func TestPsSetCreateProcessNotifyRoutine_RemovedBeforeUnload(t *testing.T) {
 			assert.Equal(t, ntstatus.STATUS_PROCEDURE_NOT_FOUND,
 				irp.PsRemoveLoadImageNotifyRoutine(k, onImage))
 		})
-		irp.UnloadDriver(l.m, l.client)
+		irp.Sim.UnloadDriver(l.m, l.client)
 		l.rest()
 	}, noNotifyFaults...)
 }
@@ -73,7 +73,7 @@ func TestPsSetCreateProcessNotifyRoutine_RemovedByItself(t *testing.T) {
 	}
 	l.begin(func(k *irql.K) { irp.PsSetCreateProcessNotifyRoutine(k, routine, false) })
 	p := l.m.NewProcess("app.exe", false)
-	l.m.NewThread("creator", nil, func(k *irql.K) { irp.ProcessCreated(k, p) })
+	l.m.NewThread("creator", nil, func(k *irql.K) { irp.Sim.ProcessCreated(k, p) })
 	l.rest()
 	assert.Len(t, l.findings(verify.LOCK_026), 1)
 }
@@ -95,7 +95,7 @@ func TestSeLocateProcessImageName_GivesABlockOfPool(t *testing.T) {
 		l.run(func(k *irql.K) {
 			p := l.m.NewProcess("app.exe", false)
 			var name *irp.Typed[irp.UNICODE_STRING]
-			assert.Equal(t, ok, irp.SeLocateProcessImageName(k, irql.ProcessObject(k, p), &name))
+			assert.Equal(t, ok, irp.SeLocateProcessImageName(k, irql.Sim.ProcessObject(k, p), &name))
 			assert.Equal(t, `\Device\HarddiskVolume1\app.exe`, name.Get().String())
 			irp.ExFreePool(k, name.Handle())
 		})

@@ -293,7 +293,7 @@ func TestUnload_WorkItemNeverFreed(t *testing.T) {
 func TestUnloadDriver_WithoutARoutine(t *testing.T) {
 	l := newLab(t, ke.Config{})
 	l.client.DriverUnload = nil
-	assert.False(t, irp.UnloadDriver(l.m, l.client))
+	assert.False(t, irp.Sim.UnloadDriver(l.m, l.client))
 	assert.False(t, l.client.Unloaded())
 }
 
@@ -387,7 +387,7 @@ func TestUnload_TimerSet(t *testing.T) {
 		l.as(l.image, func(k *irql.K) {
 			irql.KeInitializeTimer(k, &timer)
 			irql.KeSetTimer(k, &timer, -ke.Second, nil)
-			assert.True(t, irp.UnloadDriver(l.m, l.client))
+			assert.True(t, irp.Sim.UnloadDriver(l.m, l.client))
 		})
 		l.m.Run(l.client.Unloaded)
 	})

@@ -73,7 +73,7 @@ func (io *ioManager) checkHeld(m *ke.Machine, p *IRP) {
 	switch {
 	case p.origin == byManager && p.op == nil:
 		f.Headline = fmt.Sprintf("%s never completes %v (%s): whoever opens or closes the device waits "+
-			"for ever", p.owner.Name, p.id, MajorName(p.loc(p.stackCount).major))
+			"for ever", p.owner.Name, p.id, Sim.MajorName(p.loc(p.stackCount).major))
 		f.Case = "create, cleanup or close"
 	case p.op != nil && p.op.f.Flags&FO_CLEANUP_COMPLETE != 0 && !p.late:
 		io.leftByCleanup(m, p.op.f)
@@ -218,7 +218,7 @@ func routineMissing(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
 	}
 	ke.Report(k, verify.Finding{Rule: verify.IRP_072, Case: "no routine", Obj: dev.id.String(),
 		Dump: dumpIRP(p), Headline: fmt.Sprintf("%s has no routine for %s%s", dev.DriverObject.image.Name,
-			MajorName(l.major), why)})
+			Sim.MajorName(l.major), why)})
 }
 
 // checkTable reports IRP-072 for a dispatch table that was changed after DriverEntry.
@@ -233,7 +233,7 @@ func (d *DRIVER_OBJECT) checkTable(m *ke.Machine) {
 		m.ReportEnd(verify.Finding{Rule: verify.IRP_072, Case: "changed late", Obj: d.id.String(),
 			Driver: d.image.Name,
 			Headline: fmt.Sprintf("%s changed its routine for %s after DriverEntry had returned",
-				d.image.Name, MajorName(uint8(i)))})
+				d.image.Name, Sim.MajorName(uint8(i)))})
 		return
 	}
 }

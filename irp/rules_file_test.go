@@ -292,7 +292,7 @@ func withRoutines(majors ...uint8) func(l *lab) {
 			return irp.IoCreateDevice(k, drv, 0, devName, irp.FILE_DEVICE_UNKNOWN, 0, false, &dev)
 		})
 		l.app(func(k *irql.K, p *ke.Process) {
-			if h, s := irp.OpenUser(k, p, devName, readable, false); s == ok {
+			if h, s := irp.Sim.OpenUser(k, p, devName, readable, false); s == ok {
 				h.Begin(k, &ioctlRequest) // a routine less, and nobody is hurt
 			}
 		})
@@ -311,7 +311,7 @@ func TestDispatchTable_RoutineMissing(t *testing.T) {
 			irp.IoAttachDeviceToDeviceStack(k, dev, c.dev)
 			return ok
 		})
-		l.app(func(k *irql.K, p *ke.Process) { irp.OpenUser(k, p, devName, readable, false) })
+		l.app(func(k *irql.K, p *ke.Process) { irp.Sim.OpenUser(k, p, devName, readable, false) })
 	})
 	trips(t, verify.IRP_072, func(l *lab) { // changed after DriverEntry
 		c := new(control).load(l)

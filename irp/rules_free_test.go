@@ -293,7 +293,7 @@ func unloads(fn func(k *irql.K)) func(l *lab) {
 
 // unload runs a driver's unload routine.
 func (l *lab) unload(drv *irp.DRIVER_OBJECT) {
-	assert.True(l.t, irp.UnloadDriver(l.m, drv))
+	assert.True(l.t, irp.Sim.UnloadDriver(l.m, drv))
 	l.m.Run(nil)
 	assert.True(l.t, drv.Unloaded())
 }

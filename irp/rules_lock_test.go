@@ -116,7 +116,7 @@ func unloadsResource(unload func(k *irql.K, r *irql.ERESOURCE)) func(l *lab) {
 			drv.DriverUnload = func(k *irql.K, _ *irp.DRIVER_OBJECT) { unload(k, &r) }
 			return irql.ExInitializeResourceLite(k, &r)
 		})
-		assert.True(l.t, irp.UnloadDriver(l.m, drv))
+		assert.True(l.t, irp.Sim.UnloadDriver(l.m, drv))
 		l.m.Run(nil)
 	}
 }
@@ -144,7 +144,7 @@ func unloadsThread(then func(k *irql.K, h irql.HANDLE)) func(l *lab) {
 			return ok
 		})
 		l.m.Run(nil)
-		assert.True(l.t, irp.UnloadDriver(l.m, drv))
+		assert.True(l.t, irp.Sim.UnloadDriver(l.m, drv))
 		l.m.Run(nil)
 	}
 }

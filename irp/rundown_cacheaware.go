@@ -57,7 +57,7 @@ func ExAllocateCacheAwareRundownProtection(k *irql.K, poolType POOL_TYPE,
 		return nil
 	}
 	p := &EX_RUNDOWN_REF_CACHE_AWARE{block: block}
-	irql.InitializeRundown(k, d, &p.ref)
+	irql.Sim.InitializeRundown(k, d, &p.ref)
 	return p
 }
 
@@ -71,7 +71,7 @@ func ExAllocateCacheAwareRundownProtection(k *irql.K, poolType POOL_TYPE,
 func ExFreeCacheAwareRundownProtection(k *irql.K, runRefCacheAware *EX_RUNDOWN_REF_CACHE_AWARE) {
 	const d = ddi.ExFreeCacheAwareRundownProtection
 	ke.Enter(k, d)
-	irql.EndRundown(k, d, &runRefCacheAware.ref)
+	irql.Sim.EndRundown(k, d, &runRefCacheAware.ref)
 	pool.Free(k, d, runRefCacheAware.block, 0)
 }
 
@@ -84,7 +84,7 @@ func ExFreeCacheAwareRundownProtection(k *irql.K, runRefCacheAware *EX_RUNDOWN_R
 // Reference: wdm/nf-wdm-exinitializerundownprotectioncacheaware.
 func ExInitializeRundownProtectionCacheAware(k *irql.K, runRefCacheAware *EX_RUNDOWN_REF_CACHE_AWARE,
 	runRefSize uint64) {
-	irql.InitializeRundown(k, ddi.ExInitializeRundownProtectionCacheAware, &runRefCacheAware.ref)
+	irql.Sim.InitializeRundown(k, ddi.ExInitializeRundownProtectionCacheAware, &runRefCacheAware.ref)
 }
 
 // ExAcquireRundownProtectionCacheAware makes the caller a user. FALSE means that the object is going away.
@@ -94,7 +94,7 @@ func ExInitializeRundownProtectionCacheAware(k *irql.K, runRefCacheAware *EX_RUN
 // Rules: LOCK-007, POOL-013, POOL-026.
 // Reference: wdm/nf-wdm-exacquirerundownprotectioncacheaware.
 func ExAcquireRundownProtectionCacheAware(k *irql.K, runRefCacheAware *EX_RUNDOWN_REF_CACHE_AWARE) bool {
-	return irql.AcquireRundown(k, ddi.ExAcquireRundownProtectionCacheAware, &runRefCacheAware.ref, 1)
+	return irql.Sim.AcquireRundown(k, ddi.ExAcquireRundownProtectionCacheAware, &runRefCacheAware.ref, 1)
 }
 
 // ExAcquireRundownProtectionCacheAwareEx makes the caller a user count times over.
@@ -105,7 +105,8 @@ func ExAcquireRundownProtectionCacheAware(k *irql.K, runRefCacheAware *EX_RUNDOW
 // Reference: wdm/nf-wdm-exacquirerundownprotectioncacheawareex.
 func ExAcquireRundownProtectionCacheAwareEx(k *irql.K, runRefCacheAware *EX_RUNDOWN_REF_CACHE_AWARE,
 	count uint32) bool {
-	return irql.AcquireRundown(k, ddi.ExAcquireRundownProtectionCacheAwareEx, &runRefCacheAware.ref, count)
+	return irql.Sim.AcquireRundown(k, ddi.ExAcquireRundownProtectionCacheAwareEx, &runRefCacheAware.ref,
+		count)
 }
 
 // ExReleaseRundownProtectionCacheAware ends one use.
@@ -115,7 +116,7 @@ func ExAcquireRundownProtectionCacheAwareEx(k *irql.K, runRefCacheAware *EX_RUND
 // Rules: LOCK-007, LOCK-022, POOL-013, POOL-026.
 // Reference: wdm/nf-wdm-exreleaserundownprotectioncacheaware.
 func ExReleaseRundownProtectionCacheAware(k *irql.K, runRefCacheAware *EX_RUNDOWN_REF_CACHE_AWARE) {
-	irql.ReleaseRundown(k, ddi.ExReleaseRundownProtectionCacheAware, &runRefCacheAware.ref, 1)
+	irql.Sim.ReleaseRundown(k, ddi.ExReleaseRundownProtectionCacheAware, &runRefCacheAware.ref, 1)
 }
 
 // ExReleaseRundownProtectionCacheAwareEx ends count uses.
@@ -125,7 +126,7 @@ func ExReleaseRundownProtectionCacheAware(k *irql.K, runRefCacheAware *EX_RUNDOW
 // Rules: LOCK-007, LOCK-022, POOL-013, POOL-026.
 // Reference: wdm/nf-wdm-exreleaserundownprotectioncacheawareex.
 func ExReleaseRundownProtectionCacheAwareEx(k *irql.K, runRef *EX_RUNDOWN_REF_CACHE_AWARE, count uint32) {
-	irql.ReleaseRundown(k, ddi.ExReleaseRundownProtectionCacheAwareEx, &runRef.ref, count)
+	irql.Sim.ReleaseRundown(k, ddi.ExReleaseRundownProtectionCacheAwareEx, &runRef.ref, count)
 }
 
 // ExWaitForRundownProtectionReleaseCacheAware lets no new user in and waits until the last one is gone.
@@ -135,7 +136,7 @@ func ExReleaseRundownProtectionCacheAwareEx(k *irql.K, runRef *EX_RUNDOWN_REF_CA
 // Rules: LOCK-007, LOCK-022, POOL-013, POOL-026.
 // Reference: wdm/nf-wdm-exwaitforrundownprotectionreleasecacheaware.
 func ExWaitForRundownProtectionReleaseCacheAware(k *irql.K, runRef *EX_RUNDOWN_REF_CACHE_AWARE) {
-	irql.WaitForRundown(k, ddi.ExWaitForRundownProtectionReleaseCacheAware, &runRef.ref)
+	irql.Sim.WaitForRundown(k, ddi.ExWaitForRundownProtectionReleaseCacheAware, &runRef.ref)
 }
 
 // ExReInitializeRundownProtectionCacheAware makes an object that has been waited for usable again.
@@ -145,7 +146,7 @@ func ExWaitForRundownProtectionReleaseCacheAware(k *irql.K, runRef *EX_RUNDOWN_R
 // Rules: LOCK-007, LOCK-022, POOL-013, POOL-026.
 // Reference: wdm/nf-wdm-exreinitializerundownprotectioncacheaware.
 func ExReInitializeRundownProtectionCacheAware(k *irql.K, runRefCacheAware *EX_RUNDOWN_REF_CACHE_AWARE) {
-	irql.ReinitializeRundown(k, ddi.ExReInitializeRundownProtectionCacheAware, &runRefCacheAware.ref)
+	irql.Sim.ReinitializeRundown(k, ddi.ExReInitializeRundownProtectionCacheAware, &runRefCacheAware.ref)
 }
 
 // ExRundownCompletedCacheAware says that the object will not be used again: acquiring fails from now on.
@@ -155,5 +156,5 @@ func ExReInitializeRundownProtectionCacheAware(k *irql.K, runRefCacheAware *EX_R
 // Rules: LOCK-007, POOL-013, POOL-026.
 // Reference: wdm/nf-wdm-exrundowncompletedcacheaware.
 func ExRundownCompletedCacheAware(k *irql.K, runRefCacheAware *EX_RUNDOWN_REF_CACHE_AWARE) {
-	irql.CompleteRundown(k, ddi.ExRundownCompletedCacheAware, &runRefCacheAware.ref)
+	irql.Sim.CompleteRundown(k, ddi.ExRundownCompletedCacheAware, &runRefCacheAware.ref)
 }

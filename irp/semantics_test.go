@@ -389,10 +389,10 @@ func TestDumpIRP_ShowsTheOwner(t *testing.T) {
 	st := l.stack(forwards(propagate), holds(cancelled))
 	l.send(st[0])
 	l.silent()
-	dump := irp.DumpIRP(l.m, st[1].kept.ID())
+	dump := irp.Sim.DumpIRP(l.m, st[1].kept.ID())
 	require.NotEmpty(t, dump)
 	assert.Equal(t, "!irp irp#1", dump[0])
 	assert.Equal(t, "Irp is active with 2 stacks 1 is current", dump[1])
 	assert.Equal(t, "Owner: it is kept by drv1.sys; cancel routine cancelled", dump[len(dump)-1])
-	assert.Equal(t, st[1].obj.Image(), irp.Holder(st[1].kept))
+	assert.Equal(t, st[1].obj.Image(), irp.Sim.Holder(st[1].kept))
 }

@@ -8,7 +8,8 @@ import (
 // SystemDriver makes a driver object and one device for a part of the system that is modelled in a package
 // above: every major function is dispatch, and its code acts for the system driver of that name. It is not a
 // routine of Windows.
-func SystemDriver(k *irql.K, name string, dispatch DRIVER_DISPATCH, rules *SubsystemRules) *DEVICE_OBJECT {
+func (sim) SystemDriver(k *irql.K, name string, dispatch DRIVER_DISPATCH,
+	rules *SubsystemRules) *DEVICE_OBJECT {
 	io := state.Of(k)
 	drv := io.newDriver(ke.Of(k).NewImage(name))
 	for i := range drv.MajorFunction {
@@ -22,7 +23,7 @@ func SystemDriver(k *irql.K, name string, dispatch DRIVER_DISPATCH, rules *Subsy
 }
 
 // Own reports whether the IRP is with the driver that made it, as opposed to one passed down from above.
-func Own(p *IRP) bool { return p.backWithCreator() }
+func (sim) Own(p *IRP) bool { return p.backWithCreator() }
 
 // Fresh reports whether the IRP has not been sent since it was made or made new with IoReuseIrp.
-func Fresh(p *IRP) bool { return p.state == stCreator && !p.sent }
+func (sim) Fresh(p *IRP) bool { return p.state == stCreator && !p.sent }

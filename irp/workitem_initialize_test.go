@@ -252,7 +252,7 @@ func TestExQueueWorkItem_DoesNotHoldTheDriver(t *testing.T) {
 			irp.ExInitializeWorkItem(k, &w, noWork, nil)
 			irp.ExQueueWorkItem(k, &w, irp.DelayedWorkQueue)
 		}
-		require.True(t, irp.UnloadDriver(l.m, st[0].obj))
+		require.True(t, irp.Sim.UnloadDriver(l.m, st[0].obj))
 		l.m.Run(nil)
 	})
 }

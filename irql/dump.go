@@ -10,7 +10,7 @@ import (
 )
 
 // DumpIRQL prints the level of each processor in the shape of the debugger's !irql.
-func DumpIRQL(m *ke.Machine) []string {
+func (sim) DumpIRQL(m *ke.Machine) []string {
 	out := []string{"!irql"}
 	for i, level := range m.Levels() {
 		out = append(out, fmt.Sprintf("IRQL for processor 0x%x -- %d (%s)", i, level, ke.LevelName(level)))
@@ -20,7 +20,7 @@ func DumpIRQL(m *ke.Machine) []string {
 
 // DumpLocks prints every lock that is held, who holds it and who waits for it, in the shape of the debugger's
 // !locks, and the order in which locks were taken while others were held (LOCK-003).
-func DumpLocks(m *ke.Machine) []string {
+func (sim) DumpLocks(m *ke.Machine) []string {
 	out := []string{"!locks", "**** DUMP OF ALL LOCKS THAT ARE HELD ****"}
 	var done []trace.ID
 	held := 0
@@ -107,7 +107,7 @@ const maxTransitions = 16
 
 // DumpTransitions prints the last raises and lowerings of the level, newest first: the IRQL transition log of
 // the debugger's !verifier 8.
-func DumpTransitions(m *ke.Machine) []string {
+func (sim) DumpTransitions(m *ke.Machine) []string {
 	out := []string{"Transitions of IRQL:"}
 	log := m.Log()
 	for seq := log.Len(); seq >= log.First() && seq > 0 && len(out) <= maxTransitions; seq-- {

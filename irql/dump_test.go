@@ -26,10 +26,10 @@ func TestDumpLocks_OwnersWaitersAndOrder(t *testing.T) {
 		"Lock @ fmutex#1", "     Owner: driver a, acquired by ExAcquireFastMutex (event 8)",
 		"Lock @ fmutex#2", "     Owner: driver a, acquired by ExAcquireFastMutex (event 9)",
 		"     Waiter: driver b, since 0.0000000 s",
-		"Locks held: 2", "Order of acquisition:", "     fmutex#1 -> fmutex#2    first by driver a"}, DumpLocks(m))
+		"Locks held: 2", "Order of acquisition:", "     fmutex#1 -> fmutex#2    first by driver a"}, Sim.DumpLocks(m))
 	assert.Equal(t, []string{"!irql", "IRQL for processor 0x0 -- 0 (PASSIVE_LEVEL)",
-		"IRQL for processor 0x1 -- 0 (PASSIVE_LEVEL)"}, DumpIRQL(m), "both wait: the processors idle")
-	assert.Contains(t, DumpTransitions(m)[1], "ExAcquireFastMutex fmutex#2: processor 0")
+		"IRQL for processor 0x1 -- 0 (PASSIVE_LEVEL)"}, Sim.DumpIRQL(m), "both wait: the processors idle")
+	assert.Contains(t, Sim.DumpTransitions(m)[1], "ExAcquireFastMutex fmutex#2: processor 0")
 }
 
 // TestDumpLocks_SpinningProcessor: a context that spins for a lock is a waiter, too.
@@ -47,7 +47,7 @@ func TestDumpLocks_SpinningProcessor(t *testing.T) {
 		}
 		Yield(k)
 		m = ke.Of(k)
-		dump, levels = DumpLocks(m), DumpIRQL(m)
+		dump, levels = Sim.DumpLocks(m), Sim.DumpIRQL(m)
 		KeReleaseSpinLock(k, &lock, old)
 	}, func(k *K) {
 		for !ready {

@@ -11,12 +11,12 @@ var Subsystem = ke.Subsystem{
 	Package: "irql",
 	Rules:   rules,
 	Inspectors: []ke.Inspector{
-		{Name: "!irql", Print: func(m *ke.Machine, _ trace.ID) []string { return DumpIRQL(m) }},
-		{Name: "!locks", Print: func(m *ke.Machine, _ trace.ID) []string { return DumpLocks(m) }},
+		{Name: "!irql", Print: func(m *ke.Machine, _ trace.ID) []string { return Sim.DumpIRQL(m) }},
+		{Name: "!locks", Print: func(m *ke.Machine, _ trace.ID) []string { return Sim.DumpLocks(m) }},
 	},
 	Illustrate: func(m *ke.Machine, f *verify.Finding) []string {
 		if f.Rule == verify.LOCK_003 || f.Rule == verify.LOCK_026 {
-			return DumpLocks(m)
+			return Sim.DumpLocks(m)
 		}
 		return nil
 	},
@@ -29,3 +29,10 @@ var Subsystem = ke.Subsystem{
 		&siteAllocateTimer, &siteDeleteCallback, &siteThread, &siteCoalesce, &siteThreadedDPC,
 	},
 }
+
+// sim has the routines that the simulator's other packages need of this one. They are no routines of Windows,
+// and drivers have no use for them, so they stand apart.
+type sim struct{}
+
+// Sim is for the simulator's own packages.
+var Sim sim

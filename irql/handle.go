@@ -27,10 +27,10 @@ type HandleTable struct {
 }
 
 // Handles returns the table of k's machine. It is for the packages that make and close handles for drivers.
-func Handles(k *K) *HandleTable { return &state.Of(k).handles }
+func (sim) Handles(k *K) *HandleTable { return &state.Of(k).handles }
 
 // HandlesOn returns the table of a machine.
-func HandlesOn(m *ke.Machine) *HandleTable { return &state.On(m).handles }
+func (sim) HandlesOn(m *ke.Machine) *HandleTable { return &state.On(m).handles }
 
 // Open makes a handle for object.
 func (t *HandleTable) Open(k *K, object any) HANDLE {

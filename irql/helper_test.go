@@ -134,7 +134,7 @@ func event(k *K, kind EVENT_TYPE) *KEVENT {
 func spawn(k *K, fn func(k *K)) *KTHREAD {
 	var h HANDLE
 	PsCreateSystemThread(k, &h, THREAD_ALL_ACCESS, nil, 0, nil, func(k *K, _ any) { fn(k) }, nil)
-	o, _ := Handles(k).Lookup(h)
+	o, _ := Sim.Handles(k).Lookup(h)
 	return o.(*KTHREAD)
 }
 

@@ -28,7 +28,7 @@ func (p *KPROCESS) Dereference() int { p.refs--; return p.refs }
 func (p *KPROCESS) Image() string { return p.p.Image }
 
 // ProcessObject gives the object of a process, nil being the system's own. It is not a routine of Windows.
-func ProcessObject(k *K, p *ke.Process) *KPROCESS {
+func (sim) ProcessObject(k *K, p *ke.Process) *KPROCESS {
 	if p == nil {
 		return state.Of(k).systemProcess(ke.Of(k))
 	}
@@ -38,6 +38,14 @@ func ProcessObject(k *K, p *ke.Process) *KPROCESS {
 		p.Data = o
 	}
 	return o
+}
+
+// ProcessOf gives what is behind a process object, nil for NULL.
+func (sim) ProcessOf(p *KPROCESS) *ke.Process {
+	if p == nil {
+		return nil
+	}
+	return p.p
 }
 
 func (s *machine) systemProcess(m *ke.Machine) *KPROCESS {
@@ -74,14 +82,14 @@ func PsLookupProcessByProcessId(k *K, processId HANDLE, process **KPROCESS) ntst
 
 func findProcess(k *K, id HANDLE) *KPROCESS {
 	if id == ke.SystemPID {
-		return ProcessObject(k, nil)
+		return Sim.ProcessObject(k, nil)
 	}
 	for _, p := range ke.Of(k).Processes() {
 		if HANDLE(p.PID) != id {
 			continue
 		}
 		// The id goes with the object (IMPL, reactos: ntoskrnl/ps/kill.c, PspDeleteProcess).
-		if o := ProcessObject(k, p); p.Object.Signal == 0 || o.refs > 0 {
+		if o := Sim.ProcessObject(k, p); p.Object.Signal == 0 || o.refs > 0 {
 			return o
 		}
 	}
@@ -114,7 +122,7 @@ func PsLookupThreadByThreadId(k *K, threadId HANDLE, thread **KTHREAD) ntstatus.
 	ke.Point(k, ke.Use{})
 	for _, t := range ke.Of(k).Threads() {
 		if HANDLE(t.TID) == threadId {
-			o := ThreadObject(t)
+			o := Sim.ThreadObject(t)
 			o.Reference()
 			*thread = o
 			ke.CallStatus(k, d, t.ID, uint32(ntstatus.STATUS_SUCCESS))

@@ -49,7 +49,7 @@ func KeLeaveGuardedRegion(k *K) { leaveRegion(k, ddi.KeLeaveGuardedRegion, true)
 func enterRegion(k *K, d ddi.ID, guarded bool) {
 	ke.EnterAnyLevel(k, d)
 	checkRegionLevel(k, d, guarded)
-	t := ThreadObject(ke.Owner(k))
+	t := Sim.ThreadObject(ke.Owner(k))
 	ke.Call(k, d, t.t.ID)
 	if guarded {
 		t.guarded++
@@ -63,7 +63,7 @@ func enterRegion(k *K, d ddi.ID, guarded bool) {
 func leaveRegion(k *K, d ddi.ID, guarded bool) {
 	ke.EnterAnyLevel(k, d)
 	checkRegionLevel(k, d, guarded)
-	t := ThreadObject(ke.Owner(k))
+	t := Sim.ThreadObject(ke.Owner(k))
 	if guarded && t.guarded == 0 || !guarded && t.critical == 0 {
 		ke.Report(k, verify.Finding{Rule: verify.LOCK_019, Case: "left without being entered",
 			Obj: t.t.ID.String(), Headline: fmt.Sprintf("%v, but the thread is in no such region", d)})

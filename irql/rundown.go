@@ -55,12 +55,12 @@ func (r *EX_RUNDOWN_REF) misuse(k *K, headline, cause string) {
 // Not modelled: none.
 // Reference: wdm/nf-wdm-exinitializerundownprotection.
 func ExInitializeRundownProtection(k *K, runRef *EX_RUNDOWN_REF) {
-	InitializeRundown(k, ddi.ExInitializeRundownProtection, runRef)
+	Sim.InitializeRundown(k, ddi.ExInitializeRundownProtection, runRef)
 }
 
 // InitializeRundown is the routine d, which makes an object that nobody uses. Like those below it is for the
 // cache-aware form, which a package above has.
-func InitializeRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
+func (sim) InitializeRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 	ke.Enter(k, d)
 	if runRef.fresh(k) && runRef.o.Waiters() == 0 {
 		reportLockAgain(k, d, &runRef.resident, runRef.count > 0)
@@ -77,7 +77,7 @@ func InitializeRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 // Not modelled: none.
 // Reference: wdm/nf-wdm-exacquirerundownprotection.
 func ExAcquireRundownProtection(k *K, runRef *EX_RUNDOWN_REF) bool {
-	return AcquireRundown(k, ddi.ExAcquireRundownProtection, runRef, 1)
+	return Sim.AcquireRundown(k, ddi.ExAcquireRundownProtection, runRef, 1)
 }
 
 // ExAcquireRundownProtectionEx makes the caller a user count times over. FALSE means that the object is going
@@ -89,11 +89,11 @@ func ExAcquireRundownProtection(k *K, runRef *EX_RUNDOWN_REF) bool {
 // Not modelled: none.
 // Reference: wdm/nf-wdm-exacquirerundownprotectionex.
 func ExAcquireRundownProtectionEx(k *K, runRef *EX_RUNDOWN_REF, count uint32) bool {
-	return AcquireRundown(k, ddi.ExAcquireRundownProtectionEx, runRef, count)
+	return Sim.AcquireRundown(k, ddi.ExAcquireRundownProtectionEx, runRef, count)
 }
 
 // AcquireRundown is the routine d, which begins count uses.
-func AcquireRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF, count uint32) bool {
+func (sim) AcquireRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF, count uint32) bool {
 	ke.Enter(k, d)
 	runRef.usable(k, d, verify.LOCK_007)
 	ke.Point(k, ke.Use{Obj: runRef.id, How: ke.A})
@@ -114,7 +114,7 @@ func AcquireRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF, count uint32) bool {
 // Not modelled: none.
 // Reference: wdm/nf-wdm-exreleaserundownprotection.
 func ExReleaseRundownProtection(k *K, runRef *EX_RUNDOWN_REF) {
-	ReleaseRundown(k, ddi.ExReleaseRundownProtection, runRef, 1)
+	Sim.ReleaseRundown(k, ddi.ExReleaseRundownProtection, runRef, 1)
 }
 
 // ExReleaseRundownProtectionEx ends count uses.
@@ -125,11 +125,11 @@ func ExReleaseRundownProtection(k *K, runRef *EX_RUNDOWN_REF) {
 // Not modelled: none.
 // Reference: wdm/nf-wdm-exreleaserundownprotectionex.
 func ExReleaseRundownProtectionEx(k *K, runRef *EX_RUNDOWN_REF, count uint32) {
-	ReleaseRundown(k, ddi.ExReleaseRundownProtectionEx, runRef, count)
+	Sim.ReleaseRundown(k, ddi.ExReleaseRundownProtectionEx, runRef, count)
 }
 
 // ReleaseRundown is the routine d, which ends count uses.
-func ReleaseRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF, count uint32) {
+func (sim) ReleaseRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF, count uint32) {
 	ke.Enter(k, d)
 	runRef.usable(k, d, verify.LOCK_007)
 	ke.Point(k, ke.Use{Obj: runRef.id, How: ke.A})
@@ -159,11 +159,11 @@ func ReleaseRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF, count uint32) {
 // Not modelled: none.
 // Reference: wdm/nf-wdm-exwaitforrundownprotectionrelease.
 func ExWaitForRundownProtectionRelease(k *K, runRef *EX_RUNDOWN_REF) {
-	WaitForRundown(k, ddi.ExWaitForRundownProtectionRelease, runRef)
+	Sim.WaitForRundown(k, ddi.ExWaitForRundownProtectionRelease, runRef)
 }
 
 // WaitForRundown is the routine d, which waits for the last user.
-func WaitForRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
+func (sim) WaitForRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 	ke.Enter(k, d)
 	runRef.usable(k, d, verify.LOCK_007)
 	ke.Point(k, ke.Use{Obj: runRef.id, How: ke.A})
@@ -194,11 +194,11 @@ func WaitForRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 // Not modelled: none.
 // Reference: wdm/nf-wdm-exreinitializerundownprotection.
 func ExReInitializeRundownProtection(k *K, runRef *EX_RUNDOWN_REF) {
-	ReinitializeRundown(k, ddi.ExReInitializeRundownProtection, runRef)
+	Sim.ReinitializeRundown(k, ddi.ExReInitializeRundownProtection, runRef)
 }
 
 // ReinitializeRundown is the routine d, which makes an object that was run down usable again.
-func ReinitializeRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
+func (sim) ReinitializeRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 	ke.Enter(k, d)
 	runRef.usable(k, d, verify.LOCK_007)
 	ke.Point(k, ke.Use{Obj: runRef.id, How: ke.W})
@@ -218,11 +218,11 @@ func ReinitializeRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 // Not modelled: none.
 // Reference: wdm/nf-wdm-exrundowncompleted.
 func ExRundownCompleted(k *K, runRef *EX_RUNDOWN_REF) {
-	CompleteRundown(k, ddi.ExRundownCompleted, runRef)
+	Sim.CompleteRundown(k, ddi.ExRundownCompleted, runRef)
 }
 
 // CompleteRundown is the routine d, which lets nobody acquire the object any more.
-func CompleteRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
+func (sim) CompleteRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 	ke.Enter(k, d)
 	runRef.usable(k, d, verify.LOCK_007)
 	ke.Point(k, ke.Use{Obj: runRef.id, How: ke.A})
@@ -232,7 +232,7 @@ func CompleteRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 
 // EndRundown is for memory of an object that goes with routine d, which must not be in use then. It is not a
 // routine of Windows.
-func EndRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
+func (sim) EndRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 	runRef.usable(k, d, verify.LOCK_007)
 	ke.Point(k, ke.Use{Obj: runRef.id, How: ke.Free})
 	if runRef.count > 0 {

@@ -52,7 +52,7 @@ func (t *KTHREAD) Reference() int { t.refs++; return t.refs }
 func (t *KTHREAD) Dereference() int { t.refs--; return t.refs }
 
 // threadOf is the thread object of the thread k runs on.
-func threadOf(k *K) *KTHREAD { return ThreadObject(ke.ThreadOf(k)) }
+func threadOf(k *K) *KTHREAD { return Sim.ThreadObject(ke.ThreadOf(k)) }
 
 // caller says in a report who claims a lock that somebody else owns, or nobody.
 func caller(k *K) string {
@@ -63,7 +63,7 @@ func caller(k *K) string {
 }
 
 // ThreadObject gives the object of a thread. It is not a routine of Windows.
-func ThreadObject(t *ke.Thread) *KTHREAD {
+func (sim) ThreadObject(t *ke.Thread) *KTHREAD {
 	if kt, ok := t.Data.(*KTHREAD); ok {
 		return kt
 	}
@@ -222,7 +222,7 @@ type Leftover struct {
 }
 
 // Leftovers lists what a driver has left behind, for the checks made when its unload routine has returned.
-func Leftovers(m *ke.Machine, img *ke.Image) []Leftover {
+func (sim) Leftovers(m *ke.Machine, img *ke.Image) []Leftover {
 	var left []Leftover
 	s := state.On(m)
 	for _, t := range s.timers {

@@ -217,15 +217,15 @@ func TestLeftovers_TimersDpcsThreads(t *testing.T) {
 		old := KeRaiseIrqlToDpcLevel(k)
 		KeInsertQueueDpc(k, d, nil, nil)
 		var kinds []trace.Kind
-		for _, l := range Leftovers(ke.Of(k), ke.Acting(k)) {
+		for _, l := range Sim.Leftovers(ke.Of(k), ke.Acting(k)) {
 			assert.NotZero(t, l.Seq)
 			kinds = append(kinds, l.Kind)
 		}
 		assert.Equal(t, []trace.Kind{trace.Timer, trace.DPC, trace.Thread}, kinds)
 		KeLowerIrql(k, old)
 		KeCancelTimer(k, tm)
-		assert.Len(t, Leftovers(ke.Of(k), ke.Acting(k)), 1)
-		assert.Empty(t, Leftovers(ke.Of(k), &ke.Image{}))
+		assert.Len(t, Sim.Leftovers(ke.Of(k), ke.Acting(k)), 1)
+		assert.Empty(t, Sim.Leftovers(ke.Of(k), &ke.Image{}))
 	})
 	assert.Empty(t, m.Findings())
 }

@@ -14,7 +14,7 @@ type watchers struct {
 
 // Watch lets a package that models a part of the system see which objects driver code signals and waits for,
 // before it does; forever says that a wait has no time-out. It is not a routine of Windows.
-func Watch(m *ke.Machine, set func(k *K, o *ke.Object), wait func(k *K, o *ke.Object, forever bool)) {
+func (sim) Watch(m *ke.Machine, set func(k *K, o *ke.Object), wait func(k *K, o *ke.Object, forever bool)) {
 	state.On(m).watch = watchers{set, wait}
 }
 
@@ -34,4 +34,4 @@ func watchWait(k *K, o *ke.Object, timeout *int64) {
 
 // NoteOrder is for locks that packages above keep: it remembers that k, which may hold other locks, is about
 // to take the lock id in routine d. It is not a routine of Windows. Rules: LOCK-003.
-func NoteOrder(k *K, d ddi.ID, id trace.ID) { noteOrder(k, d, id) }
+func (sim) NoteOrder(k *K, d ddi.ID, id trace.ID) { noteOrder(k, d, id) }

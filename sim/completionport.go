@@ -24,7 +24,7 @@ func (c Completion) Of(p *Pending) bool { return p.op == c.op }
 // CreateIoCompletionPort makes a port, which every thread of the process may use.
 func (u *User) CreateIoCompletionPort() *CompletionPort {
 	u.here("CreateIoCompletionPort")
-	return leaving(u, &CompletionPort{irp.NewPort(u.k)})
+	return leaving(u, &CompletionPort{irp.Sim.NewPort(u.k)})
 }
 
 // Associate is CreateIoCompletionPort with a device and a port: whatever ends at the device from now on puts

@@ -67,7 +67,7 @@ func (u *User) Open(path string, opts ...OpenOptions) (*Device, error) {
 	if o.Access == 0 {
 		o.Access = irp.FILE_READ_ACCESS | irp.FILE_WRITE_ACCESS
 	}
-	h, s := irp.OpenUser(u.k, u.p.p, ntName(path), o.Access, o.Synchronous)
+	h, s := irp.Sim.OpenUser(u.k, u.p.p, ntName(path), o.Access, o.Synchronous)
 	u.leave()
 	if h == nil {
 		u.openRefused(path, s)

@@ -32,7 +32,7 @@ func (m *Machine) LoadStatus(name string, entry irp.DRIVER_INITIALIZE) (drv *irp
 
 func (m *Machine) load(name string, entry irp.DRIVER_INITIALIZE) (*irp.DRIVER_OBJECT, ntstatus.NTSTATUS) {
 	m.tb.Helper()
-	drv := irp.LoadDriver(m.ke, name, entry)
+	drv := irp.Sim.LoadDriver(m.ke, name, entry)
 	m.Service(name, entry)
 	m.loaded(drv)
 	done := func() bool { _, done := drv.EntryStatus(); return done }
@@ -48,7 +48,7 @@ func (m *Machine) load(name string, entry irp.DRIVER_INITIALIZE) (*irp.DRIVER_OB
 // the key `\Registry\Machine\System\CurrentControlSet\Services\` + name. A driver that was loaded with Load
 // has such a key, too.
 func (m *Machine) Service(name string, entry irp.DRIVER_INITIALIZE) {
-	irp.AddService(m.ke, name, entry, m.loaded)
+	irp.Sim.AddService(m.ke, name, entry, m.loaded)
 }
 
 func (m *Machine) loaded(drv *irp.DRIVER_OBJECT) { m.drivers = append(m.drivers, drv) }
@@ -64,7 +64,7 @@ func (m *Machine) Unload(name string) {
 	if drv == nil || drv.Unloaded() {
 		fatalf(m.tb, "sim: there is no driver %s to unload", name)
 	}
-	if !irp.UnloadDriver(m.ke, drv) {
+	if !irp.Sim.UnloadDriver(m.ke, drv) {
 		fatalf(m.tb, "sim: %s cannot be unloaded: its DriverUnload is nil, or it is being unloaded", name)
 	}
 	if !m.runUntil(drv.Unloaded) && !drv.Unloaded() {
@@ -97,7 +97,7 @@ func (m *Machine) stuck(routine string) {
 	}
 	words := routine + " does not return: it waits, and nothing can run any more"
 	for _, drv := range m.drivers {
-		if why := irp.WhyLoaded(m.ke, drv); why != "" && routine == "DriverUnload of "+drv.Image().Name {
+		if why := irp.Sim.WhyLoaded(m.ke, drv); why != "" && routine == "DriverUnload of "+drv.Image().Name {
 			words = routine + " is not called: " + why
 		}
 	}

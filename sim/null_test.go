@@ -31,7 +31,7 @@ func TestNull_IsTheDriversFault(t *testing.T) {
 	mdl := func(k *ke.K) { irp.MmGetSystemAddressForMdlSafe(k, nil, irp.NormalPagePriority) }
 	context := func(*ke.K) {
 		var context any
-		irp.Holder(context.(*irp.IRP))
+		irp.Sim.Holder(context.(*irp.IRP))
 	}
 	for _, c := range []struct {
 		name  string

@@ -14,13 +14,13 @@ import (
 // driver wants to know: in a thread of the System process, which stands for whoever creates it. The object
 // returned is signalled when all know; nil: nobody needs to.
 func (p *Process) creation(first bool) *ke.Object {
-	if !first || p.told || !irp.WatchesProcesses(p.m.ke) {
+	if !first || p.told || !irp.Sim.WatchesProcesses(p.m.ke) {
 		return nil
 	}
 	p.told = true
 	done := &ke.Object{Kind: ke.NotificationEvent, ID: p.m.ke.NewID(trace.KEvent)}
 	p.m.ke.NewThread("creation of "+p.p.Image, nil, func(k *ke.K) {
-		p.refuse(irp.ProcessCreated(k, p.p))
+		p.refuse(irp.Sim.ProcessCreated(k, p.p))
 		ke.SetSignal(k, done, 1)
 	})
 	return done
@@ -51,7 +51,7 @@ func (u *User) Spawn(image string, opts ...ProcessOptions) (*Process, error) {
 	p := u.p.m.Process(image, opts...)
 	p.told = true
 	ke.Note(u.k, "CreateProcess", p.p.ID)
-	s := irp.ProcessCreated(u.k, p.p)
+	s := irp.Sim.ProcessCreated(u.k, p.p)
 	p.refuse(s)
 	return leaving(u, p), win32("CreateProcess", s)
 }

@@ -51,7 +51,7 @@ func (p *Process) Go(name string, fn func(u *User)) *Thread {
 	t := p.m.ke.NewThread(p.p.Image+" "+name, p.p, func(k *ke.K) {
 		p.awaits(k, created)
 		if first && p.refused == 0 {
-			irp.ImagesMapped(k, p.p)
+			irp.Sim.ImagesMapped(k, p.p)
 		}
 		ke.Push(k, ke.Frame{Kind: ke.FrameUser, Fn: reflect.ValueOf(fn).Pointer()})
 		u.k = k

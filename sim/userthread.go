@@ -34,7 +34,7 @@ func leaving[T any](u *User, result T) T {
 
 // threadEnds does what precedes the end of a thread of the process. With the last one the process ends.
 func (p *Process) threadEnds(k *ke.K) {
-	irp.EndThread(k)
+	irp.Sim.EndThread(k)
 	ke.Adds(k, ke.Use{Obj: p.p.ID, How: ke.A})
 	i := slices.Index(p.threads, ke.ThreadOf(k))
 	p.threads = slices.Delete(p.threads, i, i+1)
@@ -46,9 +46,9 @@ func (p *Process) threadEnds(k *ke.K) {
 		p.sockets = p.sockets[1:]
 		s.Abort(k)
 	}
-	irp.ProcessEnds(k, p.p)
+	irp.Sim.ProcessEnds(k, p.p)
 	p.told = false
-	irp.EndProcess(k, p.p)
+	irp.Sim.EndProcess(k, p.p)
 	ke.EndProcess(k, p.p)
 }
 

@@ -72,7 +72,8 @@ func (o *socket) connect(k *irql.K, r *request, addr netip.AddrPort) {
 // Reference: wsk/nc-wsk-pfn_wsk_socket_connect.
 func wskSocketConnect(k *irql.K, cl *WSK_CLIENT, socketType uint16, protocol uint32,
 	localAddress, remoteAddress ws2def.SOCKADDR, flags uint32, socketContext any,
-	dispatch *WSK_CLIENT_CONNECTION_DISPATCH, owningProcess *ke.Process, owningThread *irql.KTHREAD,
+	dispatch *WSK_CLIENT_CONNECTION_DISPATCH, owningProcess *irql.KPROCESS,
+	owningThread *irql.KTHREAD,
 	securityDescriptor any, p *irp.IRP) ntstatus.NTSTATUS {
 	c, st := opSocketConnect.enterClient(k, cl, p)
 	if c == nil {

@@ -41,7 +41,7 @@ func (r *request) extents(k *irql.K, b *WSK_BUF, write bool) (list []extent, ok 
 		}
 		n := min(int(irp.MmGetMdlByteCount(k, mdl))-off, int(min(left, 1<<31)))
 		if n > 0 {
-			list = append(list, irp.MdlBuffer(mdl).Slice(off, n))
+			list = append(list, irp.Sim.MdlBuffer(mdl).Slice(off, n))
 		}
 		left -= uint64(n)
 		off = 0
@@ -52,7 +52,7 @@ func (r *request) extents(k *irql.K, b *WSK_BUF, write bool) (list []extent, ok 
 		return nil, false
 	}
 	for mdl := b.Mdl; mdl != nil; mdl = mdl.Next {
-		irp.LendMdl(k, mdl, pool.Loan{Owner: r.p.ID(), Rule: verify.WSK_130, What: "the MDL of " + r.name,
+		irp.Sim.LendMdl(k, mdl, pool.Loan{Owner: r.p.ID(), Rule: verify.WSK_130, What: "the MDL of " + r.name,
 			Writable: true,
 			Fix:      "free the MDL and its memory in the completion routine, not before."})
 		r.mdls = append(r.mdls, mdl)
@@ -63,7 +63,7 @@ func (r *request) extents(k *irql.K, b *WSK_BUF, write bool) (list []extent, ok 
 // usable judges one MDL of a chain. Rules: WSK-134, WSK-135.
 func (r *request) usable(k *irql.K, mdl *irp.MDL, write bool) bool {
 	partial := mdl.MdlFlags()&irp.MDL_PARTIAL != 0
-	there, writable := irp.MdlPages(mdl)
+	there, writable := irp.Sim.MdlPages(mdl)
 	if !there {
 		why := "%s: %v is neither locked nor built for nonpaged pool"
 		if partial {

@@ -77,7 +77,7 @@ func (r *rig) driver(body func(k *irql.K)) *rig {
 
 // bare runs body as DriverEntry and unloads the driver.
 func (r *rig) bare(body func(k *irql.K)) *rig {
-	r.drv = irp.LoadDriver(r.m, "proxy.sys", func(k *irql.K, drv *irp.DRIVER_OBJECT,
+	r.drv = irp.Sim.LoadDriver(r.m, "proxy.sys", func(k *irql.K, drv *irp.DRIVER_OBJECT,
 		_ string) ntstatus.NTSTATUS {
 		drv.DriverUnload = func(*irql.K, *irp.DRIVER_OBJECT) {}
 		body(k)
@@ -85,7 +85,7 @@ func (r *rig) bare(body func(k *irql.K)) *rig {
 	})
 	r.m.Run(nil)
 	if _, done := r.drv.EntryStatus(); done && !r.m.Dead() {
-		irp.UnloadDriver(r.m, r.drv)
+		irp.Sim.UnloadDriver(r.m, r.drv)
 		r.m.Run(nil)
 	}
 	r.m.RunEndChecks()

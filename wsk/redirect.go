@@ -56,12 +56,12 @@ func redirectLevel(k *irql.K, code uint32) {
 // routineSet: an IRP of these codes needs a completion routine, also one passed down. Rules: WSK-221,
 // WSK-235.
 func routineSet(k *irql.K, p *irp.IRP, code uint32) {
-	if irp.Holder(p) != ke.Acting(k) || p.CurrentLocation() <= 1 {
+	if irp.Sim.Holder(p) != ke.Acting(k) || p.CurrentLocation() <= 1 {
 		return // submit finds that
 	}
 	l := irp.IoGetNextIrpStackLocation(k, p)
 	switch {
-	case l.Control()&0xE0 == 0 && !irp.Own(p):
+	case l.Control()&0xE0 == 0 && !irp.Sim.Own(p):
 		ke.Report(k, verify.Finding{Rule: verify.WSK_221, Obj: p.ID().String(),
 			Headline: fmt.Sprintf("%s: %v was passed down and has no completion routine of this driver",
 				codeName(code), p.ID()),

@@ -204,7 +204,7 @@ func TestRedirect_SocketOfAnotherProcess(t *testing.T) {
 			s := r.ok(do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
 				return r.npi.Dispatch.WskSocket(k, r.npi.Client, ws2def.AF_INET, 1, 6,
 					wsk.WSK_FLAG_CONNECTION_SOCKET, nil, nil,
-					&ke.Process{PID: 44, Admin: c.admin}, nil, nil, p)
+					irql.Sim.ProcessObject(k, &ke.Process{PID: 44, Admin: c.admin}), nil, nil, p)
 			})).Pointer.(*wsk.WSK_SOCKET)
 			assert.Equal(r, c.want, ioctl(k, s, setRecords, n, b, 0, nil, nil).Status)
 			r.closeAll(k, s)

@@ -24,7 +24,8 @@ func passedDown(pass func(r *rig, k *irql.K, s *wsk.WSK_SOCKET, p *irp.IRP) ntst
 		irp.IoCreateDevice(k, r.drv, 0, "", 0x22, 0, false, &dev)
 		ended := new(irql.KEVENT)
 		irql.KeInitializeEvent(k, ended, irql.NotificationEvent, false)
-		irp.LoadDriver(r.m, "upper.sys", func(k *irql.K, _ *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
+		irp.Sim.LoadDriver(r.m, "upper.sys", func(k *irql.K, _ *irp.DRIVER_OBJECT,
+			_ string) ntstatus.NTSTATUS {
 			q := &request{p: irp.IoAllocateIrp(k, 2, false), event: new(irql.KEVENT)}
 			irql.KeInitializeEvent(k, q.event, irql.NotificationEvent, false)
 			q.arm(k)

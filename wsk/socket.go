@@ -211,7 +211,8 @@ func (op *operation) enterClient(k *irql.K, cl *WSK_CLIENT, p *irp.IRP) (*client
 // Reference: wsk/nc-wsk-pfn_wsk_socket.
 func wskSocket(k *irql.K, cl *WSK_CLIENT, addressFamily ws2def.ADDRESS_FAMILY, socketType uint16,
 	protocol uint32,
-	flags SocketFlags, socketContext, dispatch any, owningProcess *ke.Process, owningThread *irql.KTHREAD,
+	flags SocketFlags, socketContext, dispatch any, owningProcess *irql.KPROCESS,
+	owningThread *irql.KTHREAD,
 	securityDescriptor any, p *irp.IRP) ntstatus.NTSTATUS {
 	c, st := opSocket.enterClient(k, cl, p)
 	if c == nil {
@@ -240,11 +241,11 @@ func wskSocket(k *irql.K, cl *WSK_CLIENT, addressFamily ws2def.ADDRESS_FAMILY, s
 // owner is the process a socket belongs to in the eyes of the filter engine: the given one, else System.
 // That NULL means the current process (wsk.md 5.1) concerns the security context of the sharing check only,
 // which is not modelled.
-func owner(p *ke.Process) *ke.Process {
-	if p != nil && p.PID == ke.SystemPID {
-		return nil
+func owner(process *irql.KPROCESS) *ke.Process {
+	if p := irql.Sim.ProcessOf(process); p != nil && p.PID != ke.SystemPID {
+		return p
 	}
-	return p
+	return nil
 }
 
 // goodSocket judges the arguments of WskSocket; when they are bad it answers the request.

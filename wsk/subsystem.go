@@ -46,7 +46,7 @@ func newSubsystem(m *ke.Machine) *subsystem {
 // device makes the subsystem's driver and device when they are needed first.
 func (s *subsystem) device(k *irql.K) *irp.DEVICE_OBJECT {
 	if s.dev == nil {
-		s.dev = irp.SystemDriver(k, "afd.sys", s.dispatch, &irpRules)
+		s.dev = irp.Sim.SystemDriver(k, "afd.sys", s.dispatch, &irpRules)
 		s.tables = filled
 	}
 	return s.dev
@@ -187,7 +187,7 @@ func (r *request) wrongState(k *irql.K, rule verify.RuleID, why string) {
 func (s *subsystem) submit(k *irql.K, r *request) ntstatus.NTSTATUS {
 	r.sub = s
 	dev := s.device(k)
-	if irp.Holder(r.p) == ke.Acting(k) && s.prepare(k, r) {
+	if irp.Sim.Holder(r.p) == ke.Acting(k) && s.prepare(k, r) {
 		l := irp.IoGetNextIrpStackLocation(k, r.p)
 		l.SetMajorFunction(irp.IRP_MJ_INTERNAL_DEVICE_CONTROL)
 		l.Parameters().Others.Argument1 = r
@@ -248,11 +248,11 @@ func (s *subsystem) prepare(k *irql.K, r *request) bool {
 			Fix: "allocate it with at least one location: IoAllocateIrp(k, 1, false)."})
 		return false
 	}
-	if !irp.Own(p) {
+	if !irp.Sim.Own(p) {
 		return true
 	}
 	before := s.hadIRP(p.ID())
-	if !irp.Fresh(p) {
+	if !irp.Sim.Fresh(p) {
 		ke.Report(k, verify.Finding{Rule: verify.WSK_068, Obj: p.ID().String(),
 			Headline: fmt.Sprintf("%s: %v has been completed and was not made new with IoReuseIrp", r.name,
 				p.ID()),
@@ -365,7 +365,7 @@ func (r *request) complete(k *irql.K) {
 		pool.Return(k, v, r.p.ID())
 	}
 	for _, m := range r.mdls {
-		irp.ReturnMdl(k, m, r.p.ID())
+		irp.Sim.ReturnMdl(k, m, r.p.ID())
 	}
 	*r.p.IoStatus() = irp.IO_STATUS_BLOCK{Status: r.status, Information: r.info, Pointer: r.pointer}
 	r.completed = true

@@ -16,7 +16,6 @@
 package wsk
 
 import (
-	"calloutsim/internal/ke"
 	"calloutsim/internal/trace"
 	"calloutsim/irp"
 	"calloutsim/irql"
@@ -214,13 +213,13 @@ type (
 
 	// PFN_WSK_SOCKET makes a socket; the IRP's IoStatus.Pointer is the WSK_SOCKET. See wskSocket.
 	PFN_WSK_SOCKET func(k *irql.K, client *WSK_CLIENT, addressFamily ws2def.ADDRESS_FAMILY, socketType uint16,
-		protocol uint32, flags SocketFlags, socketContext, dispatch any, owningProcess *ke.Process,
+		protocol uint32, flags SocketFlags, socketContext, dispatch any, owningProcess *irql.KPROCESS,
 		owningThread *irql.KTHREAD, securityDescriptor any, p *irp.IRP) ntstatus.NTSTATUS
 
 	// PFN_WSK_SOCKET_CONNECT makes a connection socket, binds and connects it. See wskSocketConnect.
 	PFN_WSK_SOCKET_CONNECT func(k *irql.K, client *WSK_CLIENT, socketType uint16, protocol uint32,
 		localAddress, remoteAddress ws2def.SOCKADDR, flags uint32, socketContext any,
-		dispatch *WSK_CLIENT_CONNECTION_DISPATCH, owningProcess *ke.Process, owningThread *irql.KTHREAD,
+		dispatch *WSK_CLIENT_CONNECTION_DISPATCH, owningProcess *irql.KPROCESS, owningThread *irql.KTHREAD,
 		securityDescriptor any, p *irp.IRP) ntstatus.NTSTATUS
 
 	// PFN_WSK_CONTROL_SOCKET sets or reads an option, or issues a control code. See wskControlSocket.

@@ -21,7 +21,7 @@ func (s *session) makeFilter(k *ke.K, p *wfp.Draft, d *FWPM_FILTER0) (*wfp.Filte
 	if f.Key == (fwps.GUID{}) {
 		f.Key = state.Of(k).newKey()
 	}
-	layer, found := fwps.LayerByKey(d.LayerKey)
+	layer, found := fwps.Sim.LayerByKey(d.LayerKey)
 	f.Layer = layer
 	sub := d.SubLayerKey
 	if sub == (fwps.GUID{}) {
@@ -111,7 +111,7 @@ func conditions(layer uint16, d *FWPM_FILTER0) ([]wfp.Condition, ntstatus.NTSTAT
 	var out []wfp.Condition
 	for i := range d.FilterCondition[:d.NumFilterConditions] {
 		in := &d.FilterCondition[i]
-		index, typ, found := fwps.FieldByName(layer, conditionField(in.FieldKey))
+		index, typ, found := fwps.Sim.FieldByName(layer, conditionField(in.FieldKey))
 		if !found {
 			return nil, ntstatus.STATUS_FWP_CONDITION_NOT_FOUND
 		}

@@ -119,7 +119,7 @@ func FwpmCalloutAdd0(k *irql.K, engineHandle irql.HANDLE, callout *FWPM_CALLOUT0
 }
 
 func (s *session) addCallout(k *ke.K, t *transaction, c *FWPM_CALLOUT0, id *uint32) ntstatus.NTSTATUS {
-	layer, found := fwps.LayerByKey(c.ApplicableLayer)
+	layer, found := fwps.Sim.LayerByKey(c.ApplicableLayer)
 	key := c.CalloutKey
 	switch {
 	case c.DisplayData.Name == "":
@@ -133,7 +133,7 @@ func (s *session) addCallout(k *ke.K, t *transaction, c *FWPM_CALLOUT0, id *uint
 	case t.draft.Callout(key) != nil:
 		return ntstatus.STATUS_FWP_ALREADY_EXISTS
 	}
-	o := &wfp.Callout{Key: key, Name: c.DisplayData.Name, ID: fwps.NextCalloutID(k, key), Layer: layer,
+	o := &wfp.Callout{Key: key, Name: c.DisplayData.Name, ID: fwps.Sim.NextCalloutID(k, key), Layer: layer,
 		Flags: c.Flags, Owner: s.dynamic}
 	t.draft.AddCallout(o)
 	if id != nil {
@@ -215,8 +215,8 @@ func FwpmFilterAdd0(k *irql.K, engineHandle irql.HANDLE, filter *FWPM_FILTER0, s
 		if st != ntstatus.STATUS_SUCCESS {
 			return st
 		}
-		f.ID = fwps.NextFilterID(k)
-		if !ntstatus.NT_SUCCESS(fwps.NotifyAdded(k, f)) {
+		f.ID = fwps.Sim.NextFilterID(k)
+		if !ntstatus.NT_SUCCESS(fwps.Sim.NotifyAdded(k, f)) {
 			return ntstatus.STATUS_FWP_CALLOUT_NOTIFICATION_FAILED
 		}
 		t.draft.AddFilter(f)

@@ -116,9 +116,9 @@ func FwpmEngineOpen0(k *irql.K, serverName string, authnService uint32, authIden
 			s.wait = fwpmSession.TxnWaitTimeoutInMSec
 		}
 	}
-	*engineHandle = fwps.NewHandle(k, s)
+	*engineHandle = fwps.Sim.NewHandle(k, s)
 	seq := ke.CallStatus(k, ddi.FwpmEngineOpen0, s.id, 0)
-	fwps.SessionOpened(k, s, seq)
+	fwps.Sim.SessionOpened(k, s, seq)
 	return ntstatus.STATUS_SUCCESS
 }
 
@@ -141,13 +141,13 @@ func FwpmEngineClose0(k *irql.K, engineHandle irql.HANDLE) ntstatus.NTSTATUS {
 	}
 	ke.Adds(k, ke.Use{Obj: s.id, How: ke.W})
 	s.closed = true
-	fwps.SessionClosed(k, s)
+	fwps.Sim.SessionClosed(k, s)
 	ke.CallStatus(k, ddi.FwpmEngineClose0, s.id, 0)
 	return ntstatus.STATUS_SUCCESS
 }
 
 func sessionOf(k *irql.K, h irql.HANDLE) *session {
-	s, _ := fwps.FindHandle(k, h).(*session)
+	s, _ := fwps.Sim.FindHandle(k, h).(*session)
 	if s != nil {
 		ke.Adds(k, ke.Use{Obj: s.id, How: ke.W})
 	}
@@ -172,7 +172,7 @@ func (s *session) vanish(t *transaction) ntstatus.NTSTATUS {
 // lock waits until the session may change the policy, or look at it undisturbed.
 func (s *session) lock(k *ke.K, readOnly bool) ntstatus.NTSTATUS {
 	g := state.Of(k)
-	ke.Point(k, ke.Use{Obj: fwps.PolicyID(k), How: ke.W})
+	ke.Point(k, ke.Use{Obj: fwps.Sim.PolicyID(k), How: ke.W})
 	end := ke.Of(k).Now() + int64(s.wait)*ke.Millisecond
 	for g.writer != nil || g.readers > 0 && !readOnly {
 		due := &end
@@ -182,7 +182,7 @@ func (s *session) lock(k *ke.K, readOnly bool) ntstatus.NTSTATUS {
 		if ke.Wait(k, []*ke.Object{&g.free}, true, due, "a transaction to end") == ntstatus.STATUS_TIMEOUT {
 			return ntstatus.STATUS_FWP_TIMEOUT
 		}
-		ke.Adds(k, ke.Use{Obj: fwps.PolicyID(k), How: ke.W})
+		ke.Adds(k, ke.Use{Obj: fwps.Sim.PolicyID(k), How: ke.W})
 	}
 	ke.Adds(k, ke.Use{Obj: s.id, How: ke.W})
 	if readOnly {
@@ -195,7 +195,7 @@ func (s *session) lock(k *ke.K, readOnly bool) ntstatus.NTSTATUS {
 
 func (s *session) unlock(k *ke.K, readOnly bool) {
 	g := state.Of(k)
-	ke.Adds(k, ke.Use{Obj: fwps.PolicyID(k), How: ke.W})
+	ke.Adds(k, ke.Use{Obj: fwps.Sim.PolicyID(k), How: ke.W})
 	ke.Adds(k, ke.Use{Obj: s.id, How: ke.W})
 	if readOnly {
 		g.readers--
@@ -238,7 +238,7 @@ func FwpmTransactionBegin0(k *irql.K, engineHandle irql.HANDLE, flags uint32) nt
 	readOnly := flags&FWPM_TXN_READ_ONLY != 0
 	st := s.lock(k, readOnly)
 	if st == ntstatus.STATUS_SUCCESS {
-		s.txn = &transaction{readOnly: readOnly, draft: fwps.Policy(k).Draft(), seq: ke.Of(k).Log().Len()}
+		s.txn = &transaction{readOnly: readOnly, draft: fwps.Sim.Policy(k).Draft(), seq: ke.Of(k).Log().Len()}
 	}
 	return done(k, name, s.id, st)
 }
@@ -255,7 +255,7 @@ func FwpmTransactionCommit0(k *irql.K, engineHandle irql.HANDLE) ntstatus.NTSTAT
 	if st != ntstatus.STATUS_SUCCESS {
 		return st
 	}
-	ke.Point(k, ke.Use{Obj: fwps.PolicyID(k), How: ke.W})
+	ke.Point(k, ke.Use{Obj: fwps.Sim.PolicyID(k), How: ke.W})
 	t := s.txn
 	s.txn = nil
 	t.commit(k)
@@ -297,12 +297,12 @@ func (t *transaction) commit(k *ke.K) {
 	if t.readOnly {
 		return
 	}
-	fwps.SetPolicy(k, t.draft.Commit())
+	fwps.Sim.SetPolicy(k, t.draft.Commit())
 	for _, f := range t.deleted {
-		fwps.NotifyDeleted(k, f)
+		fwps.Sim.NotifyDeleted(k, f)
 	}
 	for _, f := range t.added {
-		fwps.NotifyCommitted(k, f)
+		fwps.Sim.NotifyCommitted(k, f)
 	}
 }
 
@@ -311,7 +311,7 @@ func (s *session) abort(k *ke.K) {
 	t := s.txn
 	s.txn = nil
 	for _, f := range t.added {
-		fwps.NotifyDeleted(k, f)
+		fwps.Sim.NotifyDeleted(k, f)
 	}
 	s.unlock(k, t.readOnly)
 }
@@ -328,7 +328,7 @@ func (s *session) change(k *ke.K, do func(t *transaction) ntstatus.NTSTATUS) nts
 	if st := s.lock(k, false); st != ntstatus.STATUS_SUCCESS {
 		return st
 	}
-	t := &transaction{draft: fwps.Policy(k).Draft()}
+	t := &transaction{draft: fwps.Sim.Policy(k).Draft()}
 	st := do(t)
 	if ntstatus.NT_SUCCESS(st) {
 		t.commit(k)

@@ -256,7 +256,7 @@ func (w *world) open(k *irql.K) {
 }
 
 func (w *world) user(k *irql.K, major uint8) {
-	h, s := irp.OpenUser(k, nil, `\Device\Lower`, 3, false)
+	h, s := irp.Sim.OpenUser(k, nil, `\Device\Lower`, 3, false)
 	ke.Sees(k, uint64(s))
 	if h == nil {
 		return
@@ -355,12 +355,12 @@ var requests = []act[world]{
 func scenario(p program, way int) scene {
 	return func(m *ke.Machine) {
 		w := &world{m: m}
-		irp.LoadDriver(m, "lower.sys", w.l.entry)
+		irp.Sim.LoadDriver(m, "lower.sys", w.l.entry)
 		m.Run(nil)
 		w.top = w.l.dev
 		if way >= 0 {
 			u := &upper{l: &w.l, way: way}
-			irp.LoadDriver(m, "upper.sys", u.entry)
+			irp.Sim.LoadDriver(m, "upper.sys", u.entry)
 			m.Run(nil)
 			w.top = u.dev
 		}

@@ -238,7 +238,7 @@ func sockets(p program, filtered bool, setup *bool) scene {
 		stack := tcpip.On(m)
 		stack.AddHost(echoes.Addr(), tcpip.Echo())
 		stack.AddHost(refuses.Addr(), tcpip.Shut())
-		drv := irp.LoadDriver(m, "net.sys", n.entry)
+		drv := irp.Sim.LoadDriver(m, "net.sys", n.entry)
 		m.Run(nil)
 		if s, _ := drv.EntryStatus(); s != ntstatus.STATUS_SUCCESS {
 			panic(s)

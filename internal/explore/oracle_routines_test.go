@@ -107,7 +107,7 @@ var routineActs = []act[shares]{
 		ke.Sees(k, uint64(irp.PsSetCreateProcessNotifyRoutine(k, s.told, false)))
 		ke.Sees(k, uint64(irp.PsSetCreateProcessNotifyRoutine(k, s.told, true)))
 	}},
-	{"process", func(k *irql.K, s *shares) { irp.ProcessCreated(k, s.process) }},
+	{"process", func(k *irql.K, s *shares) { irp.Sim.ProcessCreated(k, s.process) }},
 }
 
 // TestSearch_RandomProgramsOfFurtherRoutines is the same for pulses, mutants, owner pointers, threaded and

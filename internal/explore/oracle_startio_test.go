@@ -154,7 +154,7 @@ func TestSearch_RandomStartIoLosesNoOutcome(t *testing.T) {
 	o.run(t, 19, 40, func(p program, _ *ke.Random) scene {
 		return func(m *ke.Machine) {
 			s := &starter{}
-			irp.LoadDriver(m, "starter.sys", s.entry)
+			irp.Sim.LoadDriver(m, "starter.sys", s.entry)
 			m.Run(nil)
 			img := m.NewImage("tester.sys")
 			for _, list := range p {

@@ -19,7 +19,7 @@ var mutableGlobals = allowed{
 var readOnly = allowed{
 	"fwps.layerTable": "rows are read through a pointer",
 	"wsk.options":     "rows are read through a pointer",
-	"wsk.irpRules":    "irp.SystemDriver keeps the pointer and reads",
+	"wsk.irpRules":    "irp.Sim.SystemDriver keeps the pointer and reads",
 	"docs/examples/connect-redirect.clientDispatch": "a dispatch table, which " +
 		"WSK reads and which must stay where it is until WskDeregister",
 }

@@ -11,6 +11,7 @@ import (
 // WDK.
 var sharedNames = allowed{
 	"Subsystem": "each package says there what it adds to a machine",
+	"Sim":       "each package keeps there what only the simulator's own packages need",
 }
 
 // exported is one exported name of a package.

@@ -88,12 +88,12 @@ func drivers(l *Lab) (client *irp.DRIVER_OBJECT, dev *irp.DEVICE_OBJECT) {
 	isPnp := func(*irql.K, *irp.DRIVER_OBJECT, *irp.DEVICE_OBJECT) ntstatus.NTSTATUS {
 		return ntstatus.STATUS_SUCCESS
 	}
-	client = irp.LoadDriver(l.m, "client.sys",
+	client = irp.Sim.LoadDriver(l.m, "client.sys",
 		func(_ *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
 			drv.DriverExtension.AddDevice = isPnp
 			return ntstatus.STATUS_SUCCESS
 		})
-	irp.LoadDriver(l.m, "lower.sys", func(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
+	irp.Sim.LoadDriver(l.m, "lower.sys", func(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
 		drv.DriverExtension.AddDevice = isPnp
 		drv.MajorFunction[irp.IRP_MJ_DEVICE_CONTROL] = completesLater(l, drv)
 		return irp.IoCreateDevice(k, drv, 0, "", irp.FILE_DEVICE_UNKNOWN, 0, false, &dev)

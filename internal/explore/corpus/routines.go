@@ -37,7 +37,7 @@ func dpcVersusThread(l *Lab) {
 // after, its last use of what the unload routine takes away.
 func workItem(l *Lab, signalsLast bool) {
 	var dev *irp.DEVICE_OBJECT
-	drv := irp.LoadDriver(l.m, "worker.sys",
+	drv := irp.Sim.LoadDriver(l.m, "worker.sys",
 		func(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
 			return irp.IoCreateDevice(k, drv, 0, "", irp.FILE_DEVICE_UNKNOWN, 0, false, &dev)
 		})

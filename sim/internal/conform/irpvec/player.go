@@ -169,8 +169,8 @@ func (pl *player) play() {
 			panic(v)
 		}
 	}()
-	pl.main = irp.LoadDriver(pl.m, "initiator.sys", pl.mainEntry)
-	pl.lower = irp.LoadDriver(pl.m, "devices.sys", pl.lowerEntry)
+	pl.main = irp.Sim.LoadDriver(pl.m, "initiator.sys", pl.mainEntry)
+	pl.lower = irp.Sim.LoadDriver(pl.m, "devices.sys", pl.lowerEntry)
 	pl.m.Run(nil)
 	pl.m.NewThread("main", nil, func(k *ke.K) {
 		pl.label(k, "main")
@@ -300,7 +300,7 @@ func (pl *player) aside(k *irql.K, fn func()) {
 
 // asHolder runs fn as code of the driver that holds p now, if it is not the one that runs anyway.
 func (pl *player) asHolder(k *irql.K, p *irp.IRP, fn func()) {
-	img := irp.Holder(p)
+	img := irp.Sim.Holder(p)
 	if img == nil || img == ke.Acting(k) {
 		fn()
 		return
