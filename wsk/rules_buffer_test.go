@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"calloutsim/internal/ke"
 	"calloutsim/internal/verify"
 	"calloutsim/irp"
 	"calloutsim/irql"
@@ -260,4 +261,29 @@ func TestWskDisconnect_AbortiveWithBuffer(t *testing.T) {
 	}
 	tripIn(t, verify.WSK_143, body(wsk.WSK_FLAG_ABORTIVE))
 	missIn(t, body(0))
+}
+
+// A machine that goes on answers a bad argument as Windows would: the call fails, and changes nothing.
+func TestArguments_OfAMachineThatGoesOn(t *testing.T) {
+	r := newRig(t, 1)
+	r.m.Reset(ke.Config{Events: -1, Continue: true})
+	r.driver(func(k *irql.K) {
+		s := r.socket(k, wsk.WSK_FLAG_CONNECTION_SOCKET)
+		flagged := func(p *irp.IRP) ntstatus.NTSTATUS { return connected(s).WskBind(k, s, any4, 1, p) }
+		assert.Equal(t, invalid, bind(k, s, addr("[::]:0")).Status)
+		assert.Equal(t, invalid, do(k, flagged).Status)
+		r.ok(bind(k, s, any4))
+		assert.Equal(t, invalid, connect(k, s, addr("[::1]:80")).Status)
+		small := new(ws2def.SOCKADDR_IN6)
+		assert.Equal(t, invalid, do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
+			return connected(s).WskGetLocalAddress(k, s, small, p)
+		}).Status)
+		assert.Zero(t, *small)
+		r.closeAll(k, s)
+	})
+	var rules []verify.RuleID
+	for _, f := range r.m.Findings() {
+		rules = append(rules, f.Rule)
+	}
+	assert.Equal(t, []verify.RuleID{verify.WSK_139, verify.WSK_042, verify.WSK_139, verify.WSK_137}, rules)
 }
