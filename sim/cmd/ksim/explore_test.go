@@ -95,6 +95,21 @@ func TestProgress_IsDrawnAndGoes(t *testing.T) {
 	assert.Contains(t, b.String(), "40/100")
 }
 
+// Without a terminal there is a line now and then.
+func TestProgress_IsToldWhereThereIsNoTerminal(t *testing.T) {
+	dir := t.TempDir()
+	s := results.Shard{Header: results.Header{Schema: results.Schema,
+		Plan: results.Plan{Test: "TestA", First: 1, Asked: 100, Shards: 1}},
+		Counters: results.Counters{State: results.Running, Runs: 40}}
+	require.NoError(t, s.Save(dir))
+	var b bytes.Buffer
+	stop := tell(&b, dir, time.Millisecond)
+	time.Sleep(200 * time.Millisecond)
+	stop()
+	assert.Regexp(t, `^ksim: 0s: 40 of 100 runs, TestA 0 distinct traces\n`, b.String())
+	assert.Equal(t, 30*time.Second, sayEvery)
+}
+
 func TestProgress_OnATerminalOnly(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "file"))
 	require.NoError(t, err)

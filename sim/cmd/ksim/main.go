@@ -57,6 +57,7 @@ func Main(args []string, stdout, stderr io.Writer) (code int) {
 		}
 	}()
 	root := newRoot()
+	root.PersistentPreRun = func(c *cobra.Command, _ []string) { outlivePipe(c.Name()) }
 	root.SetArgs(longFlags(root, args))
 	root.SetOut(out)
 	if root.SetErr(stderr); stdout == stderr {

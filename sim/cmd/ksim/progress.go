@@ -64,25 +64,42 @@ func (s *sample) words(first *sample) string {
 	return text
 }
 
-// showProgress draws the progress of the exploration whose results are in dir until stop is called. Where f
-// is no terminal it does nothing.
+// sayEvery is how often a line says how an exploration goes on where there is no terminal: a CI service that
+// sees nothing for long takes a job for dead.
+const sayEvery = 30 * time.Second
+
+// showProgress shows the progress of the exploration whose results are in dir until stop is called: a bar on a
+// terminal, else a line now and then.
 func showProgress(f *os.File, dir string) (stop func()) {
-	if st, err := f.Stat(); err != nil || st.Mode()&os.ModeCharDevice == 0 || os.Getenv("TERM") == "dumb" {
+	st, err := f.Stat()
+	switch {
+	case err != nil:
 		return func() {}
+	case st.Mode()&os.ModeCharDevice == 0, os.Getenv("TERM") == "dumb":
+		return tell(f, dir, sayEvery)
 	}
 	return draw(f, dir, pollEvery)
 }
 
-// draw is showProgress on anything.
-func draw(w io.Writer, dir string, every time.Duration) (stop func()) {
-	bar := progressbar.NewOptions(-1, progressbar.OptionSetWriter(w), progressbar.OptionShowCount(),
-		progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(false),
-		progressbar.OptionSetElapsedTime(true), progressbar.OptionSetWidth(20))
+// tell writes a line about the exploration again and again.
+func tell(w io.Writer, dir string, every time.Duration) (stop func()) {
+	start := time.Now()
+	first := take(dir, 0)
+	return repeat(every, func() {
+		s := take(dir, time.Since(start))
+		runs := count(s.runs, "run")
+		if s.asked > 0 {
+			runs = fmt.Sprintf("%d of %d runs", s.runs, s.asked)
+		}
+		fmt.Fprintf(w, "ksim: %v: %s, %s\n", s.at.Round(time.Second), runs, s.words(&first))
+	})
+}
+
+// repeat calls do in intervals until stop is called.
+func repeat(every time.Duration, do func()) (stop func()) {
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		start := time.Now()
-		first := take(dir, 0)
 		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
@@ -90,18 +107,33 @@ func draw(w io.Writer, dir string, every time.Duration) (stop func()) {
 			case <-done:
 				return
 			case <-tick.C:
-				s := take(dir, time.Since(start))
-				if s.asked > 0 {
-					bar.ChangeMax(s.asked)
-				}
-				bar.Describe(s.words(&first))
-				_ = bar.Set(min(s.runs, s.asked)) // a terminal that went away is not worth an error
+				do()
 			}
 		}
 	})
 	return func() {
 		close(done)
 		wg.Wait()
+	}
+}
+
+// draw is showProgress on anything.
+func draw(w io.Writer, dir string, every time.Duration) (stop func()) {
+	bar := progressbar.NewOptions(-1, progressbar.OptionSetWriter(w), progressbar.OptionShowCount(),
+		progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(false),
+		progressbar.OptionSetElapsedTime(true), progressbar.OptionSetWidth(20))
+	start := time.Now()
+	first := take(dir, 0)
+	end := repeat(every, func() {
+		s := take(dir, time.Since(start))
+		if s.asked > 0 {
+			bar.ChangeMax(s.asked)
+		}
+		bar.Describe(s.words(&first))
+		_ = bar.Set(min(s.runs, s.asked)) // a terminal that went away is not worth an error
+	})
+	return func() {
+		end()
 		_ = bar.Finish()
 		_ = bar.Clear()
 	}

@@ -21,6 +21,16 @@ func interrupted(verb string, sig os.Signal) error {
 	return &exit{code, fmt.Sprintf("%s: %v", verb, sig)}
 }
 
+// outlivePipe lets a command that finds something end by itself when who reads its standard output has gone:
+// what it has found goes to standard error then, and its files are written. One that prints a list ends at once,
+// as is usual.
+func outlivePipe(verb string) {
+	switch verb {
+	case "run", "explore", "merge", "replay", "race", "conform":
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	}
+}
+
 // catch notes the first signal that comes until stop is called; a second one ends the process.
 func catch() (stop func() os.Signal) {
 	c := make(chan os.Signal, 2)

@@ -93,6 +93,16 @@ func TestFiles_FullDisk(t *testing.T) {
 	assert.Contains(t, string(out), "IRP-005")
 	assert.Contains(t, string(out), "ksim: explore: --junit: write /dev/full: no space left on device")
 
+	junit := filepath.Join(t.TempDir(), "junit.xml")
+	script := exec.Command("bash", "-c", "{ ksim explore irp-passthrough-double --seeds 1-50 --junit "+junit+
+		"; echo exit $? >&2; } | true")
+	out, err = script.CombinedOutput() // the reader has gone before anything is written
+	require.NoError(t, err)
+	assert.Contains(t, string(out), "IRP-005")
+	assert.Contains(t, string(out), "not on standard output: write /dev/stdout: broken pipe")
+	assert.Contains(t, string(out), "exit 2")
+	assert.FileExists(t, junit)
+
 	kept := filepath.Join(t.TempDir(), "junit.xml")
 	require.NoError(t, os.WriteFile(kept, []byte("old"), 0o644))
 	_, err = exec.Command("ksim", "explore", "no-such-scenario", "--junit", kept).CombinedOutput()
