@@ -73,6 +73,14 @@ func Parse(name string) (Strategy, error) {
 		list[2:])
 }
 
+// Names lists the strategies, of both kinds, those with a number for a small one.
+func Names() (names []string) {
+	for _, s := range strategies {
+		names = append(names, s.Name)
+	}
+	return append(names, "dfs", "dpor", "preempt1", "preempt2", "delay1", "delay2")
+}
+
 // Check says what is wrong with the name of a strategy of either kind.
 func Check(name string) error {
 	if _, ok, err := ParseExhaustive(name); ok || err != nil {

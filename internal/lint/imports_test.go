@@ -68,6 +68,7 @@ var libraries = map[string][]string{
 	"github.com/spf13/pflag":                     {"sim/cmd/*"},
 	"github.com/schollz/progressbar/v3":          {"sim/cmd/*"},
 	"golang.org/x/tools/go":                      {"sim/ddivet", "sim/cmd/*"},
+	"golang.org/x/term":                          {"sim/cmd/*"},
 	"github.com/gopacket/gopacket":               {"sim/trace/pcapng"},
 	"github.com/owenrumney/go-sarif/v3":          {"sim/report/sarif"},
 	"github.com/rogpeppe/go-internal/txtar":      {"sim/simtest"},

@@ -35,10 +35,11 @@ type ddiRow struct {
 
 func newDDI() *cobra.Command {
 	c := &cobra.Command{
-		Use:     "ddi [NAME]",
-		Short:   "Which driver interfaces are modelled, and how",
+		Use:   "ddi [WHAT]",
+		Short: "Which driver interfaces are modelled, and how",
+		Long: "ddi lists what is modelled. With WHAT it answers as ksim explain does: for a routine or\n" +
+			"callback type how it is modelled, or that it is not.",
 		Example: "  ksim ddi\n  ksim ddi IoCallDriver",
-		Args:    atMostOne("NAME"),
 	}
 	asJSON := jsonFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -46,20 +47,7 @@ func newDDI() *cobra.Command {
 		if len(args) == 0 {
 			return listDDIs(w, *asJSON)
 		}
-		rows := findDDI(args[0])
-		if len(rows) == 0 {
-			return usagef("ddi: there is no driver interface %q in the tables of this version", args[0])
-		}
-		if *asJSON {
-			return printJSON(w, rows)
-		}
-		for i, r := range rows {
-			if i > 0 {
-				fmt.Fprintln(w)
-			}
-			r.print(w)
-		}
-		return nil
+		return answerTo("ddi", w, strings.Join(args, " "), *asJSON, findRule, findDDI)
 	}
 	return c
 }

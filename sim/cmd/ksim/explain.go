@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -17,26 +19,92 @@ import (
 
 func newExplain() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "explain RULE",
-		Short: "The page of one rule, by number or name: what it says, what breaks it, the report",
-		Example: "  ksim explain IRP-001\n  ksim explain irp/DoubleCompletion\n" +
-			"  ksim explain IRP-001 --json",
-		Args: oneArg("RULE"),
+		Use:   "explain WHAT",
+		Short: "Explain a rule, a routine, a status, a bug check, a control code, a constant, or words",
+		Long: "explain takes whatever a report or a header names: a rule by number or name (its page:\n" +
+			"what it says, what breaks it, the report), a driver interface or callback type, a status by\n" +
+			"name or number, a bug check and its sub-codes (0xC9, 0xC9/0x229), a control code, a layer,\n" +
+			"field, structure or constant of the WDK. Anything else is searched for by its words.",
+		Example: "  ksim explain IRP-001\n  ksim explain irp/DoubleCompletion\n  ksim explain 0xC000009A\n" +
+			"  ksim explain 0xC9/0x229\n  ksim explain KeAcquireSpinLock\n" +
+			"  ksim explain completion routine returns success\n  ksim explain IRP-001 --json",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("explain: WHAT is missing: a rule, a routine, a status, or words")
+			}
+			return nil
+		},
 	}
 	asJSON := jsonFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		id, rec, err := findRule(args[0])
-		if err != nil {
-			return err
-		}
-		page := pageOf(id)
-		if *asJSON {
-			return printJSON(c.OutOrStdout(), newExplained(id, rec, page))
-		}
-		explain(c.OutOrStdout(), id, rec, page)
-		return nil
+		return answerTo("explain", c.OutOrStdout(), strings.Join(args, " "), *asJSON, findRule, findDDI)
 	}
 	return c
+}
+
+// answerTo answers a question: by what has that name or number, else by words.
+func answerTo(verb string, w io.Writer, question string, asJSON bool,
+	rule func(string) (verify.RuleID, verify.Record, error), routine func(string) []ddiRow) error {
+	id, rec, err := rule(question)
+	var ambiguous *exit
+	if err == nil {
+		page := pageOf(id)
+		if asJSON {
+			return printJSON(w, newExplained(id, rec, page))
+		}
+		explain(w, id, rec, page)
+		return nil
+	}
+	if errors.As(err, &ambiguous) && strings.Contains(ambiguous.text, "several packages") ||
+		ruleNumber.MatchString(question) {
+		return err
+	}
+	rows, answers := routine(question), ask(question)
+	if len(rows)+len(answers) > 0 {
+		return printAnswers(w, rows, answers, asJSON)
+	}
+	if !strings.Contains(question, " ") {
+		if hint := didYouMean(question, everyName()); hint != "" {
+			return usagef("%s: there is nothing called %q%s", verb, question, hint)
+		}
+	}
+	hits := find(question)
+	switch {
+	case len(hits) == 0:
+		return usagef("%s: there is nothing called %q, and no text has the words", verb, question)
+	case asJSON:
+		return printJSON(w, hits[:min(len(hits), maxHits)])
+	}
+	printHits(w, question, hits)
+	return nil
+}
+
+// ruleNumber matches what is a number of a rule and nothing else.
+var ruleNumber = regexp.MustCompile(`^[A-Z]+-\d{3}$`)
+
+// printAnswers prints everything that a name or number stands for.
+func printAnswers(w io.Writer, rows []ddiRow, answers []answer, asJSON bool) error {
+	switch {
+	case asJSON && len(answers) == 0:
+		return printJSON(w, rows)
+	case asJSON && len(rows) == 0:
+		return printJSON(w, answers)
+	case asJSON:
+		return printJSON(w, map[string]any{"interfaces": rows, "others": answers})
+	}
+	for i := range rows {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		rows[i].print(w)
+	}
+	for i := range answers {
+		if i > 0 || len(rows) > 0 {
+			fmt.Fprintln(w)
+		}
+		answers[i].print(w)
+	}
+	return nil
 }
 
 // explain prints the page of a rule, or what the catalogue says about one that nothing checks.

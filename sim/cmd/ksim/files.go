@@ -73,13 +73,18 @@ func replaceFile(name string, data []byte) error {
 type spill struct {
 	to, err io.Writer
 	fault   error
+	wrapped io.Writer // to, in lines as long as the screen; nil where there is none
 }
 
 // Write writes p somewhere.
 func (s *spill) Write(p []byte) (int, error) {
 	n := 0
+	to := s.to
+	if s.wrapped != nil {
+		to = s.wrapped
+	}
 	if s.fault == nil {
-		if n, s.fault = s.to.Write(p); s.fault == nil {
+		if n, s.fault = to.Write(p); s.fault == nil {
 			return n, nil
 		}
 	}

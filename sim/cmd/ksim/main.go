@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -59,6 +60,11 @@ func Main(args []string, stdout, stderr io.Writer) (code int) {
 	root := newRoot()
 	root.PersistentPreRun = func(c *cobra.Command, _ []string) { outlivePipe(c.Name()) }
 	root.SetArgs(longFlags(root, args))
+	if n := terminalWidth(fileOf(stdout)); n > 0 {
+		w := &wrapper{to: stdout, width: n}
+		defer w.Flush()
+		out.wrapped = w
+	}
 	root.SetOut(out)
 	if root.SetErr(stderr); stdout == stderr {
 		root.SetErr(out) // one writer, or a command that is run would write to it from two sides
@@ -89,9 +95,11 @@ func newRoot() *cobra.Command {
 			"3 a fault of the simulator itself.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(_ *cobra.Command, args []string) error {
+		Version:       version(),
+		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("there is no command %q; ksim --help lists them", args[0])
+				return usagef("there is no command %q%s; ksim --help lists them", args[0],
+					didYouMean(args[0], commandNames(c)))
 			}
 			return nil
 		},
@@ -101,7 +109,9 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp(root))
 	root.AddCommand(newRun(), newExplore(), newMerge(), newReplay(), newRace(), newVet(), newNew())
+	root.SetVersionTemplate("ksim {{.Version}}\n")
 	root.AddCommand(newConform(), newRules(), newExplain(), newSites(), newDDI())
+	addCompletion(root)
 	return root
 }
 
@@ -120,14 +130,41 @@ func newHelp(root *cobra.Command) *cobra.Command {
 					return c.Help()
 				}
 			}
-			return usagef("help: there is no command %q; ksim --help lists them", args[0])
+			return usagef("help: there is no command %q%s; ksim --help lists them", args[0],
+				didYouMean(args[0], commandNames(root)))
 		},
 	}
 }
 
+// commandNames lists the verbs.
+func commandNames(root *cobra.Command) (names []string) {
+	for _, c := range root.Commands() {
+		names = append(names, c.Name())
+	}
+	return names
+}
+
+// version says which simulator this is: that of the module, and of what it was built with.
+func version() string {
+	v := "(devel)"
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return v
+	}
+	if info.Main.Path == module && info.Main.Version != "" {
+		v = info.Main.Version
+	}
+	for _, d := range info.Deps {
+		if d.Path == module {
+			v = d.Version
+		}
+	}
+	return v + " " + info.GoVersion
+}
+
 // flagValues says in words what flags of a type take.
 var flagValues = map[string]string{"uint64": "a number from 0 to 2^64-1", "int": "a number",
-	"bool": "true or false", "duration": "a time such as 90s or 10m"}
+	"bool": "true or false", "colours": "auto, always or never", "duration": "a time such as 90s or 10m"}
 
 // flagError words a mistake in a flag: the verb, the flag, what is wrong.
 func flagError(c *cobra.Command, err error) error {
@@ -142,14 +179,15 @@ func flagError(c *cobra.Command, err error) error {
 		return usagef("%s--%s %s: it takes %s", where, value.GetFlag().Name, value.GetValue(),
 			cmp.Or(flagValues[value.GetFlag().Value.Type()], "something else"))
 	case errors.As(err, &unknown):
-		return usagef("%s%v; %s --help lists them", where, err, c.CommandPath())
+		return usagef("%s%v%s; %s --help lists them", where, err,
+			didYouMean(unknown.GetSpecifiedName(), flagNames(c)), c.CommandPath())
 	}
 	return usagef("%s%v", where, err)
 }
 
 // longFlags lets long flags be written with one dash, as Go's own commands take them: -seed is --seed.
 func longFlags(root *cobra.Command, args []string) []string {
-	known := map[string]bool{"help": true}
+	known := map[string]bool{"help": true, "version": true}
 	for _, c := range root.Commands() {
 		for _, name := range flagNames(c) {
 			known[name] = true

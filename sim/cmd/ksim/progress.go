@@ -68,8 +68,8 @@ func (s *sample) words(first *sample) string {
 // sees nothing for long takes a job for dead.
 const sayEvery = 30 * time.Second
 
-// showProgress shows the progress of the exploration whose results are in dir until stop is called: a bar on a
-// terminal, else a line now and then.
+// showProgress shows the progress of the exploration whose results are in dir until stop is called: a bar on
+// a terminal, else a line now and then.
 func showProgress(f *os.File, dir string) (stop func()) {
 	st, err := f.Stat()
 	switch {

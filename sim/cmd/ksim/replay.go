@@ -47,7 +47,7 @@ func newReplay() *cobra.Command {
 			}
 			for _, s := range scenarios() {
 				if r.token.Of(s) {
-					f.replay, f.width = r.token.String(), columns()
+					f.replay, f.width = r.token.String(), columns(c.OutOrStdout())
 					return f.run(c.OutOrStdout(), nil)
 				}
 			}

@@ -26,6 +26,7 @@ type runFlags struct {
 	save   string
 	brief  bool
 	cover  bool
+	color  colours
 	json   *bool
 }
 
@@ -67,10 +68,13 @@ func newRun() *cobra.Command {
 	fs.StringArrayVar(&f.fix, "fix", nil, fixHelp)
 	fs.StringVar(&f.replay, "replay", "", "repeat the run of a token or of a .sim file")
 	fs.StringVar(&f.save, "save", "", "write the run to this .sim file, for --replay")
-	fs.IntVar(&f.width, "width", 0, "columns of the timeline (COLUMNS of the environment, else 120)")
+	fs.IntVar(&f.width, "width", 0, "columns of the timeline (COLUMNS of the environment, "+
+		"else the terminal's, else 120)")
 	fs.StringVar(&f.trace, "trace", "", "write the events to this file, as JSON lines")
 	fs.BoolVar(&f.brief, "brief", false, "no timeline")
 	fs.BoolVar(&f.cover, "coverage", false, "print which outcomes of the DDIs in use came up")
+	f.color = colorAuto
+	fs.Var(&f.color, "color", "colours: auto (on a terminal), always or never")
 	f.json = c.Flags().Bool("json", false, "print the list of scenarios as JSON")
 	return c
 }
@@ -100,7 +104,7 @@ func (f *runFlags) check(c *cobra.Command, args []string) error {
 		return usagef("run: --seed 0: runs are numbered from 1")
 	}
 	if !c.Flags().Changed("width") {
-		f.width = columns()
+		f.width = columns(c.OutOrStdout())
 	}
 	if f.width < minWidth {
 		return usagef("run: --width %d: a timeline needs %d columns", f.width, minWidth)
@@ -114,10 +118,13 @@ var asFlags = strings.NewReplacer("Options.FailOn", "--failon", "Options.Process
 // minWidth is the fewest columns a timeline makes sense in.
 const minWidth = 60
 
-// columns is the width of the terminal where the environment tells it.
-func columns() int {
+// columns is the width of the screen: what the environment says, else that of the terminal.
+func columns(w io.Writer) int {
 	n, err := strconv.Atoi(os.Getenv("COLUMNS"))
 	if err != nil || n <= 0 {
+		n = terminalWidth(fileOf(w))
+	}
+	if n <= 0 {
 		return simtrace.DefaultWidth
 	}
 	return max(n, minWidth)
@@ -199,11 +206,7 @@ func (f *runFlags) print(w io.Writer, s sim.Scenario, out *sim.Outcome) error {
 	}
 	fmt.Fprintf(w, "%s\n\n", out.Machine.Describe())
 	if !f.brief {
-		color := false
-		if file := fileOf(w); file != nil {
-			color = simtrace.UseColor(file)
-		}
-		if err := out.Machine.WriteTimeline(w, f.width, color); err != nil {
+		if err := out.Machine.WriteTimeline(w, f.width, f.color.on(w)); err != nil {
 			return err
 		}
 		fmt.Fprintln(w)

@@ -28,5 +28,12 @@ func noScenario(verb, name string) error {
 			break
 		}
 	}
+	if hint == "" {
+		var names []string
+		for _, s := range scenarios() {
+			names = append(names, s.Name)
+		}
+		hint = didYouMean(name, names)
+	}
 	return usagef("%s: there is no scenario %q%s (ksim run lists them)", verb, name, hint)
 }

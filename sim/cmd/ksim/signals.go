@@ -22,8 +22,8 @@ func interrupted(verb string, sig os.Signal) error {
 }
 
 // outlivePipe lets a command that finds something end by itself when who reads its standard output has gone:
-// what it has found goes to standard error then, and its files are written. One that prints a list ends at once,
-// as is usual.
+// what it has found goes to standard error then, and its files are written. One that prints a list ends at
+// once, as is usual.
 func outlivePipe(verb string) {
 	switch verb {
 	case "run", "explore", "merge", "replay", "race", "conform":
