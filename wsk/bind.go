@@ -78,13 +78,7 @@ func reserved(k *irql.K, name string, flags uint32) bool {
 	return false
 }
 
-// wskBind is WskBind. A listening socket listens from here on.
-//
-// IRQL: <= DISPATCH_LEVEL.
-// Ownership: the address may go when the call returns.
-// Rules: WSK-042, WSK-060 to WSK-069, WSK-077, WSK-090, WSK-101, WSK-139, WSK-241.
-// Not modelled: security descriptors in the sharing check.
-// Reference: wsk/nc-wsk-pfn_wsk_bind.
+// wskBind is PFN_WSK_BIND.
 func wskBind(k *irql.K, ws *WSK_SOCKET, localAddress ws2def.SOCKADDR, flags uint32,
 	p *irp.IRP) ntstatus.NTSTATUS {
 	o, ok := opBind.enter(k, ws, p, verify.WSK_060)
@@ -113,13 +107,7 @@ func (o *socket) bind(k *irql.K, r *request, addr netip.AddrPort) {
 	})
 }
 
-// wskListen is WskListen, for stream sockets.
-//
-// IRQL: <= DISPATCH_LEVEL.
-// Ownership: none.
-// Rules: WSK-060 to WSK-069, WSK-077, WSK-090, WSK-107, WSK-108, WSK-241.
-// Not modelled: none.
-// Reference: wsk/nc-wsk-pfn_wsk_listen.
+// wskListen is PFN_WSK_LISTEN.
 func wskListen(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
 	o, ok := opListen.enter(k, ws, p, verify.WSK_060)
 	if !ok {
@@ -130,25 +118,13 @@ func wskListen(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
 	}))
 }
 
-// wskGetLocalAddress is WskGetLocalAddress.
-//
-// IRQL: <= DISPATCH_LEVEL.
-// Ownership: localAddress is nonpaged and the subsystem's until the IRP is completed.
-// Rules: WSK-060 to WSK-069, WSK-090, WSK-106, WSK-136, WSK-137, WSK-138, WSK-241.
-// Not modelled: none.
-// Reference: wsk/nc-wsk-pfn_wsk_get_local_address.
+// wskGetLocalAddress is PFN_WSK_GET_LOCAL_ADDRESS.
 func wskGetLocalAddress(k *irql.K, ws *WSK_SOCKET, localAddress ws2def.SOCKADDR,
 	p *irp.IRP) ntstatus.NTSTATUS {
 	return getAddress(k, opLocal, ws, localAddress, p, (*tcpip.Endpoint).Local)
 }
 
-// wskGetRemoteAddress is WskGetRemoteAddress.
-//
-// IRQL: <= DISPATCH_LEVEL.
-// Ownership: remoteAddress is nonpaged and the subsystem's until the IRP is completed.
-// Rules: WSK-060 to WSK-069, WSK-090, WSK-106, WSK-107, WSK-136, WSK-137, WSK-138, WSK-241.
-// Not modelled: none.
-// Reference: wsk/nc-wsk-pfn_wsk_get_remote_address.
+// wskGetRemoteAddress is PFN_WSK_GET_REMOTE_ADDRESS.
 func wskGetRemoteAddress(k *irql.K, ws *WSK_SOCKET, remoteAddress ws2def.SOCKADDR,
 	p *irp.IRP) ntstatus.NTSTATUS {
 	return getAddress(k, opRemote, ws, remoteAddress, p, (*tcpip.Endpoint).Peer)

@@ -13,13 +13,7 @@ import (
 	"calloutsim/wsk/ws2def"
 )
 
-// wskConnect is WskConnect. The socket must be bound.
-//
-// IRQL: <= DISPATCH_LEVEL.
-// Ownership: the address may go when the call returns.
-// Rules: WSK-042, WSK-060 to WSK-069, WSK-075, WSK-077, WSK-090, WSK-102, WSK-107, WSK-139, WSK-230, WSK-241.
-// Not modelled: none.
-// Reference: wsk/nc-wsk-pfn_wsk_connect.
+// wskConnect is PFN_WSK_CONNECT.
 func wskConnect(k *irql.K, ws *WSK_SOCKET, remoteAddress ws2def.SOCKADDR, flags uint32,
 	p *irp.IRP) ntstatus.NTSTATUS {
 	o, ok := opConnect.enter(k, ws, p, verify.WSK_060)
@@ -62,14 +56,7 @@ func (o *socket) connect(k *irql.K, r *request, addr netip.AddrPort) {
 	}
 }
 
-// wskSocketConnect is WskSocketConnect: socket, bind and connect in one. When a step fails there is no
-// socket.
-//
-// IRQL: <= DISPATCH_LEVEL.
-// Ownership: as WskSocket.
-// Rules: as WskSocket and WskConnect; later WSK-043.
-// Not modelled: as WskSocket.
-// Reference: wsk/nc-wsk-pfn_wsk_socket_connect.
+// wskSocketConnect is PFN_WSK_SOCKET_CONNECT.
 func wskSocketConnect(k *irql.K, cl *WSK_CLIENT, socketType uint16, protocol uint32,
 	localAddress, remoteAddress ws2def.SOCKADDR, flags uint32, socketContext any,
 	dispatch *WSK_CLIENT_CONNECTION_DISPATCH, owningProcess *irql.KPROCESS,
@@ -148,16 +135,7 @@ func (j *joiner) cancel(k *irql.K) bool {
 	return j.op != nil && j.op.Cancel(k)
 }
 
-// wskAccept is WskAccept: it waits for a connection. The accepted socket is a connection socket with the
-// given context.
-//
-// IRQL: <= DISPATCH_LEVEL.
-// Ownership: the address buffers are nonpaged and the subsystem's until the IRP is completed; context and
-// table stay with the accepted socket.
-// Rules: WSK-042, WSK-060 to WSK-069, WSK-077, WSK-090, WSK-103, WSK-107, WSK-117, WSK-136 to WSK-138,
-// WSK-241.
-// Not modelled: conditional accept, WskAcceptEvent.
-// Reference: wsk/nc-wsk-pfn_wsk_accept.
+// wskAccept is PFN_WSK_ACCEPT.
 func wskAccept(k *irql.K, ws *WSK_SOCKET, flags uint32, acceptSocketContext any,
 	acceptSocketDispatch *WSK_CLIENT_CONNECTION_DISPATCH, localAddress, remoteAddress ws2def.SOCKADDR,
 	p *irp.IRP) ntstatus.NTSTATUS {
@@ -213,14 +191,7 @@ func (o *socket) accept(k *irql.K, r *request, context any, dispatch *WSK_CLIENT
 	o.acceptors.Add(k, o.ep, waits)
 }
 
-// wskDisconnect is WskDisconnect: graceful behind everything queued and an optional last buffer, or
-// abortive at once.
-//
-// IRQL: <= DISPATCH_LEVEL.
-// Ownership: the buffer's MDL chain and memory are the subsystem's until the IRP is completed.
-// Rules: WSK-060 to WSK-069, WSK-077, WSK-090, WSK-104, WSK-107, WSK-130 to WSK-134, WSK-143, WSK-241.
-// Not modelled: a peer that never acknowledges (WSK-119).
-// Reference: wsk/nc-wsk-pfn_wsk_disconnect.
+// wskDisconnect is PFN_WSK_DISCONNECT.
 func wskDisconnect(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags DisconnectFlags,
 	p *irp.IRP) ntstatus.NTSTATUS {
 	o, ok := opDisconnect.enter(k, ws, p, verify.WSK_060)

@@ -33,16 +33,7 @@ type control struct {
 	p        *irp.IRP
 }
 
-// wskControlSocket is WskControlSocket.
-//
-// IRQL: <= DISPATCH_LEVEL; PASSIVE_LEVEL for the redirect codes.
-// Ownership: the input and output buffers and outputSizeReturned are the subsystem's until the IRP is
-// completed.
-// Rules: WSK-060 to WSK-069, WSK-077, WSK-090, WSK-093, WSK-200, WSK-202 to WSK-207, WSK-220 to WSK-223,
-// WSK-226, WSK-229, WSK-231, WSK-232, WSK-234 to WSK-236, WSK-241.
-// Not modelled: options other than SO_REUSEADDR, SO_EXCLUSIVEADDRUSE, SO_KEEPALIVE, SO_RCVBUF, IPV6_V6ONLY;
-// control codes other than the three for redirection. They are answered with STATUS_NOT_SUPPORTED.
-// Reference: wsk/nc-wsk-pfn_wsk_control_socket.
+// wskControlSocket is PFN_WSK_CONTROL_SOCKET.
 func wskControlSocket(k *irql.K, ws *WSK_SOCKET, requestType WSK_CONTROL_SOCKET_TYPE, controlCode,
 	level uint32,
 	inputSize uint64, inputBuffer *irp.Buffer, outputSize uint64, outputBuffer *irp.Buffer,

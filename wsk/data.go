@@ -96,15 +96,7 @@ func (r *request) outgoing(k *irql.K, b *WSK_BUF) ([]byte, bool) {
 	return data, true
 }
 
-// wskSend is WskSend. Nothing is buffered: the IRP completes when the peer's transport has the data.
-//
-// IRQL: <= DISPATCH_LEVEL.
-// Ownership: the MDL chain and its memory are the subsystem's until the IRP is completed, and must not
-// change; the WSK_BUF may go when the call returns.
-// Rules: WSK-060 to WSK-069, WSK-075, WSK-077, WSK-090, WSK-104, WSK-107, WSK-109, WSK-110, WSK-130 to
-// WSK-134, WSK-241.
-// Not modelled: WSK_FLAG_OOB (STATUS_NOT_SUPPORTED).
-// Reference: wsk/nc-wsk-pfn_wsk_send.
+// wskSend is PFN_WSK_SEND.
 func wskSend(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags SendFlags, p *irp.IRP) ntstatus.NTSTATUS {
 	o, ok := opSend.enter(k, ws, p, verify.WSK_060)
 	if !ok {
@@ -134,15 +126,7 @@ func (o *socket) afterAbort(k *irql.K, r *request) {
 	r.refuse(k, s)
 }
 
-// wskReceive is WskReceive. Without flags it completes as soon as there is any data; success with no bytes
-// means that the peer has finished.
-//
-// IRQL: <= DISPATCH_LEVEL.
-// Ownership: as WskSend; the contents are undefined until the IRP is completed.
-// Rules: WSK-060 to WSK-069, WSK-075, WSK-077, WSK-090, WSK-104, WSK-107, WSK-110, WSK-116, WSK-130 to
-// WSK-135, WSK-140, WSK-141, WSK-241.
-// Not modelled: WskReceiveEvent.
-// Reference: wsk/nc-wsk-pfn_wsk_receive.
+// wskReceive is PFN_WSK_RECEIVE.
 func wskReceive(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags ReceiveFlags,
 	p *irp.IRP) ntstatus.NTSTATUS {
 	o, ok := opReceive.enter(k, ws, p, verify.WSK_060)

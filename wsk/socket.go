@@ -200,15 +200,7 @@ func (op *operation) enterClient(k *irql.K, cl *WSK_CLIENT, p *irp.IRP) (*client
 	return c, ntstatus.STATUS_SUCCESS
 }
 
-// wskSocket is WskSocket: it makes a socket of one category.
-//
-// IRQL: <= DISPATCH_LEVEL.
-// Ownership: the IRP is the subsystem's until it completes; context and dispatch stay with the socket until
-// it is closed.
-// Rules: WSK-015, WSK-030 to WSK-037, WSK-060 to WSK-069, WSK-077, WSK-090.
-// Not modelled: datagram sockets (STATUS_NOT_SUPPORTED), security descriptors, the security context of the
-// owner.
-// Reference: wsk/nc-wsk-pfn_wsk_socket.
+// wskSocket is PFN_WSK_SOCKET.
 func wskSocket(k *irql.K, cl *WSK_CLIENT, addressFamily ws2def.ADDRESS_FAMILY, socketType uint16,
 	protocol uint32,
 	flags SocketFlags, socketContext, dispatch any, owningProcess *irql.KPROCESS,
@@ -302,15 +294,7 @@ func tableFits(flags SocketFlags, dispatch any) bool {
 	return false
 }
 
-// wskCloseSocket is WskCloseSocket: everything pending on the socket is cancelled and completed, then the
-// IRP is. A connection that is not finished in both directions is reset.
-//
-// IRQL: <= DISPATCH_LEVEL.
-// Ownership: after the call nothing of the socket may be used; context and table are the client's again
-// when the IRP is completed.
-// Rules: WSK-077, WSK-090, WSK-115, WSK-240, WSK-242, WSK-243, WSK-245.
-// Not modelled: a close that never completes.
-// Reference: wsk/nc-wsk-pfn_wsk_close_socket.
+// wskCloseSocket is PFN_WSK_CLOSE_SOCKET.
 func wskCloseSocket(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
 	o, ok := opClose.enter(k, ws, p, verify.WSK_245)
 	if !ok {
