@@ -43,7 +43,8 @@ func talks(ports []uint16) scene {
 // Reference: network.md 6.
 func TestSearch_ConnectionsAtDifferentPortsAreIndependent(t *testing.T) {
 	runs := func(ports ...uint16) int {
-		return searchAll(t, &Search{Bounds: Bounds{Preemptions: math.MaxInt, Delays: math.MaxInt}, Reduce: true}, talks(ports), 2000).runs
+		s := &Search{Bounds: Bounds{Preemptions: math.MaxInt, Delays: math.MaxInt}, Reduce: true}
+		return searchAll(t, s, talks(ports), 2000).runs
 	}
 	one, apart, same := runs(5000), runs(5000, 5001), runs(5000, 5000)
 	t.Log(one, apart, same)

@@ -140,9 +140,7 @@ func (r *transcript) deliver(a []string) {
 		if len(r.w.due) == 0 {
 			return
 		}
-		d := r.w.due[0]
-		r.w.due = r.w.due[1:]
-		d.Run(nil)
+		r.w.deliver(0)
 	}
 }
 

@@ -12,9 +12,14 @@ import (
 type dry struct {
 	ids   [trace.NumKinds]uint64
 	clock int64
-	due   []ke.Delivery // in the order they were posted
+	due   []posted // in the order they were posted
 	later []*alarm
 	log   func(format string, args ...any)
+}
+
+type posted struct {
+	c *ke.Channel
+	d ke.Delivery
 }
 
 type alarm struct {
@@ -29,7 +34,7 @@ func (w *dry) newID(kind trace.Kind) trace.ID {
 
 func (w *dry) channel(name string) *ke.Channel        { return &ke.Channel{Name: name} }
 func (w *dry) now() int64                             { return w.clock }
-func (w *dry) post(_ *ke.Channel, d ke.Delivery)      { w.due = append(w.due, d) }
+func (w *dry) post(c *ke.Channel, d ke.Delivery)      { w.due = append(w.due, posted{c, d}) }
 func (w *dry) choose(*ke.K, *ke.Site, int) int        { return 0 }
 func (w *dry) use(trace.ID, ke.Access)                {}
 func (w *dry) enter(*ke.K, trace.ID) int              { return 0 }
@@ -42,6 +47,19 @@ func (w *dry) after(delay int64, _ *ke.Channel, d ke.Delivery) (takeBack func())
 	return func() {
 		w.later = slices.DeleteFunc(w.later, func(o *alarm) bool { return o == a })
 	}
+}
+
+// deliver lets the delivery at place i of those that are due happen, or the first one of its channel.
+func (w *dry) deliver(i int) {
+	for j := range i {
+		if w.due[j].c == w.due[i].c {
+			i = j
+			break
+		}
+	}
+	d := w.due[i].d
+	w.due = slices.Delete(w.due, i, i+1)
+	d.Run(nil)
 }
 
 // tick moves the clock to the earliest alarm.

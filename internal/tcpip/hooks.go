@@ -12,6 +12,9 @@
 // unless a host has a latency. A driver that passes has not been shown what a NIC cuts or merges. Packets get
 // lost only where a callout or a host that does not answer drops them; then, and only then, the ends of the
 // connection run their retransmission timers.
+//
+// Not modelled: two ends that open to each other at once, a time limit for FIN_WAIT_2 once the owner
+// has gone.
 package tcpip
 
 import (
