@@ -49,7 +49,7 @@ func TestExplore_RepeatsLateFindingsWithSpecialPool(t *testing.T) {
 	assert.Contains(t, f.Headline, "was written after it was freed")
 	assert.Contains(t, f.Report, "Repeated with special pool; the run itself was "+f.Token.String())
 	assert.Contains(t, f.Report, "+0x5 is touched after it was freed")
-	assert.Regexp(t, `writeKept +special_test\.go:\d+`, f.Report)
+	assert.Regexp(t, `writeKept +specialpool_test\.go:\d+`, f.Report)
 	assert.Contains(t, f.Report, "ALLOCATED:")
 	assert.Contains(t, f.Report, "FREED:")
 
