@@ -5,8 +5,7 @@ import "calloutsim/internal/verify"
 // answerRules are about what classifyFn reads and answers.
 var answerRules = []verify.Record{
 	{ID: verify.WFP_038, Name: "TerminatingMustDecide",
-		Why: "A terminating filter promises a decision. Whatever else its callout returns counts as " +
-			"BLOCK.",
+		Why: "A terminating filter promises a decision. Whatever else its callout returns counts as BLOCK.",
 		Fix: "assign FWP_ACTION_BLOCK or FWP_ACTION_PERMIT on every path, or add the filter with " +
 			"FWP_ACTION_CALLOUT_UNKNOWN."},
 	{ID: verify.WFP_039, Name: "InspectionMustContinue",
@@ -38,16 +37,14 @@ var answerRules = []verify.Record{
 		Fix: "leave FWPS_RIGHT_ACTION_WRITE set with a permit, unless the filter has " +
 			"FWPS_FILTER_FLAG_CLEAR_ACTION_RIGHT."},
 	{ID: verify.WFP_045, Name: "RightSetByCallout",
-		Why: "Setting the right that somebody heavier cleared lets lighter callouts change what was " +
-			"final.",
+		Why: "Setting the right that somebody heavier cleared lets lighter callouts change what was final.",
 		Fix: "never set FWPS_RIGHT_ACTION_WRITE in the classifyOut of the engine; only clear it."},
 	{ID: verify.WFP_046, Name: "SystemMembersWritten",
 		Why: "outContext, filterId and reserved of classifyOut are the engine's memory of where it is.",
 		Fix: "assign ActionType, Rights and Flags one by one; leave OutContext, FilterId and Reserved " +
 			"alone."},
 	{ID: verify.WFP_047, Name: "ActionUnset",
-		Why: "ActionType holds whatever was decided before. A path that does not assign it inherits " +
-			"that.",
+		Why: "ActionType holds whatever was decided before. A path that does not assign it inherits that.",
 		Fix: "assign ActionType before the first return of classifyFn."},
 	{ID: verify.WFP_048, Name: "AbsorbMisplaced",
 		Why: "Absorbing goes with a block, at layers that carry packets. Elsewhere the flag is ignored " +
@@ -63,8 +60,7 @@ var answerRules = []verify.Record{
 		Fix: "block at ALE_AUTH_CONNECT or ALE_AUTH_RECV_ACCEPT, and permit or continue at " +
 			"FLOW_ESTABLISHED."},
 	{ID: verify.WFP_052, Name: "BlockAtRedirectLayer",
-		Why: "The redirect layers do not authorise. The operation goes on with whatever the request " +
-			"says.",
+		Why: "The redirect layers do not authorise. The operation goes on with whatever the request says.",
 		Fix: "permit at the redirect layer and block the connection at ALE_AUTH_CONNECT."},
 	{ID: verify.WFP_053, Name: "MetadataNotPresent",
 		Why: "A metadata member whose bit is not set holds garbage.",

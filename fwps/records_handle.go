@@ -33,8 +33,7 @@ var handleRules = []verify.Record{
 			"complete."},
 	{ID: verify.WFP_069, Name: "CompletedWithoutPend",
 		Why: "There is no pend whose reference the completion could take.",
-		Fix: "complete only what was pended with STATUS_SUCCESS, and drop the record where the pend " +
-			"failed."},
+		Fix: "complete only what was pended with STATUS_SUCCESS, and drop the record where the pend failed."},
 	{ID: verify.WFP_070, Name: "CompletedWithOriginal", BugCheck: 0xDC,
 		Why: "classifyOut lay on the stack of the thread that was classified. When it is used to " +
 			"complete, something else is there.",

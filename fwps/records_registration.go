@@ -44,8 +44,7 @@ var registrationRules = []verify.Record{
 			"Without one the registration fails or protects nothing.",
 		Fix: "call IoCreateDevice first, and keep the device until the callout is unregistered."},
 	{ID: verify.WFP_011, Name: "CalloutKeyInUse",
-		Why: "A key names one callout. The second registration is refused with " +
-			"STATUS_FWP_ALREADY_EXISTS.",
+		Why: "A key names one callout. The second registration is refused with STATUS_FWP_ALREADY_EXISTS.",
 		Fix: "give every callout a key of its own, and unregister the old one before registering again."},
 	{ID: verify.WFP_013, Name: "CalloutRegisteredAtUnload", BugCheck: 0xCE,
 		Why: "The engine calls classifyFn of a registered callout. When the image is gone that is a " +
@@ -101,8 +100,7 @@ var registrationRules = []verify.Record{
 	{ID: verify.WFP_032, Name: "FilterNamesWrongCallout",
 		Why: "A filter can only call a callout that was added at the filter's own layer; the engine " +
 			"refuses the filter.",
-		Fix: "add the callout for the layer of the filter (FwpmCalloutAdd0 with the same " +
-			"applicableLayer)."},
+		Fix: "add the callout for the layer of the filter (FwpmCalloutAdd0 with the same applicableLayer)."},
 	{ID: verify.WFP_033, Name: "BlockedByMissingCallout",
 		Why: "A terminating filter whose callout is not registered blocks. Traffic stops between boot " +
 			"and start, and after unload.",
@@ -121,8 +119,7 @@ var registrationRules = []verify.Record{
 	{ID: verify.WFP_037, Name: "SessionOpenAtUnload",
 		Why: "A session that is never closed is leaked, and with it the lock of a transaction and the " +
 			"objects of a dynamic session.",
-		Fix: "call FwpmEngineClose0 before DriverUnload returns, on the error paths of DriverEntry as " +
-			"well."},
+		Fix: "call FwpmEngineClose0 before DriverUnload returns, on the error paths of DriverEntry as well."},
 	{ID: verify.WFP_118, Name: "StateIsNoStatus",
 		ByConstruction: "FwpsQueryConnectionRedirectState0 returns FWPS_CONNECTION_REDIRECT_STATE, " +
 			"which is no NTSTATUS",

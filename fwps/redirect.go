@@ -134,8 +134,8 @@ func FwpsQueryConnectionRedirectState0(k *irql.K, redirectRecords irql.HANDLE, r
 }
 
 // redirectState compares a chain with a handle (wfp.md 10.3).
-func (e *engine) redirectState(k *ke.K, c *chain, h *redirectHandle) (FWPS_CONNECTION_REDIRECT_STATE,
-	*record) {
+func (e *engine) redirectState(k *ke.K, c *chain,
+	h *redirectHandle) (FWPS_CONNECTION_REDIRECT_STATE, *record) {
 	all := c.all()
 	if c.claimedBy(h.owner) {
 		return FWPS_CONNECTION_REDIRECTED_BY_SELF, nil

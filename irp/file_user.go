@@ -34,8 +34,8 @@ var siteUserRequest = ke.Site{Name: "fault/UserRequest",
 
 // OpenUser opens a device for a process. access holds FILE_READ_ACCESS and FILE_WRITE_ACCESS; a synchronous
 // handle lets one request after the other through.
-func (sim) OpenUser(k *irql.K, by *ke.Process, name string, rights uint32, synchronous bool) (*UserHandle,
-	ntstatus.NTSTATUS) {
+func (sim) OpenUser(k *irql.K, by *ke.Process, name string, rights uint32,
+	synchronous bool) (*UserHandle, ntstatus.NTSTATUS) {
 	io := state.Of(k)
 	ke.Point(k, ke.Use{Obj: io.names, How: ke.R})
 	f, s := io.open(k, by, irql.UserMode, name, access{read: rights&FILE_READ_ACCESS != 0,

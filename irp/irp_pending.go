@@ -32,8 +32,7 @@ func (p *IRP) leave(k *irql.K, l *IO_STACK_LOCATION, marked bool) {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_007, Obj: p.id.String(),
 			At: fmt.Sprintf("%v %d", l.device.id, i),
 			Headline: fmt.Sprintf("a dispatch routine returned STATUS_PENDING and its location of %v was "+
-				"never "+
-				"marked pending", p.id),
+				"never marked pending", p.id),
 			Args: verify.Params(nil, nil, p.id)})
 	}
 }

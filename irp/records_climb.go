@@ -68,11 +68,9 @@ var climbRules = []verify.Record{
 	{ID: verify.IRP_061, Name: "BuildBuffer", BugCheck: 0xC9,
 		Args: [4]string{"0x9: invalid buffer given to a build routine", "the device"},
 		Why:  "A build routine was given a buffer that is NULL or too short.",
-		Fix: "pass the buffer with its real length, NULL only with length 0, and check the result for " +
-			"NULL."},
+		Fix:  "pass the buffer with its real length, NULL only with length 0, and check the result for NULL."},
 	{ID: verify.IRP_062, Name: "LocationOutsideArray",
-		Why: "A stack location outside the IRP's array was used; what lies there belongs to somebody " +
-			"else.",
+		Why: "A stack location outside the IRP's array was used; what lies there belongs to somebody else.",
 		Fix: "use locations the IRP has: a creator reaches its first one with " +
 			"IoGetNextIrpStackLocation and hands its routine what it needs as context.",
 		Cases: []verify.Case{
@@ -84,8 +82,7 @@ var climbRules = []verify.Record{
 		Args: [4]string{"0x213: sub-code of the I/O verifier"},
 		Why: "A driver changed the status block of a request that it does not know. The caller takes " +
 			"that for the answer of somebody who does.",
-		Fix: "leave IoStatus alone in the default branch: forward the request, or complete it, as it " +
-			"came."},
+		Fix: "leave IoStatus alone in the default branch: forward the request, or complete it, as it came."},
 	{ID: verify.IRP_064, Name: "CopyWithoutRoutine", BugCheck: 0xC9,
 		Args: [4]string{"0x21c: location copied without a completion routine", 2: "the IRP"},
 		Why: "A location was copied to the next one and no completion routine was set; skipping needs " +

@@ -97,8 +97,7 @@ var completionRules = []verify.Record{
 		Args: [4]string{"0x224: sub-code of the I/O verifier", 2: "the IRP"},
 		Why: "The status a dispatch routine returned is not that of the IRP. Callers that look at the " +
 			"one and callers that look at the other come to different conclusions.",
-		Fix: "keep the status in a variable: put it into IoStatus.Status, complete, return the " +
-			"variable.",
+		Fix: "keep the status in a variable: put it into IoStatus.Status, complete, return the variable.",
 		Cases: []verify.Case{
 			{Name: "only forwarded", Fix: "return what IoCallDriver returned."},
 		}},
@@ -121,8 +120,7 @@ var completionRules = []verify.Record{
 		Why: "A completion routine marked the IRP pending, as one does that lets the climb go on, and " +
 			"signalled the event its dispatch routine waits for, as one does that stops it. Mark and " +
 			"returned status will disagree.",
-		Fix: "forward and wait: only signal, and stop the climb. Do not wait: only mark, and let it go " +
-			"on."},
+		Fix: "forward and wait: only signal, and stop the climb. Do not wait: only mark, and let it go on."},
 	{ID: verify.IRP_013, Name: "MarkWithoutLocation",
 		Why: "IoMarkIrpPending was called by code that has no stack location. On Windows the memory " +
 			"behind the IRP is overwritten.",
@@ -130,8 +128,7 @@ var completionRules = []verify.Record{
 			"STATUS_MORE_PROCESSING_REQUIRED."},
 	{ID: verify.IRP_014, Name: "CompletionRoutineOverwritten", BugCheck: 0xC9,
 		Args: [4]string{"0x207: the upper driver's completion routine is overwritten", 2: "the IRP"},
-		Why: "The completion routine of the driver above was overwritten or copied; it runs never, or " +
-			"twice.",
+		Why:  "The completion routine of the driver above was overwritten or copied; it runs never, or twice.",
 		Fix: "call IoCopyCurrentIrpStackLocationToNext before IoSetCompletionRoutine; " +
 			"IoSkipCurrentIrpStackLocation leaves no location for a routine of yours.",
 		Cases: []verify.Case{
@@ -142,8 +139,7 @@ var completionRules = []verify.Record{
 	{ID: verify.IRP_015, Name: "SkipAfterMark",
 		Why: "A location that was marked pending was given to the lower driver, which has not agreed " +
 			"to return STATUS_PENDING.",
-		Fix: "use IoCopyCurrentIrpStackLocationToNext, so that the mark stays in the caller's own " +
-			"location."},
+		Fix: "use IoCopyCurrentIrpStackLocationToNext, so that the mark stays in the caller's own location."},
 	{ID: verify.IRP_016, Name: "IrpStackEntryCopy", BugCheck: 0xC9,
 		Args: [4]string{"0x206: Control of the next location was not cleared", 2: "the IRP"},
 		Why: "A stack location was copied by assignment. What only the I/O routines may write came " +

@@ -154,10 +154,8 @@ var mdlRules = []verify.Record{
 			"may use or check them.",
 		Fix: "change a copy: the buffer of a write request belongs to whoever sent it."},
 	{ID: verify.MDL_015, Name: "OpaqueMdlUse",
-		ByConstruction: "MDL has one field, Next; MdlFlags() comes out by value, the rest is not " +
-			"exported",
-		Fix: "use the routines: MmGetMdlByteCount, MmGetMdlByteOffset, IoBuildPartialMdl for another " +
-			"range."},
+		ByConstruction: "MDL has one field, Next; MdlFlags() comes out by value, the rest is not exported",
+		Fix:            "use the routines: MmGetMdlByteCount, MmGetMdlByteOffset, IoBuildPartialMdl for another range."},
 	{ID: verify.MDL_016, Name: "MdlUsedAfterFree", BugCheck: 0xD5,
 		Args: [4]string{"the MDL whose memory is referenced", "0 read, 1 write"},
 		Why:  "An MDL, or an address made from it, was used after its end.",
@@ -171,13 +169,11 @@ var mdlRules = []verify.Record{
 		}},
 	{ID: verify.MDL_017, Name: "MdlChainLeaked",
 		Why: "An IRP was freed or reused while it had the only pointer to an MDL. IoFreeIrp frees no " +
-			"MDL and IoReuseIrp forgets the address: the MDL is lost, and so are pages that it has " +
-			"locked.",
+			"MDL and IoReuseIrp forgets the address: the MDL is lost, and so are pages that it has locked.",
 		Fix: "unlock and free the MDLs of the chain and call SetMdlAddress(nil), then free or reuse " +
 			"the IRP; one that the driver keeps for later is taken off in the same way."},
 	{ID: verify.MDL_018, Name: "MemoryGoneUnderMdl",
-		Why: "Memory was freed while an MDL still described it; its pages will be used for something " +
-			"else.",
+		Why: "Memory was freed while an MDL still described it; its pages will be used for something else.",
 		Fix: "free the MDL first (MmUnlockPages, IoFreeMdl), then the memory it describes."},
 	{ID: verify.MDL_019, Name: "AccessBeyondByteCount", BugCheck: 0xD6,
 		Why: "Memory outside of what an MDL describes was touched. On Windows it is on the same page " +

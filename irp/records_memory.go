@@ -26,9 +26,8 @@ var memoryRules = []verify.Record{
 					"for IRPs of IoAllocateIrp and IoBuildAsynchronousFsdRequest."},
 		}},
 	{ID: verify.IRP_034, Name: "IrpFreedAsPool", BugCheck: 0xC4,
-		ByConstruction: "ExFreePool and ExFreePoolWithTag take a *Buffer; no IRP of IoAllocateIrp is " +
-			"one",
-		Fix: "release it with IoFreeIrp."},
+		ByConstruction: "ExFreePool and ExFreePoolWithTag take a *Buffer; no IRP of IoAllocateIrp is one",
+		Fix:            "release it with IoFreeIrp."},
 	{ID: verify.IRP_035, Name: "IrpFreedTwice", BugCheck: 0xC9,
 		Args: [4]string{"0x1: sub-code of the I/O verifier", "the IRP"},
 		Why:  "An IRP was freed twice.",

@@ -17,8 +17,7 @@ var objectRules = []verify.Record{
 		Args: [4]string{"0xd5: remove lock misused", "the remove lock"},
 		Why:  "A remove lock was released without having been acquired, or its life cycle was broken.",
 		Fix: "acquire the remove lock at the entry of a request, release it once with the same tag on " +
-			"every path (in the completion routine if the request was sent), and remove the device " +
-			"once.",
+			"every path (in the completion routine if the request was sent), and remove the device once.",
 		Cases: []verify.Case{
 			{Name: "initialised twice", Fix: "initialise it once, before the device can be reached."},
 			{Name: "never initialised", Fix: "call IoInitializeRemoveLock when the device is created."},
@@ -27,8 +26,7 @@ var objectRules = []verify.Record{
 		}},
 	{ID: verify.OBJ_003, Name: "ReferenceCount", BugCheck: 0x18,
 		Args: [4]string{"0: object type", "the object"},
-		Why: "An object was dereferenced more often than it was referenced; it goes while others use " +
-			"it.",
+		Why:  "An object was dereferenced more often than it was referenced; it goes while others use it.",
 		Fix: "call ObDereferenceObject exactly once for each reference that was taken, and do not " +
 			"touch the object behind the last one.",
 		Cases: []verify.Case{
@@ -95,8 +93,7 @@ var objectRules = []verify.Record{
 				Fix: "call IoFreeWorkItem."},
 			{Name: "never initialised", Fix: "call IoInitializeWorkItem first."},
 			{Name: "queued already",
-				Fix: "use one work item per request, or remember in the extension that the item is " +
-					"queued."},
+				Fix: "use one work item per request, or remember in the extension that the item is queued."},
 			{Name: "no device object", Args: [4]string{"0x3: an I/O work item without a device object"}},
 		}},
 	{ID: verify.OBJ_011, Name: "HandleMisuse", BugCheck: 0x93,

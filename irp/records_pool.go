@@ -40,8 +40,7 @@ var poolRules = []verify.Record{
 				Args: [4]string{"0x46: an address that is no pool block", "0x0: the address"},
 				Fix:  "free only what an allocation returned."},
 			{Name: "MDL in other memory",
-				Fix: "free the memory that the MDL lies in; IoFreeMdl is for what IoAllocateMdl " +
-					"returned."},
+				Fix: "free the memory that the MDL lies in; IoFreeMdl is for what IoAllocateMdl returned."},
 			{Name: "string of the driver", BugCheck: 0xC2, Fix: "free your own buffer in your own way."},
 		}},
 	{ID: verify.POOL_008, Name: "FreeInside", BugCheck: 0xC4,
@@ -166,8 +165,7 @@ var poolRules = []verify.Record{
 		Args: [4]string{"address below the stack pointer"},
 		Why: "A local variable was used after its routine had returned. Its place on the stack belongs " +
 			"to another call by then.",
-		Fix: "allocate what must outlive the routine, or wait in the routine until nobody uses it any " +
-			"more.",
+		Fix: "allocate what must outlive the routine, or wait in the routine until nobody uses it any more.",
 		Cases: []verify.Case{
 			{Name: "lent", BugCheck: verify.NoBugCheck,
 				Fix: "release it when the operation is over, in the completion routine."},

@@ -48,8 +48,7 @@ var unloadRules = []verify.Record{
 	{ID: verify.UNLOAD_008, Name: "RegistrationLeft", BugCheck: 0xCE,
 		Why: "What is registered calls into a driver that is gone. Notify routines and callbacks have " +
 			"this number; other kinds of registration have a rule of their own that says so: WFP-013 " +
-			"to WFP-015 for callouts, WFP-098 for redirect handles, WSK-005 and WSK-020 for clients of " +
-			"WSK.",
+			"to WFP-015 for callouts, WFP-098 for redirect handles, WSK-005 and WSK-020 for clients of WSK.",
 		Fix: "deregister everything in DriverUnload, and where the answer is busy or pending wait for " +
 			"the callback that says it is over.",
 		Cases: []verify.Case{
@@ -58,8 +57,7 @@ var unloadRules = []verify.Record{
 				Fix: "PsSetCreateProcessNotifyRoutine with TRUE for Remove in DriverUnload, before " +
 					"what the routine uses goes."},
 			{Name: "image notify routine",
-				Fix: "PsRemoveLoadImageNotifyRoutine in DriverUnload, before what the routine uses " +
-					"goes."},
+				Fix: "PsRemoveLoadImageNotifyRoutine in DriverUnload, before what the routine uses goes."},
 		}},
 	{ID: verify.UNLOAD_010, Name: "AllocationDuringUnload", BugCheck: 0xC4,
 		Args: [4]string{"0x61: pool allocated while the driver unloads", "bytes of paged pool",

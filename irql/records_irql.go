@@ -16,8 +16,7 @@ var irqlRules = []verify.Record{
 				Fix: "print such text at PASSIVE_LEVEL, or as ANSI."},
 			{Name: "Wait = TRUE", Fix: "pass FALSE for Wait."},
 			{Name: "for PASSIVE_LEVEL",
-				Fix: "move the call to a work item (IoQueueWorkItem): its routine runs at " +
-					"PASSIVE_LEVEL."},
+				Fix: "move the call to a work item (IoQueueWorkItem): its routine runs at PASSIVE_LEVEL."},
 		}},
 	{ID: verify.IRQL_002, Name: "BelowMinimum", BugCheck: 0xC4,
 		Args: [4]string{"0xe5: a routine was called at a wrong IRQL", "current IRQL", "the routine"},
@@ -62,8 +61,7 @@ var irqlRules = []verify.Record{
 	{ID: verify.IRQL_008, Name: "PageableAtDispatch", BugCheck: 0xD1,
 		Args: [4]string{"memory referenced", "IRQL", "0 read, 1 write"},
 		Why: "A page fault cannot be served from DISPATCH_LEVEL on: the access is fatal as soon as the " +
-			"page is out, which it seldom is on the machine of the author. Pool and MDL accessors " +
-			"detect it.",
+			"page is out, which it seldom is on the machine of the author. Pool and MDL accessors detect it.",
 		Fix: "allocate it with POOL_FLAG_NON_PAGED, or copy what is needed before the IRQL is raised.",
 		Cases: []verify.Case{
 			{Name: "pool",
@@ -98,8 +96,7 @@ var irqlRules = []verify.Record{
 		}},
 	{ID: verify.IRQL_013, Name: "WaitTrueWithoutWait",
 		Why: "With Wait = TRUE the routine returns at a raised IRQL, holding what the announced wait " +
-			"takes over. Whatever runs instead of that wait runs there, and nobody lowers the level " +
-			"again.",
+			"takes over. Whatever runs instead of that wait runs there, and nobody lowers the level again.",
 		Fix: "pass FALSE for Wait, unless the very next call is KeWaitForSingleObject or the like."},
 	{ID: verify.IRQL_014, Name: "IrqlKeApcLte2", BugCheck: 0xC4,
 		Args: [4]string{"0x11a: region entered or left above APC_LEVEL", "current IRQL"},
@@ -143,8 +140,7 @@ var irqlRules = []verify.Record{
 			{Name: "IRP", BugCheck: verify.NoBugCheck,
 				Fix: "use nonpaged pool, a nonpaged lookaside list or the device extension."},
 			{Name: "work item", Args: [4]string{"0x131: work item in pageable memory", "the work item"},
-				Fix: "allocate its memory with POOL_FLAG_NON_PAGED, or put it into the device " +
-					"extension."},
+				Fix: "allocate its memory with POOL_FLAG_NON_PAGED, or put it into the device extension."},
 		}},
 	{ID: verify.IRQL_019, Name: "TooLongAtDispatch", BugCheck: 0x133,
 		Args: [4]string{"0x0: one DPC took too long"},
@@ -155,8 +151,7 @@ var irqlRules = []verify.Record{
 		Args: [4]string{"the routine", 2: "APC disable count now"},
 		Why: "A system thread is used again by others. With APCs disabled its I/O never completes and " +
 			"it cannot be suspended or ended.",
-		Fix: "call the matching leave routine (KeLeaveCriticalRegion, KeLeaveGuardedRegion) on every " +
-			"path."},
+		Fix: "call the matching leave routine (KeLeaveCriticalRegion, KeLeaveGuardedRegion) on every path."},
 	{ID: verify.IRQL_021, Name: "UserModeStackWait", BugCheck: 0xC4,
 		Args: [4]string{"0x123: UserMode wait on a stack object"},
 		Why: "During a UserMode wait the kernel stack may be paged out, and the object that others are " +

@@ -6,9 +6,8 @@ import "calloutsim/internal/verify"
 var lockRules = []verify.Record{
 	{ID: verify.LOCK_001, Name: "RecursiveSpinLock", BugCheck: 0xF,
 		Args: [4]string{"the lock"},
-		Why: "The holder spins for a lock that only it could release: the processor hangs at " +
-			"DISPATCH_LEVEL.",
-		Fix: "split the helper into a version that locks and one that expects the lock."},
+		Why:  "The holder spins for a lock that only it could release: the processor hangs at DISPATCH_LEVEL.",
+		Fix:  "split the helper into a version that locks and one that expects the lock."},
 	{ID: verify.LOCK_002, Name: "ReleaseNotHeld", BugCheck: 0x10,
 		Args: [4]string{"the lock"},
 		Why: "Releasing what one does not hold opens the lock under its real holder, and sets a level " +

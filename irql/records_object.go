@@ -16,8 +16,7 @@ var objectRules = []verify.Record{
 		}},
 	{ID: verify.OBJ_002, Name: "FreedWithWaiters", BugCheck: 0x139,
 		Args: [4]string{"3: a list entry was corrupted"},
-		Why: "The memory is used for something else while a wait or a signal still goes through its " +
-			"list.",
+		Why:  "The memory is used for something else while a wait or a signal still goes through its list.",
 		Fix: "keep the memory until every waiter has returned and KeSetEvent has returned: a reference " +
 			"count, or an event outside the block.",
 		Cases: []verify.Case{

@@ -20,8 +20,8 @@ func (m *Machine) Load(name string, entry irp.DRIVER_INITIALIZE) *irp.DRIVER_OBJ
 // LoadStatus is Load for a test that looks at what DriverEntry returned, STATUS_PENDING where a violation
 // ended the run before it did. A failure that nothing in the run accounts for fails the test, unless MayFail
 // was told of DriverEntry.
-func (m *Machine) LoadStatus(name string, entry irp.DRIVER_INITIALIZE) (drv *irp.DRIVER_OBJECT,
-	status ntstatus.NTSTATUS) {
+func (m *Machine) LoadStatus(name string,
+	entry irp.DRIVER_INITIALIZE) (drv *irp.DRIVER_OBJECT, status ntstatus.NTSTATUS) {
 	m.tb.Helper()
 	drv, status = m.load(name, entry)
 	if !ntstatus.NT_SUCCESS(status) && !m.ke.Dead() {

@@ -16,8 +16,8 @@ import (
 )
 
 // inputAddress judges a SOCKADDR argument. Rule: WSK-139.
-func inputAddress(k *irql.K, name string, family ws2def.ADDRESS_FAMILY, a ws2def.SOCKADDR) (netip.AddrPort,
-	bool) {
+func inputAddress(k *irql.K, name string, family ws2def.ADDRESS_FAMILY,
+	a ws2def.SOCKADDR) (netip.AddrPort, bool) {
 	if a == nil || a.Family() != family {
 		has := ws2def.AF_UNSPEC
 		if a != nil {

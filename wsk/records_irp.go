@@ -85,8 +85,7 @@ var irpRecords = []verify.Record{
 		Why: "The control codes of redirection need PASSIVE_LEVEL; completion routines often run above.",
 		Fix: "make the request in a work item (IoQueueWorkItem), at PASSIVE_LEVEL."},
 	{ID: verify.WSK_095, Name: "PagedInCompletion",
-		Why: "Completion routines of WSK may run at DISPATCH_LEVEL, where paged memory cannot be " +
-			"touched.",
+		Why: "Completion routines of WSK may run at DISPATCH_LEVEL, where paged memory cannot be touched.",
 		Fix: "allocate what callbacks and completion routines use with POOL_FLAG_NON_PAGED."},
 	{ID: verify.WSK_097, Name: "WaitAtDispatch",
 		Why: "The network that would complete the request cannot run on this processor.",

@@ -57,8 +57,7 @@ var registrationRules = []verify.Record{
 		Fix: "close the sockets first, release the provider NPI last."},
 	{ID: verify.WSK_016, Name: "UsedAfterDeregister",
 		Why: "A registration function was called for a registration that does not exist any more.",
-		Fix: "call WskReleaseProviderNPI before WskDeregister, and nothing of the registration behind " +
-			"it."},
+		Fix: "call WskReleaseProviderNPI before WskDeregister, and nothing of the registration behind it."},
 	{ID: verify.WSK_017, Name: "DeregisterNeverReturns",
 		Why: "WskDeregister waits for open sockets, and nobody is left who could close them.",
 		Fix: "close every socket and release the NPI before WskDeregister, which waits for both."},
@@ -69,8 +68,7 @@ var registrationRules = []verify.Record{
 		Why: "WskDeregister waits and therefore needs PASSIVE_LEVEL.",
 		Fix: "call WskDeregister at PASSIVE_LEVEL, with no spin lock held."},
 	{ID: verify.WSK_020, Name: "UnloadBeforeDeregister",
-		Why: "The unload routine returned while WskDeregister was still running elsewhere in the " +
-			"driver.",
+		Why: "The unload routine returned while WskDeregister was still running elsewhere in the driver.",
 		Fix: "call WskDeregister in DriverUnload itself, or wait there for the work item that does."},
 	{ID: verify.WSK_021, Name: "NoInterfaceRetried",
 		Why: "A version the provider does not support will not be supported at the next try either.",
@@ -118,8 +116,7 @@ var registrationRules = []verify.Record{
 		Why: "Flags that are reserved must be 0.",
 		Fix: "pass 0 for Flags."},
 	{ID: verify.WSK_043, Name: "RecordsAfterSocketConnect",
-		Why: "WskSocketConnect leaves no moment in which records could be set before the connection is " +
-			"made.",
+		Why: "WskSocketConnect leaves no moment in which records could be set before the connection is made.",
 		Fix: "use WskSocket, set the options or records, then WskBind and WskConnect in place of " +
 			"WskSocketConnect."},
 }

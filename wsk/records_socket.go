@@ -13,8 +13,7 @@ var socketRules = []verify.Record{
 			"the system choose."},
 	{ID: verify.WSK_103, Name: "AcceptNotListening",
 		Why: "Only a socket that listens can accept.",
-		Fix: "bind the socket first (and call WskListen for a stream socket), wait for that, then " +
-			"accept."},
+		Fix: "bind the socket first (and call WskListen for a stream socket), wait for that, then accept."},
 	{ID: verify.WSK_104, Name: "NotConnected",
 		Why: "Data can be moved over a connection only.",
 		Fix: "wait until the connect or accept has completed with STATUS_SUCCESS."},
@@ -122,8 +121,7 @@ var socketRules = []verify.Record{
 		Why: "A query takes no input, setting the records gives no output.",
 		Fix: "pass no input with a query, and no output and no OutputSizeReturned with a set."},
 	{ID: verify.WSK_225, Name: "StaleSize",
-		Why: "The authoritative size is in IoStatus.Information; the variable may not have been " +
-			"written.",
+		Why: "The authoritative size is in IoStatus.Information; the variable may not have been written.",
 		Fix: "take the size for the next query from IoStatus.Information of the completed IRP."},
 	{ID: verify.WSK_229, Name: "RecordsTooLate",
 		Why: "The records belong on the new socket before it connects.",
@@ -146,8 +144,7 @@ var socketRules = []verify.Record{
 		Fix: "pass a buffer of OutputSize bytes, or OutputSize 0."},
 	{ID: verify.WSK_235, Name: "NoContext",
 		Why: "The completion routine is the place to release the buffer, and cannot reach it.",
-		Fix: "give the completion routine a context that holds the buffer, so that it can read and " +
-			"free it."},
+		Fix: "give the completion routine a context that holds the buffer, so that it can read and free it."},
 	{ID: verify.WSK_236, Name: "WrongRedirectCode",
 		Why: "The codes of redirection carry another direction bit than their purpose suggests.",
 		Fix: "use the constants SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS, …_CONTEXT and " +

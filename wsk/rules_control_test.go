@@ -16,8 +16,8 @@ import (
 )
 
 // setOption sets an option on a listening socket, after bind if it is told to.
-func setOption(code, level uint32, size uint64, value uint32, late bool, want ntstatus.NTSTATUS) func(r *rig,
-	k *irql.K) {
+func setOption(code, level uint32, size uint64, value uint32, late bool,
+	want ntstatus.NTSTATUS) func(r *rig, k *irql.K) {
 	return func(r *rig, k *irql.K) {
 		s := r.socket(k, wsk.WSK_FLAG_LISTEN_SOCKET)
 		if late {

@@ -12,8 +12,8 @@ import (
 )
 
 // passedDown lets another driver send a request to a device of proxy.sys, which hands it to WSK as pass says.
-func passedDown(pass func(r *rig, k *irql.K, s *wsk.WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS) func(r *rig,
-	k *irql.K) {
+func passedDown(
+	pass func(r *rig, k *irql.K, s *wsk.WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS) func(r *rig, k *irql.K) {
 	return func(r *rig, k *irql.K) {
 		s := r.listener(k, server)
 		r.drv.MajorFunction[irp.IRP_MJ_DEVICE_CONTROL] = func(k *irql.K, _ *irp.DEVICE_OBJECT,

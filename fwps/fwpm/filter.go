@@ -163,8 +163,8 @@ func condition(in *FWPM_FILTER_CONDITION0, typ wfp.DataType) (wfp.Condition, nts
 	return c, ok
 }
 
-func rangeCondition(c wfp.Condition, v *FWP_CONDITION_VALUE0, typ wfp.DataType) (wfp.Condition,
-	ntstatus.NTSTATUS) {
+func rangeCondition(c wfp.Condition, v *FWP_CONDITION_VALUE0,
+	typ wfp.DataType) (wfp.Condition, ntstatus.NTSTATUS) {
 	if v.RangeValue == nil {
 		return c, ntstatus.STATUS_FWP_NULL_POINTER
 	}

@@ -67,8 +67,8 @@ func newSearch(limit int, data answers) *search {
 
 // run goes through the schedules until one has the signature, none is left or what may be spent is spent.
 // The schedule that was found has the fewest interruptions; found nil and complete means that there is none.
-func (s *search) run(signature string, try func(ke.Source) Trial, may func() bool) (found *Trial,
-	complete bool) {
+func (s *search) run(signature string, try func(ke.Source) Trial,
+	may func() bool) (found *Trial, complete bool) {
 	for level := range s.levels {
 		for len(s.levels[level]) > 0 {
 			if !may() {

@@ -11,8 +11,7 @@ import (
 // mutableGlobals may change, by package and name.
 var mutableGlobals = allowed{
 	"internal/ke.slotCount": "numbers the slots while package variables are initialised, in the order the " +
-		"language " +
-		"fixes; never touched later",
+		"language fixes; never touched later",
 }
 
 // readOnly are tables that nobody changes. A pointer into one saves a copy; it must only be read through.

@@ -53,8 +53,7 @@ func Scenarios() []sim.Scenario {
 			Doc: "Nothing is between ExFreePoolWithTag in the work item's lane and the violation in that " +
 				"of the program's thread: whoever comes first is first.",
 			Run: Message(useafterfree.LooksAfterSend), Expect: []string{"POOL-013"}, Sometimes: true},
-		{Name: "use-after-free-fixed", Title: "the same driver, which waits for its request before it " +
-			"looks",
+		{Name: "use-after-free-fixed", Title: "the same driver, which waits for its request before it looks",
 			Doc: "KeSetEvent in the completion routine comes before the end of the wait, and that before " +
 				"the buffer is looked at and freed.",
 			Run: Message(useafterfree.None)},
