@@ -204,3 +204,54 @@ func cancelQueued(k *irql.K, _ *DEVICE_OBJECT, p *IRP) {
 	q.give(k, old, before)
 	q.callComplete(k, p)
 }
+
+// The callbacks of a cancel-safe queue. The library calls all but CompleteCanceledIrp while it holds the lock
+// of AcquireLock.
+type (
+	// IO_CSQ_INSERT_IRP puts an IRP into the driver's queue.
+	//
+	// IRQL: that of AcquireLock.
+	// Reference: wdm/nc-wdm-io_csq_insert_irp.
+	IO_CSQ_INSERT_IRP func(k *irql.K, csq *IO_CSQ, p *IRP)
+
+	// IO_CSQ_INSERT_IRP_EX is the form that may refuse; then the IRP stays with the caller of
+	// IoCsqInsertIrpEx.
+	//
+	// IRQL: that of AcquireLock.
+	// Reference: wdm/nc-wdm-io_csq_insert_irp_ex.
+	IO_CSQ_INSERT_IRP_EX func(k *irql.K, csq *IO_CSQ, p *IRP, insertContext any) ntstatus.NTSTATUS
+
+	// IO_CSQ_REMOVE_IRP takes an IRP out of the driver's queue.
+	//
+	// IRQL: that of AcquireLock.
+	// Reference: wdm/nc-wdm-io_csq_remove_irp.
+	IO_CSQ_REMOVE_IRP func(k *irql.K, csq *IO_CSQ, p *IRP)
+
+	// IO_CSQ_PEEK_NEXT_IRP gives the first IRP behind p that fits peekContext, the first of all when p is
+	// nil, and nil at the end; it removes nothing.
+	//
+	// IRQL: that of AcquireLock.
+	// Rules: OBJ-013.
+	// Reference: wdm/nc-wdm-io_csq_peek_next_irp.
+	IO_CSQ_PEEK_NEXT_IRP func(k *irql.K, csq *IO_CSQ, p *IRP, peekContext any) *IRP
+
+	// IO_CSQ_ACQUIRE_LOCK takes the lock of the queue.
+	//
+	// IRQL: <= DISPATCH_LEVEL.
+	// Rules: OBJ-013.
+	// Reference: wdm/nc-wdm-io_csq_acquire_lock.
+	IO_CSQ_ACQUIRE_LOCK func(k *irql.K, csq *IO_CSQ, oldIrql *irql.KIRQL)
+
+	// IO_CSQ_RELEASE_LOCK gives back what AcquireLock took.
+	//
+	// IRQL: that of AcquireLock.
+	// Rules: OBJ-013.
+	// Reference: wdm/nc-wdm-io_csq_release_lock.
+	IO_CSQ_RELEASE_LOCK func(k *irql.K, csq *IO_CSQ, oldIrql irql.KIRQL)
+
+	// IO_CSQ_COMPLETE_CANCELED_IRP completes an IRP that was cancelled in the queue; the lock is not held.
+	//
+	// IRQL: <= DISPATCH_LEVEL.
+	// Reference: wdm/nc-wdm-io_csq_complete_canceled_irp.
+	IO_CSQ_COMPLETE_CANCELED_IRP func(k *irql.K, csq *IO_CSQ, p *IRP)
+)

@@ -48,9 +48,5 @@ var Subsystem = ke.Subsystem{
 	},
 }
 
-// sim has the routines that the simulator's other packages need of this one. They are no routines of Windows,
-// and drivers have no use for them, so they stand apart.
-type sim struct{}
-
 // Sim is for the simulator's own packages.
 var Sim sim

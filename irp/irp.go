@@ -396,3 +396,7 @@ func (io *ioManager) putVisit(v *visit) {
 	v.next = io.visits
 	io.visits = v
 }
+
+// sim has the routines that the simulator's other packages need of this one. They are no routines of Windows,
+// and drivers have no use for them, so they stand apart.
+type sim struct{}

@@ -197,3 +197,7 @@ func (p *IRP) report(k *irql.K, f verify.Finding) {
 	f.Obj, f.Dump = p.id.String(), dumpIRP(p)
 	ke.Report(k, f)
 }
+
+func c9Args(sub, meaning string, p *IRP) [4]verify.Arg {
+	return [4]verify.Arg{arg(sub, meaning), {}, arg(p.id, "the IRP")}
+}

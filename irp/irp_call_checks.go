@@ -5,6 +5,7 @@ import (
 
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
 )
@@ -130,3 +131,42 @@ func (p *IRP) inTwoQueues(k *irql.K, d ddi.ID) {
 		Headline: fmt.Sprintf("%v on %v, which is still in %s", d, p.id, where),
 		Places:   []verify.Place{{Label: "QUEUED", Seq: seq}}})
 }
+
+// eventStale reports IRP-046.
+func eventStale(k *irql.K, p *IRP, id trace.ID, event trace.ID) {
+	f := verify.Finding{Rule: verify.IRP_046, Obj: id.String(),
+		Headline: fmt.Sprintf("%v was sent with %v, which was signalled already, and STATUS_PENDING came "+
+			"back", id, event),
+		Args: verify.Params(nil, nil, id)}
+	if p.id == id {
+		f.Dump, f.Places = dumpIRP(p), p.story()
+	}
+	ke.Report(k, f)
+}
+
+func userAddress(b *Buffer) bool { return b != nil && b.Address() < userHalf }
+
+// checkAddresses reports IRP-060. A mapping of locked pages has a system address and passes.
+func (p *IRP) checkAddresses(k *irql.K, l *IO_STACK_LOCATION) {
+	b := p.userBuffer
+	if !userAddress(b) {
+		b = l.params.DeviceIoControl.Type3InputBuffer
+	}
+	if !userAddress(b) {
+		return
+	}
+	p.report(k, verify.Finding{Rule: verify.IRP_060,
+		Headline: fmt.Sprintf("%v has RequestorMode KernelMode and carries the user address of %v", p.id,
+			b.ID()),
+		Args: verify.Params(nil, p.id, fmt.Sprintf("%#x", b.Address()))})
+}
+
+// createOnClosed reports IRP-069.
+func createOnClosed(k *irql.K, dev *DEVICE_OBJECT, p *IRP, file *FILE_OBJECT) {
+	p.report(k, verify.Finding{Rule: verify.IRP_069,
+		Headline: fmt.Sprintf("%v is an IRP_MJ_CREATE for %v, whose last handle is closed", p.id, file.id),
+		Args:     verify.Params(nil, dev.id, p.id, file.id)})
+}
+
+// userHalf is where the addresses of programs end.
+const userHalf = 1 << 47

@@ -241,3 +241,14 @@ func checkCancel(k *irql.K, p *IRP) {
 // Rules: IRP-024, IRP-025.
 // Reference: wdm/nc-wdm-driver_cancel.
 type DRIVER_CANCEL func(k *irql.K, dev *DEVICE_OBJECT, p *IRP)
+
+// cancelNotLooked reports IRP-026 when a dispatch routine returns and leaves a cancelled IRP with a cancel
+// routine that it set too late.
+func cancelNotLooked(k *irql.K, p *IRP) {
+	if !p.cancel || p.cancelRoutine == nil {
+		return
+	}
+	p.report(k, verify.Finding{Rule: verify.IRP_026,
+		Headline: fmt.Sprintf("%v was cancelled before its cancel routine was set, and is kept: nobody will "+
+			"call %s", p.id, funcName(p.cancelRoutine))})
+}

@@ -195,3 +195,35 @@ func (p *IRP) told(k *irql.K, io *ioManager) {
 	p.freeBuffers(k)
 	io.release(p)
 }
+
+// checkInformation reports IRP-059.
+func (p *IRP) checkInformation(k *irql.K) {
+	const copied = IRP_BUFFERED_IO | IRP_INPUT_OPERATION
+	if p.flags&copied != copied || ntstatus.NT_ERROR(p.ioStatus.Status) {
+		return
+	}
+	if p.ioStatus.Information <= uint64(p.outLen) {
+		p.checkDisclosure(k)
+		return
+	}
+	p.report(k, verify.Finding{Rule: verify.IRP_059,
+		Headline: fmt.Sprintf("%v is completed with %v and Information %d, but the output buffer has "+
+			"%d bytes", p.id, p.ioStatus.Status, p.ioStatus.Information, p.outLen),
+		Args: verify.Params(nil, nil, p.id)})
+}
+
+// checkDisclosure reports POOL-014: bytes of the system buffer that nobody wrote go to the caller. What a
+// driver wrote through a slice of Bytes counts as written.
+func (p *IRP) checkDisclosure(k *irql.K) {
+	b, n := p.assoc.SystemBuffer, int(p.ioStatus.Information)
+	if b == nil || p.userBuffer == nil || ke.Acting(k) == nil {
+		return
+	}
+	at := pool.Unwritten(b, n)
+	if at < 0 {
+		return
+	}
+	p.report(k, verify.Finding{Rule: verify.POOL_014, Case: "handed to a program",
+		Headline: fmt.Sprintf("%v is completed with Information %d, but nothing was written to offset %d of "+
+			"its system buffer: the caller gets what the memory held before", p.id, n, at)})
+}

@@ -83,3 +83,51 @@ func (io *ioManager) lost(m *ke.Machine, p *IRP) {
 		Headline: fmt.Sprintf("%s keeps %v without a cancel routine, and nothing can run any more: %s waits "+
 			"for ever and cannot be ended", p.owner.Name, p.id, who)})
 }
+
+// checkHeld judges an IRP at the end of the run: may a driver hold it when nothing happens any more?
+func (io *ioManager) checkHeld(m *ke.Machine, p *IRP) {
+	held := p.state == stAt || p.state == stQueued || p.state == stInCancel
+	if !held || p.lateError || p.owner == nil || p.owner == p.creator || p.owner.Unloaded ||
+		p.ownerDev.DriverObject.system {
+		return
+	}
+	f := verify.Finding{Rule: verify.IRP_040, Obj: p.id.String(), Driver: p.owner.Name, Dump: dumpIRP(p),
+		Places: p.story()}
+	switch {
+	case p.origin == byManager && p.op == nil:
+		f.Headline = fmt.Sprintf("%s never completes %v (%s): whoever opens or closes the device waits "+
+			"for ever", p.owner.Name, p.id, Sim.MajorName(p.loc(p.stackCount).major))
+		f.Case = "create, cleanup or close"
+	case p.op != nil && p.op.f.Flags&FO_CLEANUP_COMPLETE != 0 && !p.late:
+		io.leftByCleanup(m, p.op.f)
+		return
+	case p.cancel && m.Quiet(nil):
+		f = p.neverEnds(p.keptTooLong(m.Now()))
+	case p.cancel && !p.late:
+		f = p.keptTooLong(m.Now())
+	case p.cancel:
+		return
+	default:
+		io.lost(m, p)
+		return
+	}
+	m.ReportEnd(f)
+}
+
+// leftByCleanup reports IRP-040 once for a file object, with the oldest request that is left.
+func (io *ioManager) leftByCleanup(m *ke.Machine, file *FILE_OBJECT) {
+	if file.judged {
+		return
+	}
+	file.judged = true
+	left := io.outstanding(func(op *UserIO) bool { return op.f == file && op.p.owner != nil })
+	p, more := left[0].p, ""
+	if n := len(left) - 1; n > 0 {
+		more = fmt.Sprintf(" and %d more", n)
+	}
+	m.ReportEnd(verify.Finding{Rule: verify.IRP_040, Case: "kept after cleanup", Obj: p.id.String(),
+		Driver: p.owner.Name,
+		Headline: fmt.Sprintf("%s still keeps %v%s of %v, whose last handle is closed", p.owner.Name, p.id,
+			more, file.id),
+		Dump: dumpIRP(p), Places: append(p.story(), verify.Place{Label: "OPENED", Seq: file.seq})})
+}

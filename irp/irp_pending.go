@@ -88,3 +88,28 @@ func (p *IRP) markPending(k *irql.K, d ddi.ID) {
 		ke.Call(k, d, p.id)
 	}
 }
+
+// checkMark reports IRP-067: the IRP has become visible to others before it is marked.
+func (p *IRP) checkMark(k *irql.K) {
+	where, seq := "", uint64(0)
+	switch {
+	case ke.Acting(k) != p.owner:
+		return
+	case p.csq != nil:
+		where, seq = p.csq.id.String(), p.csqSeq
+	case p.listed() && !p.entry.stillGuarded(k):
+		where, seq = "a list", p.entry.seq
+	case p.waitsFor() != nil:
+		where, seq = p.waitsFor().name(), p.devEntry.seq
+	case p.started == p.serial:
+		where = "the hands of StartIo"
+	case p.inWork == p.serial:
+		where = "a work item"
+	default:
+		return
+	}
+	p.report(k, verify.Finding{Rule: verify.IRP_067,
+		Headline: fmt.Sprintf("%v is marked pending after it was put into %s: somebody may have completed it",
+			p.id, where),
+		Places: []verify.Place{{Label: "QUEUED", Seq: seq}}})
+}

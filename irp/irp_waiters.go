@@ -268,3 +268,11 @@ func (io *ioManager) needsAPC(k *irql.K, o *ke.Object) {
 		return
 	}
 }
+
+// eventSetByDriver reports IRP-047 for a routine that lets the climb go on.
+func (p *IRP) eventSetByDriver(k *irql.K) {
+	p.report(k, verify.Finding{Rule: verify.IRP_047,
+		Headline: fmt.Sprintf("the completion routine of %v signals %v, which the I/O manager will signal, "+
+			"and lets the climb go on", p.id, p.userEvent.ID()),
+		Places: append(p.story(), verify.Place{Label: "SIGNALLED", Seq: p.userEvent.LastSet()})})
+}

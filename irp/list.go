@@ -337,3 +337,16 @@ func (e *LIST_ENTRY) stillGuarded(k *irql.K) bool {
 	h, ok := ke.FindHeld(k, e.guard)
 	return e.guard != nil && ok && h.Seq == e.guarded
 }
+
+// freedInList reports OBJ-014 for an IRP that is freed while it is linked.
+func freedInList(k *irql.K, p *IRP) {
+	where, seq := "a list", uint64(0)
+	if q := p.waitsFor(); q != nil {
+		where, seq = q.name(), p.devEntry.seq
+	} else {
+		seq = p.entry.seq
+	}
+	p.report(k, verify.Finding{Rule: verify.OBJ_014, Case: "freed in a list",
+		Headline: fmt.Sprintf("%v is freed while it is linked into %s", p.id, where),
+		Places:   []verify.Place{{Label: "LAST_CHANGED", Seq: seq}}})
+}

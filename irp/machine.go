@@ -1,9 +1,12 @@
 package irp
 
 import (
+	"strings"
+
 	"calloutsim/internal/ke"
 	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
+	"calloutsim/internal/verify"
 	"calloutsim/irql"
 )
 
@@ -35,4 +38,20 @@ func renewIOManager(m *ke.Machine, io *ioManager) {
 	m.CouldAct(h.couldAct)
 	m.Refine = append(m.Refine, h.refine)
 	irql.Sim.Watch(m, h.set, h.awaited)
+}
+
+// refine gives an order of locks that the cancel spin lock takes part in its own number.
+func (io *ioManager) refine(_ *ke.K, f *verify.Finding) {
+	if f.Rule != verify.LOCK_003 {
+		return
+	}
+	id := io.cancelLock.ID.String()
+	for _, word := range strings.FieldsFunc(f.Headline, func(r rune) bool { return r == ' ' || r == ';' }) {
+		if word == id {
+			f.Rule, f.Also = verify.LOCK_020, append(f.Also, verify.LOCK_003)
+			f.Fix = "do not hold a driver's lock across IoAcquireCancelSpinLock and IoCancelIrp; a " +
+				"cancel-safe queue needs neither."
+			return
+		}
+	}
 }

@@ -328,3 +328,16 @@ func compareExchangePointer[T any](k *K, destination **T, exchange, comperand *T
 	}
 	return old
 }
+
+// KeMemoryBarrier keeps accesses before it from being seen after those behind it. Contexts here see each
+// other's accesses in order in any case; it orders nothing for the detector of data races.
+//
+// IRQL: any.
+// Ownership: none.
+// Rules: none.
+// Not modelled: weak memory orders.
+// Reference: wdm/nf-wdm-kememorybarrier.
+func KeMemoryBarrier(k *K) {
+	ke.Enter(k, ddi.KeMemoryBarrier)
+	ke.Call(k, ddi.KeMemoryBarrier, 0)
+}

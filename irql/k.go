@@ -20,7 +20,6 @@ import (
 	"calloutsim/internal/ke"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
-	"calloutsim/ntstatus"
 )
 
 // K is where the caller is in the kernel: which thread or DPC, on which processor, at which IRQL. Windows
@@ -212,13 +211,3 @@ func (r *resident) setOnStack() { r.onStack = true }
 
 // codeOf is the code address of a routine.
 func codeOf(fn any) uintptr { return reflect.ValueOf(fn).Pointer() }
-
-// Exception is the panic value that stands for a status raised with ExRaiseStatus. A driver catches it as C
-// catches an exception: with recover in place of __except.
-type Exception struct {
-	Status  ntstatus.NTSTATUS
-	Routine string // the routine that raised
-}
-
-// Error says what was raised by whom.
-func (e Exception) Error() string { return e.Routine + " raised " + e.Status.String() }

@@ -297,3 +297,31 @@ func Yield(k *K) {
 	ke.EnterAnyLevel(k, ddi.None)
 	ke.Yield(k)
 }
+
+// ExGetPreviousMode says whether the system call under way was made by a program, UserMode, or by a driver
+// or the system, KernelMode. In a DPC that is the one of the thread it interrupted.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: none.
+// Rules: IRQL-001.
+// Not modelled: Zw routines, which set KernelMode while they run in the thread of a program.
+// Reference: wdm/nf-wdm-exgetpreviousmode.
+func ExGetPreviousMode(k *K) KPROCESSOR_MODE {
+	ke.Enter(k, ddi.ExGetPreviousMode)
+	if ke.ThreadOf(k).Process == nil {
+		return KernelMode
+	}
+	return UserMode
+}
+
+// YieldProcessor tells the processor that a loop spins. Others may go on before the loop looks again.
+//
+// IRQL: any.
+// Ownership: none.
+// Rules: none.
+// Not modelled: none.
+// Reference: none; a macro of wdm.h
+func YieldProcessor(k *K) {
+	ke.Enter(k, ddi.YieldProcessor)
+	ke.Point(k, ke.Here(k))
+}

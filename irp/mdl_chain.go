@@ -7,9 +7,6 @@ import (
 	"calloutsim/irql"
 )
 
-// longestChain is how far a chain is followed: a driver may have tied it into a ring.
-const longestChain = 256
-
 // checkChain reports MDL-017: the IRP goes, or forgets its MdlAddress, and an MDL stays that the creator has
 // to free first (irp.md 7 and 18). INFERRED: one that is in the chain of another IRP as well, or that another
 // driver or the I/O manager made, has an owner.
@@ -41,3 +38,6 @@ func (io *ioManager) chained(p *IRP, mdl *MDL) bool {
 	}
 	return false
 }
+
+// longestChain is how far a chain is followed: a driver may have tied it into a ring.
+const longestChain = 256
