@@ -50,6 +50,8 @@ var (
 //
 // IRQL: PASSIVE_LEVEL.
 // Ownership: callout may go away after the call; the device must stay until the callout is unregistered.
+// Returns: STATUS_SUCCESS; STATUS_FWP_ALREADY_EXISTS for a key that is registered; STATUS_FWP_NULL_POINTER;
+// STATUS_INSUFFICIENT_RESOURCES when memory is short.
 // Rules: WFP-002, WFP-010, WFP-011, WFP-022, WFP-023, WFP-024.
 // Not modelled: boot-time start.
 // Reference: fwpsk/nf-fwpsk-fwpscalloutregister1.
@@ -163,6 +165,8 @@ func FwpsCalloutUnregisterById0(k *irql.K, calloutId uint32) ntstatus.NTSTATUS {
 // FwpsCalloutUnregisterByKey0 is FwpsCalloutUnregisterById0 for those who remember the key.
 //
 // IRQL: PASSIVE_LEVEL.
+// Returns: STATUS_SUCCESS; STATUS_DEVICE_BUSY while the callout is in use, after which it has to be called
+// again; STATUS_FWP_CALLOUT_NOT_FOUND; STATUS_FWP_IN_USE; STATUS_FWP_NULL_POINTER.
 // Rules: as FwpsCalloutUnregisterById0.
 // Reference: fwpsk/nf-fwpsk-fwpscalloutunregisterbykey0.
 func FwpsCalloutUnregisterByKey0(k *irql.K, calloutKey *GUID) ntstatus.NTSTATUS {

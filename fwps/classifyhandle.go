@@ -20,6 +20,8 @@ var siteAcquireHandle = ke.Site{Name: "fault/FwpsAcquireClassifyHandle0",
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: the caller has one reference.
+// Returns: STATUS_SUCCESS; STATUS_INVALID_PARAMETER for a context that is not the one of this call;
+// STATUS_INSUFFICIENT_RESOURCES when memory is short.
 // Rules: WFP-001, WFP-009, WFP-061, WFP-073, WFP-082.
 // Reference: fwpsk/nf-fwpsk-fwpsacquireclassifyhandle0.
 func FwpsAcquireClassifyHandle0(k *irql.K, classifyContext any, flags uint32,

@@ -23,6 +23,8 @@ var (
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: the copy is the caller's until it is applied.
+// Returns: STATUS_SUCCESS; STATUS_INVALID_PARAMETER for bad arguments; STATUS_INSUFFICIENT_RESOURCES when
+// memory is short.
 // Rules: WFP-001, WFP-063, WFP-073, WFP-074, WFP-083, WFP-086, WFP-093, WFP-094.
 // Reference: fwpsk/nf-fwpsk-fwpsacquirewritablelayerdatapointer0.
 func FwpsAcquireWritableLayerDataPointer0(k *irql.K, classifyHandle uint64, filterId uint64, flags uint32,

@@ -29,6 +29,9 @@ var (
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: the engine takes a reference to the handle until completion.
+// Returns: STATUS_SUCCESS; STATUS_FWP_CANNOT_PEND at a layer that cannot; STATUS_INVALID_PARAMETER,
+// STATUS_FWP_NULL_POINTER for bad arguments; STATUS_INSUFFICIENT_RESOURCES when memory is short. A
+// classification that is not pended is decided inline.
 // Rules: WFP-001, WFP-009, WFP-041, WFP-063, WFP-064, WFP-066, WFP-067, WFP-073, WFP-074, WFP-075.
 // Reference: fwpsk/nf-fwpsk-fwpspendclassify0.
 func FwpsPendClassify0(k *irql.K, classifyHandle uint64, filterId uint64, flags uint32,

@@ -26,6 +26,7 @@ var (
 //
 // IRQL: exactly PASSIVE_LEVEL.
 // Ownership: the driver destroys it.
+// Returns: STATUS_SUCCESS; STATUS_FWP_NULL_POINTER; STATUS_INSUFFICIENT_RESOURCES when memory is short.
 // Rules: WFP-003, WFP-073, WFP-097, WFP-098.
 // Reference: fwpsk/nf-fwpsk-fwpsredirecthandlecreate0.
 func FwpsRedirectHandleCreate0(k *irql.K, providerGuid *GUID, flags uint32,
@@ -162,6 +163,8 @@ func (e *engine) redirectState(k *ke.K, c *chain,
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: nothing is kept.
+// Returns: STATUS_SUCCESS; STATUS_NOT_FOUND for a connection without records; STATUS_INVALID_PARAMETER for
+// bad arguments; STATUS_BUFFER_TOO_SMALL, with the number of bytes needed.
 // Rules: WFP-001, WFP-115, WFP-116, WFP-117.
 // Not modelled: proxies on other machines.
 // Reference: fwpsk/nf-fwpsk-fwpsqueryconnectionsioformatredirectrecords0.

@@ -12,6 +12,7 @@ import (
 //
 // IRQL: any.
 // Ownership: the queue's memory must stay while IRPs are in it.
+// Returns: STATUS_SUCCESS.
 // Rules: OBJ-013.
 // Reference: wdm/nf-wdm-iocsqinitialize.
 func IoCsqInitialize(k *irql.K, csq *IO_CSQ, insertIrp IO_CSQ_INSERT_IRP, removeIrp IO_CSQ_REMOVE_IRP,
@@ -25,6 +26,7 @@ func IoCsqInitialize(k *irql.K, csq *IO_CSQ, insertIrp IO_CSQ_INSERT_IRP, remove
 //
 // IRQL: any.
 // Ownership: the queue's memory must stay while IRPs are in it.
+// Returns: STATUS_SUCCESS.
 // Rules: OBJ-013.
 // Reference: wdm/nf-wdm-iocsqinitializeex.
 func IoCsqInitializeEx(k *irql.K, csq *IO_CSQ, insertIrp IO_CSQ_INSERT_IRP_EX, removeIrp IO_CSQ_REMOVE_IRP,
@@ -65,6 +67,8 @@ func IoCsqInsertIrp(k *irql.K, csq *IO_CSQ, p *IRP, context *IO_CSQ_IRP_CONTEXT)
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: after success as IoCsqInsertIrp, else the caller's.
+// Returns: STATUS_SUCCESS, also for an IRP that was cancelled already; else what the insert callback
+// returned.
 // Rules: IRP-005, IRP-013, IRP-018, IRP-075, IRP-076, IRQL-001, OBJ-013.
 // Reference: wdm/nf-wdm-iocsqinsertirpex.
 func IoCsqInsertIrpEx(k *irql.K, csq *IO_CSQ, p *IRP, context *IO_CSQ_IRP_CONTEXT,

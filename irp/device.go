@@ -29,6 +29,9 @@ func (io *ioManager) newDevice(drv *DRIVER_OBJECT, name string) *DEVICE_OBJECT {
 //
 // IRQL: <= APC_LEVEL.
 // Ownership: the driver deletes it.
+// Returns: STATUS_SUCCESS; STATUS_OBJECT_NAME_COLLISION where there is such a name;
+// STATUS_OBJECT_PATH_SYNTAX_BAD, STATUS_OBJECT_PATH_NOT_FOUND, STATUS_OBJECT_NAME_INVALID for a bad name;
+// STATUS_INSUFFICIENT_RESOURCES when memory is short.
 // Rules: IRQL-001, OBJ-005, OBJ-006, UNLOAD-006.
 // Not modelled: the size of the extension (any Go value serves), security.
 // Reference: wdm/nf-wdm-iocreatedevice.

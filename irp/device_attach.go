@@ -90,6 +90,8 @@ func (d *DEVICE_OBJECT) goes() bool {
 //
 // IRQL: PASSIVE_LEVEL.
 // Ownership: attachedDevice must be where the dispatch routines look.
+// Returns: STATUS_SUCCESS; STATUS_NO_SUCH_DEVICE where the stack takes no more devices; what
+// IoGetDeviceObjectPointer says of the name.
 // Rules: IRQL-001, OBJ-004.
 // Reference: wdm/nf-wdm-ioattachdevice.
 func IoAttachDevice(k *irql.K, source *DEVICE_OBJECT, targetDevice string,

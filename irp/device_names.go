@@ -165,6 +165,9 @@ func (io *ioManager) findLink(name string) *symlink {
 //
 // IRQL: PASSIVE_LEVEL.
 // Ownership: the driver deletes it, at the latest in DriverUnload.
+// Returns: STATUS_SUCCESS; STATUS_OBJECT_NAME_COLLISION where there is such a name;
+// STATUS_OBJECT_PATH_SYNTAX_BAD, STATUS_OBJECT_PATH_NOT_FOUND, STATUS_OBJECT_NAME_INVALID for a bad name;
+// STATUS_INSUFFICIENT_RESOURCES when memory is short.
 // Rules: IRQL-001, UNLOAD-006.
 // Not modelled: directories per session, security.
 // Reference: wdm/nf-wdm-iocreatesymboliclink.
@@ -194,6 +197,8 @@ func (io *ioManager) idOf(name string) trace.ID {
 // IoDeleteSymbolicLink takes a name away that IoCreateSymbolicLink gave.
 //
 // IRQL: PASSIVE_LEVEL.
+// Returns: STATUS_SUCCESS; STATUS_OBJECT_NAME_NOT_FOUND where there is none, STATUS_OBJECT_TYPE_MISMATCH
+// where it is no link; STATUS_OBJECT_PATH_SYNTAX_BAD, STATUS_OBJECT_PATH_NOT_FOUND for a bad name.
 // Rules: IRQL-001.
 // Reference: wdm/nf-wdm-iodeletesymboliclink.
 func IoDeleteSymbolicLink(k *irql.K, symbolicLinkName string) ntstatus.NTSTATUS {

@@ -169,6 +169,9 @@ func (io *ioManager) awaitTold(k *irql.K, p *IRP, mode irql.KPROCESSOR_MODE, eve
 //
 // IRQL: PASSIVE_LEVEL.
 // Ownership: ObDereferenceObject on the file object, not on the device.
+// Returns: STATUS_SUCCESS; what the driver completed IRP_MJ_CREATE with; STATUS_OBJECT_NAME_NOT_FOUND and
+// the like for a name that leads nowhere; STATUS_NO_SUCH_DEVICE for a device that goes; STATUS_ACCESS_DENIED
+// for an exclusive one that is open; STATUS_INSUFFICIENT_RESOURCES when memory is short.
 // Rules: IRQL-001, OBJ-003, OBJ-012.
 // Not modelled: access checks.
 // Reference: wdm/nf-wdm-iogetdeviceobjectpointer.

@@ -18,6 +18,8 @@ import (
 // POWER.
 // Ownership: the IRP belongs to the lower driver; the caller may not touch it again unless a routine of its
 // own stops the climb.
+// Returns: what the dispatch routine of the device returned: STATUS_PENDING where it completes the IRP
+// later, else the status it was completed with.
 // Rules: IRP-003, IRP-004, IRP-005, IRP-014, IRP-016, IRP-018, IRP-019, IRP-021, IRP-036, IRP-042, IRP-044,
 // IRP-055, IRP-056, IRP-060, IRP-063, IRP-064, IRP-066, IRP-069, IRP-074, IRP-076; and on return IRP-006 to
 // IRP-010, IRP-017, IRP-046; LOCK-013.

@@ -27,6 +27,7 @@ type referenced interface {
 //
 // IRQL: PASSIVE_LEVEL.
 // Ownership: ObDereferenceObject.
+// Returns: STATUS_SUCCESS; STATUS_INVALID_HANDLE; STATUS_OBJECT_TYPE_MISMATCH for an object of another type.
 // Rules: IRQL-001, OBJ-003, OBJ-010.
 // Not modelled: access rights; types other than threads.
 // Reference: wdm/nf-wdm-obreferenceobjectbyhandle.
@@ -127,6 +128,7 @@ func asReferenced(k *irql.K, d ddi.ID, object any) (referenced, trace.ID) {
 //
 // IRQL: PASSIVE_LEVEL.
 // Ownership: the handle names nothing afterwards.
+// Returns: STATUS_SUCCESS; STATUS_INVALID_HANDLE.
 // Rules: IRQL-015, OBJ-010, OBJ-011.
 // Reference: ntifs/nf-ntifs-ntclose.
 func ZwClose(k *irql.K, handle irql.HANDLE) ntstatus.NTSTATUS {

@@ -121,6 +121,7 @@ func checkLookaside(t POOL_TYPE, flags uint32) ntstatus.NTSTATUS {
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: the list's memory must stay until ExDeleteLookasideListEx.
+// Returns: STATUS_SUCCESS.
 // Rules: POOL-010, POOL-021, IRQL-001.
 // Not modelled: depth, quotas.
 // Reference: wdm/nf-wdm-exinitializelookasidelistex.

@@ -17,6 +17,7 @@ var siteLocateName = ke.Site{Name: "fault/SeLocateProcessImageName", Alts: fault
 //
 // IRQL: PASSIVE_LEVEL.
 // Ownership: the caller frees the block.
+// Returns: STATUS_SUCCESS; STATUS_INSUFFICIENT_RESOURCES when memory is short.
 // Rules: IRQL-001, UNLOAD-001.
 // Reference: ntifs/nf-ntifs-selocateprocessimagename.
 func SeLocateProcessImageName(k *irql.K, process *irql.KPROCESS,

@@ -97,6 +97,8 @@ const psSpec = "irp.md 19.2"
 //
 // IRQL: PASSIVE_LEVEL.
 // Ownership: the routine must be removed before the driver is unloaded, and not by itself.
+// Returns: STATUS_SUCCESS; STATUS_INVALID_PARAMETER for a routine that is registered already, for one too
+// many, and when memory is short; STATUS_PROCEDURE_NOT_FOUND for one to be removed that is not registered.
 // Rules: IRQL-001, LOCK-026, UNLOAD-008.
 // Reference: ntddk/nf-ntddk-pssetcreateprocessnotifyroutine.
 func PsSetCreateProcessNotifyRoutine(k *irql.K, notifyRoutine PCREATE_PROCESS_NOTIFY_ROUTINE,
@@ -124,6 +126,8 @@ func PsSetCreateProcessNotifyRoutineEx(k *irql.K, notifyRoutine PCREATE_PROCESS_
 //
 // IRQL: PASSIVE_LEVEL.
 // Ownership: as PsSetCreateProcessNotifyRoutine.
+// Returns: STATUS_SUCCESS; STATUS_INVALID_PARAMETER for a routine that is registered already, for one too
+// many, and when memory is short; STATUS_PROCEDURE_NOT_FOUND for one to be removed that is not registered.
 // Rules: IRQL-001, LOCK-026, UNLOAD-008.
 // Not modelled: processes of other subsystems.
 // Reference: ntddk/nf-ntddk-pssetcreateprocessnotifyroutineex2.
@@ -156,6 +160,7 @@ func asCreateNotifyEx(v any) (PCREATE_PROCESS_NOTIFY_ROUTINE_EX, bool) {
 //
 // IRQL: PASSIVE_LEVEL.
 // Ownership: the routine must be removed before the driver is unloaded.
+// Returns: STATUS_SUCCESS; STATUS_INSUFFICIENT_RESOURCES for one too many, and when memory is short.
 // Rules: IRQL-001, UNLOAD-008.
 // Reference: ntddk/nf-ntddk-pssetloadimagenotifyroutine.
 func PsSetLoadImageNotifyRoutine(k *irql.K, notifyRoutine PLOAD_IMAGE_NOTIFY_ROUTINE) ntstatus.NTSTATUS {
@@ -167,6 +172,8 @@ func PsSetLoadImageNotifyRoutine(k *irql.K, notifyRoutine PLOAD_IMAGE_NOTIFY_ROU
 //
 // IRQL: PASSIVE_LEVEL.
 // Ownership: as PsSetLoadImageNotifyRoutine.
+// Returns: STATUS_SUCCESS; STATUS_INSUFFICIENT_RESOURCES for one too many, and when memory is short;
+// STATUS_INVALID_PARAMETER_2 for flags that do not exist.
 // Rules: IRQL-001, UNLOAD-008.
 // Not modelled: images of other architectures.
 // Reference: ntddk/nf-ntddk-pssetloadimagenotifyroutineex.
@@ -186,6 +193,7 @@ func PsSetLoadImageNotifyRoutineEx(k *irql.K, notifyRoutine PLOAD_IMAGE_NOTIFY_R
 //
 // IRQL: <= APC_LEVEL.
 // Ownership: the routine is not called any more.
+// Returns: STATUS_SUCCESS; STATUS_PROCEDURE_NOT_FOUND for a routine that is not registered.
 // Rules: IRQL-001, LOCK-026.
 // Reference: ntddk/nf-ntddk-psremoveloadimagenotifyroutine.
 func PsRemoveLoadImageNotifyRoutine(k *irql.K, notifyRoutine PLOAD_IMAGE_NOTIFY_ROUTINE) ntstatus.NTSTATUS {

@@ -84,6 +84,7 @@ func (r *ERESOURCE) checkAPCs(k *K, d ddi.ID, sub string) {
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: the resource is the driver's; ExDeleteResourceLite before its memory goes.
+// Returns: STATUS_SUCCESS.
 // Rules: IRQL-001, LOCK-018, POOL-018, POOL-026, UNLOAD-005.
 // Not modelled: none.
 // Reference: wdm/nf-wdm-exinitializeresourcelite.
@@ -109,6 +110,7 @@ func ExInitializeResourceLite(k *K, resource *ERESOURCE) ntstatus.NTSTATUS {
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: nobody may use the resource meanwhile.
+// Returns: STATUS_SUCCESS.
 // Rules: IRQL-001, LOCK-018.
 // Not modelled: none.
 // Reference: wdm/nf-wdm-exreinitializeresourcelite.
@@ -130,6 +132,7 @@ func ExReinitializeResourceLite(k *K, resource *ERESOURCE) ntstatus.NTSTATUS {
 //
 // IRQL: <= APC_LEVEL.
 // Ownership: afterwards the memory may go, or be initialised again.
+// Returns: STATUS_SUCCESS.
 // Rules: IRQL-001, LOCK-018.
 // Not modelled: none.
 // Reference: wdm/nf-wdm-exdeleteresourcelite.

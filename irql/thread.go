@@ -80,6 +80,7 @@ var siteThread = ke.Site{Name: "fault/PsCreateSystemThread", Alts: []string{"suc
 //
 // IRQL: PASSIVE_LEVEL.
 // Ownership: the caller closes the handle; the routine must have ended before the driver is unloaded.
+// Returns: STATUS_SUCCESS; STATUS_INSUFFICIENT_RESOURCES when memory is short.
 // Rules: IRQL-001, LOCK-008, LOCK-015, IRQL-007, IRQL-020.
 // Not modelled: threads of other processes, objectAttributes.
 // Reference: wdm/nf-wdm-pscreatesystemthread.
@@ -123,6 +124,7 @@ func PsCreateSystemThread(k *K, threadHandle *HANDLE, desiredAccess uint32, obje
 //
 // IRQL: PASSIVE_LEVEL.
 // Ownership: none.
+// Returns: not at all in a system thread; STATUS_INVALID_PARAMETER in another one.
 // Rules: IRQL-001, IRQL-020, LOCK-008, LOCK-015, OBJ-010.
 // Not modelled: none.
 // Reference: wdm/nf-wdm-psterminatesystemthread.

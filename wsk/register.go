@@ -67,6 +67,7 @@ var registrations = trace.MakeID(trace.Registration, 1<<54)
 //
 // IRQL: PASSIVE_LEVEL.
 // Ownership: the block and npi.Dispatch stay with the subsystem until WskDeregister; npi itself may go.
+// Returns: STATUS_SUCCESS; STATUS_INSUFFICIENT_RESOURCES when memory is short.
 // Rules: WSK-001, WSK-002, WSK-004, WSK-005, WSK-007, WSK-008, WSK-020.
 // Reference: wsk/nf-wsk-wskregister.
 func WskRegister(k *irql.K, wskClientNpi *WSK_CLIENT_NPI,
@@ -150,6 +151,8 @@ func registered(k *irql.K, name string, block *WSK_REGISTRATION, dead verify.Rul
 //
 // IRQL: <= DISPATCH_LEVEL with WSK_NO_WAIT, else PASSIVE_LEVEL.
 // Ownership: what wskProviderNpi holds may be used until the release.
+// Returns: STATUS_SUCCESS; STATUS_DEVICE_NOT_READY where the provider is not there in time, or WskDeregister
+// ends the wait; STATUS_NOINTERFACE for a version that it does not have.
 // Rules: WSK-009, WSK-010, WSK-011, WSK-013, WSK-021.
 // Not modelled: other failures.
 // Reference: wsk/nf-wsk-wskcaptureprovidernpi.
@@ -251,6 +254,7 @@ func WskReleaseProviderNPI(k *irql.K, wskRegistration *WSK_REGISTRATION) {
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: none.
+// Returns: STATUS_SUCCESS; STATUS_DEVICE_NOT_READY while the provider is not there.
 // Rules: WSK-009, WSK-016, WSK-022.
 // Not modelled: failures.
 // Reference: wsk/nf-wsk-wskqueryprovidercharacteristics.

@@ -21,6 +21,10 @@ func refused(k *ke.K, rule verify.RuleID, obj, headline string, s ntstatus.NTSTA
 //
 // IRQL: PASSIVE_LEVEL.
 // Ownership: the structure stays the caller's.
+// Returns: STATUS_SUCCESS; STATUS_FWP_ALREADY_EXISTS; STATUS_FWP_NULL_DISPLAY_NAME; STATUS_FWP_NULL_POINTER;
+// STATUS_FWP_DYNAMIC_SESSION_IN_PROGRESS for a persistent one in a dynamic session;
+// STATUS_FWP_INCOMPATIBLE_TXN in a transaction that only reads; STATUS_INVALID_HANDLE for what is no engine
+// handle; STATUS_INSUFFICIENT_RESOURCES when memory is short.
 // Rules: WFP-004, WFP-036.
 // Not modelled: sd.
 // Reference: win32 fwpmu/nf-fwpmu-fwpmsublayeradd0.
@@ -57,6 +61,9 @@ func FwpmSubLayerAdd0(k *irql.K, engineHandle irql.HANDLE, subLayer *FWPM_SUBLAY
 // FwpmSubLayerDeleteByKey0 deletes a sublayer that no filter is in.
 //
 // IRQL: PASSIVE_LEVEL.
+// Returns: STATUS_SUCCESS; STATUS_FWP_SUBLAYER_NOT_FOUND; STATUS_FWP_IN_USE while filters are in it;
+// STATUS_FWP_BUILTIN_OBJECT; STATUS_FWP_NULL_POINTER; STATUS_FWP_INCOMPATIBLE_TXN in a transaction that only
+// reads; STATUS_INVALID_HANDLE for what is no engine handle.
 // Rules: WFP-004, WFP-035, WFP-036.
 // Reference: win32 fwpmu/nf-fwpmu-fwpmsublayerdeletebykey0.
 func FwpmSubLayerDeleteByKey0(k *irql.K, engineHandle irql.HANDLE, key *fwps.GUID) ntstatus.NTSTATUS {
@@ -92,6 +99,10 @@ func FwpmSubLayerDeleteByKey0(k *irql.K, engineHandle irql.HANDLE, key *fwps.GUI
 //
 // IRQL: PASSIVE_LEVEL.
 // Ownership: the structure stays the caller's.
+// Returns: STATUS_SUCCESS; STATUS_FWP_ALREADY_EXISTS; STATUS_FWP_LAYER_NOT_FOUND;
+// STATUS_FWP_NULL_DISPLAY_NAME; STATUS_FWP_NULL_POINTER; STATUS_FWP_DYNAMIC_SESSION_IN_PROGRESS for a
+// persistent one in a dynamic session; STATUS_FWP_INCOMPATIBLE_TXN in a transaction that only reads;
+// STATUS_INVALID_HANDLE for what is no engine handle; STATUS_INSUFFICIENT_RESOURCES when memory is short.
 // Rules: WFP-004, WFP-036.
 // Not modelled: sd.
 // Reference: fwpmk/nf-fwpmk-fwpmcalloutadd0.
@@ -145,6 +156,9 @@ func (s *session) addCallout(k *ke.K, t *transaction, c *FWPM_CALLOUT0, id *uint
 // FwpmCalloutDeleteById0 deletes a callout object that no filter names.
 //
 // IRQL: PASSIVE_LEVEL.
+// Returns: STATUS_SUCCESS; STATUS_FWP_CALLOUT_NOT_FOUND; STATUS_FWP_IN_USE while filters call it;
+// STATUS_FWP_INCOMPATIBLE_TXN in a transaction that only reads; STATUS_INVALID_HANDLE for what is no engine
+// handle.
 // Rules: WFP-004, WFP-035, WFP-036.
 // Reference: fwpmk/nf-fwpmk-fwpmcalloutdeletebyid0.
 func FwpmCalloutDeleteById0(k *irql.K, engineHandle irql.HANDLE, id uint32) ntstatus.NTSTATUS {
@@ -156,6 +170,9 @@ func FwpmCalloutDeleteById0(k *irql.K, engineHandle irql.HANDLE, id uint32) ntst
 // FwpmCalloutDeleteByKey0 deletes a callout object that no filter names.
 //
 // IRQL: PASSIVE_LEVEL.
+// Returns: STATUS_SUCCESS; STATUS_FWP_CALLOUT_NOT_FOUND; STATUS_FWP_IN_USE while filters call it;
+// STATUS_FWP_NULL_POINTER; STATUS_FWP_INCOMPATIBLE_TXN in a transaction that only reads;
+// STATUS_INVALID_HANDLE for what is no engine handle.
 // Rules: WFP-004, WFP-035, WFP-036.
 // Reference: fwpmk/nf-fwpmk-fwpmcalloutdeletebykey0.
 func FwpmCalloutDeleteByKey0(k *irql.K, engineHandle irql.HANDLE, key *fwps.GUID) ntstatus.NTSTATUS {
@@ -194,6 +211,15 @@ func deleteCallout(k *irql.K, d ddi.ID, engineHandle irql.HANDLE,
 //
 // IRQL: PASSIVE_LEVEL.
 // Ownership: the structure stays the caller's.
+// Returns: STATUS_SUCCESS; STATUS_FWP_LAYER_NOT_FOUND, STATUS_FWP_SUBLAYER_NOT_FOUND,
+// STATUS_FWP_CALLOUT_NOT_FOUND, STATUS_FWP_CONDITION_NOT_FOUND for what the filter names and is not there;
+// STATUS_FWP_NULL_DISPLAY_NAME; STATUS_FWP_ALREADY_EXISTS; STATUS_FWP_TYPE_MISMATCH,
+// STATUS_FWP_MATCH_TYPE_MISMATCH, STATUS_FWP_INVALID_RANGE, STATUS_FWP_INVALID_NET_MASK,
+// STATUS_FWP_DUPLICATE_CONDITION for its conditions; STATUS_FWP_INVALID_WEIGHT,
+// STATUS_FWP_INVALID_ACTION_TYPE, STATUS_FWP_INVALID_FLAGS, STATUS_FWP_INCOMPATIBLE_LAYER,
+// STATUS_FWP_LIFETIME_MISMATCH; STATUS_FWP_CALLOUT_NOTIFICATION_FAILED where notifyFn refused;
+// STATUS_FWP_NULL_POINTER; STATUS_FWP_INCOMPATIBLE_TXN in a transaction that only reads;
+// STATUS_INVALID_HANDLE for what is no engine handle; STATUS_INSUFFICIENT_RESOURCES when memory is short.
 // Rules: WFP-004, WFP-030, WFP-032, WFP-035, WFP-036.
 // Not modelled: sd, provider contexts, disabled filters.
 // Reference: win32 fwpmu/nf-fwpmu-fwpmfilteradd0.
@@ -233,6 +259,8 @@ func FwpmFilterAdd0(k *irql.K, engineHandle irql.HANDLE, filter *FWPM_FILTER0, s
 // FwpmFilterDeleteById0 deletes a filter.
 //
 // IRQL: PASSIVE_LEVEL.
+// Returns: STATUS_SUCCESS; STATUS_FWP_FILTER_NOT_FOUND; STATUS_FWP_INCOMPATIBLE_TXN in a transaction that
+// only reads; STATUS_INVALID_HANDLE for what is no engine handle.
 // Rules: WFP-004, WFP-036, WFP-081.
 // Reference: win32 fwpmu/nf-fwpmu-fwpmfilterdeletebyid0.
 func FwpmFilterDeleteById0(k *irql.K, engineHandle irql.HANDLE, id uint64) ntstatus.NTSTATUS {
@@ -243,6 +271,8 @@ func FwpmFilterDeleteById0(k *irql.K, engineHandle irql.HANDLE, id uint64) ntsta
 // FwpmFilterDeleteByKey0 deletes a filter.
 //
 // IRQL: PASSIVE_LEVEL.
+// Returns: STATUS_SUCCESS; STATUS_FWP_FILTER_NOT_FOUND; STATUS_FWP_INCOMPATIBLE_TXN in a transaction that
+// only reads; STATUS_INVALID_HANDLE for what is no engine handle.
 // Rules: WFP-004, WFP-036, WFP-081.
 // Reference: win32 fwpmu/nf-fwpmu-fwpmfilterdeletebykey0.
 func FwpmFilterDeleteByKey0(k *irql.K, engineHandle irql.HANDLE, key *fwps.GUID) ntstatus.NTSTATUS {

@@ -87,6 +87,8 @@ func (g *manager) newKey() fwps.GUID {
 //
 // IRQL: PASSIVE_LEVEL.
 // Ownership: the driver closes the session.
+// Returns: STATUS_SUCCESS; STATUS_FWP_NULL_POINTER, STATUS_INVALID_PARAMETER for bad arguments;
+// STATUS_INSUFFICIENT_RESOURCES when memory is short.
 // Rules: WFP-004, WFP-037.
 // Not modelled: other machines, a BFE that is not running.
 // Reference: fwpmk/nf-fwpmk-fwpmengineopen0.
@@ -125,6 +127,7 @@ func FwpmEngineOpen0(k *irql.K, serverName string, authnService uint32, authIden
 // FwpmEngineClose0 closes a session. An open transaction is aborted; what a dynamic session added vanishes.
 //
 // IRQL: PASSIVE_LEVEL.
+// Returns: STATUS_SUCCESS; STATUS_INVALID_HANDLE for what is no engine handle.
 // Rules: WFP-004.
 // Reference: fwpmk/nf-fwpmk-fwpmengineclose0.
 func FwpmEngineClose0(k *irql.K, engineHandle irql.HANDLE) ntstatus.NTSTATUS {
@@ -218,6 +221,9 @@ func (s *session) misuse(k *ke.K, headline string, st ntstatus.NTSTATUS) ntstatu
 // FwpmTransactionBegin0 begins an explicit transaction. It waits for those of other sessions.
 //
 // IRQL: PASSIVE_LEVEL.
+// Returns: STATUS_SUCCESS; STATUS_FWP_TXN_IN_PROGRESS in a transaction of the session;
+// STATUS_FWP_INVALID_FLAGS; STATUS_INVALID_HANDLE for what is no engine handle;
+// STATUS_INSUFFICIENT_RESOURCES when memory is short.
 // Rules: WFP-004, WFP-036.
 // Reference: win32 fwpmu/nf-fwpmu-fwpmtransactionbegin0.
 func FwpmTransactionBegin0(k *irql.K, engineHandle irql.HANDLE, flags uint32) ntstatus.NTSTATUS {
@@ -246,6 +252,8 @@ func FwpmTransactionBegin0(k *irql.K, engineHandle irql.HANDLE, flags uint32) nt
 // FwpmTransactionCommit0 puts the changes of the transaction in force.
 //
 // IRQL: PASSIVE_LEVEL.
+// Returns: STATUS_SUCCESS; STATUS_FWP_NO_TXN_IN_PROGRESS without a transaction; STATUS_INVALID_HANDLE for
+// what is no engine handle.
 // Rules: WFP-004, WFP-036.
 // Reference: win32 fwpmu/nf-fwpmu-fwpmtransactioncommit0.
 func FwpmTransactionCommit0(k *irql.K, engineHandle irql.HANDLE) ntstatus.NTSTATUS {
@@ -266,6 +274,8 @@ func FwpmTransactionCommit0(k *irql.K, engineHandle irql.HANDLE) ntstatus.NTSTAT
 // FwpmTransactionAbort0 forgets the changes of the transaction.
 //
 // IRQL: PASSIVE_LEVEL.
+// Returns: STATUS_SUCCESS; STATUS_FWP_NO_TXN_IN_PROGRESS without a transaction; STATUS_INVALID_HANDLE for
+// what is no engine handle.
 // Rules: WFP-004, WFP-036.
 // Reference: win32 fwpmu/nf-fwpmu-fwpmtransactionabort0.
 func FwpmTransactionAbort0(k *irql.K, engineHandle irql.HANDLE) ntstatus.NTSTATUS {

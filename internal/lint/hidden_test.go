@@ -52,3 +52,44 @@ func WskRegister() {}
 `})
 	expectSome(t, checkReferences(tr), "PFN_WSK_SEND sends to wskSend", "WskRegister sends to registerClient")
 }
+
+// returnsStatus reports whether a function has an NTSTATUS as its result.
+func returnsStatus(fn *ast.FuncType) bool {
+	if fn == nil || fn.Results == nil || len(fn.Results.List) != 1 {
+		return false
+	}
+	sel, ok := fn.Results.List[0].Type.(*ast.SelectorExpr)
+	return ok && sel.Sel.Name == "NTSTATUS"
+}
+
+// checkReturns finds routines whose comment does not say which statuses they return.
+func checkReturns(tr *tree) []problem {
+	var problems []problem
+	for s := range tr.golang(ddiFiles) {
+		for _, e := range exportedNames(s) {
+			if e.decl != nil && returnsStatus(e.fn) && !says.MatchString(e.doc) {
+				problems = append(problems, tr.at(e.pos, "%s", e.name))
+			}
+		}
+	}
+	return problems
+}
+
+var says = regexp.MustCompile(`Returns: |STATUS_[A-Z]|[Aa]s (Ke|Io|Ex|Ps|Mm|Ob|Zw|Rtl|Fwp)\w+`)
+
+func TestComments_SayWhatIsReturned(t *testing.T) {
+	expectNone(t, "The comment of a routine with an NTSTATUS says which values it returns and when, in a "+
+		"line Returns: behind Ownership:.", checkReturns(thisModule(t)))
+}
+
+func TestComments_BadReturns(t *testing.T) {
+	tr := newTree(map[string]string{"irp/a.go": `package irp
+
+// IoFirst does something.
+func IoFirst() ntstatus.NTSTATUS { return 0 }
+
+// IoSecond does something. Returns: STATUS_SUCCESS.
+func IoSecond() ntstatus.NTSTATUS { return 0 }
+`})
+	expectSome(t, checkReturns(tr), "IoFirst")
+}

@@ -65,6 +65,7 @@ func RtlIpv4AddressToStringW(addr *IN_ADDR, s []uint16) []uint16 { return put(s,
 // network byte order.
 //
 // IRQL: any.
+// Returns: STATUS_SUCCESS; STATUS_INVALID_PARAMETER where the text does not fit, with the length it needs.
 // Reference: declared in ip2string.h
 func RtlIpv4AddressToStringExA(address *IN_ADDR, port uint16, addressString []uint8,
 	addressStringLength *uint32) ntstatus.NTSTATUS {
@@ -74,6 +75,7 @@ func RtlIpv4AddressToStringExA(address *IN_ADDR, port uint16, addressString []ui
 // RtlIpv4AddressToStringExW is RtlIpv4AddressToStringExA for WCHARs.
 //
 // IRQL: any.
+// Returns: STATUS_SUCCESS; STATUS_INVALID_PARAMETER where the text does not fit, with the length it needs.
 // Reference: declared in ip2string.h
 func RtlIpv4AddressToStringExW(address *IN_ADDR, port uint16, addressString []uint16,
 	addressStringLength *uint32) ntstatus.NTSTATUS {
@@ -97,6 +99,7 @@ func RtlIpv6AddressToStringW(addr *IN6_ADDR, s []uint16) []uint16 { return put(s
 // each of which is left out when it is zero.
 //
 // IRQL: any.
+// Returns: STATUS_SUCCESS; STATUS_INVALID_PARAMETER where the text does not fit, with the length it needs.
 // Reference: declared in ip2string.h
 func RtlIpv6AddressToStringExA(address *IN6_ADDR, scopeId uint32, port uint16, addressString []uint8,
 	addressStringLength *uint32) ntstatus.NTSTATUS {
@@ -106,6 +109,7 @@ func RtlIpv6AddressToStringExA(address *IN6_ADDR, scopeId uint32, port uint16, a
 // RtlIpv6AddressToStringExW is RtlIpv6AddressToStringExA for WCHARs.
 //
 // IRQL: any.
+// Returns: STATUS_SUCCESS; STATUS_INVALID_PARAMETER where the text does not fit, with the length it needs.
 // Reference: declared in ip2string.h
 func RtlIpv6AddressToStringExW(address *IN6_ADDR, scopeId uint32, port uint16, addressString []uint16,
 	addressStringLength *uint32) ntstatus.NTSTATUS {

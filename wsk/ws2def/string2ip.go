@@ -13,6 +13,7 @@ import (
 // 0) or hexadecimal notation (0x), the last of which fills what is left.
 //
 // IRQL: any.
+// Returns: STATUS_SUCCESS; STATUS_INVALID_PARAMETER for what is no address.
 // Reference: declared in ip2string.h
 func RtlIpv4StringToAddressA(s string, strict bool, terminator *string, addr *IN_ADDR) ntstatus.NTSTATUS {
 	a, rest, ok := read4(s, strict)
@@ -27,6 +28,7 @@ func RtlIpv4StringToAddressA(s string, strict bool, terminator *string, addr *IN
 // RtlIpv4StringToAddressW is RtlIpv4StringToAddressA: text is a Go string in both.
 //
 // IRQL: any.
+// Returns: STATUS_SUCCESS; STATUS_INVALID_PARAMETER for what is no address.
 // Reference: declared in ip2string.h
 func RtlIpv4StringToAddressW(s string, strict bool, terminator *string, addr *IN_ADDR) ntstatus.NTSTATUS {
 	return RtlIpv4StringToAddressA(s, strict, terminator, addr)
@@ -36,6 +38,7 @@ func RtlIpv4StringToAddressW(s string, strict bool, terminator *string, addr *IN
 // becomes network byte order; 0 stands for no port.
 //
 // IRQL: any.
+// Returns: STATUS_SUCCESS; STATUS_INVALID_PARAMETER for what is no address.
 // Reference: declared in ip2string.h
 func RtlIpv4StringToAddressExA(addressString string, strict bool, address *IN_ADDR,
 	port *uint16) ntstatus.NTSTATUS {
@@ -51,6 +54,7 @@ func RtlIpv4StringToAddressExA(addressString string, strict bool, address *IN_AD
 // RtlIpv4StringToAddressExW is RtlIpv4StringToAddressExA.
 //
 // IRQL: any.
+// Returns: STATUS_SUCCESS; STATUS_INVALID_PARAMETER for what is no address.
 // Reference: declared in ip2string.h
 func RtlIpv4StringToAddressExW(addressString string, strict bool, address *IN_ADDR,
 	port *uint16) ntstatus.NTSTATUS {
@@ -60,6 +64,7 @@ func RtlIpv4StringToAddressExW(addressString string, strict bool, address *IN_AD
 // RtlIpv6StringToAddressA reads an address at the start of a text; terminator becomes what lies behind it.
 //
 // IRQL: any.
+// Returns: STATUS_SUCCESS; STATUS_INVALID_PARAMETER for what is no address.
 // Reference: declared in ip2string.h
 func RtlIpv6StringToAddressA(s string, terminator *string, addr *IN6_ADDR) ntstatus.NTSTATUS {
 	a, rest, ok := read6(s)
@@ -74,6 +79,7 @@ func RtlIpv6StringToAddressA(s string, terminator *string, addr *IN6_ADDR) ntsta
 // RtlIpv6StringToAddressW is RtlIpv6StringToAddressA.
 //
 // IRQL: any.
+// Returns: STATUS_SUCCESS; STATUS_INVALID_PARAMETER for what is no address.
 // Reference: declared in ip2string.h
 func RtlIpv6StringToAddressW(s string, terminator *string, addr *IN6_ADDR) ntstatus.NTSTATUS {
 	return RtlIpv6StringToAddressA(s, terminator, addr)
@@ -83,6 +89,7 @@ func RtlIpv6StringToAddressW(s string, terminator *string, addr *IN6_ADDR) ntsta
 // sign, and in brackets with or without a port, which becomes network byte order.
 //
 // IRQL: any.
+// Returns: STATUS_SUCCESS; STATUS_INVALID_PARAMETER for what is no address.
 // Reference: declared in ip2string.h
 func RtlIpv6StringToAddressExA(addressString string, address *IN6_ADDR, scopeId *uint32,
 	port *uint16) ntstatus.NTSTATUS {
@@ -114,6 +121,7 @@ func RtlIpv6StringToAddressExA(addressString string, address *IN6_ADDR, scopeId 
 // RtlIpv6StringToAddressExW is RtlIpv6StringToAddressExA.
 //
 // IRQL: any.
+// Returns: STATUS_SUCCESS; STATUS_INVALID_PARAMETER for what is no address.
 // Reference: declared in ip2string.h
 func RtlIpv6StringToAddressExW(addressString string, address *IN6_ADDR, scopeId *uint32,
 	port *uint16) ntstatus.NTSTATUS {
