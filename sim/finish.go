@@ -42,6 +42,9 @@ func (m *Machine) end() {
 	if m.violated() && !m.reported && !m.opt.Collect {
 		m.tell()
 	}
+	if s := m.ke.Stranger(); s != "" {
+		m.tb.Errorf("sim: %s", s)
+	}
 	m.tellRefused()
 	m.afterword()
 }

@@ -53,6 +53,10 @@ func (m *Machine) run(until func() bool) {
 	case ke.DriverPanic:
 		m.panicked = &c
 	}
+	if s := m.ke.Stranger(); s != "" && crash == nil {
+		m.reported = true
+		fatalf(m.tb, "sim: %s", s)
+	}
 	if m.ke.WasCut() {
 		m.reported = true
 		m.tb.FailNow() // nobody looks at this run

@@ -41,6 +41,7 @@ func wrongContext(k *K, d ddi.ID) {
 	if k.m.dead && (k.m.running || k.m.killing) || k.t.exiting {
 		k.m.die()
 	}
+	k.m.stranger(k, d)
 	if k.m.cur == nil {
 		panic(Misuse(fmt.Sprintf("%v called with the K of %q outside of the run: a K is valid only inside "+
 			"its callback", d, k.name)))

@@ -94,6 +94,7 @@ type Machine struct {
 	all     []*Thread // every live thread, in order of creation
 	find    []verify.Finding
 	given   []Given
+	foreign string // a goroutine that is no context has used the machine, in words
 	seen    []seenFinding
 	crash   any // internal error on its way out
 	images  []*Image
