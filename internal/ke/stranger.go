@@ -35,7 +35,8 @@ func (m *Machine) stranger(k *K, d ddi.ID) {
 	_, place, _ := strings.Cut(rest, "\n\t")
 	place, _, _ = strings.Cut(place, " ")
 	m.foreign = fmt.Sprintf("a goroutine calls %v with the K of %q. %s started it with go, at %s: a driver "+
-		"starts no goroutines, since nothing decides when they run. Use PsCreateSystemThread, a work item or a DPC",
+		"starts no goroutines, since nothing decides when they run. Use PsCreateSystemThread, a work item "+
+		"or a DPC",
 		d, k.name, shortFunc(name), strings.TrimSpace(place[strings.LastIndexByte(place, '/')+1:]))
 	runtime.Goexit()
 }
