@@ -2,6 +2,7 @@ package irp
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"calloutsim/internal/ddi"
@@ -27,6 +28,10 @@ func IoInitializeWorkItem(k *irql.K, ioObject any, w *IO_WORKITEM) {
 	io := state.Of(k)
 	if w.run.Of(k) {
 		ke.Adds(k, ke.Use{Obj: w.id, How: ke.W})
+	}
+	if slices.Contains(io.items, w) && !w.own() {
+		w.wrong(k, "was made by IoAllocateWorkItem and is not to be initialised", "made by IoAllocateWorkItem")
+		return
 	}
 	if w.run.Of(k) && !w.freed {
 		w.wrong(k, "is initialised again while it is in use", "initialised again")

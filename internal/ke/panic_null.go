@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"calloutsim/internal/ddi"
+	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 )
 
@@ -46,6 +47,7 @@ func nullDereferenced(k *K, value any) (verify.Finding, bool) {
 	case missing:
 		f.Headline = fmt.Sprintf("the %v routine that the system is to call is NULL", top.Kind)
 		f.Fix = "set every routine that can be called."
+		f.Places = k.m.whereMade(top.Obj)
 		at = "0x0"
 	case ours == 0:
 		f.Headline, at = "NULL is dereferenced", place(st[0])
@@ -77,6 +79,16 @@ func nullDereferenced(k *K, value any) (verify.Finding, bool) {
 	}
 	nullBugCheck(k, &f, at, system)
 	return f, true
+}
+
+// whereMade is the place of the first event that is about an object: who made it left the routine out.
+func (m *Machine) whereMade(id trace.ID) []verify.Place {
+	for seq := m.log.First(); id != 0 && seq <= m.log.Len(); seq++ {
+		if m.log.At(seq).Obj == id {
+			return []verify.Place{{Label: "FIRST_SEEN", Seq: seq}}
+		}
+	}
+	return nil
 }
 
 // isNull reports whether a run-time error of Go is an access through NULL. A conversion of a PVOID that is
