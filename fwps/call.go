@@ -69,7 +69,7 @@ func (cl *call) invoke(k *ke.K) {
 	}
 	r.enter(k)
 	cl.running = true
-	ke.Point(k, ke.Use{Obj: c.id, How: ke.W})
+	ke.Point(k, ke.Writes(c.id))
 	ke.Push(k, ke.Frame{Kind: ke.FrameClassify, Image: r.owner, Device: r.device, Object: cl, Obj: c.id,
 		Fn: r.classifyAt})
 	cl.enterSeq = c.e.m.Log().Len()

@@ -64,7 +64,7 @@ func FwpsCalloutRegister1(k *irql.K, deviceObject *irp.DEVICE_OBJECT, callout *F
 // register is the registration of a callout of any version.
 func (e *engine) register(k *ke.K, d ddi.ID, dev *irp.DEVICE_OBJECT, c *code,
 	calloutId *uint32) ntstatus.NTSTATUS {
-	ke.Point(k, ke.Use{Obj: e.id, How: ke.W})
+	ke.Point(k, ke.Writes(e.id))
 	s := e.mayRegister(k, d, dev, c)
 	if s == ntstatus.STATUS_SUCCESS && ke.Fails(k, &siteRegister) {
 		s = ntstatus.STATUS_INSUFFICIENT_RESOURCES
@@ -158,7 +158,7 @@ func (e *engine) inOwnCallback(k *ke.K, r *registration, what string) bool {
 func FwpsCalloutUnregisterById0(k *irql.K, calloutId uint32) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpsCalloutUnregisterById0)
 	e := state.Of(k)
-	ke.Adds(k, ke.Use{Obj: e.id, How: ke.R})
+	ke.Adds(k, ke.Reads(e.id))
 	return e.unregister(k, ddi.FwpsCalloutUnregisterById0, e.registeredID(calloutId))
 }
 
@@ -172,7 +172,7 @@ func FwpsCalloutUnregisterById0(k *irql.K, calloutId uint32) ntstatus.NTSTATUS {
 func FwpsCalloutUnregisterByKey0(k *irql.K, calloutKey *GUID) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.FwpsCalloutUnregisterByKey0)
 	e := state.Of(k)
-	ke.Adds(k, ke.Use{Obj: e.id, How: ke.R})
+	ke.Adds(k, ke.Reads(e.id))
 	if calloutKey == nil {
 		return ntstatus.STATUS_FWP_NULL_POINTER
 	}
@@ -180,7 +180,7 @@ func FwpsCalloutUnregisterByKey0(k *irql.K, calloutKey *GUID) ntstatus.NTSTATUS 
 }
 
 func (e *engine) unregister(k *ke.K, d ddi.ID, r *registration) ntstatus.NTSTATUS {
-	ke.Point(k, ke.Use{Obj: e.id, How: ke.W})
+	ke.Point(k, ke.Writes(e.id))
 	s := ntstatus.STATUS_FWP_CALLOUT_NOT_FOUND
 	id := trace.ID(0)
 	if r != nil {
@@ -196,7 +196,7 @@ func (e *engine) unregister(k *ke.K, d ddi.ID, r *registration) ntstatus.NTSTATU
 
 func (e *engine) unregisterLive(k *ke.K, r *registration) ntstatus.NTSTATUS {
 	ke.Alive(k, r.device.ID())
-	ke.Adds(k, ke.Use{Obj: r.tid, How: ke.W})
+	ke.Adds(k, ke.Writes(r.tid))
 	own := e.inOwnCallback(k, r, "FwpsCalloutUnregister")
 	if r.device.Deleted() {
 		ke.Report(k, verify.Finding{Rule: verify.WFP_016, Obj: r.tid.String(),
@@ -221,8 +221,8 @@ func (e *engine) unregisterLive(k *ke.K, r *registration) ntstatus.NTSTATUS {
 		}
 		r.leaving = true
 		ke.Wait(k, []*ke.Object{&r.idle}, true, nil, "a callout's callbacks to return")
-		ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
-		ke.Adds(k, ke.Use{Obj: r.tid, How: ke.W})
+		ke.Adds(k, ke.Writes(e.id))
+		ke.Adds(k, ke.Writes(r.tid))
 		r.leaving = false
 	}
 	e.remove(r)

@@ -41,7 +41,7 @@ func (r *chain) Len() int { return len(r.all()) }
 // all lists the records, oldest first. What is inherited is looked up now, not when the socket was told
 // (wfp.md 10.4).
 func (r *chain) all() []*record {
-	r.m.AddsOn(ke.Use{Obj: r.id, How: ke.R})
+	r.m.AddsOn(ke.Reads(r.id))
 	if r.inherited == nil {
 		return r.own
 	}
@@ -102,7 +102,7 @@ func (r *chain) free(k *ke.K) {
 
 // dropRecord takes back the record of a version that was not taken.
 func (r *chain) dropRecord(rec *record) {
-	r.m.AddsOn(ke.Use{Obj: r.id, How: ke.W})
+	r.m.AddsOn(ke.Writes(r.id))
 	for i, o := range r.own {
 		if o == rec {
 			r.own = list.Cut(r.own, i)

@@ -46,10 +46,10 @@ type classification struct {
 
 // enters says that what k does now is about the classification, under the policy in force.
 func (c *classification) enters(k *ke.K) (mark int) {
-	mark = ke.Within(k, ke.Use{Obj: c.id, How: ke.W})
-	ke.Within(k, ke.Use{Obj: c.e.id, How: ke.R})
+	mark = ke.Within(k, ke.Writes(c.id))
+	ke.Within(k, ke.Reads(c.e.id))
 	if id := c.about.uses(); id != 0 {
-		ke.Within(k, ke.Use{Obj: id, How: ke.W})
+		ke.Within(k, ke.Writes(id))
 	}
 	return mark
 }

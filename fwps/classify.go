@@ -20,15 +20,15 @@ var (
 func (e *engine) Classify(k *ke.K, q *tcpip.Question) {
 	c := &classification{e: e, q: q, layer: layerAt(q)}
 	c.info = layerOf(c.layer)
-	defer ke.Leave(k, ke.Within(k, ke.Use{Obj: e.id, How: ke.R}))
+	defer ke.Leave(k, ke.Within(k, ke.Reads(e.id)))
 	if len(e.policy.At(c.layer)) == 0 {
 		panic("internal error: the transport asks at " + c.info.name + ", where nobody filters")
 	}
 	c.id = e.m.NewID(trace.Classify)
-	ke.Within(k, ke.Use{Obj: c.id, How: ke.W})
+	ke.Within(k, ke.Writes(c.id))
 	e.remember(c)
 	c.about = newSubject(k, c)
-	ke.Point(k, ke.Use{Obj: e.id, How: ke.R})
+	ke.Point(k, ke.Reads(e.id))
 	c.seq = ke.Log(k, trace.Event{What: trace.Note, Text: c.info.name, Obj: c.id, Obj2: q.Endpoint.ID})
 	c.begin(k)
 }

@@ -30,7 +30,7 @@ func FwpsAcquireClassifyHandle0(k *irql.K, classifyContext any, flags uint32,
 	e := state.Of(k)
 	cl, s := e.contextCall(k, classifyContext)
 	if s == ntstatus.STATUS_SUCCESS {
-		ke.Point(k, ke.Use{Obj: cl.c.id, How: ke.W})
+		ke.Point(k, ke.Writes(cl.c.id))
 		s = flagsZero(k, cl.c.id, "FwpsAcquireClassifyHandle0", flags)
 	}
 	if s == ntstatus.STATUS_SUCCESS && ke.Fails(k, &siteAcquireHandle) {
@@ -64,7 +64,7 @@ func newClassifyRef(e *engine, cl *call) *classifyRef {
 func (e *engine) contextCall(k *ke.K, ctx any) (*call, ntstatus.NTSTATUS) {
 	cc, _ := ctx.(*classifyContext)
 	if cc != nil {
-		ke.Adds(k, ke.Use{Obj: cc.call.c.id, How: ke.R})
+		ke.Adds(k, ke.Reads(cc.call.c.id))
 	}
 	f := verify.Finding{Rule: verify.WFP_009, Obj: "classify"}
 	switch {
@@ -111,7 +111,7 @@ func flagsZero(k *ke.K, id trace.ID, what string, flags uint32) ntstatus.NTSTATU
 func (e *engine) handleFor(k *ke.K, num uint64, what string) *classifyRef {
 	h, _ := e.handles.find(num).(*classifyRef)
 	if h != nil {
-		ke.Adds(k, ke.Use{Obj: h.call.c.id, How: ke.R})
+		ke.Adds(k, ke.Reads(h.call.c.id))
 	}
 	if h != nil && h.refs > 0 {
 		return h
@@ -140,7 +140,7 @@ func FwpsReleaseClassifyHandle0(k *irql.K, classifyHandle uint64) {
 	e := state.Of(k)
 	h, _ := e.handles.find(classifyHandle).(*classifyRef)
 	if h != nil {
-		ke.Point(k, ke.Use{Obj: h.call.c.id, How: ke.W})
+		ke.Point(k, ke.Writes(h.call.c.id))
 	}
 	if h != nil && h.acquired == h.released {
 		ke.Report(k, verify.Finding{Rule: verify.WFP_062, Obj: h.id.String(), BugCheck: 0x18,

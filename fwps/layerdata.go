@@ -36,7 +36,7 @@ func FwpsAcquireWritableLayerDataPointer0(k *irql.K, classifyHandle uint64, filt
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
 	cl := h.call
-	ke.Point(k, ke.Use{Obj: cl.c.id, How: ke.W})
+	ke.Point(k, ke.Writes(cl.c.id))
 	s := cl.mayAcquire(k, filterId, flags)
 	if s == ntstatus.STATUS_SUCCESS && ke.Fails(k, &siteAcquireData) {
 		s = ntstatus.STATUS_INSUFFICIENT_RESOURCES
@@ -100,7 +100,7 @@ func FwpsApplyModifiedLayerData0(k *irql.K, classifyHandle uint64, modifiedLayer
 		return
 	}
 	cl := h.call
-	ke.Point(k, ke.Use{Obj: cl.c.id, How: ke.W})
+	ke.Point(k, ke.Writes(cl.c.id))
 	w, take := cl.toApply(k, modifiedLayerData)
 	if w == nil {
 		return

@@ -27,7 +27,7 @@ func (l *lent) touch() {
 	if k == nil {
 		return
 	}
-	ke.Accesses(k, ke.Use{Obj: l.of, How: ke.R})
+	ke.Accesses(k, ke.Reads(l.of))
 	if !l.over {
 		return
 	}

@@ -43,7 +43,7 @@ func FwpsPendClassify0(k *irql.K, classifyHandle uint64, filterId uint64, flags 
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
 	cl := h.call
-	ke.Point(k, ke.Use{Obj: cl.c.id, How: ke.W})
+	ke.Point(k, ke.Writes(cl.c.id))
 	s := cl.mayPend(k, filterId, flags, classifyOut)
 	if s == ntstatus.STATUS_SUCCESS && ke.Fails(k, &sitePend) {
 		s = ntstatus.STATUS_INSUFFICIENT_RESOURCES
@@ -51,7 +51,7 @@ func FwpsPendClassify0(k *irql.K, classifyHandle uint64, filterId uint64, flags 
 	seq := ke.CallStatus(k, ddi.FwpsPendClassify0, cl.c.id, uint32(s))
 	switch {
 	case s == ntstatus.STATUS_SUCCESS:
-		ke.Adds(k, ke.Use{Obj: cl.reg.tid, How: ke.Count})
+		ke.Adds(k, ke.Counts(cl.reg.tid))
 		cl.pend, cl.pendSeq, cl.pendTime = pendPending, seq, e.m.Now()
 		h.refs++
 		cl.loops(k)
@@ -121,7 +121,7 @@ func FwpsCompleteClassify0(k *irql.K, classifyHandle uint64, flags uint32, class
 	e := state.Of(k)
 	h, _ := e.handles.find(classifyHandle).(*classifyRef)
 	if h != nil {
-		ke.Point(k, ke.Use{Obj: h.call.c.id, How: ke.W})
+		ke.Point(k, ke.Writes(h.call.c.id))
 		if h.call.pend == pendCompleted {
 			h.call.completedTwice(k)
 			return
@@ -158,7 +158,7 @@ func FwpsCompleteClassify0(k *irql.K, classifyHandle uint64, flags uint32, class
 		cl.checkCompletion(k, classifyOut)
 		cl.completion.out = *classifyOut
 	}
-	ke.Adds(k, ke.Use{Obj: cl.reg.tid, How: ke.Count})
+	ke.Adds(k, ke.Counts(cl.reg.tid))
 	e.holds(k, cl)
 	cl.pend = pendCompleted
 	cl.completeSeq = ke.Call(k, ddi.FwpsCompleteClassify0, cl.c.id)
@@ -172,7 +172,7 @@ func FwpsCompleteClassify0(k *irql.K, classifyHandle uint64, flags uint32, class
 // first, and that has gone. To delete filters first is right, so that nothing new is pended; what is pended
 // may be completed afterwards, with a decision.
 func (cl *call) checkAgain(k *ke.K) {
-	ke.Adds(k, ke.Use{Obj: cl.c.e.id, How: ke.R})
+	ke.Adds(k, ke.Reads(cl.c.e.id))
 	if i := ke.Acting(k); cl.f.Deleted && (i == nil || !i.Unloading) {
 		cl.found(k, verify.WFP_081, "the classification is completed with NULL after its filter was "+
 			"deleted: the callout is not asked again", "complete with a decision.")

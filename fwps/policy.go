@@ -21,20 +21,20 @@ func (sim) PolicyID(k *ke.K) trace.ID { return state.Of(k).id }
 // Policy returns the management objects in force.
 func (sim) Policy(k *ke.K) *wfp.Policy {
 	e := state.Of(k)
-	ke.Adds(k, ke.Use{Obj: e.id, How: ke.R})
+	ke.Adds(k, ke.Reads(e.id))
 	return e.policy
 }
 
 // SetPolicy puts a policy in force, and tells the transport where it filters.
 func (sim) SetPolicy(k *ke.K, p *wfp.Policy) {
 	e := state.Of(k)
-	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
+	ke.Adds(k, ke.Writes(e.id))
 	var wants tcpip.Wants
 	for s := tcpip.Layer(1); s < tcpip.Layers; s++ {
 		for _, v6 := range []bool{false, true} {
 			layer := layersAt[s][family(v6)]
 			if p.Differs(e.policy, layer) {
-				ke.Adds(k, ke.Use{Obj: tcpip.StationID(s, v6), How: ke.W})
+				ke.Adds(k, ke.Writes(tcpip.StationID(s, v6)))
 			}
 			if len(p.At(layer)) > 0 {
 				wants.Add(s, v6)
@@ -75,7 +75,7 @@ func (sim) SessionClosed(k *ke.K, session any) {
 // already.
 func (sim) NextCalloutID(k *ke.K, key GUID) uint32 {
 	e := state.Of(k)
-	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
+	ke.Adds(k, ke.Writes(e.id))
 	if r := e.registered(key); r != nil {
 		return r.id
 	}
@@ -86,7 +86,7 @@ func (sim) NextCalloutID(k *ke.K, key GUID) uint32 {
 // NextFilterID gives a filter its run-time number.
 func (sim) NextFilterID(k *ke.K) uint64 {
 	e := state.Of(k)
-	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
+	ke.Adds(k, ke.Writes(e.id))
 	e.nextFilter++
 	return e.nextFilter - 1
 }
@@ -95,7 +95,7 @@ func (sim) NextFilterID(k *ke.K) uint64 {
 // Without registered code nobody is told.
 func (sim) NotifyAdded(k *ke.K, f *wfp.Filter) ntstatus.NTSTATUS {
 	e := state.Of(k)
-	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
+	ke.Adds(k, ke.Writes(e.id))
 	e.checkSublayer(k, f)
 	e.noteWatch(f)
 	if f.Callout == nil {
@@ -127,7 +127,7 @@ func (e *engine) notifyUnknown(k *ke.K, r *registration, f *wfp.Filter) {
 // NotifyCommitted tells callouts that asked for it that a filter is in force.
 func (sim) NotifyCommitted(k *ke.K, f *wfp.Filter) {
 	e := state.Of(k)
-	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
+	ke.Adds(k, ke.Writes(e.id))
 	if f.Callout == nil {
 		return
 	}
@@ -141,14 +141,14 @@ func (sim) NotifyCommitted(k *ke.K, f *wfp.Filter) {
 // may never have heard of the filter (wfp.md 2.4).
 func (sim) NotifyDeleted(k *ke.K, f *wfp.Filter) {
 	e := state.Of(k)
-	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
+	ke.Adds(k, ke.Writes(e.id))
 	f.Deleted = true
 	if f.Callout == nil {
 		return
 	}
 	r := e.registered(f.Callout.Key)
 	if r != nil {
-		ke.Adds(k, ke.Use{Obj: r.tid, How: ke.W})
+		ke.Adds(k, ke.Writes(r.tid))
 	}
 	if r != nil {
 		e.notify(k, r, FWPS_CALLOUT_NOTIFY_DELETE_FILTER, nil, f)
@@ -169,7 +169,7 @@ func (e *engine) notify(k *ke.K, r *registration, t FWPS_CALLOUT_NOTIFY_TYPE, ke
 		Fn: r.notifyAt})
 	s := r.notify(k, t, key, rf)
 	ke.PopStatus(k, s)
-	ke.Adds(k, ke.Use{Obj: e.id, How: ke.W})
+	ke.Adds(k, ke.Writes(e.id))
 	if t == FWPS_CALLOUT_NOTIFY_ADD_FILTER {
 		f.Context = rf.Context
 	}

@@ -14,7 +14,7 @@ import (
 func (e *engine) NewRecords(_ *ke.K, inherited tcpip.Records) tcpip.Records {
 	r := &chain{m: e.m, id: e.m.NewID(trace.RedirectRecords)}
 	r.inherited, _ = inherited.(*chain)
-	e.m.AddsOn(ke.Use{Obj: r.id, How: ke.W})
+	e.m.AddsOn(ke.Writes(r.id))
 	e.chains = append(e.chains, r)
 	return r
 }
@@ -63,7 +63,7 @@ func (e *engine) ParseRecords(b []byte) (tcpip.Records, bool) {
 		return nil, false
 	}
 	n := binary.LittleEndian.Uint64(b[8:]) ^ blobKey
-	e.m.AddsOn(ke.Use{Obj: e.chainsID(), How: ke.R})
+	e.m.AddsOn(ke.Reads(e.chainsID()))
 	for _, c := range e.chains {
 		if c.id.Num() == n {
 			return c, true
@@ -115,8 +115,8 @@ func (e *engine) FlowGone(k *ke.K, _ *tcpip.Flow, r tcpip.Records) {
 	if !ok || c.gone {
 		return
 	}
-	ke.Adds(k, ke.Use{Obj: c.id, How: ke.W})
-	ke.Adds(k, ke.Use{Obj: e.chainsID(), How: ke.W})
+	ke.Adds(k, ke.Writes(c.id))
+	ke.Adds(k, ke.Writes(e.chainsID()))
 	c.gone = true
 	c.free(k)
 	for i, o := range e.chains {
@@ -128,4 +128,4 @@ func (e *engine) FlowGone(k *ke.K, _ *tcpip.Flow, r tcpip.Records) {
 }
 
 // chainsID stands for which records there are, and for whose.
-func (e *engine) chainsID() trace.ID { return e.id | 1<<54 }
+func (e *engine) chainsID() trace.ID { return ke.Beside.Of(e.id) }

@@ -73,8 +73,8 @@ func FwpsRedirectHandleDestroy0(k *irql.K, redirectHandle irql.HANDLE) {
 	if h == nil {
 		return
 	}
-	ke.Point(k, ke.Use{Obj: h.id, How: ke.W})
-	ke.Adds(k, ke.Use{Obj: e.chainsID(), How: ke.R})
+	ke.Point(k, ke.Writes(h.id))
+	ke.Adds(k, ke.Reads(e.chainsID()))
 	for _, c := range e.chains {
 		for _, rec := range c.own {
 			if rec.handle == h && !h.owner.Unloading { // there is nothing else to do then
@@ -110,7 +110,7 @@ func FwpsQueryConnectionRedirectState0(k *irql.K, redirectRecords irql.HANDLE, r
 		return FWPS_CONNECTION_NOT_REDIRECTED
 	}
 	of, c := ref.of, ref.of.c
-	ke.Point(k, ke.Use{Obj: c.id, How: ke.W})
+	ke.Point(k, ke.Writes(c.id))
 	if c.phase == phDecided {
 		ke.Report(k, verify.Finding{Rule: verify.WFP_054, Obj: c.id.String(), BugCheck: 0xD5,
 			Headline: "FwpsQueryConnectionRedirectState0 with the redirect records of a classification " +
@@ -177,8 +177,8 @@ func FwpsQueryConnectionSioFormatRedirectRecords0(k *irql.K, redirectRecords irq
 	id := trace.ID(0)
 	if ref != nil {
 		id = ref.of.c.id
-		ke.Point(k, ke.Use{Obj: id, How: ke.W})
-		ke.Adds(k, ke.Use{Obj: ref.of.chain.id, How: ke.W})
+		ke.Point(k, ke.Writes(id))
+		ke.Adds(k, ke.Writes(ref.of.chain.id))
 	}
 	s := e.sioFormat(k, ref, outputBuffer, outputBufferLength, bytesTransferred)
 	ke.CallStatus(k, ddi.FwpsQueryConnectionSioFormatRedirectRecords0, id, uint32(s))

@@ -38,7 +38,7 @@ type code struct {
 
 // enter counts a callback that begins.
 func (r *registration) enter(k *ke.K) {
-	ke.Adds(k, ke.Use{Obj: r.tid, How: ke.Count})
+	ke.Adds(k, ke.Counts(r.tid))
 	r.active++
 	r.idle.Signal = 0
 }
@@ -46,7 +46,7 @@ func (r *registration) enter(k *ke.K) {
 // leave counts a callback that has returned.
 func (r *registration) leave(k *ke.K) {
 	r.active--
-	ke.Adds(k, ke.Use{Obj: r.tid, How: ke.Count})
+	ke.Adds(k, ke.Counts(r.tid))
 	if r.active == 0 && r.leaving {
 		ke.SetSignal(k, &r.idle, 1)
 	}

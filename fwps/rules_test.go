@@ -10,6 +10,7 @@ import (
 
 	"calloutsim/fwps"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/subsystems"
 	"calloutsim/internal/tcpip"
 	"calloutsim/internal/trial"
 	"calloutsim/internal/verify"
@@ -69,10 +70,11 @@ func (p plain) Choose(s *ke.Site, alternatives int) int {
 
 // labs gives labs, one after the other on one machine, that follow the schedules of package trial.
 func labs(t *testing.T, pins []ke.Pin) func(number int) *lab {
-	m := ke.New(ke.Config{})
+	m := ke.New(ke.Config{Subsystems: subsystems.All()})
 	t.Cleanup(m.Close)
 	return func(number int) *lab {
-		cfg := ke.Config{Events: -1, Pins: pins, Stacks: recorder != nil}
+		cfg := ke.Config{Events: -1, Pins: pins, Stacks: recorder != nil,
+			Subsystems: subsystems.All()}
 		if number > 0 {
 			cfg.Source = plain{trial.Walk(number)}
 		}

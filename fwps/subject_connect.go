@@ -34,7 +34,7 @@ func newConnect(k *ke.K, c *classification) *connect {
 		RemoteAddressAndPort: ws2def.Storage(c.q.Remote)}, poisonedConnect)}
 	s.judge = s.take
 	if ch := chainOf(c.q); ch != nil {
-		ke.Within(k, ke.Use{Obj: ch.id, How: ke.W})
+		ke.Within(k, ke.Writes(ch.id))
 		s.chain = ch
 		s.records = irql.HANDLE(c.e.handles.add(&recordsRef{s}))
 	}
@@ -387,7 +387,7 @@ func (s *connect) takeContext(k *ke.K, w *writable, base, v *connectVersion) {
 		Seq: v.seq, BugCheck: 0xC2,
 		Fix: "do not touch or free the context after FwpsApplyModifiedLayerData0: the engine frees it " +
 			"when the flow is gone."})
-	ke.Adds(k, ke.Use{Obj: s.chain.id, How: ke.W})
+	ke.Adds(k, ke.Writes(s.chain.id))
 	s.chain.contexts = append(s.chain.contexts, x)
 	v.req.LocalRedirectContext = b
 }
@@ -408,8 +408,8 @@ func (s *connect) addRecord(base, v *connectVersion) {
 			}
 		}
 	}
-	e.m.AddsOn(ke.Use{Obj: s.chain.id, How: ke.W})
-	e.m.AddsOn(ke.Use{Obj: e.chainsID(), How: ke.W})
+	e.m.AddsOn(ke.Writes(s.chain.id))
+	e.m.AddsOn(ke.Writes(e.chainsID()))
 	s.chain.own = append(s.chain.own, v.record)
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/subsystems"
 	"calloutsim/irp"
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
@@ -22,7 +23,7 @@ type cycle struct {
 
 func newCycle(tb testing.TB, depth int) *cycle {
 	tb.Helper()
-	c := &cycle{m: ke.New(ke.Config{})}
+	c := &cycle{m: ke.New(ke.Config{Subsystems: subsystems.All()})}
 	tb.Cleanup(c.m.Close)
 	c.reset(tb, depth)
 	return c
@@ -30,7 +31,7 @@ func newCycle(tb testing.TB, depth int) *cycle {
 
 // reset makes the machine as new, with the drivers loaded.
 func (c *cycle) reset(tb testing.TB, depth int) {
-	c.m.Reset(ke.Config{MaxSteps: 1 << 62})
+	c.m.Reset(ke.Config{Subsystems: subsystems.All(), MaxSteps: 1 << 62})
 	c.top = nil
 	for i := range depth {
 		fn := completeInline

@@ -81,7 +81,7 @@ func (q *IO_CSQ) put(k *irql.K, d ddi.ID, p *IRP, context *IO_CSQ_IRP_CONTEXT, e
 	if !isIRP(p) {
 		notAnIRP(k, p)
 	}
-	ke.Point(k, ke.Use{Obj: q.id, How: ke.Enq})
+	ke.Point(k, ke.Enqueues(q.id))
 	q.usable(k, d)
 	if p.csq != nil && ke.Acting(k) == p.owner {
 		p.inTwoQueues(k, d)
@@ -137,7 +137,7 @@ func IoCsqRemoveNextIrp(k *irql.K, csq *IO_CSQ, peekContext any) *IRP {
 	const d = ddi.IoCsqRemoveNextIrp
 	ke.Enter(k, d)
 	q := csq
-	ke.Point(k, ke.Use{Obj: q.id, How: ke.Deq})
+	ke.Point(k, ke.Dequeues(q.id))
 	q.usable(k, d)
 	old, before := q.take(k)
 	p, seen := q.callPeek(k, nil, peekContext), 1
@@ -164,7 +164,7 @@ func IoCsqRemoveIrp(k *irql.K, csq *IO_CSQ, context *IO_CSQ_IRP_CONTEXT) *IRP {
 	const d = ddi.IoCsqRemoveIrp
 	ke.Enter(k, d)
 	q := csq
-	ke.Point(k, ke.Use{Obj: q.id, How: ke.Deq})
+	ke.Point(k, ke.Dequeues(q.id))
 	q.usable(k, d)
 	old, before := q.take(k)
 	context.there(k, "the context of an IRP in a queue")

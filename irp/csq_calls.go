@@ -24,7 +24,7 @@ func lockStateOf(k *irql.K) lockState {
 
 // enter begins a callback of the queue.
 func (q *IO_CSQ) enter(k *irql.K, fn any) {
-	ke.Adds(k, ke.Use{Obj: q.id, How: ke.W})
+	ke.Adds(k, ke.Writes(q.id))
 	ke.Push(k, ke.Frame{Kind: ke.FrameQueue, Image: q.owner, Object: q, Obj: q.id, Fn: ke.CodeOf(fn)})
 }
 
@@ -34,7 +34,7 @@ func (q *IO_CSQ) take(k *irql.K) (old irql.KIRQL, before lockState) {
 	q.enter(k, q.acquire)
 	q.acquire(k, q, &old)
 	ke.PopKeeping(k)
-	ke.Adds(k, ke.Use{Obj: q.id, How: ke.W})
+	ke.Adds(k, ke.Writes(q.id))
 	if held := ke.Locks(k); len(held) > before.locks {
 		q.lock = held[len(held)-1].Lock
 	}
@@ -87,7 +87,7 @@ func (q *IO_CSQ) callComplete(k *irql.K, p *IRP) {
 
 // drop ends the stay of an IRP in the queue. What the library stored in DriverContext[3] must still be there.
 func (q *IO_CSQ) drop(k *irql.K, p *IRP) {
-	ke.Adds(k, ke.Use{Obj: q.id, How: ke.W})
+	ke.Adds(k, ke.Writes(q.id))
 	p.uses(ke.W)
 	if p.driverContext[3] != p.csqKey {
 		p.report(k, verify.Finding{Rule: verify.IRP_075,

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/subsystems"
 	"calloutsim/internal/trial"
 	"calloutsim/internal/verify"
 	"calloutsim/irp"
@@ -226,11 +227,12 @@ func TestCancelSafeQueue_EveryRequestEndsOnce(t *testing.T) {
 	if testing.Short() {
 		runs = 500
 	}
-	m := ke.New(ke.Config{})
+	m := ke.New(ke.Config{Subsystems: subsystems.All()})
 	t.Cleanup(m.Close)
 	ends := map[ntstatus.NTSTATUS]int{}
 	for run := range runs {
-		m.Reset(ke.Config{Events: 64, Source: trial.NoFaults{Random: ke.NewRandom(7, run)}})
+		m.Reset(ke.Config{Subsystems: subsystems.All(), Events: 64,
+			Source: trial.NoFaults{Random: ke.NewRandom(7, run)}})
 		l := &lab{t: t, m: m}
 		raceForRequests(l, ends)
 		require.Empty(t, l.found(), "run %d", run)

@@ -88,7 +88,7 @@ func (c *IO_CSQ_IRP_CONTEXT) Gone(rule verify.RuleID, seq uint64) {
 // admits reports whether the code that runs in k may touch an IRP that is in the queue: a callback of the
 // queue, or code that holds the queue's lock.
 func (q *IO_CSQ) admits(k *irql.K) bool {
-	ke.Adds(k, ke.Use{Obj: q.id, How: ke.R})
+	ke.Adds(k, ke.Reads(q.id))
 	f := ke.Top(k)
 	if f == nil || f.Kind == ke.FrameQueue && f.Object == q {
 		return true

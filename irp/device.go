@@ -41,9 +41,9 @@ func IoCreateDevice(k *irql.K, drv *DRIVER_OBJECT, deviceExtensionSize uint32, d
 	ke.Enter(k, ddi.IoCreateDevice)
 	drv.exists(k, ddi.IoCreateDevice)
 	io := state.Of(k)
-	ke.Adds(k, ke.Use{Obj: drv.id, How: ke.A})
+	ke.Adds(k, ke.Swaps(drv.id))
 	if deviceName != "" {
-		ke.Adds(k, ke.Use{Obj: io.names, How: ke.W})
+		ke.Adds(k, ke.Writes(io.names))
 	}
 	name, s := io.deviceName(deviceName)
 	if s == ntstatus.STATUS_SUCCESS && ke.Fails(k, &siteCreateDevice) {
@@ -81,7 +81,7 @@ func IoCreateDevice(k *irql.K, drv *DRIVER_OBJECT, deviceExtensionSize uint32, d
 func IoDeleteDevice(k *irql.K, dev *DEVICE_OBJECT) {
 	ke.Enter(k, ddi.IoDeleteDevice)
 	dev.exists(k, ddi.IoDeleteDevice)
-	ke.Point(k, ke.Use{Obj: dev.id, How: ke.Free})
+	ke.Point(k, ke.Frees(dev.id))
 	dev.looks(k)
 	why := ""
 	switch {
@@ -104,9 +104,9 @@ func IoDeleteDevice(k *irql.K, dev *DEVICE_OBJECT) {
 	io := state.Of(k)
 	io.m.Ends(dev.id)
 	if dev.name != "" {
-		ke.Adds(k, ke.Use{Obj: io.names, How: ke.W})
+		ke.Adds(k, ke.Writes(io.names))
 	}
-	ke.Adds(k, ke.Use{Obj: dev.DriverObject.id, How: ke.A})
+	ke.Adds(k, ke.Swaps(dev.DriverObject.id))
 	dev.deleted = true
 	ke.Call(k, ddi.IoDeleteDevice, dev.id)
 	io.dropDevice(k, dev)

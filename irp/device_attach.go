@@ -23,7 +23,7 @@ func IoAttachDeviceToDeviceStack(k *irql.K, source, target *DEVICE_OBJECT) *DEVI
 	const d = ddi.IoAttachDeviceToDeviceStack
 	ke.Enter(k, d)
 	top := attach(k, d, source, target, nil)
-	ke.Point(k, ke.Use{Obj: source.id, How: ke.R})
+	ke.Point(k, ke.Reads(source.id))
 	return top
 }
 
@@ -41,7 +41,7 @@ func IoAttachDeviceToDeviceStackSafe(k *irql.K, source, target *DEVICE_OBJECT,
 	if attach(k, d, source, target, attachedToDeviceObject) == nil {
 		return ntstatus.STATUS_NO_SUCH_DEVICE
 	}
-	ke.Point(k, ke.Use{Obj: source.id, How: ke.R})
+	ke.Point(k, ke.Reads(source.id))
 	return ntstatus.STATUS_SUCCESS
 }
 
@@ -49,7 +49,7 @@ func IoAttachDeviceToDeviceStackSafe(k *irql.K, source, target *DEVICE_OBJECT,
 func attach(k *irql.K, d ddi.ID, source, target *DEVICE_OBJECT, at **DEVICE_OBJECT) *DEVICE_OBJECT {
 	source.exists(k, d)
 	target.exists(k, d)
-	ke.Point(k, ke.Use{Obj: target.id, How: ke.W})
+	ke.Point(k, ke.Writes(target.id))
 	source.looks(k)
 	target.looks(k)
 	if source.deleted || source.lower != nil || source.top() == target.top() {
@@ -68,8 +68,8 @@ func attach(k *irql.K, d ddi.ID, source, target *DEVICE_OBJECT, at **DEVICE_OBJE
 		*at = top
 	}
 	top.AttachedDevice = source
-	ke.Adds(k, ke.Use{Obj: stackOf(top.id), How: ke.W})
-	ke.Adds(k, ke.Use{Obj: stackOf(source.id), How: ke.W})
+	ke.Adds(k, ke.Writes(stackOf(top.id)))
+	ke.Adds(k, ke.Writes(stackOf(source.id)))
 	source.lower = top
 	source.StackSize = top.StackSize + 1
 	source.AlignmentRequirement = top.AlignmentRequirement
@@ -99,7 +99,7 @@ func IoAttachDevice(k *irql.K, source *DEVICE_OBJECT, targetDevice string,
 	const d = ddi.IoAttachDevice
 	ke.Enter(k, d)
 	source.exists(k, d)
-	ke.Point(k, ke.Use{})
+	ke.Point(k, ke.Unknown)
 	io := state.Of(k)
 	f, s := io.open(k, nil, irql.KernelMode, targetDevice, access{})
 	if !ntstatus.NT_SUCCESS(s) {
@@ -121,7 +121,7 @@ func IoAttachDevice(k *irql.K, source *DEVICE_OBJECT, targetDevice string,
 func IoDetachDevice(k *irql.K, target *DEVICE_OBJECT) {
 	ke.Enter(k, ddi.IoDetachDevice)
 	target.exists(k, ddi.IoDetachDevice)
-	ke.Point(k, ke.Use{Obj: target.id, How: ke.W})
+	ke.Point(k, ke.Writes(target.id))
 	up := target.AttachedDevice
 	if up == nil {
 		ke.Report(k, verify.Finding{Rule: verify.OBJ_004, Case: "nothing is attached",
@@ -129,8 +129,8 @@ func IoDetachDevice(k *irql.K, target *DEVICE_OBJECT) {
 			Headline: fmt.Sprintf("IoDetachDevice: nothing is attached to %v", target.id)})
 		return
 	}
-	ke.Adds(k, ke.Use{Obj: stackOf(target.id), How: ke.W})
-	ke.Adds(k, ke.Use{Obj: stackOf(up.id), How: ke.W})
+	ke.Adds(k, ke.Writes(stackOf(target.id)))
+	ke.Adds(k, ke.Writes(stackOf(up.id)))
 	target.AttachedDevice = nil
 	up.lower = nil
 	ke.Log(k, trace.Event{What: trace.Call, Code: ddi.IoDetachDevice, Obj: target.id, Obj2: up.id})
@@ -146,10 +146,10 @@ func IoDetachDevice(k *irql.K, target *DEVICE_OBJECT) {
 func IoGetAttachedDeviceReference(k *irql.K, dev *DEVICE_OBJECT) *DEVICE_OBJECT {
 	ke.Enter(k, ddi.IoGetAttachedDeviceReference)
 	dev.exists(k, ddi.IoGetAttachedDeviceReference)
-	ke.Point(k, ke.Use{Obj: dev.id, How: ke.R})
+	ke.Point(k, ke.Reads(dev.id))
 	dev.looks(k)
 	top := dev.top()
-	ke.Adds(k, ke.Use{Obj: top.id, How: ke.Count})
+	ke.Adds(k, ke.Counts(top.id))
 	top.refs++
 	state.Of(k).took(k, top, top.id, ke.Call(k, ddi.IoGetAttachedDeviceReference, top.id))
 	return top
@@ -166,7 +166,7 @@ func IoGetLowerDeviceObject(k *irql.K, dev *DEVICE_OBJECT) *DEVICE_OBJECT {
 	const d = ddi.IoGetLowerDeviceObject
 	ke.Enter(k, d)
 	dev.exists(k, d)
-	ke.Point(k, ke.Use{Obj: stackOf(dev.id), How: ke.R})
+	ke.Point(k, ke.Reads(stackOf(dev.id)))
 	low := dev.lower
 	if low != nil {
 		ke.Alive(k, low.id)
@@ -191,11 +191,11 @@ func IoGetDeviceAttachmentBaseRef(k *irql.K, dev *DEVICE_OBJECT) *DEVICE_OBJECT 
 	const d = ddi.IoGetDeviceAttachmentBaseRef
 	ke.Enter(k, d)
 	dev.exists(k, d)
-	ke.Point(k, ke.Use{Obj: stackOf(dev.id), How: ke.R})
+	ke.Point(k, ke.Reads(stackOf(dev.id)))
 	base := dev
 	for base.lower != nil {
 		base = base.lower
-		ke.Adds(k, ke.Use{Obj: stackOf(base.id), How: ke.R})
+		ke.Adds(k, ke.Reads(stackOf(base.id)))
 	}
 	base.referTo(k, d)
 	return base
@@ -203,7 +203,7 @@ func IoGetDeviceAttachmentBaseRef(k *irql.K, dev *DEVICE_OBJECT) *DEVICE_OBJECT 
 
 // referTo counts a reference that routine d gives to the driver that acts in k.
 func (d *DEVICE_OBJECT) referTo(k *irql.K, by ddi.ID) {
-	ke.Adds(k, ke.Use{Obj: d.id, How: ke.Count})
+	ke.Adds(k, ke.Counts(d.id))
 	d.refs++
 	state.Of(k).took(k, d, d.id, ke.Call(k, by, d.id))
 }

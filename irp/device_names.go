@@ -174,7 +174,7 @@ func (io *ioManager) findLink(name string) *symlink {
 func IoCreateSymbolicLink(k *irql.K, symbolicLinkName, deviceName string) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.IoCreateSymbolicLink)
 	io := state.Of(k)
-	ke.Point(k, ke.Use{Obj: io.names, How: ke.W})
+	ke.Point(k, ke.Writes(io.names))
 	e, s := io.lookup(symbolicLinkName, toMakeLink)
 	if s == ntstatus.STATUS_SUCCESS && ke.Fails(k, &siteCreateLink) {
 		s = ntstatus.STATUS_INSUFFICIENT_RESOURCES
@@ -204,7 +204,7 @@ func (io *ioManager) idOf(name string) trace.ID {
 func IoDeleteSymbolicLink(k *irql.K, symbolicLinkName string) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.IoDeleteSymbolicLink)
 	io := state.Of(k)
-	ke.Point(k, ke.Use{Obj: io.names, How: ke.W})
+	ke.Point(k, ke.Writes(io.names))
 	id := trace.ID(0)
 	e, s := io.lookup(symbolicLinkName, toOpenLink)
 	for i := range io.links {

@@ -62,12 +62,12 @@ func (d *DEVICE_OBJECT) Deleted() bool { return d.deleted }
 // looks notes that the step under way goes up the stack from d.
 func (d *DEVICE_OBJECT) looks(k *irql.K) {
 	for ; d != nil; d = d.AttachedDevice {
-		ke.Adds(k, ke.Use{Obj: stackOf(d.id), How: ke.R})
+		ke.Adds(k, ke.Reads(stackOf(d.id)))
 	}
 }
 
 // stackOf names what is attached to a device, apart from the rest of it.
-func stackOf(id trace.ID) trace.ID { return id | 1<<54 }
+func stackOf(id trace.ID) trace.ID { return ke.Beside.Of(id) }
 
 // top is the highest device of the stack dev belongs to.
 func (d *DEVICE_OBJECT) top() *DEVICE_OBJECT {

@@ -197,7 +197,7 @@ func queuePageable(k *irql.K, q *KDEVICE_QUEUE) {
 func KeInsertDeviceQueue(k *irql.K, deviceQueue *KDEVICE_QUEUE, deviceQueueEntry *KDEVICE_QUEUE_ENTRY) bool {
 	const d = ddi.KeInsertDeviceQueue
 	ke.Enter(k, d)
-	ke.Point(k, ke.Use{Obj: deviceQueue.id, How: ke.W})
+	ke.Point(k, ke.Writes(deviceQueue.id))
 	return deviceQueue.insert(k, d, deviceQueueEntry, nil)
 }
 
@@ -212,7 +212,7 @@ func KeInsertByKeyDeviceQueue(k *irql.K, deviceQueue *KDEVICE_QUEUE, deviceQueue
 	sortKey uint32) bool {
 	const d = ddi.KeInsertByKeyDeviceQueue
 	ke.Enter(k, d)
-	ke.Point(k, ke.Use{Obj: deviceQueue.id, How: ke.W})
+	ke.Point(k, ke.Writes(deviceQueue.id))
 	return deviceQueue.insert(k, d, deviceQueueEntry, &sortKey)
 }
 
@@ -265,7 +265,7 @@ func (q *KDEVICE_QUEUE) insert(k *irql.K, d ddi.ID, e *KDEVICE_QUEUE_ENTRY, key 
 func KeRemoveDeviceQueue(k *irql.K, deviceQueue *KDEVICE_QUEUE) *KDEVICE_QUEUE_ENTRY {
 	const d = ddi.KeRemoveDeviceQueue
 	ke.Enter(k, d)
-	ke.Point(k, ke.Use{Obj: deviceQueue.id, How: ke.W})
+	ke.Point(k, ke.Writes(deviceQueue.id))
 	deviceQueue.idleTaken(k, d)
 	return deviceQueue.remove(k, d, nil)
 }
@@ -281,7 +281,7 @@ func KeRemoveDeviceQueue(k *irql.K, deviceQueue *KDEVICE_QUEUE) *KDEVICE_QUEUE_E
 func KeRemoveByKeyDeviceQueue(k *irql.K, deviceQueue *KDEVICE_QUEUE, sortKey uint32) *KDEVICE_QUEUE_ENTRY {
 	const d = ddi.KeRemoveByKeyDeviceQueue
 	ke.Enter(k, d)
-	ke.Point(k, ke.Use{Obj: deviceQueue.id, How: ke.W})
+	ke.Point(k, ke.Writes(deviceQueue.id))
 	deviceQueue.idleTaken(k, d)
 	return deviceQueue.remove(k, d, &sortKey)
 }
@@ -354,7 +354,7 @@ func KeRemoveEntryDeviceQueue(k *irql.K, deviceQueue *KDEVICE_QUEUE,
 	const d = ddi.KeRemoveEntryDeviceQueue
 	ke.Enter(k, d)
 	q, e := deviceQueue, deviceQueueEntry
-	ke.Point(k, ke.Use{Obj: q.id, How: ke.W})
+	ke.Point(k, ke.Writes(q.id))
 	if !q.usable(k, d) {
 		return false
 	}

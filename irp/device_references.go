@@ -13,7 +13,7 @@ import (
 
 // hold takes a reference for the I/O manager, which has another one while it does so.
 func (d *DEVICE_OBJECT) hold(k *irql.K) {
-	ke.Adds(k, ke.Use{Obj: d.id, How: ke.Count})
+	ke.Adds(k, ke.Counts(d.id))
 	d.Reference()
 }
 

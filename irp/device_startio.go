@@ -34,7 +34,7 @@ import (
 type DRIVER_STARTIO func(k *irql.K, dev *DEVICE_OBJECT, p *IRP)
 
 // startOf names the queue, CurrentIrp and StartIo attributes of a device, apart from the rest of it.
-func startOf(id trace.ID) trace.ID { return id | 1<<53 }
+func startOf(id trace.ID) trace.ID { return ke.Content.Of(id) }
 
 // prepareStart makes the device queue of a new device.
 func (d *DEVICE_OBJECT) prepareStart(m *ke.Machine) {
@@ -44,7 +44,7 @@ func (d *DEVICE_OBJECT) prepareStart(m *ke.Machine) {
 // CurrentIrp is the IRP that StartIo was called with last, nil after IoStartNextPacket found none. It means
 // something only for drivers with a StartIo routine.
 func (d *DEVICE_OBJECT) CurrentIrp() *IRP {
-	ke.Accesses(d.DriverObject.io.m.Current(), ke.Use{Obj: startOf(d.id), How: ke.R})
+	ke.Accesses(d.DriverObject.io.m.Current(), ke.Reads(startOf(d.id)))
 	return d.start.current
 }
 
@@ -71,7 +71,7 @@ func (d *DEVICE_OBJECT) hasStartIo(k *irql.K, by ddi.ID) bool {
 func IoStartPacket(k *irql.K, dev *DEVICE_OBJECT, p *IRP, key *uint32, cancelFunction DRIVER_CANCEL) {
 	const d = ddi.IoStartPacket
 	ke.Enter(k, d)
-	ke.Point(k, ke.Use{Obj: startOf(dev.id), How: ke.W})
+	ke.Point(k, ke.Writes(startOf(dev.id)))
 	p.check(k)
 	if !dev.hasStartIo(k, d) {
 		return
@@ -80,7 +80,7 @@ func IoStartPacket(k *irql.K, dev *DEVICE_OBJECT, p *IRP, key *uint32, cancelFun
 	ke.SetIRQL(k, ke.Dispatch)
 	var level uint8
 	if cancelFunction != nil {
-		ke.PointSpin(k, ke.Use{Obj: io.cancelLock.ID, How: ke.Acq}, &io.cancelLock)
+		ke.PointSpin(k, ke.Acquires(io.cancelLock.ID), &io.cancelLock)
 		level = io.lockCancel(k)
 		p.check(k)
 		p.cancelRoutine = cancelFunction
@@ -130,14 +130,14 @@ func (d *DEVICE_OBJECT) begin(k *irql.K, io *ioManager, p *IRP, locked bool, lev
 
 // callStartIo calls the driver's StartIo routine.
 func (d *DEVICE_OBJECT) callStartIo(k *irql.K, p *IRP) {
-	ke.Adds(k, ke.Use{Obj: startOf(d.id), How: ke.W})
+	ke.Adds(k, ke.Writes(startOf(d.id)))
 	fn := d.DriverObject.DriverStartIo
 	d.start.inside++
 	ke.Push(k, ke.Frame{Kind: ke.FrameStartIo, Image: d.DriverObject.image, Device: d, Object: p, Obj: p.id,
 		Fn: ke.CodeOf(fn)})
 	ke.PointHere(k, p.id)
 	fn(k, d, p)
-	ke.Adds(k, ke.Use{Obj: startOf(d.id), How: ke.W})
+	ke.Adds(k, ke.Writes(startOf(d.id)))
 	ke.Pop(k)
 	d.start.inside--
 }
@@ -179,7 +179,7 @@ func (d *DEVICE_OBJECT) startNext(k *irql.K, next nextPacket) {
 	if _, held := ke.FindHeld(k, &io.cancelLock); !held || !next.cancelable { // else IRP-078
 		ke.LeavesDriver(k, next.d.String())
 	}
-	ke.Point(k, ke.Use{Obj: startOf(d.id), How: ke.W})
+	ke.Point(k, ke.Writes(startOf(d.id)))
 	if !d.hasStartIo(k, next.d) {
 		return
 	}
@@ -203,7 +203,7 @@ func (d *DEVICE_OBJECT) dequeue(k *irql.K, next nextPacket) *IRP {
 	io := state.Of(k)
 	var level uint8
 	if next.cancelable {
-		ke.PointSpin(k, ke.Use{Obj: io.cancelLock.ID, How: ke.Acq}, &io.cancelLock)
+		ke.PointSpin(k, ke.Acquires(io.cancelLock.ID), &io.cancelLock)
 		level = io.lockCancel(k)
 		defer io.unlockCancel(k, level)
 	}
@@ -247,7 +247,7 @@ func startsItself(k *irql.K, d *DEVICE_OBJECT, by ddi.ID) {
 func IoSetStartIoAttributes(k *irql.K, dev *DEVICE_OBJECT, deferredStartIo, nonCancelable bool) {
 	const d = ddi.IoSetStartIoAttributes
 	ke.Enter(k, d)
-	ke.Point(k, ke.Use{Obj: startOf(dev.id), How: ke.W})
+	ke.Point(k, ke.Writes(startOf(dev.id)))
 	dev.start.deferred, dev.start.nonCancelable = deferredStartIo, nonCancelable
 	ke.Call(k, d, dev.id)
 }

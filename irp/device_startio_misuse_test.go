@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/subsystems"
 	"calloutsim/irp"
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
@@ -151,10 +152,11 @@ func startCaught(fn func()) {
 // TestStartIo_NoMistakeIsACrash: whatever a driver does with these routines is a finding or nothing, also in
 // a run that goes on.
 func TestStartIo_NoMistakeIsACrash(t *testing.T) {
-	m := ke.New(ke.Config{})
+	m := ke.New(ke.Config{Subsystems: subsystems.All()})
 	t.Cleanup(m.Close)
 	for seed := range uint64(400) {
-		m.Reset(ke.Config{Continue: seed%4 != 0, Source: ke.NewRandom(2, seed), Events: ke.Off})
+		m.Reset(ke.Config{Subsystems: subsystems.All(), Continue: seed%4 != 0, Source: ke.NewRandom(2, seed),
+			Events: ke.Off})
 		c := &careless{r: ke.NewRandom(1, seed)}
 		play := func() {
 			c.starts = seed%3 > 0

@@ -33,8 +33,8 @@ func loadDriver(m *ke.Machine, name string, entry DRIVER_INITIALIZE) *DRIVER_OBJ
 		}
 		ke.PopStatus(k, s)
 		drv.inEntry, drv.entered, drv.entry = false, true, s
-		ke.Adds(k, ke.Use{Obj: io.names, How: ke.W})
-		ke.Adds(k, ke.Use{Obj: drv.id, How: ke.W})
+		ke.Adds(k, ke.Writes(io.names))
+		ke.Adds(k, ke.Writes(drv.id))
 		for i, fn := range drv.MajorFunction {
 			if fn == nil {
 				drv.MajorFunction[i] = invalidDeviceRequest
@@ -107,16 +107,16 @@ func (io *ioManager) unloaded(k *irql.K, drv *DRIVER_OBJECT) {
 
 // isUsed reports whether a device of the driver is open or has another device attached to it.
 func (io *ioManager) isUsed(k *irql.K, drv *DRIVER_OBJECT) bool {
-	ke.Adds(k, ke.Use{Obj: drv.id, How: ke.W})
+	ke.Adds(k, ke.Writes(drv.id))
 	for d := drv.DeviceObject; d != nil; d = d.NextDevice {
-		ke.Adds(k, ke.Use{Obj: stackOf(d.id), How: ke.R})
+		ke.Adds(k, ke.Reads(stackOf(d.id)))
 	}
 	return len(io.openFiles(drv)) > 0 || drv.attached() != nil
 }
 
 // holdsImage reports whether a queued or running work item keeps the driver loaded (irp.md 18).
 func (io *ioManager) holdsImage(k *irql.K, drv *DRIVER_OBJECT) bool {
-	ke.Adds(k, ke.Use{Obj: drv.id, How: ke.W})
+	ke.Adds(k, ke.Writes(drv.id))
 	for _, w := range io.items {
 		if w.drv == drv && w.queued {
 			return true

@@ -16,7 +16,7 @@ var siteDriverExtension = ke.Site{Name: "fault/IoAllocateDriverObjectExtension",
 	Spec: "irp.md 19.2"}
 
 // extensionsOf names the context areas of a driver object, apart from the rest of it.
-func extensionsOf(drv *DRIVER_OBJECT) trace.ID { return drv.id | 1<<54 }
+func extensionsOf(drv *DRIVER_OBJECT) trace.ID { return ke.Beside.Of(drv.id) }
 
 // IoAllocateDriverObjectExtension makes a context area of a driver, under an address of the caller's as its
 // name: nonpaged memory that is zero and goes with the driver object. STATUS_OBJECT_NAME_COLLISION when there
@@ -31,7 +31,7 @@ func IoAllocateDriverObjectExtension(k *irql.K, drv *DRIVER_OBJECT, clientIdenti
 	const d = ddi.IoAllocateDriverObjectExtension
 	ke.Enter(k, d)
 	drv.exists(k, d)
-	ke.Point(k, ke.Use{Obj: extensionsOf(drv), How: ke.W})
+	ke.Point(k, ke.Writes(extensionsOf(drv)))
 	*driverObjectExtension = nil
 	s := ntstatus.STATUS_INSUFFICIENT_RESOURCES
 	switch {
@@ -64,7 +64,7 @@ func IoGetDriverObjectExtension(k *irql.K, drv *DRIVER_OBJECT, clientIdentificat
 	const d = ddi.IoGetDriverObjectExtension
 	ke.Enter(k, d)
 	drv.exists(k, d)
-	ke.Point(k, ke.Use{Obj: extensionsOf(drv), How: ke.R})
+	ke.Point(k, ke.Reads(extensionsOf(drv)))
 	b := drv.extension(d, clientIdentificationAddress)
 	ke.Log(k, trace.Event{What: trace.Call, Code: d, Obj: drv.id, Obj2: b.ID()})
 	return b

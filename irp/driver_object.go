@@ -91,7 +91,7 @@ func (d *DRIVER_OBJECT) Image() *ke.Image { return d.image }
 
 // left wakes an unload that waits for the last user of the driver, after one has gone.
 func (d *DRIVER_OBJECT) left(k *irql.K) {
-	ke.Adds(k, ke.Use{Obj: d.id, How: ke.Count})
+	ke.Adds(k, ke.Counts(d.id))
 	if d.idle.Waiters() > 0 {
 		ke.SetSignal(k, &d.idle, 1)
 	}

@@ -22,7 +22,7 @@ func ZwLoadDriver(k *irql.K, driverServiceName string) ntstatus.NTSTATUS {
 	const d = ddi.ZwLoadDriver
 	ke.Enter(k, d)
 	io := state.Of(k)
-	ke.Point(k, ke.Use{Obj: io.names, How: ke.W})
+	ke.Point(k, ke.Writes(io.names))
 	s := ntstatus.STATUS_SUCCESS
 	svc, drv := io.serviceOf(driverServiceName)
 	switch { // observed: reactos, kmtests IoDeviceObject, TestZwLoad
@@ -58,13 +58,13 @@ func ZwUnloadDriver(k *irql.K, driverServiceName string) ntstatus.NTSTATUS {
 	const d = ddi.ZwUnloadDriver
 	ke.Enter(k, d)
 	io := state.Of(k)
-	ke.Point(k, ke.Use{Obj: io.names, How: ke.W})
+	ke.Point(k, ke.Writes(io.names))
 	_, drv := io.serviceOf(driverServiceName)
 	if drv == nil {
 		ke.CallStatus(k, d, 0, uint32(ntstatus.STATUS_OBJECT_NAME_NOT_FOUND))
 		return ntstatus.STATUS_OBJECT_NAME_NOT_FOUND
 	}
-	ke.Adds(k, ke.Use{Obj: drv.id, How: ke.W})
+	ke.Adds(k, ke.Writes(drv.id))
 	s, later := ntstatus.STATUS_SUCCESS, io.isUsed(k, drv)
 	drv.turned.Signal = 0
 	if !Sim.UnloadDriver(ke.Of(k), drv) {

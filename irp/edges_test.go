@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/subsystems"
 	"calloutsim/internal/verify"
 	"calloutsim/irp"
 	"calloutsim/irql"
@@ -164,10 +165,10 @@ func TestIoCompleteRequest_WithoutK(t *testing.T) {
 // TestIO_REMOVE_LOCK_OfAnEarlierRun counts as never initialised: it may be initialised, and must be.
 func TestIO_REMOVE_LOCK_OfAnEarlierRun(t *testing.T) {
 	var lock irp.IO_REMOVE_LOCK
-	m := ke.New(ke.Config{})
+	m := ke.New(ke.Config{Subsystems: subsystems.All()})
 	t.Cleanup(m.Close)
 	run := func(initialise bool) []verify.Finding {
-		m.Reset(ke.Config{})
+		m.Reset(ke.Config{Subsystems: subsystems.All()})
 		m.NewThread("t", nil, func(k *ke.K) {
 			if initialise {
 				irp.IoInitializeRemoveLock(k, &lock, 0, 0, 0)

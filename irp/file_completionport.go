@@ -24,19 +24,19 @@ func (sim) NewPort(k *irql.K) *CompletionPort {
 
 // Post puts a packet into the port.
 func (c *CompletionPort) Post(k *irql.K, p CompletionPacket) {
-	ke.Point(k, ke.Use{Obj: c.id, How: ke.W})
+	ke.Point(k, ke.Writes(c.id))
 	c.put(k, p)
 }
 
 // Get waits for a packet, as long as due says (nil for ever); ok is false when none came, or the thread is
 // to end.
 func (c *CompletionPort) Get(k *irql.K, due *int64) (p CompletionPacket, ok bool) {
-	ke.Point(k, ke.Use{Obj: c.id, How: ke.W})
+	ke.Point(k, ke.Writes(c.id))
 	objs := [1]*ke.Object{&c.count}
 	if ke.WaitAs(k, ke.WaitUser, objs[:], false, due, "a completion packet") != ntstatus.STATUS_SUCCESS {
 		return p, false
 	}
-	ke.Adds(k, ke.Use{Obj: c.id, How: ke.W})
+	ke.Adds(k, ke.Writes(c.id))
 	p = c.packets[0]
 	c.packets = list.Cut(c.packets, 0)
 	if p.Op != nil {
@@ -48,7 +48,7 @@ func (c *CompletionPort) Get(k *irql.K, due *int64) (p CompletionPacket, ok bool
 // Associate gives the file object of the handle a port. It may have one only, and none when it is
 // synchronous.
 func (h *UserHandle) Associate(k *irql.K, c *CompletionPort, key uint64) ntstatus.NTSTATUS {
-	ke.Point(k, ke.Use{Obj: h.f.id, How: ke.W})
+	ke.Point(k, ke.Writes(h.f.id))
 	switch {
 	case h.closed:
 		return ntstatus.STATUS_INVALID_HANDLE
@@ -83,7 +83,7 @@ func (op *UserIO) cancelHeld(k *irql.K) {
 
 // cancelBound cancels what the driver has left of a file object's requests when its last handle is closed.
 func (io *ioManager) cancelBound(k *irql.K, f *FILE_OBJECT) {
-	ke.Adds(k, ke.Use{Obj: pendingOf(f), How: ke.W})
+	ke.Adds(k, ke.Writes(pendingOf(f)))
 	for _, op := range io.outstanding(func(op *UserIO) bool { return op.f == f && op.ofFile }) {
 		if op.p != nil {
 			op.cancelHeld(k)

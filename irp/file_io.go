@@ -29,7 +29,7 @@ type UserIO struct {
 // ended is the last act of stage 2: the request gives its reference to the file object back.
 func (op *UserIO) ended(k *irql.K) {
 	op.p = nil
-	ke.Adds(k, ke.Use{Obj: pendingOf(op.f), How: ke.Count})
+	ke.Adds(k, ke.Counts(pendingOf(op.f)))
 	op.io.dereference(k, op.f)
 }
 
@@ -87,7 +87,7 @@ type CompletionPacket struct {
 func (c *CompletionPort) put(k *irql.K, p CompletionPacket) {
 	ke.Log(k, trace.Event{What: trace.Note, Text: "completion packet", Obj: c.id, Status: uint32(p.Status),
 		Flags: trace.HasStatus})
-	ke.Adds(k, ke.Use{Obj: c.id, How: ke.W})
+	ke.Adds(k, ke.Writes(c.id))
 	c.packets = append(c.packets, p)
 	ke.SetSignal(k, &c.count, c.count.Signal+1)
 }
@@ -101,7 +101,7 @@ func (op *UserIO) collect(k *irql.K) {
 }
 
 // pendingOf names the requests under way on a file object.
-func pendingOf(f *FILE_OBJECT) trace.ID { return f.id | 1<<54 }
+func pendingOf(f *FILE_OBJECT) trace.ID { return ke.Beside.Of(f.id) }
 
 // finishHeld is stage 2, which waits until nobody cancels the request any more.
 func (op *UserIO) finishHeld(k *irql.K) {

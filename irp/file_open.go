@@ -16,12 +16,12 @@ import (
 // to speak, and an exclusive one that is open is not opened again.
 func (io *ioManager) open(k *irql.K, by *ke.Process, mode irql.KPROCESSOR_MODE, name string,
 	a access) (*FILE_OBJECT, ntstatus.NTSTATUS) {
-	ke.Adds(k, ke.Use{Obj: io.names, How: ke.R})
+	ke.Adds(k, ke.Reads(io.names))
 	dev, rest, s := io.resolve(name)
 	if dev != nil {
-		ke.Adds(k, ke.Use{Obj: dev.DriverObject.id, How: ke.Count})
+		ke.Adds(k, ke.Counts(dev.DriverObject.id))
 		if dev.Flags&DO_EXCLUSIVE != 0 {
-			ke.Adds(k, ke.Use{Obj: dev.id, How: ke.A})
+			ke.Adds(k, ke.Swaps(dev.id))
 		}
 	}
 	switch {
@@ -51,7 +51,7 @@ func (io *ioManager) open(k *irql.K, by *ke.Process, mode irql.KPROCESSOR_MODE, 
 		io.forget(k, f)
 		return nil, s
 	}
-	ke.Adds(k, ke.Use{Obj: f.id, How: ke.W})
+	ke.Adds(k, ke.Writes(f.id))
 	f.created = true
 	f.Flags |= FO_HANDLE_CREATED
 	return f, s
@@ -60,11 +60,11 @@ func (io *ioManager) open(k *irql.K, by *ke.Process, mode irql.KPROCESSOR_MODE, 
 // closeHandle ends one handle. With the last one the driver hears IRP_MJ_CLEANUP, in the thread that closes
 // it, and has to complete what it still queues for the file object (irp.md 10.2).
 func (io *ioManager) closeHandle(k *irql.K, f *FILE_OBJECT) {
-	ke.Adds(k, ke.Use{Obj: f.id, How: ke.W})
+	ke.Adds(k, ke.Writes(f.id))
 	ke.Log(k, trace.Event{What: trace.Note, Text: "handle closed", Obj: f.id})
 	if f.handles--; f.handles == 0 {
 		io.tell(k, f, IRP_MJ_CLEANUP, irql.KernelMode) // its status means nothing to anybody
-		ke.Adds(k, ke.Use{Obj: f.id, How: ke.W})
+		ke.Adds(k, ke.Writes(f.id))
 		f.Flags |= FO_CLEANUP_COMPLETE
 		if f.port != nil {
 			io.cancelBound(k, f)
@@ -112,7 +112,7 @@ func (io *ioManager) forget(k *irql.K, f *FILE_OBJECT) {
 	dev := f.DeviceObject
 	dev.ReferenceCount--
 	if dev.Flags&DO_EXCLUSIVE != 0 {
-		ke.Adds(k, ke.Use{Obj: dev.id, How: ke.A})
+		ke.Adds(k, ke.Swaps(dev.id))
 	}
 	io.letGo(k, dev)
 	dev.DriverObject.left(k)
@@ -180,7 +180,7 @@ func IoGetDeviceObjectPointer(k *irql.K, objectName string, desiredAccess uint32
 	_ = desiredAccess
 	ke.Enter(k, ddi.IoGetDeviceObjectPointer)
 	io := state.Of(k)
-	ke.Point(k, ke.Use{Obj: io.names, How: ke.R})
+	ke.Point(k, ke.Reads(io.names))
 	f, s := io.open(k, nil, irql.KernelMode, objectName, access{read: true, write: true})
 	if !ntstatus.NT_SUCCESS(s) {
 		ke.CallStatus(k, ddi.IoGetDeviceObjectPointer, 0, uint32(s))

@@ -37,13 +37,13 @@ var siteUserRequest = ke.Site{Name: "fault/UserRequest",
 func (sim) OpenUser(k *irql.K, by *ke.Process, name string, rights uint32,
 	synchronous bool) (*UserHandle, ntstatus.NTSTATUS) {
 	io := state.Of(k)
-	ke.Point(k, ke.Use{Obj: io.names, How: ke.R})
+	ke.Point(k, ke.Reads(io.names))
 	f, s := io.open(k, by, irql.UserMode, name, access{read: rights&FILE_READ_ACCESS != 0,
 		write: rights&FILE_WRITE_ACCESS != 0, sync: synchronous})
 	if !ntstatus.NT_SUCCESS(s) {
 		return nil, s
 	}
-	ke.Adds(k, ke.Use{Obj: handlesOf(by), How: ke.Count})
+	ke.Adds(k, ke.Counts(handlesOf(by)))
 	return io.handle(by, f), s
 }
 
@@ -58,25 +58,25 @@ func (h *UserHandle) ID() trace.ID { return h.f.id }
 
 // Duplicate makes a second handle to the same file object.
 func (h *UserHandle) Duplicate(k *irql.K, by *ke.Process) (*UserHandle, ntstatus.NTSTATUS) {
-	ke.Point(k, ke.Use{Obj: h.f.id, How: ke.A})
+	ke.Point(k, ke.Swaps(h.f.id))
 	if h.closed {
 		return nil, ntstatus.STATUS_INVALID_HANDLE
 	}
 	h.f.handles++
 	h.f.Reference()
-	ke.Adds(k, ke.Use{Obj: handlesOf(by), How: ke.Count})
+	ke.Adds(k, ke.Counts(handlesOf(by)))
 	return h.io.handle(by, h.f), ntstatus.STATUS_SUCCESS
 }
 
 // Close closes the handle. The I/O manager does not cancel what is outstanding; it tells the driver with
 // IRP_MJ_CLEANUP when the last handle goes, and the driver does (irp.md 10.2).
 func (h *UserHandle) Close(k *irql.K) ntstatus.NTSTATUS {
-	ke.Point(k, ke.Use{Obj: h.f.id, How: ke.W})
+	ke.Point(k, ke.Writes(h.f.id))
 	if h.closed {
 		return ntstatus.STATUS_INVALID_HANDLE
 	}
 	h.closed = true
-	ke.Adds(k, ke.Use{Obj: handlesOf(h.process), How: ke.Count})
+	ke.Adds(k, ke.Counts(handlesOf(h.process)))
 	io := h.io
 	for i, o := range io.handles {
 		if o == h {
@@ -92,12 +92,12 @@ func (h *UserHandle) Close(k *irql.K) ntstatus.NTSTATUS {
 // handle, when the request has ended.
 func (h *UserHandle) Begin(k *irql.K, r *DeviceRequest) *UserIO {
 	op := &UserIO{io: h.io, f: h.f, out: r.Out, apc: r.APC}
-	ke.Point(k, ke.Use{Obj: h.f.id, How: ke.R})
+	ke.Point(k, ke.Reads(h.f.id))
 	if op.status = h.refuses(r); op.status != ntstatus.STATUS_SUCCESS {
 		return op
 	}
 	f := h.f
-	ke.Adds(k, ke.Use{Obj: f.id, How: ke.Count})
+	ke.Adds(k, ke.Counts(f.id))
 	f.Reference() // the request's own, until it has ended
 	sync := f.Flags&FO_SYNCHRONOUS_IO != 0
 	if sync {
@@ -182,7 +182,7 @@ func (op *UserIO) send(k *irql.K, r *DeviceRequest) {
 	if f.port != nil {
 		op.toFile()
 	}
-	ke.Adds(k, ke.Use{Obj: pendingOf(f), How: ke.Count})
+	ke.Adds(k, ke.Counts(pendingOf(f)))
 	op.iosb.Status = ntstatus.STATUS_PENDING
 	p.allocSeq = ke.Log(k, trace.Event{What: trace.Note, Text: Sim.MajorName(r.Major), Obj: p.id, Obj2: f.id,
 		A: uint64(r.Code), Flags: trace.HasA | trace.HexA})
@@ -221,7 +221,7 @@ func (op *UserIO) ID() trace.ID { return op.id }
 
 // Done reports whether the request has ended.
 func (op *UserIO) Done() bool {
-	op.io.m.AddsOn(ke.Use{Obj: op.f.id, How: ke.R})
+	op.io.m.AddsOn(ke.Reads(op.f.id))
 	return op.status != ntstatus.STATUS_PENDING || op.event.Header().Signal > 0
 }
 
@@ -266,7 +266,7 @@ func (op *UserIO) Result() (ntstatus.NTSTATUS, uint64) {
 // the thread that made the request, at APC_LEVEL, where stage 2 cannot free the IRP meanwhile (INFERRED from
 // the ownership of the thread's list, irp.md 10.2).
 func (op *UserIO) Cancel(k *irql.K) ntstatus.NTSTATUS {
-	ke.Point(k, ke.Use{Obj: op.id, How: ke.A})
+	ke.Point(k, ke.Swaps(op.id))
 	if op.p == nil {
 		return ntstatus.STATUS_NOT_FOUND
 	}
@@ -280,12 +280,12 @@ func (op *UserIO) Cancel(k *irql.K) ntstatus.NTSTATUS {
 
 // CancelAll is Cancel for all requests made through the file object; STATUS_NOT_FOUND when there are none.
 func (h *UserHandle) CancelAll(k *irql.K) ntstatus.NTSTATUS {
-	ke.Point(k, ke.Use{Obj: h.f.id, How: ke.W})
+	ke.Point(k, ke.Writes(h.f.id))
 	if h.closed {
 		return ntstatus.STATUS_INVALID_HANDLE
 	}
 	s := ntstatus.STATUS_NOT_FOUND
-	ke.Adds(k, ke.Use{Obj: pendingOf(h.f), How: ke.W})
+	ke.Adds(k, ke.Writes(pendingOf(h.f)))
 	for _, op := range h.io.outstanding(func(op *UserIO) bool { return op.f == h.f }) {
 		if op.Cancel(k) == ntstatus.STATUS_SUCCESS {
 			s = ntstatus.STATUS_SUCCESS
@@ -298,7 +298,7 @@ func (h *UserHandle) CancelAll(k *irql.K) ntstatus.NTSTATUS {
 func (sim) EndProcess(k *irql.K, by *ke.Process) {
 	io := state.Of(k)
 	for i := 0; i < len(io.handles); {
-		ke.Adds(k, ke.Use{Obj: handlesOf(by), How: ke.W})
+		ke.Adds(k, ke.Writes(handlesOf(by)))
 		if h := io.handles[i]; h.process == by {
 			h.Close(k) // takes it from the list
 			i = 0
@@ -312,7 +312,7 @@ func (sim) EndProcess(k *irql.K, by *ke.Process) {
 // handlesOf names the table of handles of a process.
 func handlesOf(p *ke.Process) trace.ID {
 	if p == nil {
-		return trace.MakeID(trace.Process, 1<<54)
+		return ke.Table(trace.Process, 0)
 	}
-	return p.ID | 1<<54
+	return ke.Beside.Of(p.ID)
 }

@@ -302,7 +302,7 @@ func avoids(t *testing.T, rule verify.RuleID, scenario func(l *lab)) {
 
 // walks plays a scenario under the schedules of package trial, one after the other on one machine.
 func walks(t *testing.T, scenario func(l *lab), pins ...ke.Pin) func(number int) *lab {
-	m := ke.New(ke.Config{})
+	m := ke.New(ke.Config{Subsystems: subsystems.All()})
 	t.Cleanup(m.Close)
 	return func(number int) *lab {
 		t.Helper()

@@ -46,29 +46,29 @@ func (p *IRP) after(k *irql.K, id trace.ID, how ke.Access) {
 // cancellation, which others than the holder change. Whoever touches the other two looks at the first.
 
 // content names what is in the IRP, as its holder finds and leaves it.
-func (p *IRP) content() trace.ID { return p.id | 1<<53 }
+func (p *IRP) content() trace.ID { return ke.Content.Of(p.id) }
 
 // cancelWord names Cancel and CancelRoutine.
-func (p *IRP) cancelWord() trace.ID { return p.id | 1<<54 }
+func (p *IRP) cancelWord() trace.ID { return ke.Beside.Of(p.id) }
 
 // pointCancel is the scheduling point before the cancel routine is exchanged, or Cancel set.
 func (p *IRP) pointCancel(k *irql.K) {
-	ke.Point(k, ke.Use{Obj: p.cancelWord(), How: ke.A})
+	ke.Point(k, ke.Swaps(p.cancelWord()))
 	p.uses(ke.R)
 }
 
 // touch is the check of every method that changes the IRP, or hands out a pointer through which it may be
 // changed.
-func (p *IRP) touch() { p.accessed(ke.Use{Obj: p.content(), How: ke.W}, false) }
+func (p *IRP) touch() { p.accessed(ke.Writes(p.content()), false) }
 
 // touchStatus is touch for the status block, with which every completion begins.
-func (p *IRP) touchStatus() { p.accessed(ke.Use{Obj: p.content(), How: ke.W}, true) }
+func (p *IRP) touchStatus() { p.accessed(ke.Writes(p.content()), true) }
 
 // look is the check of every method that only tells something.
-func (p *IRP) look() { p.accessed(ke.Use{Obj: p.content(), How: ke.R}, false) }
+func (p *IRP) look() { p.accessed(ke.Reads(p.content()), false) }
 
 // lookCancel is look for what others than the holder change.
-func (p *IRP) lookCancel() { p.accessed(ke.Use{Obj: p.cancelWord(), How: ke.R}, false) }
+func (p *IRP) lookCancel() { p.accessed(ke.Reads(p.cancelWord()), false) }
 
 func (p *IRP) accessed(u ke.Use, status bool) {
 	k := p.m.Current()
@@ -87,7 +87,7 @@ func (p *IRP) check(k *irql.K) {
 	if !isIRP(p) {
 		notAnIRP(k, p)
 	}
-	ke.Adds(k, ke.Use{Obj: p.id, How: ke.R})
+	ke.Adds(k, ke.Reads(p.id))
 	if !p.actsForOwner(k) {
 		p.touchedByStranger(k)
 	}

@@ -102,7 +102,7 @@ func IoFreeIrp(k *irql.K, p *IRP) {
 	if !isIRP(p) {
 		notAnIRP(k, p)
 	}
-	ke.Point(k, ke.Use{Obj: p.id, How: ke.Free})
+	ke.Point(k, ke.Frees(p.id))
 	checkFree(k, p)
 	p.checkUnsent(k, "freed")
 	if p.queued() {
@@ -177,7 +177,7 @@ func IoReuseIrp(k *irql.K, p *IRP, status ntstatus.NTSTATUS) {
 	if !isIRP(p) {
 		notAnIRP(k, p)
 	}
-	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+	ke.Point(k, ke.Writes(p.id))
 	if p.state == stFreed {
 		p.touchedByStranger(k)
 	}

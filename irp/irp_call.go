@@ -30,7 +30,7 @@ func IoCallDriver(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTATUS {
 		notAnIRP(k, p)
 	}
 	ke.LeavesDriver(k, "IoCallDriver")
-	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+	ke.Point(k, ke.Writes(p.id))
 	if dev != nil {
 		ke.Alive(k, dev.id)
 	}
@@ -129,7 +129,7 @@ func invalidDeviceRequest(k *irql.K, dev *DEVICE_OBJECT, p *IRP) ntstatus.NTSTAT
 // checkSend evaluates the rules of IoCallDriver's entry.
 func checkSend(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
 	if dev != nil && dev.deleted {
-		ke.Adds(k, ke.Use{Obj: dev.id, How: ke.R})
+		ke.Adds(k, ke.Reads(dev.id))
 	}
 	if dev == nil || dev.DriverObject == nil || dev.deleted && dev.refs <= 0 {
 		badDevice(k, dev, p)

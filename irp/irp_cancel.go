@@ -20,7 +20,7 @@ const cancelLockKind = 100 // of ke.Held, distinct from the kinds of package irq
 func IoAcquireCancelSpinLock(k *irql.K, irqlOut *irql.KIRQL) {
 	ke.Enter(k, ddi.IoAcquireCancelSpinLock)
 	io := state.Of(k)
-	ke.PointSpin(k, ke.Use{Obj: io.cancelLock.ID, How: ke.Acq}, &io.cancelLock)
+	ke.PointSpin(k, ke.Acquires(io.cancelLock.ID), &io.cancelLock)
 	*irqlOut = irql.KIRQL(io.lockCancel(k))
 	ke.Call(k, ddi.IoAcquireCancelSpinLock, io.cancelLock.ID)
 }
@@ -48,7 +48,7 @@ func (io *ioManager) lockCancel(k *irql.K) (old uint8) {
 func IoReleaseCancelSpinLock(k *irql.K, level irql.KIRQL) {
 	ke.Enter(k, ddi.IoReleaseCancelSpinLock)
 	io := state.Of(k)
-	ke.Point(k, ke.Use{Obj: io.cancelLock.ID, How: ke.Rel})
+	ke.Point(k, ke.Releases(io.cancelLock.ID))
 	h, _, ok := ke.Unhold(k, &io.cancelLock)
 	if !ok {
 		ke.Report(k, verify.Finding{Rule: verify.LOCK_002, Obj: io.cancelLock.ID.String(),
@@ -163,7 +163,7 @@ func (p *IRP) cancelIn(t *ke.Thread, still func() bool) {
 // takeCancel sets Cancel and calls the cancel routine, if there is one, with the cancel lock held.
 func (p *IRP) takeCancel(k *irql.K, io *ioManager, old uint8) bool {
 	p.uses(ke.R)
-	ke.Adds(k, ke.Use{Obj: p.cancelWord(), How: ke.W})
+	ke.Adds(k, ke.Writes(p.cancelWord()))
 	if !p.cancel {
 		p.cancel, p.cancelAt = true, io.m.Now()
 	}
@@ -203,7 +203,7 @@ func (p *IRP) runCancel(k *irql.K, io *ioManager, r DRIVER_CANCEL, old uint8) {
 	ke.Hold(k, held)
 	r(k, dev, p)
 	p.uses(ke.W)
-	ke.Adds(k, ke.Use{Obj: id, How: ke.W})
+	ke.Adds(k, ke.Writes(id))
 	if _, ok := ke.FindHeld(k, &io.cancelLock); ok && io.cancelOwner == p {
 		ke.Report(k, verify.Finding{Rule: verify.IRP_024, Obj: id.String(),
 			Headline: fmt.Sprintf("the cancel routine of %v returns holding the cancel spin lock", id),

@@ -31,7 +31,7 @@ func IoCompleteRequest(k *irql.K, p *IRP, priorityBoost int8) {
 	if !isIRP(p) {
 		notAnIRP(k, p)
 	}
-	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+	ke.Point(k, ke.Writes(p.id))
 	checkComplete(k, p)
 	f := ke.Top(k)
 	if l := p.loc(p.cur); l != nil && l.visit != nil && (p.state == stAt || p.state == stQueued ||

@@ -28,7 +28,7 @@ func IoSetCompletionRoutineEx(k *irql.K, dev *DEVICE_OBJECT, p *IRP, routine IO_
 	if !isIRP(p) {
 		notAnIRP(k, p)
 	}
-	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+	ke.Point(k, ke.Writes(p.id))
 	p.check(k)
 	if dev != nil {
 		dev.exists(k, d)
@@ -46,7 +46,7 @@ func IoSetCompletionRoutineEx(k *irql.K, dev *DEVICE_OBJECT, p *IRP, routine IO_
 	l.ex = &exRoutine{dev: dev, seq: ke.CallStatus(k, d, p.id, uint32(ntstatus.STATUS_SUCCESS))}
 	dev.hold(k)
 	dev.DriverObject.exRoutines++
-	ke.Adds(k, ke.Use{Obj: dev.DriverObject.id, How: ke.Count})
+	ke.Adds(k, ke.Counts(dev.DriverObject.id))
 	return ntstatus.STATUS_SUCCESS
 }
 
@@ -137,7 +137,7 @@ func IoSetCompletionRoutine(k *irql.K, p *IRP, routine IO_COMPLETION_ROUTINE, co
 	if !isIRP(p) {
 		notAnIRP(k, p)
 	}
-	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+	ke.Point(k, ke.Writes(p.id))
 	p.check(k)
 	p.setRoutine(k, ddi.IoSetCompletionRoutine, routine, context,
 		invokeFlags(invokeOnSuccess, invokeOnError, invokeOnCancel))

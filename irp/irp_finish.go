@@ -32,7 +32,7 @@ func (p *IRP) stage2(k *irql.K) {
 	}
 	t := p.thread
 	if t != nil {
-		ke.Adds(k, ke.Use{Obj: t.ID, How: ke.R})
+		ke.Adds(k, ke.Reads(t.ID))
 	}
 	if t == nil || t.Ended() {
 		p.discard(k, io)
@@ -48,7 +48,7 @@ func (p *IRP) stage2(k *irql.K) {
 // reports notes that the memory given for the report may go once the step under way is over.
 func (p *IRP) reports(k *irql.K) {
 	if e := p.userEvent; e != nil {
-		ke.Adds(k, ke.Use{Obj: e.Header().ID, How: ke.W})
+		ke.Adds(k, ke.Writes(e.Header().ID))
 	}
 	for _, at := range [...]unsafe.Pointer{unsafe.Pointer(p.userEvent), unsafe.Pointer(p.userIosb)} {
 		if b := pool.Containing(p.m, at); at != nil && b != nil {

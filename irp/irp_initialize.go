@@ -32,7 +32,7 @@ func IoInitializeIrp(k *irql.K, p *IRP, packetSize uint16, stackSize int8) {
 		p.touchedByStranger(k) // freed
 	}
 	if again {
-		ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+		ke.Point(k, ke.Writes(p.id))
 		checkInitialize(k, p)
 	}
 	if !again {

@@ -61,7 +61,7 @@ func IoMarkIrpPending(k *irql.K, p *IRP) {
 	if !isIRP(p) {
 		notAnIRP(k, p)
 	}
-	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+	ke.Point(k, ke.Writes(p.id))
 	p.checkMark(k)
 	p.check(k)
 	skipLeft(k, p, "IoMarkIrpPending")

@@ -189,7 +189,7 @@ func IoCopyCurrentIrpStackLocationToNext(k *irql.K, p *IRP) {
 	if !isIRP(p) {
 		notAnIRP(k, p)
 	}
-	ke.Point(k, ke.Use{Obj: p.id, How: ke.W})
+	ke.Point(k, ke.Writes(p.id))
 	p.check(k)
 	skipLeft(k, p, "IoCopyCurrentIrpStackLocationToNext")
 	src := p.loc(p.cur)

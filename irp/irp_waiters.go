@@ -253,7 +253,7 @@ func (io *ioManager) neverSignalled(m *ke.Machine, t *ke.Thread, o *ke.Object, p
 // own where no special kernel APC is delivered to it, and the event is set by one (irp.md 5, 16). That the
 // request was already sent like that is IRP-056.
 func (io *ioManager) needsAPC(k *irql.K, o *ke.Object) {
-	ke.Adds(k, ke.Use{Obj: o.ID, How: ke.R})
+	ke.Adds(k, ke.Reads(o.ID))
 	for p := io.live; p != nil; p = p.next {
 		if !p.sent || p.thread != ke.ThreadOf(k) || !p.isUserEvent(o) || o.Signal > 0 {
 			continue

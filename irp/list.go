@@ -116,7 +116,7 @@ func InitializeListHead(k *irql.K, listHead *LIST_ENTRY) {
 	const d = ddi.InitializeListHead
 	ke.Enter(k, d)
 	h := listHead
-	ke.Adds(k, ke.Use{Obj: ke.AddrID(k, h), How: ke.W})
+	ke.Adds(k, ke.Writes(ke.AddrID(k, h)))
 	h.alive(k)
 	switch {
 	case h.linked(k):
@@ -141,7 +141,7 @@ func InitializeListHead(k *irql.K, listHead *LIST_ENTRY) {
 // Reference: wdm/nf-wdm-islistempty.
 func IsListEmpty(k *irql.K, listHead *LIST_ENTRY) bool {
 	ke.Enter(k, ddi.IsListEmpty)
-	ke.Adds(k, ke.Use{Obj: ke.AddrID(k, listHead), How: ke.R})
+	ke.Adds(k, ke.Reads(ke.AddrID(k, listHead)))
 	return !listHead.usable(k, ddi.IsListEmpty) || listHead.Flink == listHead
 }
 
@@ -234,7 +234,7 @@ func (e *LIST_ENTRY) alive(k *irql.K) bool {
 
 // uses says that the step under way looks at the entry and may change it. It is always true.
 func (e *LIST_ENTRY) uses(k *irql.K) bool {
-	ke.Adds(k, ke.Use{Obj: ke.AddrID(k, e), How: ke.W})
+	ke.Adds(k, ke.Writes(ke.AddrID(k, e)))
 	e.alive(k)
 	if e.of != nil {
 		e.of.uses(ke.W)

@@ -27,7 +27,7 @@ func renewIOManager(m *ke.Machine, io *ioManager) {
 		drivers: list.Empty(io.drivers), devices: list.Empty(io.devices), items: list.Empty(io.items),
 		files: list.Empty(io.files), handles: list.Empty(io.handles), links: list.Empty(io.links),
 		taken: list.Empty(io.taken), advice: list.Empty(io.advice),
-		forces: m.Config().ForcePending, names: trace.MakeID(trace.Device, 1<<54)}
+		forces: m.Config().ForcePending, names: ke.Table(trace.Device, 0)}
 	io.cancelLock.ID = m.NewID(trace.SpinLock)
 	h := io.hooks
 	m.OnStackDeath = append(m.OnStackDeath, h.stackGone)

@@ -104,7 +104,7 @@ func (mdl *MDL) ID() trace.ID {
 // MdlFlags is the C field of that name. Rules: MDL-016.
 func (mdl *MDL) MdlFlags() uint16 {
 	if k := mdl.m.Current(); k != nil {
-		ke.Accesses(k, ke.Use{Obj: mdl.id, How: ke.R})
+		ke.Accesses(k, ke.Reads(mdl.id))
 		mdl.alive(k, "MdlFlags")
 	}
 	return mdl.flags
@@ -127,7 +127,7 @@ func checkMDL(k *irql.K, mdl *MDL, d ddi.ID) {
 func (mdl *MDL) uses(how ke.Access) { mdl.m.AddsOn(ke.Use{Obj: mdl.id, How: how}) }
 
 func (mdl *MDL) alive(k *irql.K, what string) {
-	ke.Adds(k, ke.Use{Obj: mdl.id, How: ke.R})
+	ke.Adds(k, ke.Reads(mdl.id))
 	if !mdl.freed {
 		return
 	}
@@ -213,7 +213,7 @@ var describes = pool.Loan{Rule: verify.MDL_018, What: "an MDL describes it", Wri
 func MmBuildMdlForNonPagedPool(k *irql.K, mdl *MDL) {
 	ke.Enter(k, ddi.MmBuildMdlForNonPagedPool)
 	checkMDL(k, mdl, ddi.MmBuildMdlForNonPagedPool)
-	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
+	ke.Point(k, ke.Writes(mdl.id))
 	if mdl.buf == nil || !pool.KindOf(mdl.buf).Pool() || pool.KindOf(mdl.buf).Pageable() {
 		what := "no memory"
 		if mdl.buf != nil {

@@ -25,7 +25,7 @@ func MmAdvanceMdl(k *irql.K, mdl *MDL, numberOfBytes uint32) ntstatus.NTSTATUS {
 	const d = ddi.MmAdvanceMdl
 	ke.Enter(k, d)
 	checkMDL(k, mdl, d)
-	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
+	ke.Point(k, ke.Writes(mdl.id))
 	if numberOfBytes > mdl.count {
 		s := ntstatus.STATUS_INVALID_PARAMETER_2
 		ke.CallStatus(k, d, mdl.id, uint32(s))

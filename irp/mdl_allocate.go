@@ -56,7 +56,7 @@ func IoAllocateMdl(k *irql.K, virtualAddress *Buffer, length uint32, secondaryBu
 func IoFreeMdl(k *irql.K, mdl *MDL) {
 	ke.Enter(k, ddi.IoFreeMdl)
 	if mdl != nil {
-		ke.Point(k, ke.Use{Obj: mdl.id, How: ke.Free})
+		ke.Point(k, ke.Frees(mdl.id))
 	}
 	checkMDL(k, mdl, ddi.IoFreeMdl)
 	mdl.notLent(k, ddi.IoFreeMdl)

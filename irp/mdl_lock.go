@@ -23,7 +23,7 @@ import (
 func MmProbeAndLockPages(k *irql.K, mdl *MDL, accessMode irql.KPROCESSOR_MODE, operation LOCK_OPERATION) {
 	ke.EnterAnyLevel(k, ddi.MmProbeAndLockPages)
 	checkMDL(k, mdl, ddi.MmProbeAndLockPages)
-	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
+	ke.Point(k, ke.Writes(mdl.id))
 	if bad := mdl.flags & (mdlBuilt | MDL_MAPPED_TO_SYSTEM_VA); bad != 0 {
 		mdl.report(k, mdl.c4(verify.MDL_001, "", fmt.Sprintf("MmProbeAndLockPages: %v is %s", mdl.id,
 			flagWords(bad))))
@@ -82,7 +82,7 @@ func flagWords(f uint16) string {
 func MmUnlockPages(k *irql.K, mdl *MDL) {
 	ke.EnterAnyLevel(k, ddi.MmUnlockPages)
 	checkMDL(k, mdl, ddi.MmUnlockPages)
-	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
+	ke.Point(k, ke.Writes(mdl.id))
 	mdlLevel(k, mdl, ddi.MmUnlockPages, false, "")
 	mdl.notLent(k, ddi.MmUnlockPages)
 	switch {

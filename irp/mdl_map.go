@@ -49,7 +49,7 @@ var (
 func MmGetSystemAddressForMdlSafe(k *irql.K, mdl *MDL, priority uint32) *Buffer {
 	ke.Enter(k, ddi.MmGetSystemAddressForMdlSafe)
 	checkMDL(k, mdl, ddi.MmGetSystemAddressForMdlSafe)
-	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
+	ke.Point(k, ke.Writes(mdl.id))
 	if priority&MdlMappingNoExecute == 0 {
 		mdl.report(k, mdl.c4(verify.MDL_020, "",
 			fmt.Sprintf("MmGetSystemAddressForMdlSafe maps %v executable",
@@ -180,7 +180,7 @@ func MmMapLockedPagesSpecifyCache(k *irql.K, mdl *MDL, accessMode irql.KPROCESSO
 	requestedAddress any, bugCheckOnFailure, priority uint32) *Buffer {
 	ke.EnterAnyLevel(k, ddi.MmMapLockedPagesSpecifyCache)
 	checkMDL(k, mdl, ddi.MmMapLockedPagesSpecifyCache)
-	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
+	ke.Point(k, ke.Writes(mdl.id))
 	mdlLevel(k, mdl, ddi.MmMapLockedPagesSpecifyCache, accessMode == irql.UserMode, "a mapping in user space")
 	if accessMode == irql.UserMode {
 		mdl.mapsForUser(k, ddi.MmMapLockedPagesSpecifyCache)
@@ -225,7 +225,7 @@ func MmMapLockedPagesSpecifyCache(k *irql.K, mdl *MDL, accessMode irql.KPROCESSO
 func MmUnmapLockedPages(k *irql.K, baseAddress *Buffer, mdl *MDL) {
 	ke.EnterAnyLevel(k, ddi.MmUnmapLockedPages)
 	checkMDL(k, mdl, ddi.MmUnmapLockedPages)
-	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
+	ke.Point(k, ke.Writes(mdl.id))
 	mdlLevel(k, mdl, ddi.MmUnmapLockedPages, false, "")
 	mdl.notLent(k, ddi.MmUnmapLockedPages)
 	switch {

@@ -74,7 +74,7 @@ func pagesForMdl(k *irql.K, r *pagesRequest) *MDL {
 	d, flags := r.d, r.flags
 	ke.EnterAnyLevel(k, d)
 	pagesLevel(k, d, d.String())
-	ke.Point(k, ke.Use{})
+	ke.Point(k, ke.Unknown)
 	pages := (r.total + pool.PageSize - 1) / pool.PageSize
 	const whole = MM_ALLOCATE_FULLY_REQUIRED | MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS
 	if flags&whole == 0 && pages > 1 && ke.Choose(k, r.fewer, 2) == 1 {
@@ -155,7 +155,7 @@ func MmFreePagesFromMdl(k *irql.K, mdl *MDL) {
 	ke.EnterAnyLevel(k, d)
 	checkMDL(k, mdl, d)
 	pagesLevel(k, d, mdl.id.String())
-	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.Free})
+	ke.Point(k, ke.Frees(mdl.id))
 	if !mdl.havePages {
 		mdl.report(k, verify.Finding{Rule: verify.MDL_002, Case: "pages freed",
 			Headline: fmt.Sprintf("MmFreePagesFromMdl: the pages of %v were not allocated for it, or are "+

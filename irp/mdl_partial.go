@@ -22,7 +22,7 @@ import (
 func MmPrepareMdlForReuse(k *irql.K, mdl *MDL) {
 	ke.Enter(k, ddi.MmPrepareMdlForReuse)
 	checkMDL(k, mdl, ddi.MmPrepareMdlForReuse)
-	ke.Point(k, ke.Use{Obj: mdl.id, How: ke.W})
+	ke.Point(k, ke.Writes(mdl.id))
 	if mdl.flags&MDL_PARTIAL == 0 {
 		ke.Call(k, ddi.MmPrepareMdlForReuse, mdl.id)
 		return
@@ -42,7 +42,7 @@ func IoBuildPartialMdl(k *irql.K, sourceMdl, targetMdl *MDL, virtualAddress *Buf
 	ke.Enter(k, ddi.IoBuildPartialMdl)
 	checkMDL(k, sourceMdl, ddi.IoBuildPartialMdl)
 	checkMDL(k, targetMdl, ddi.IoBuildPartialMdl)
-	ke.Point(k, ke.Use{Obj: targetMdl.id, How: ke.W})
+	ke.Point(k, ke.Writes(targetMdl.id))
 	sourceMdl.uses(ke.R)
 	start, n, ok := partialRange(sourceMdl, virtualAddress, length)
 	if !ok || spanned(virtualAddress.Address(), uint32(n)) > targetMdl.pages {

@@ -36,7 +36,7 @@ func reserved(k *irql.K, rule verify.RuleID, d ddi.ID, address any, tag uint32,
 	empty, foreign string) *reservation {
 	r, _ := address.(*reservation)
 	if r != nil {
-		ke.Point(k, ke.Use{Obj: r.id, How: ke.W})
+		ke.Point(k, ke.Writes(r.id))
 	}
 	switch {
 	case r == nil || !r.run.Of(k):

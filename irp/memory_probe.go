@@ -51,7 +51,7 @@ func ProbeForWrite(k *irql.K, address *Buffer, length uint64, alignment uint32) 
 
 // probe is what both have in common. The alignment is looked at first (HEADER: ProbeForRead was a macro).
 func probe(k *irql.K, d ddi.ID, b *Buffer, length uint64, alignment uint32) {
-	ke.Adds(k, ke.Use{Obj: b.ID(), How: ke.R})
+	ke.Adds(k, ke.Reads(b.ID()))
 	if length == 0 {
 		ke.Call(k, d, b.ID())
 		return

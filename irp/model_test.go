@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/subsystems"
 	"calloutsim/internal/trial"
 	"calloutsim/internal/verify"
 	"calloutsim/irp"
@@ -27,7 +28,7 @@ var statuses = []ntstatus.NTSTATUS{ok, failed, ntstatus.STATUS_OBJECT_NAME_EXIST
 // break no rule.
 func TestModel_DriversSeeWhatTheSpecificationSays(t *testing.T) {
 	cases(t)
-	m := ke.New(ke.Config{})
+	m := ke.New(ke.Config{Subsystems: subsystems.All()})
 	t.Cleanup(m.Close)
 	rapid.Check(t, func(t *rapid.T) { playBoth(t, m, drawPlan(t)) })
 }

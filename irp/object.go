@@ -34,7 +34,7 @@ type referenced interface {
 func ObReferenceObjectByHandle(k *irql.K, handle irql.HANDLE, desiredAccess uint32, objectType OBJECT_TYPE,
 	accessMode irql.KPROCESSOR_MODE, object *any, handleInformation any) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.ObReferenceObjectByHandle)
-	ke.Adds(k, ke.Use{Obj: idOfHandle(handle), How: ke.R})
+	ke.Adds(k, ke.Reads(idOfHandle(handle)))
 	o, ok := irql.Sim.Handles(k).Lookup(handle)
 	s := ntstatus.STATUS_SUCCESS
 	var id trace.ID
@@ -48,7 +48,7 @@ func ObReferenceObjectByHandle(k *irql.K, handle irql.HANDLE, desiredAccess uint
 		s = ntstatus.STATUS_OBJECT_TYPE_MISMATCH
 	default:
 		id = t.Header().ID
-		ke.Point(k, ke.Use{Obj: id, How: ke.A})
+		ke.Point(k, ke.Swaps(id))
 		t.Reference()
 		*object = t
 	}
@@ -65,7 +65,7 @@ func ObReferenceObjectByHandle(k *irql.K, handle irql.HANDLE, desiredAccess uint
 func ObReferenceObject(k *irql.K, object any) {
 	ke.Enter(k, ddi.ObReferenceObject)
 	r, id := asReferenced(k, ddi.ObReferenceObject, object)
-	ke.Point(k, ke.Use{Obj: id, How: ke.A})
+	ke.Point(k, ke.Swaps(id))
 	if _, file := object.(*FILE_OBJECT); r.Reference() == 1 && file {
 		ke.Report(k, verify.Finding{Rule: verify.OBJ_003, Case: "referenced too late", Obj: id.String(),
 			Headline: fmt.Sprintf("%v is referenced although the last reference to it has gone", id),
@@ -83,7 +83,7 @@ func ObReferenceObject(k *irql.K, object any) {
 func ObDereferenceObject(k *irql.K, object any) {
 	ke.Enter(k, ddi.ObDereferenceObject)
 	r, id := asReferenced(k, ddi.ObDereferenceObject, object)
-	ke.Point(k, ke.Use{Obj: id, How: ke.A})
+	ke.Point(k, ke.Swaps(id))
 	ke.Call(k, ddi.ObDereferenceObject, id)
 	if r.Dereference() < 0 {
 		r.Reference()
@@ -134,10 +134,10 @@ func asReferenced(k *irql.K, d ddi.ID, object any) (referenced, trace.ID) {
 func ZwClose(k *irql.K, handle irql.HANDLE) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.ZwClose)
 	s := ntstatus.STATUS_SUCCESS
-	ke.Point(k, ke.Use{Obj: idOfHandle(handle), How: ke.W})
+	ke.Point(k, ke.Writes(idOfHandle(handle)))
 	o, ok := irql.Sim.Handles(k).Close(handle)
 	if t, isThread := o.(*irql.KTHREAD); isThread {
-		ke.Adds(k, ke.Use{Obj: t.Header().ID, How: ke.A})
+		ke.Adds(k, ke.Swaps(t.Header().ID))
 		t.Dereference()
 	}
 	if e, isEvent := o.(*namedEvent); isEvent {
@@ -154,4 +154,4 @@ func ZwClose(k *irql.K, handle irql.HANDLE) ntstatus.NTSTATUS {
 }
 
 // idOfHandle names a handle.
-func idOfHandle(h irql.HANDLE) trace.ID { return trace.MakeID(trace.Handle, uint64(h)|1<<54) }
+func idOfHandle(h irql.HANDLE) trace.ID { return ke.Beside.Of(trace.MakeID(trace.Handle, uint64(h))) }

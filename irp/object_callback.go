@@ -68,7 +68,7 @@ var (
 		m.AtUnload(s.checkUnload)
 		return s
 	})
-	callbackTable = trace.MakeID(trace.Registration, 1<<53)
+	callbackTable = ke.Table(trace.Registration, 1)
 
 	siteCreateCallback = ke.Site{Name: "fault/ExCreateCallback", Alts: faultAlts, Spec: "irp.md 19.2"}
 	siteRegCallback    = ke.Site{Name: "fault/ExRegisterCallback", Alts: faultAlts, Spec: "irp.md 19.2"}
@@ -110,7 +110,7 @@ func ExCreateCallback(k *irql.K, callbackObject **CALLBACK_OBJECT, objectAttribu
 		return ntstatus.STATUS_INSUFFICIENT_RESOURCES
 	}
 	s := callbackState.Of(k)
-	ke.Point(k, ke.Use{Obj: callbackTable, How: ke.W})
+	ke.Point(k, ke.Writes(callbackTable))
 	name := ""
 	if objectAttributes != nil {
 		name = objectAttributes.ObjectName
@@ -118,7 +118,7 @@ func ExCreateCallback(k *irql.K, callbackObject **CALLBACK_OBJECT, objectAttribu
 	c := s.find(name)
 	switch {
 	case c != nil:
-		ke.Adds(k, ke.Use{Obj: c.id, How: ke.A})
+		ke.Adds(k, ke.Swaps(c.id))
 	case !create:
 		ke.CallStatus(k, d, 0, uint32(ntstatus.STATUS_OBJECT_NAME_NOT_FOUND))
 		return ntstatus.STATUS_OBJECT_NAME_NOT_FOUND
@@ -161,7 +161,7 @@ func ExRegisterCallback(k *irql.K, callbackObject *CALLBACK_OBJECT, callbackFunc
 		ke.CallBool(k, d, c.id, false)
 		return nil
 	}
-	ke.Point(k, ke.Use{Obj: c.id, How: ke.W})
+	ke.Point(k, ke.Writes(c.id))
 	if len(c.regs) > 0 && !c.multiple {
 		ke.CallBool(k, d, c.id, false)
 		return nil
@@ -191,7 +191,7 @@ func ExUnregisterCallback(k *irql.K, callbackRegistration any) {
 	if !ok && callbackRegistration != nil { // NULL is what it is to whoever uses it
 		panic(ke.Misuse(fmt.Sprintf("%v: a %T is no handle of ExRegisterCallback", d, callbackRegistration)))
 	}
-	ke.Point(k, ke.Use{Obj: r.obj.id, How: ke.W})
+	ke.Point(k, ke.Writes(r.obj.id))
 	if r.gone {
 		ke.Report(k, verify.Finding{Rule: verify.OBJ_003, Case: "unregistered twice", Obj: r.id.String(),
 			Headline: fmt.Sprintf("%v on %v, which is unregistered already", d, r.id),
@@ -202,7 +202,7 @@ func ExUnregisterCallback(k *irql.K, callbackRegistration any) {
 	s := callbackState.Of(k)
 	r.obj.regs, s.regs = without(r.obj.regs, r), without(s.regs, r)
 	r.obj.refs--
-	ke.Adds(k, ke.Use{Obj: r.id, How: ke.A})
+	ke.Adds(k, ke.Swaps(r.id))
 	ke.CallOn(k, d, r.id, r.obj.id)
 	if r.running > 0 {
 		objs := [1]*ke.Object{&r.idle}
@@ -231,7 +231,7 @@ func ExNotifyCallback(k *irql.K, callbackObject *CALLBACK_OBJECT, argument1, arg
 	const d = ddi.ExNotifyCallback
 	ke.Enter(k, d)
 	c := callbackObject
-	ke.Point(k, ke.Use{Obj: c.id, How: ke.R})
+	ke.Point(k, ke.Reads(c.id))
 	ke.Call(k, d, c.id)
 	var last *callbackReg
 	for {
@@ -240,14 +240,14 @@ func ExNotifyCallback(k *irql.K, callbackObject *CALLBACK_OBJECT, argument1, arg
 			return
 		}
 		last = r
-		ke.Adds(k, ke.Use{Obj: r.id, How: ke.A})
+		ke.Adds(k, ke.Swaps(r.id))
 		r.running++
 		ke.Push(k, ke.Frame{Kind: ke.FrameCallback, Image: r.image, Obj: r.id, Fn: ke.CodeOf(r.fn)})
 		ke.Point(k, ke.Here(k))
 		r.fn(k, r.context, argument1, argument2)
 		ke.Pop(k)
-		ke.Point(k, ke.Use{Obj: c.id, How: ke.R})
-		ke.Adds(k, ke.Use{Obj: r.id, How: ke.A})
+		ke.Point(k, ke.Reads(c.id))
+		ke.Adds(k, ke.Swaps(r.id))
 		if r.running--; r.gone && r.running == 0 {
 			ke.SetSignal(k, &r.idle, 1)
 		}

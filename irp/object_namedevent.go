@@ -31,7 +31,7 @@ type namedEvents struct{ all []*namedEvent }
 var eventState = ke.NewSlot(func(*ke.Machine) *namedEvents { return &namedEvents{} })
 
 // namedEventTable names the directory of event objects in footprints.
-var namedEventTable = trace.MakeID(trace.KEvent, 1<<53)
+var namedEventTable = ke.Table(trace.KEvent, 0)
 
 // IoCreateNotificationEvent creates a notification event with a name, or opens the one that has it. A new one
 // is signalled. It returns the event, and a handle that keeps it; nil when there is no memory. An empty name
@@ -66,7 +66,7 @@ func openEvent(k *irql.K, d ddi.ID, site *ke.Site, kind irql.EVENT_TYPE, name st
 		ke.CallBool(k, d, 0, false)
 		return nil
 	}
-	ke.Point(k, ke.Use{Obj: namedEventTable, How: ke.W})
+	ke.Point(k, ke.Writes(namedEventTable))
 	s := eventState.Of(k)
 	e := s.find(name)
 	if e == nil {
@@ -91,8 +91,8 @@ func (s *namedEvents) find(name string) *namedEvent {
 
 // closed is the end of a handle. With the last one the event goes.
 func (e *namedEvent) closed(k *irql.K) {
-	ke.Adds(k, ke.Use{Obj: namedEventTable, How: ke.W})
-	ke.Adds(k, ke.Use{Obj: e.ID(), How: ke.Free})
+	ke.Adds(k, ke.Writes(namedEventTable))
+	ke.Adds(k, ke.Frees(e.ID()))
 	if e.handles--; e.handles > 0 {
 		return
 	}

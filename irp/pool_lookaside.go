@@ -181,7 +181,7 @@ func ExAllocateFromLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX) *Buf
 
 // take is every routine that takes an entry from a list.
 func (l *LOOKASIDE_LIST_EX) take(k *irql.K, d ddi.ID, site *ke.Site) *Buffer {
-	ke.Point(k, ke.Use{Obj: l.id, How: ke.Deq})
+	ke.Point(k, ke.Dequeues(l.id))
 	if !l.usable(k, d) {
 		return nil
 	}
@@ -192,7 +192,7 @@ func (l *LOOKASIDE_LIST_EX) take(k *irql.K, d ddi.ID, site *ke.Site) *Buffer {
 	if b == nil {
 		return noPool(k, &r, l.raises)
 	}
-	ke.Adds(k, ke.Use{Obj: l.id, How: ke.Deq})
+	ke.Adds(k, ke.Dequeues(l.id))
 	l.out = append(l.out, b)
 	return b
 }
@@ -227,7 +227,7 @@ func ExFreeToLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX, entry *Buf
 
 // giveBack is every routine that gives an entry back.
 func (l *LOOKASIDE_LIST_EX) giveBack(k *irql.K, d ddi.ID, entry *Buffer) {
-	ke.Point(k, ke.Use{Obj: l.id, How: ke.Enq})
+	ke.Point(k, ke.Enqueues(l.id))
 	if !l.usable(k, d) {
 		return
 	}
@@ -273,7 +273,7 @@ func ExDeleteLookasideListEx(k *irql.K, lookaside *LOOKASIDE_LIST_EX) {
 
 // end is every routine that deletes a list.
 func (l *LOOKASIDE_LIST_EX) end(k *irql.K, d ddi.ID) {
-	ke.Point(k, ke.Use{Obj: l.id, How: ke.W})
+	ke.Point(k, ke.Writes(l.id))
 	if !l.usable(k, d) {
 		return
 	}

@@ -212,7 +212,7 @@ const (
 
 // table names the list of routines of a kind in footprints.
 func (n notifyKind) table() trace.ID {
-	return trace.MakeID(trace.Registration, 1<<52|uint64(n))
+	return ke.Table(trace.Registration, 2+uint64(n))
 }
 
 // maxNotifiers is the limit of routines of each kind (W:nf-ntddk-pssetcreateprocessnotifyroutine).
@@ -265,7 +265,7 @@ func setNotify(k *irql.K, d ddi.ID, site *ke.Site, kind notifyKind, n *notifier,
 	ke.Enter(k, d)
 	n.image = ke.Acting(k)
 	s := notifyState.Of(k)
-	ke.Point(k, ke.Use{Obj: kind.table(), How: ke.W})
+	ke.Point(k, ke.Writes(kind.table()))
 	if remove {
 		return s.remove(k, d, kind, n)
 	}
@@ -327,7 +327,7 @@ func (s *notifiers) remove(k *irql.K, d ddi.ID, kind notifyKind, like *notifier)
 		}
 		s.slots[kind][i] = nil
 		n.removed = true
-		ke.Adds(k, ke.Use{Obj: n.id, How: ke.A})
+		ke.Adds(k, ke.Swaps(n.id))
 		ke.CallStatus(k, d, n.id, uint32(ntstatus.STATUS_SUCCESS))
 		if n.running > 0 {
 			objs := [1]*ke.Object{&n.idle}
@@ -343,16 +343,16 @@ func (s *notifiers) remove(k *irql.K, d ddi.ID, kind notifyKind, like *notifier)
 // frame. Whoever is added meanwhile is called, too, if its slot is still to come.
 func (s *notifiers) each(k *irql.K, kind notifyKind, call func(n *notifier)) {
 	for i := 0; ; i++ {
-		ke.Adds(k, ke.Use{Obj: kind.table(), How: ke.R})
+		ke.Adds(k, ke.Reads(kind.table()))
 		if i >= len(s.slots[kind]) {
 			return
 		}
-		ke.Point(k, ke.Use{Obj: kind.table(), How: ke.R})
+		ke.Point(k, ke.Reads(kind.table()))
 		n := s.slots[kind][i]
 		if n == nil {
 			continue
 		}
-		ke.Adds(k, ke.Use{Obj: n.id, How: ke.A})
+		ke.Adds(k, ke.Swaps(n.id))
 		n.running++
 		ke.ChangeAPCState(k, -1, 0)
 		ke.Push(k, ke.Frame{Kind: ke.FrameCallback, Image: n.image, Obj: n.id, Fn: n.fn})
@@ -360,7 +360,7 @@ func (s *notifiers) each(k *irql.K, kind notifyKind, call func(n *notifier)) {
 		call(n)
 		ke.Pop(k)
 		ke.ChangeAPCState(k, 1, 0)
-		ke.Point(k, ke.Use{Obj: n.id, How: ke.A})
+		ke.Point(k, ke.Swaps(n.id))
 		if n.running--; n.removed && n.running == 0 {
 			ke.SetSignal(k, &n.idle, 1)
 		}
@@ -471,7 +471,7 @@ func driverMapped(k *irql.K, img *ke.Image) {
 
 // nobodyWatchesImages is asked first: without a routine nothing is made for one.
 func nobodyWatchesImages(k *irql.K) bool {
-	ke.Adds(k, ke.Use{Obj: imageNotify.table(), How: ke.R})
+	ke.Adds(k, ke.Reads(imageNotify.table()))
 	return len(notifyState.Of(k).slots[imageNotify]) == 0
 }
 

@@ -97,7 +97,7 @@ func (l *IO_REMOVE_LOCK) usable(k *irql.K) {
 func IoAcquireRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, tag any) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.IoAcquireRemoveLock)
 	lock.usable(k)
-	ke.Point(k, ke.Use{Obj: lock.id, How: ke.A})
+	ke.Point(k, ke.Swaps(lock.id))
 	s := ntstatus.STATUS_DELETE_PENDING
 	if !lock.removed {
 		s = ntstatus.STATUS_SUCCESS
@@ -116,7 +116,7 @@ func IoAcquireRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, tag any) ntstatus.NTST
 func IoReleaseRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, tag any) {
 	ke.Enter(k, ddi.IoReleaseRemoveLock)
 	lock.usable(k)
-	ke.Point(k, ke.Use{Obj: lock.id, How: ke.A})
+	ke.Point(k, ke.Swaps(lock.id))
 	ke.Call(k, ddi.IoReleaseRemoveLock, lock.id)
 	if lock.drop(k, tag) {
 		lock.release(k)
@@ -153,7 +153,7 @@ func (l *IO_REMOVE_LOCK) release(k *irql.K) {
 func IoReleaseRemoveLockAndWait(k *irql.K, lock *IO_REMOVE_LOCK, tag any) {
 	ke.Enter(k, ddi.IoReleaseRemoveLockAndWait)
 	lock.usable(k)
-	ke.Point(k, ke.Use{Obj: lock.id, How: ke.A})
+	ke.Point(k, ke.Swaps(lock.id))
 	ke.Call(k, ddi.IoReleaseRemoveLockAndWait, lock.id)
 	if lock.removed {
 		lock.misused(k, "is released for removal a second time", "removed twice")

@@ -90,7 +90,7 @@ func queueItem(k *irql.K, d ddi.ID, w *IO_WORKITEM, context any, code uintptr, f
 		workItemMisused(k, d, w, code == 0)
 		return
 	}
-	ke.Point(k, ke.Use{Obj: w.id, How: ke.A})
+	ke.Point(k, ke.Swaps(w.id))
 	if !w.made() || w.freed || w.queued {
 		workItemMisused(k, d, w, false)
 		return
@@ -101,7 +101,7 @@ func queueItem(k *irql.K, d ddi.ID, w *IO_WORKITEM, context any, code uintptr, f
 		p.uses(ke.W)
 		p.inWork = p.serial
 	}
-	ke.Adds(k, ke.Use{Obj: w.drv.id, How: ke.Count})
+	ke.Adds(k, ke.Counts(w.drv.id))
 	if w.dev != nil {
 		w.dev.hold(k)
 	}
@@ -113,9 +113,9 @@ func queueItem(k *irql.K, d ddi.ID, w *IO_WORKITEM, context any, code uintptr, f
 // runItem is the worker's side. What the item is about is kept: the routine may free it.
 func (io *ioManager) runItem(k *irql.K, w *IO_WORKITEM, code uintptr, fn func(k *irql.K)) {
 	dev, drv := w.dev, w.drv
-	ke.Adds(k, ke.Use{Obj: w.id, How: ke.A})
+	ke.Adds(k, ke.Swaps(w.id))
 	w.queued = false
-	ke.Adds(k, ke.Use{Obj: drv.id, How: ke.Count})
+	ke.Adds(k, ke.Counts(drv.id))
 	drv.working++
 	f := ke.Frame{Kind: ke.FrameWorkItem, Image: drv.image, Object: w, Obj: w.id, Fn: code}
 	if dev != nil {
@@ -178,7 +178,7 @@ func IoFreeWorkItem(k *irql.K, w *IO_WORKITEM) {
 		workItemMisused(k, ddi.IoFreeWorkItem, w, false)
 		return
 	}
-	ke.Point(k, ke.Use{Obj: w.id, How: ke.Free})
+	ke.Point(k, ke.Frees(w.id))
 	if w.own() {
 		w.wrong(k, "lies in memory of the driver's own and is freed with IoFreeWorkItem",
 			"in memory of the driver")

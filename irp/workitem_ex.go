@@ -70,7 +70,7 @@ func ExInitializeWorkItem(k *irql.K, item *WORK_QUEUE_ITEM, routine WORKER_THREA
 	ke.Enter(k, d)
 	item.there(k, item.name())
 	if item.run.Of(k) {
-		ke.Adds(k, ke.Use{Obj: item.id, How: ke.W})
+		ke.Adds(k, ke.Writes(item.id))
 	}
 	if item.run.Of(k) && item.queued {
 		item.misused(k, "0x1", "is initialised again while it is queued")
@@ -104,7 +104,7 @@ func ExQueueWorkItem(k *irql.K, item *WORK_QUEUE_ITEM, queueType WORK_QUEUE_TYPE
 	ke.Enter(k, d)
 	item.there(k, item.name())
 	if item.run.Of(k) {
-		ke.Point(k, ke.Use{Obj: item.id, How: ke.A})
+		ke.Point(k, ke.Swaps(item.id))
 	}
 	switch {
 	case !item.run.Of(k):
@@ -121,7 +121,7 @@ func ExQueueWorkItem(k *irql.K, item *WORK_QUEUE_ITEM, queueType WORK_QUEUE_TYPE
 	ke.Call(k, d, item.id)
 	ke.Of(k).QueueWork("work item "+item.id.String(), func(k *ke.K) {
 		routine, parameter := item.WorkerRoutine, item.Parameter
-		ke.Adds(k, ke.Use{Obj: item.id, How: ke.W})
+		ke.Adds(k, ke.Writes(item.id))
 		item.queued = false
 		ke.Push(k, ke.Frame{Kind: ke.FrameWorkItem, Image: item.image, Object: item, Obj: item.id,
 			Fn: ke.CodeOf(routine)})

@@ -27,7 +27,7 @@ func IoInitializeWorkItem(k *irql.K, ioObject any, w *IO_WORKITEM) {
 	w.there(k, w.name())
 	io := state.Of(k)
 	if w.run.Of(k) {
-		ke.Adds(k, ke.Use{Obj: w.id, How: ke.W})
+		ke.Adds(k, ke.Writes(w.id))
 	}
 	if slices.Contains(io.items, w) && !w.own() {
 		w.wrong(k, "was made by IoAllocateWorkItem and is not to be initialised", "made by IoAllocateWorkItem")
@@ -83,7 +83,7 @@ func IoUninitializeWorkItem(k *irql.K, w *IO_WORKITEM) {
 		workItemMisused(k, ddi.IoUninitializeWorkItem, w, false)
 		return
 	}
-	ke.Point(k, ke.Use{Obj: w.id, How: ke.Free})
+	ke.Point(k, ke.Frees(w.id))
 	if w.freed { // meanwhile
 		workItemMisused(k, ddi.IoUninitializeWorkItem, w, false)
 		return

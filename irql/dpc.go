@@ -61,7 +61,7 @@ func (p *KDPC) Busy() string {
 
 // StackGone is called when the routine whose local variable the DPC is returns.
 func (p *KDPC) StackGone(k *K) {
-	ke.Adds(k, ke.Use{Obj: ke.RunsOf(p.id), How: ke.W})
+	ke.Adds(k, ke.Writes(ke.RunsOf(p.id)))
 	if busy := p.Busy(); busy != "" && p.fresh(k) {
 		p.misuse(k, fmt.Sprintf("%v %s when the routine it is a local variable of returns", p.id, busy),
 			"memory goes")
@@ -152,15 +152,15 @@ func KeInsertQueueDpc(k *K, dpc *KDPC, systemArgument1, systemArgument2 any) boo
 	if !dpc.runs() {
 		return false
 	}
-	ke.Adds(k, ke.Use{Obj: dpc.id, How: ke.R})
+	ke.Adds(k, ke.Reads(dpc.id))
 	if dpc.timer != nil {
-		ke.Adds(k, ke.Use{Obj: dpc.timer.id, How: ke.R})
+		ke.Adds(k, ke.Reads(dpc.timer.id))
 	}
 	if dpc.timer != nil && dpc.timer.t.Armed() {
 		dpc.timer.misuse(k, fmt.Sprintf("KeInsertQueueDpc on %v, the DPC of %v, which is set", dpc.id,
 			dpc.timer.id), "its DPC is queued")
 	}
-	ke.Point(k, ke.Use{Obj: dpc.id, How: ke.Enq})
+	ke.Point(k, ke.Enqueues(dpc.id))
 	if dpc.queued() {
 		ke.Released(k, &dpc.d) // the run to come sees what the caller did
 		ke.CallBool(k, ddi.KeInsertQueueDpc, dpc.id, false)
@@ -220,7 +220,7 @@ func (p *KDPC) runs() bool { return p.d.Run != nil && p.routine != nil }
 func KeRemoveQueueDpc(k *K, dpc *KDPC) bool {
 	ke.Enter(k, ddi.KeRemoveQueueDpc)
 	dpc.usable(k, ddi.KeRemoveQueueDpc, verify.OBJ_008)
-	ke.Point(k, ke.Use{Obj: dpc.id, How: ke.Deq})
+	ke.Point(k, ke.Dequeues(dpc.id))
 	ke.Call(k, ddi.KeRemoveQueueDpc, dpc.id)
 	return ke.RemoveDPC(k, &dpc.d) || dpc.outOfThread()
 }
@@ -235,7 +235,7 @@ func KeRemoveQueueDpc(k *K, dpc *KDPC) bool {
 func KeSetImportanceDpc(k *K, dpc *KDPC, importance KDPC_IMPORTANCE) {
 	ke.Enter(k, ddi.KeSetImportanceDpc)
 	dpc.usable(k, ddi.KeSetImportanceDpc, verify.OBJ_008)
-	ke.Adds(k, ke.Use{Obj: dpc.id, How: ke.W})
+	ke.Adds(k, ke.Writes(dpc.id))
 	dpc.d.Importance = uint8(importance)
 }
 
@@ -249,7 +249,7 @@ func KeSetImportanceDpc(k *K, dpc *KDPC, importance KDPC_IMPORTANCE) {
 func KeSetTargetProcessorDpc(k *K, dpc *KDPC, number int8) {
 	ke.Enter(k, ddi.KeSetTargetProcessorDpc)
 	dpc.usable(k, ddi.KeSetTargetProcessorDpc, verify.OBJ_008)
-	ke.Adds(k, ke.Use{Obj: dpc.id, How: ke.W})
+	ke.Adds(k, ke.Writes(dpc.id))
 	dpc.d.Target = number
 }
 
@@ -265,7 +265,7 @@ func KeFlushQueuedDpcs(k *K) {
 	if ke.IRQL(k) >= ke.Dispatch || ke.IsDPC(k) {
 		return // a run that goes on: a DPC would wait for itself
 	}
-	ke.Point(k, ke.Use{Obj: ke.AllDPCs, How: ke.W})
+	ke.Point(k, ke.Writes(ke.AllDPCs))
 	ke.FlushDPCs(k)
 	flushThreads(k)
 	ke.Call(k, ddi.KeFlushQueuedDpcs, 0)

@@ -10,7 +10,7 @@ import (
 )
 
 // genericLock names the lock that lets one generic call at a time go on.
-var genericLock = trace.MakeID(trace.DPC, 1<<53|1)
+var genericLock = ke.Table(trace.DPC, 1)
 
 // genericCall is one KeGenericCallDpc.
 type genericCall struct {
@@ -47,7 +47,7 @@ func KeGenericCallDpc(k *K, routine KDEFERRED_ROUTINE, context any) {
 	if s.generic.Kind == ke.NoObject {
 		s.generic = ke.Object{Kind: ke.SynchronizationEvent, ID: genericLock, Signal: 1}
 	}
-	ke.Point(k, ke.Use{Obj: genericLock, How: ke.Acq})
+	ke.Point(k, ke.Acquires(genericLock))
 	objs := [1]*ke.Object{&s.generic} // INFERRED from an independent implementation, which holds a mutex
 	ke.Wait(k, objs[:], false, nil, d.String())
 	n := ke.Of(k).Config().Processors
@@ -109,7 +109,7 @@ func KeSignalCallDpcDone(k *K, systemArgument1 any) {
 		c.misuse(k, fmt.Sprintf("%v twice on one processor", d), "KeSignalCallDpcDone called twice")
 		return
 	}
-	ke.Point(k, ke.Use{Obj: c.id, How: ke.A})
+	ke.Point(k, ke.Swaps(c.id))
 	ke.Call(k, d, c.id)
 	c.finished(k, mine)
 }
@@ -138,7 +138,7 @@ func KeSignalCallDpcSynchronize(k *K, systemArgument2 any) bool {
 		panic(ke.Misuse(fmt.Sprintf("%v: a %T is not the SystemArgument2 of a generic call", d,
 			systemArgument2)))
 	}
-	ke.Point(k, ke.Use{Obj: c.id, How: ke.A})
+	ke.Point(k, ke.Swaps(c.id))
 	ke.Call(k, d, c.id)
 	gate := c.barrier
 	ke.Released(k, gate)

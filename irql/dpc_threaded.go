@@ -57,7 +57,7 @@ func (p *KDPC) toThread(k *K) {
 	p.waiting = run
 	s := &state.Of(k).deferred
 	t := ke.Of(k).QueueWork("threaded DPC "+p.id.String(), func(k *K) {
-		ke.Point(k, ke.Use{Obj: p.id, How: ke.Deq})
+		ke.Point(k, ke.Dequeues(p.id))
 		if p.waiting != run {
 			return // taken out of the queue
 		}
@@ -65,7 +65,7 @@ func (p *KDPC) toThread(k *K) {
 		p.inThread(k)
 	})
 	s.runs = append(s.runs, t)
-	ke.Adds(k, ke.Use{Obj: ke.AllDPCs, How: ke.Count})
+	ke.Adds(k, ke.Counts(ke.AllDPCs))
 }
 
 // inThread runs the routine in the thread of k.
@@ -85,7 +85,7 @@ func (p *KDPC) inThread(k *K) {
 	ke.Point(k, ke.Here(k))
 	routine(k, p, context, arg1, arg2)
 	ke.Pop(k)
-	ke.Adds(k, ke.Use{Obj: ke.RunsOf(p.id), How: ke.Count})
+	ke.Adds(k, ke.Counts(ke.RunsOf(p.id)))
 	p.inThreads--
 }
 

@@ -30,7 +30,7 @@ func (v *Var[T]) object(k *K) trace.ID {
 //go:norace
 func (v *Var[T]) Load(k *K) T {
 	ke.EnterAnyLevel(k, ddi.None)
-	ke.Point(k, ke.Use{Obj: v.object(k), How: ke.R})
+	ke.Point(k, ke.Reads(v.object(k)))
 	ke.Touch(k, v.id, 0, 1, ke.R)
 	return v.v
 }
@@ -40,7 +40,7 @@ func (v *Var[T]) Load(k *K) T {
 //go:norace
 func (v *Var[T]) Store(k *K, x T) {
 	ke.EnterAnyLevel(k, ddi.None)
-	ke.Point(k, ke.Use{Obj: v.object(k), How: ke.W})
+	ke.Point(k, ke.Writes(v.object(k)))
 	ke.Touch(k, v.id, 0, 1, ke.W)
 	ke.Note(k, "stores", v.id)
 	v.v = x
@@ -51,7 +51,7 @@ func (v *Var[T]) Store(k *K, x T) {
 //go:norace
 func (v *Var[T]) Swap(k *K, x T) T {
 	ke.EnterAnyLevel(k, ddi.None)
-	ke.Point(k, ke.Use{Obj: v.object(k), How: ke.A})
+	ke.Point(k, ke.Swaps(v.object(k)))
 	ke.Touch(k, v.id, 0, 1, ke.A)
 	ke.Note(k, "swaps", v.id)
 	old := v.v
@@ -93,7 +93,7 @@ func interlocked[T int32 | int64](k *K, d ddi.ID, p any, step func(T) T) (before
 	if at == 0 {
 		at = ke.AddrID(k, p)
 	}
-	ke.Point(k, ke.Use{Obj: at, How: ke.A})
+	ke.Point(k, ke.Swaps(at))
 	if id != 0 {
 		ke.Touch(k, id, 0, 1, ke.A)
 	} else {
@@ -291,7 +291,7 @@ func InterlockedExchangePointer[T any](k *K, target **T, value *T) *T {
 //go:norace
 func exchangePointer[T any](k *K, target **T, value *T) *T {
 	ke.EnterAnyLevel(k, ddi.InterlockedExchangePointer)
-	ke.Point(k, ke.Use{Obj: ke.AddrID(k, target), How: ke.A})
+	ke.Point(k, ke.Swaps(ke.AddrID(k, target)))
 	ke.Ordered(k, target)
 	ke.Call(k, ddi.InterlockedExchangePointer, 0)
 	old := *target
@@ -317,7 +317,7 @@ func InterlockedCompareExchangePointer[T any](k *K, destination **T, exchange, c
 //go:norace
 func compareExchangePointer[T any](k *K, destination **T, exchange, comperand *T) *T {
 	ke.EnterAnyLevel(k, ddi.InterlockedCompareExchangePointer)
-	ke.Point(k, ke.Use{Obj: ke.AddrID(k, destination), How: ke.A})
+	ke.Point(k, ke.Swaps(ke.AddrID(k, destination)))
 	ke.Ordered(k, destination)
 	ke.Call(k, ddi.InterlockedCompareExchangePointer, 0)
 	old := *destination

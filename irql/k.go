@@ -98,7 +98,7 @@ func (r *resident) born(k *K, d ddi.ID, kind trace.Kind) {
 func (r *resident) adopt(k *K, kind trace.Kind) {
 	m := ke.Of(k)
 	if r.run.Of(k) { // what it was before
-		ke.Adds(k, ke.Use{Obj: r.id, How: ke.Free})
+		ke.Adds(k, ke.Frees(r.id))
 		m.Ends(r.id)
 	}
 	r.id = m.NewID(kind)
@@ -184,7 +184,7 @@ func (r *resident) dispatcher() bool {
 // stackGone is Gone for an object in the frame of a routine that returns.
 func (r *resident) stackGone(k *K) {
 	if r.run.Of(k) {
-		ke.Adds(k, ke.Use{Obj: r.id, How: ke.Free})
+		ke.Adds(k, ke.Frees(r.id))
 		ke.Of(k).Ends(r.id)
 		r.Gone(verify.POOL_026, ke.FrameEnds(k, "stack frame ends", r.id))
 	}

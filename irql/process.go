@@ -68,7 +68,7 @@ func (s *machine) systemProcess(m *ke.Machine) *KPROCESS {
 func PsLookupProcessByProcessId(k *K, processId HANDLE, process **KPROCESS) ntstatus.NTSTATUS {
 	const d = ddi.PsLookupProcessByProcessId
 	ke.Enter(k, d)
-	ke.Point(k, ke.Use{})
+	ke.Point(k, ke.Unknown)
 	found := findProcess(k, processId)
 	if found == nil {
 		ke.CallStatus(k, d, 0, uint32(ntstatus.STATUS_INVALID_CID))
@@ -119,7 +119,7 @@ func PsGetProcessId(k *K, process *KPROCESS) HANDLE {
 func PsLookupThreadByThreadId(k *K, threadId HANDLE, thread **KTHREAD) ntstatus.NTSTATUS {
 	const d = ddi.PsLookupThreadByThreadId
 	ke.Enter(k, d)
-	ke.Point(k, ke.Use{})
+	ke.Point(k, ke.Unknown)
 	for _, t := range ke.Of(k).Threads() {
 		if HANDLE(t.TID) == threadId {
 			o := Sim.ThreadObject(t)
@@ -178,6 +178,6 @@ func PsIsSystemThread(k *K, thread *KTHREAD) bool {
 // Reference: ntifs/nf-ntifs-psisthreadterminating.
 func PsIsThreadTerminating(k *K, thread *KTHREAD) bool {
 	ke.Enter(k, ddi.PsIsThreadTerminating)
-	ke.Point(k, ke.Use{Obj: thread.t.ID, How: ke.R})
+	ke.Point(k, ke.Reads(thread.t.ID))
 	return thread.t.Ended() || ke.Ending(ke.KOf(thread.t))
 }

@@ -188,7 +188,7 @@ func KeTryToAcquireSpinLockAtDpcLevel(k *K, spinLock *KSPIN_LOCK) bool {
 	ke.EnterAnyLevel(k, d)
 	spinLock.usable(k, d, verify.LOCK_007)
 	checkAtDpc(k, d, spinLock)
-	ke.Point(k, ke.Use{Obj: spinLock.id, How: ke.Try})
+	ke.Point(k, ke.Tries(spinLock.id))
 	if !ke.TryAcquireSpin(k, &spinLock.lock) {
 		return false
 	}
@@ -206,7 +206,7 @@ func KeTryToAcquireSpinLockAtDpcLevel(k *K, spinLock *KSPIN_LOCK) bool {
 func KeTestSpinLock(k *K, spinLock *KSPIN_LOCK) bool {
 	ke.Enter(k, ddi.KeTestSpinLock)
 	spinLock.usable(k, ddi.KeTestSpinLock, verify.LOCK_007)
-	ke.Point(k, ke.Use{Obj: spinLock.id, How: ke.R})
+	ke.Point(k, ke.Reads(spinLock.id))
 	return spinLock.lock.HeldBy() == nil
 }
 
@@ -280,7 +280,7 @@ func raiseAndAcquire(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8) KIRQL {
 	checkSpinLevel(k, d, l.id, level)
 	old := ke.IRQL(k)
 	checkAcquire(k, l, d)
-	ke.PointSpin(k, ke.Use{Obj: l.id, How: ke.Acq}, &l.lock)
+	ke.PointSpin(k, ke.Acquires(l.id), &l.lock)
 	if old < level {
 		ke.SetIRQL(k, level)
 	}
@@ -315,7 +315,7 @@ func acquireAtDpc(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8) {
 func acquireHere(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8) {
 	checkAcquire(k, l, d)
 	checkAtDpc(k, d, l)
-	ke.PointSpin(k, ke.Use{Obj: l.id, How: ke.Acq}, &l.lock)
+	ke.PointSpin(k, ke.Acquires(l.id), &l.lock)
 	ke.AcquireSpin(k, &l.lock)
 	holdSpin(k, l, d, kind, ke.IRQL(k))
 }
@@ -355,12 +355,12 @@ func checkAtDpc(k *K, d ddi.ID, l *KSPIN_LOCK) {
 // becomes makes h stand for an acquisition, or for none. Nothing tells when the memory of a handle ends, so
 // that its footprint is its address.
 func (h *KLOCK_QUEUE_HANDLE) becomes(k *K, v KLOCK_QUEUE_HANDLE) {
-	ke.Adds(k, ke.Use{Obj: ke.AddrID(k, h), How: ke.W})
+	ke.Adds(k, ke.Writes(ke.AddrID(k, h)))
 	*h = v
 }
 
 func checkHandle(k *K, d ddi.ID, h *KLOCK_QUEUE_HANDLE) {
-	ke.Adds(k, ke.Use{Obj: ke.AddrID(k, h), How: ke.W})
+	ke.Adds(k, ke.Writes(ke.AddrID(k, h)))
 	if h.by == nil || !h.lock.run.Of(k) || h.lock.lock.HeldBy() != h.by {
 		return
 	}

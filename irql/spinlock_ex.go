@@ -156,7 +156,7 @@ func ExTryConvertSharedSpinLockExclusive(k *K, spinLock *EX_SPIN_LOCK) bool {
 		spinLock.misuse(k, fmt.Sprintf("%v on %v, which this context holds exclusively", d, spinLock.id), h,
 			"converted while exclusive")
 	}
-	ke.Point(k, ke.Use{Obj: spinLock.id, How: ke.Try})
+	ke.Point(k, ke.Tries(spinLock.id))
 	done := ke.UpgradeRWSpin(k, &spinLock.lock)
 	ke.CallBool(k, d, spinLock.id, done)
 	if h, ok = ke.FindHeld(k, spinLock); done && ok {
@@ -173,7 +173,7 @@ func (l *EX_SPIN_LOCK) raise(k *K, d ddi.ID, kind uint8) KIRQL {
 	checkSpinLevel(k, d, l.id, ke.Dispatch)
 	old := ke.IRQL(k)
 	l.check(k, d, kind)
-	ke.PointRWSpin(k, ke.Use{Obj: l.id, How: ke.Acq}, &l.lock)
+	ke.PointRWSpin(k, ke.Acquires(l.id), &l.lock)
 	if old < ke.Dispatch {
 		ke.SetIRQL(k, ke.Dispatch)
 	}
@@ -183,7 +183,7 @@ func (l *EX_SPIN_LOCK) raise(k *K, d ddi.ID, kind uint8) KIRQL {
 
 func (l *EX_SPIN_LOCK) acquire(k *K, d ddi.ID, kind uint8) {
 	l.check(k, d, kind)
-	ke.PointRWSpin(k, ke.Use{Obj: l.id, How: ke.Acq}, &l.lock)
+	ke.PointRWSpin(k, ke.Acquires(l.id), &l.lock)
 	l.take(k, d, kind, ke.IRQL(k))
 }
 

@@ -42,7 +42,7 @@ func releaseSpin(k *K, l *KSPIN_LOCK, d ddi.ID, kind uint8, level KIRQL, handle 
 
 // letGo takes a spin lock of either kind from the locks that k holds.
 func letGo(k *K, d ddi.ID, lock any, id trace.ID) {
-	ke.Point(k, ke.Use{Obj: id, How: ke.Rel})
+	ke.Point(k, ke.Releases(id))
 	held, after, _ := ke.Unhold(k, lock)
 	if after > 0 {
 		reportMutexOrder(k, d, id)

@@ -207,7 +207,7 @@ func PsGetCurrentProcessId(k *K) HANDLE {
 // Reference: ntddk/nf-ntddk-psgetthreadexitstatus.
 func PsGetThreadExitStatus(k *K, thread *KTHREAD) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.PsGetThreadExitStatus)
-	ke.Point(k, ke.Use{Obj: thread.t.ID, How: ke.R})
+	ke.Point(k, ke.Reads(thread.t.ID))
 	if !thread.t.Ended() {
 		return ntstatus.STATUS_PENDING
 	}

@@ -179,9 +179,9 @@ func (t *KTIMER) set(k *K, d ddi.ID, due int64, period int32, dpc *KDPC) bool {
 			kd = &dpc.d
 		}
 	}
-	ke.Point(k, ke.Use{Obj: t.id, How: ke.A})
+	ke.Point(k, ke.Swaps(t.id))
 	if kd != nil {
-		ke.Adds(k, ke.Use{Obj: dpc.id, How: ke.W})
+		ke.Adds(k, ke.Writes(dpc.id))
 		t.checkShared(k, d, dpc)
 	}
 	if kd != nil && !kd.Queued() {
@@ -196,7 +196,7 @@ func (t *KTIMER) set(k *K, d ddi.ID, due int64, period int32, dpc *KDPC) bool {
 func (t *KTIMER) checkShared(k *K, d ddi.ID, dpc *KDPC) {
 	other := dpc.timer
 	if other != nil && other != t {
-		ke.Adds(k, ke.Use{Obj: other.id, How: ke.R})
+		ke.Adds(k, ke.Reads(other.id))
 	}
 	if other == nil || other == t || !other.t.Armed() {
 		return
@@ -218,7 +218,7 @@ func (t *KTIMER) checkShared(k *K, d ddi.ID, dpc *KDPC) {
 func KeCancelTimer(k *K, timer *KTIMER) bool {
 	ke.Enter(k, ddi.KeCancelTimer)
 	timer.usable(k, ddi.KeCancelTimer, verify.OBJ_007)
-	ke.Point(k, ke.Use{Obj: timer.id, How: ke.A})
+	ke.Point(k, ke.Swaps(timer.id))
 	ke.Call(k, ddi.KeCancelTimer, timer.id)
 	return ke.CancelTimer(k, &timer.t)
 }
@@ -233,6 +233,6 @@ func KeCancelTimer(k *K, timer *KTIMER) bool {
 func KeReadStateTimer(k *K, timer *KTIMER) bool {
 	ke.Enter(k, ddi.KeReadStateTimer)
 	timer.usable(k, ddi.KeReadStateTimer, verify.OBJ_007)
-	ke.Point(k, ke.Use{Obj: timer.id, How: ke.R})
+	ke.Point(k, ke.Reads(timer.id))
 	return timer.t.Object.Signal > 0
 }

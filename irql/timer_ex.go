@@ -177,7 +177,7 @@ func ExSetTimer(k *K, timer *EX_TIMER, dueTime, period int64, parameters *EXT_SE
 		timer.misuse(k, "ExSetTimer with a negative NoWakeTolerance",
 			"negative tolerance")
 	}
-	ke.Point(k, ke.Use{Obj: timer.id, How: ke.A})
+	ke.Point(k, ke.Swaps(timer.id))
 	if timer.disabled {
 		ke.CallBool(k, d, timer.id, false)
 		return false
@@ -203,7 +203,7 @@ func ExCancelTimer(k *K, timer *EX_TIMER, parameters *EXT_CANCEL_PARAMETERS) boo
 	const d = ddi.ExCancelTimer
 	ke.Enter(k, d)
 	timer.ready(k, d)
-	ke.Point(k, ke.Use{Obj: timer.id, How: ke.A})
+	ke.Point(k, ke.Swaps(timer.id))
 	was := !timer.disabled && ke.DisarmTimer(k, &timer.t)
 	ke.CallBool(k, d, timer.id, was)
 	return was
@@ -229,7 +229,7 @@ func ExDeleteTimer(k *K, timer *EX_TIMER, cancel, wait bool, parameters *EXT_DEL
 	if wait && !cancel {
 		timer.misuse(k, "ExDeleteTimer with Wait = TRUE and Cancel = FALSE", "waits without cancelling")
 	}
-	ke.Point(k, ke.Use{Obj: timer.id, How: ke.Free})
+	ke.Point(k, ke.Frees(timer.id))
 	if timer.disabled {
 		ke.CallBool(k, d, timer.id, false)
 		return false
@@ -267,7 +267,7 @@ func (t *EX_TIMER) expire(k *K) {
 	ke.MarkHigh(k)
 	if t.callback != nil {
 		ke.Push(k, ke.Frame{Kind: ke.FrameTimer, Image: t.image, Object: t, Obj: t.id, Fn: t.fn})
-		ke.Point(k, ke.Use{Obj: t.id, How: ke.W})
+		ke.Point(k, ke.Writes(t.id))
 		t.callback(k, t, t.context)
 		checkHighTime(k, "the timer callback")
 		ke.Pop(k)

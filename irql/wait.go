@@ -81,7 +81,7 @@ func KeWaitForSingleObject(k *K, object any, waitReason KWAIT_REASON, waitMode K
 		e.notePlain(k)
 	}
 	if !promised {
-		ke.Point(k, ke.Use{Obj: o.ID, How: ke.Waits})
+		ke.Point(k, ke.WaitsOn(o.ID))
 	}
 	if mutex != nil {
 		mutex.limit(k, d)
@@ -125,7 +125,7 @@ func KeWaitForMultipleObjects(k *K, count uint32, objects []any, waitType WAIT_T
 		watchWait(k, o, timeout)
 	}
 	if !promised {
-		ke.Point(k, ke.Use{Obj: objs[0].ID, How: ke.Waits})
+		ke.Point(k, ke.WaitsOn(objs[0].ID))
 	}
 	limits(k, d, objects[:count], waitType)
 	s := ke.WaitAs(k, waitHow(waitMode, alertable), objs, waitType == WaitAll, timeout,

@@ -14,7 +14,7 @@ import (
 
 // touch is a scheduling point that leaves an event.
 func touch(k *ke.K, id trace.ID) {
-	ke.Point(k, ke.Use{Obj: id, How: ke.W})
+	ke.Point(k, ke.Writes(id))
 	ke.Note(k, "touches", id)
 }
 

@@ -35,7 +35,7 @@ func leaving[T any](u *User, result T) T {
 // threadEnds does what precedes the end of a thread of the process. With the last one the process ends.
 func (p *Process) threadEnds(k *ke.K) {
 	irp.Sim.EndThread(k)
-	ke.Adds(k, ke.Use{Obj: p.p.ID, How: ke.A})
+	ke.Adds(k, ke.Swaps(p.p.ID))
 	i := slices.Index(p.threads, ke.ThreadOf(k))
 	p.threads = slices.Delete(p.threads, i, i+1)
 	if len(p.threads) > 0 {
@@ -81,7 +81,7 @@ func (p *Process) kill() {
 // Kill is TerminateProcess, for another process or the own one; the latter does not return.
 func (u *User) Kill(p *Process) {
 	u.here("TerminateProcess")
-	ke.Point(u.k, ke.Use{Obj: p.p.ID, How: ke.W})
+	ke.Point(u.k, ke.Writes(p.p.ID))
 	ke.Note(u.k, "TerminateProcess", p.p.ID)
 	p.kill()
 	u.leave()
@@ -96,7 +96,7 @@ func (u *User) target(call string, t *Thread) *ke.Thread {
 	if t.u == nil {
 		panic(ke.Misuse(call + " on a thread that is not one of a process: only Process.Go makes such"))
 	}
-	ke.Point(u.k, ke.Use{Obj: t.t.ID, How: ke.A})
+	ke.Point(u.k, ke.Swaps(t.t.ID))
 	return t.t
 }
 

@@ -136,7 +136,7 @@ func (o *socket) query(k *irql.K, r *request, c *control) {
 	}
 	r.fill = func(k *irql.K) { o.answer(k, c, b, transfer, n, st) }
 	if transfer && c.code == SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS {
-		ke.Adds(k, ke.Use{Obj: registrations, How: ke.W})
+		ke.Adds(k, ke.Writes(registrations))
 		o.sub.given = append(o.sub.given, b)
 	}
 	r.finish(k, st, n, nil)
@@ -221,7 +221,7 @@ func (o *socket) setInTime(k *irql.K, r *request) bool {
 
 // altered: these bytes were given out by a query in another form. Rule: WSK-232.
 func (o *socket) altered(k *irql.K, b []byte) {
-	ke.Adds(k, ke.Use{Obj: registrations, How: ke.R})
+	ke.Adds(k, ke.Reads(registrations))
 	for _, g := range o.sub.given {
 		n := min(len(g), len(b), 8)
 		if !bytes.Equal(g[:n], b[:n]) && len(g) != len(b) {

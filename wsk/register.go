@@ -61,7 +61,7 @@ func (s *subsystem) live(block *WSK_REGISTRATION) *client {
 }
 
 // registrations stands for all registrations with the subsystem.
-var registrations = trace.MakeID(trace.Registration, 1<<54)
+var registrations = ke.Table(trace.Registration, 0)
 
 // WskRegister registers a WSK client. The registration block is filled by the subsystem.
 //
@@ -75,7 +75,7 @@ func WskRegister(k *irql.K, wskClientNpi *WSK_CLIENT_NPI,
 	const d = ddi.WskRegister
 	enter(k, d, "WskRegister", ke.Passive, verify.WSK_001)
 	s := state.Of(k)
-	ke.Point(k, ke.Use{Obj: registrations, How: ke.W})
+	ke.Point(k, ke.Writes(registrations))
 	if c := s.live(wskRegistration); c != nil && !c.gone {
 		ke.Report(k, verify.Finding{Rule: verify.WSK_004, Obj: c.id.String(),
 			Headline: "WskRegister: the registration block is in use for " + c.id.String(),
@@ -121,10 +121,10 @@ func (c *client) lend(k *irql.K, p unsafe.Pointer, rule verify.RuleID, what stri
 // registered finds the registration for a call other than WskRegister. Rules: WSK-006, WSK-009, WSK-016.
 func registered(k *irql.K, name string, block *WSK_REGISTRATION, dead verify.RuleID) *client {
 	s := state.Of(k)
-	ke.Adds(k, ke.Use{Obj: registrations, How: ke.R})
+	ke.Adds(k, ke.Reads(registrations))
 	c := s.live(block)
 	if c != nil {
-		ke.Adds(k, ke.Use{Obj: c.id, How: ke.W})
+		ke.Adds(k, ke.Writes(c.id))
 	}
 	if c == nil || c.gone {
 		f := verify.Finding{Rule: dead, Obj: name,
@@ -164,7 +164,7 @@ func WskCaptureProviderNPI(k *irql.K, wskRegistration *WSK_REGISTRATION, waitTim
 		limit, rule = ke.Dispatch, verify.WSK_090
 	}
 	enter(k, d, name, limit, rule)
-	ke.Point(k, ke.Use{Obj: registrations, How: ke.W})
+	ke.Point(k, ke.Writes(registrations))
 	s := state.Of(k)
 	if c := s.live(wskRegistration); c != nil && c.leaving {
 		ke.CallStatus(k, d, c.id, uint32(ntstatus.STATUS_DEVICE_NOT_READY))
@@ -232,7 +232,7 @@ func captureInEntry(k *irql.K, c *client, waitTimeout uint32) {
 func WskReleaseProviderNPI(k *irql.K, wskRegistration *WSK_REGISTRATION) {
 	const d, name = ddi.WskReleaseProviderNPI, "WskReleaseProviderNPI"
 	enter(k, d, name, ke.Dispatch, verify.WSK_090)
-	ke.Point(k, ke.Use{Obj: registrations, How: ke.W})
+	ke.Point(k, ke.Writes(registrations))
 	c := registered(k, name, wskRegistration, verify.WSK_016)
 	if c == nil {
 		return
@@ -295,7 +295,7 @@ func WskDeregister(k *irql.K, wskRegistration *WSK_REGISTRATION) {
 		}
 	}
 	enter(k, d, name, ke.Passive, verify.WSK_019)
-	ke.Point(k, ke.Use{Obj: registrations, How: ke.W})
+	ke.Point(k, ke.Writes(registrations))
 	c := registered(k, name, wskRegistration, verify.WSK_006)
 	if c == nil {
 		return
@@ -310,8 +310,8 @@ func WskDeregister(k *irql.K, wskRegistration *WSK_REGISTRATION) {
 	s := state.Of(k)
 	s.mayLeave(k, c)
 	ke.Wait(k, []*ke.Object{&c.idle}, false, nil, name)
-	ke.Adds(k, ke.Use{Obj: registrations, How: ke.W})
-	ke.Adds(k, ke.Use{Obj: c.id, How: ke.W})
+	ke.Adds(k, ke.Writes(registrations))
+	ke.Adds(k, ke.Writes(c.id))
 	c.gone = true
 	c.returnLoans(k)
 	ke.Log(k, trace.Event{What: trace.Return, Code: d, Obj: c.id})

@@ -78,7 +78,7 @@ func (s *subsystem) newSocket(c *client, category SocketFlags) *socket {
 	}
 	o.ch = s.m.NewChannel(o.id.String())
 	o.madeSeq = s.m.Log().Len()
-	s.m.AddsOn(ke.Use{Obj: c.id, How: ke.Count})
+	s.m.AddsOn(ke.Counts(c.id))
 	s.sockets = append(s.sockets, o)
 	return o
 }
@@ -177,7 +177,7 @@ func (o *socket) over(r *request) {
 // means that the call returns status at once, the IRP untouched (wsk.md 25.3).
 func (op *operation) enterClient(k *irql.K, cl *WSK_CLIENT, p *irp.IRP) (*client, ntstatus.NTSTATUS) {
 	enter(k, op.id, op.name, ke.Dispatch, verify.WSK_090)
-	ke.Point(k, ke.Use{Obj: registrations, How: ke.R})
+	ke.Point(k, ke.Reads(registrations))
 	if cl == nil || cl.c == nil {
 		ke.Collect(k, verify.Finding{Rule: verify.WSK_030, Obj: op.name,
 			Headline: op.name + ": Client is not what WskCaptureProviderNPI gave",
@@ -185,7 +185,7 @@ func (op *operation) enterClient(k *irql.K, cl *WSK_CLIENT, p *irp.IRP) (*client
 		return nil, ntstatus.STATUS_INVALID_HANDLE
 	}
 	c := cl.c
-	ke.Adds(k, ke.Use{Obj: c.id, How: ke.Count}) // looks at captures, which WskReleaseProviderNPI changes
+	ke.Adds(k, ke.Counts(c.id)) // looks at captures, which WskReleaseProviderNPI changes
 	if c.captures == 0 || c.gone {
 		ke.Report(k, verify.Finding{Rule: verify.WSK_015, Obj: c.id.String(),
 			Headline: op.name + " is called after WskReleaseProviderNPI",
@@ -343,7 +343,7 @@ func (o *socket) tryClose(k *irql.K) {
 	r.after = func(k *irql.K) { o.sub.mayLeave(k, o.cl) }
 	r.fill = func(k *irql.K) {
 		o.giveBack(k)
-		ke.Adds(k, ke.Use{Obj: o.cl.id, How: ke.Count})
+		ke.Adds(k, ke.Counts(o.cl.id))
 		for i, x := range o.sub.sockets {
 			if x == o {
 				o.sub.sockets = list.Cut(o.sub.sockets, i)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/subsystems"
 	"calloutsim/internal/tcpip"
 	"calloutsim/internal/verify"
 	"calloutsim/irp"
@@ -112,7 +113,7 @@ func TestStateCalls(t *testing.T) {
 			played++
 			r := &rig{T: t, m: first.m}
 			r.disp.Version = first.disp.Version
-			r.m.Reset(ke.Config{Events: -1, Continue: true})
+			r.m.Reset(ke.Config{Subsystems: subsystems.All(), Events: -1, Continue: true})
 			r.play(c)
 		}
 	}

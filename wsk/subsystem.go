@@ -143,7 +143,7 @@ func enter(k *irql.K, d ddi.ID, name string, limit uint8, rule verify.RuleID) {
 func (op *operation) enter(k *irql.K, ws *WSK_SOCKET, p *irp.IRP, noIRP verify.RuleID) (*socket, bool) {
 	enter(k, op.id, op.name, ke.Dispatch, verify.WSK_090)
 	s := ws.s
-	ke.Point(k, ke.Use{Obj: s.id, How: ke.W})
+	ke.Point(k, ke.Writes(s.id))
 	if s.closing {
 		rule, what := verify.WSK_241, op.name+" is called on "+s.id.String()+" after WskCloseSocket"
 		if op == opClose {
@@ -153,7 +153,7 @@ func (op *operation) enter(k *irql.K, ws *WSK_SOCKET, p *irp.IRP, noIRP verify.R
 			Places: []verify.Place{{Label: "CLOSED", Seq: s.closeSeq}}})
 		return s, false
 	}
-	ke.Adds(k, ke.Use{Obj: s.id, How: ke.W})
+	ke.Adds(k, ke.Writes(s.id))
 	s.touched = true
 	if p == nil && noIRP != verify.NoRule {
 		nullIRP(k, op.name, noIRP)
@@ -195,12 +195,12 @@ func (s *subsystem) submit(k *irql.K, r *request) ntstatus.NTSTATUS {
 		s.noteIRP(r.p.ID())
 	}
 	if r.sock != nil {
-		ke.Adds(k, ke.Use{Obj: r.sock.id, How: ke.W})
+		ke.Adds(k, ke.Writes(r.sock.id))
 		r.sock.begin(k, r)
 	}
 	st := irp.IoCallDriver(k, dev, r.p)
 	if r.sock != nil {
-		ke.Adds(k, ke.Use{Obj: r.sock.id, How: ke.W})
+		ke.Adds(k, ke.Writes(r.sock.id))
 		r.sock.returned(k)
 		if !r.arrived {
 			r.sock.over(r) // the IRP was not the client's to send (reported)
@@ -212,9 +212,9 @@ func (s *subsystem) submit(k *irql.K, r *request) ntstatus.NTSTATUS {
 
 // enters says that what k does now is about the request, and the socket it is made on.
 func (r *request) enters(k *irql.K) (mark int) {
-	mark = ke.Within(k, ke.Use{Obj: r.p.ID(), How: ke.W})
+	mark = ke.Within(k, ke.Writes(r.p.ID()))
 	if o := r.sock; o != nil {
-		ke.Within(k, ke.Use{Obj: o.id, How: ke.W})
+		ke.Within(k, ke.Writes(o.id))
 		if o.ep != nil {
 			o.ep.Enters(k)
 		}
@@ -227,7 +227,7 @@ func (c *client) touch() trace.ID {
 	if c == nil {
 		return 0
 	}
-	return c.id | 1<<54
+	return ke.Beside.Of(c.id)
 }
 
 func (r *request) obj() trace.ID {
@@ -372,7 +372,7 @@ func (r *request) complete(k *irql.K) {
 	if r.sock != nil {
 		r.sock.over(r)
 	} else {
-		ke.Adds(k, ke.Use{Obj: r.cl.id, How: ke.Count})
+		ke.Adds(k, ke.Counts(r.cl.id))
 		r.cl.making--
 	}
 	irp.IoCompleteRequest(k, r.p, irp.IO_NETWORK_INCREMENT)

@@ -9,6 +9,7 @@ import (
 	"calloutsim/fwps"
 	"calloutsim/fwps/fwpm"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/subsystems"
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
 )
@@ -24,7 +25,7 @@ var (
 // run plays fn in a system thread and returns the machine.
 func run(t *testing.T, fns ...func(k *irql.K)) *ke.Machine {
 	t.Helper()
-	m := ke.New(ke.Config{Events: -1})
+	m := ke.New(ke.Config{Subsystems: subsystems.All(), Events: -1})
 	t.Cleanup(m.Close)
 	for _, fn := range fns {
 		m.NewThread("test", nil, fn)

@@ -142,7 +142,7 @@ func FwpmEngineClose0(k *irql.K, engineHandle irql.HANDLE) ntstatus.NTSTATUS {
 	if s.dynamic != 0 {
 		s.change(k, func(t *transaction) ntstatus.NTSTATUS { return s.vanish(t) })
 	}
-	ke.Adds(k, ke.Use{Obj: s.id, How: ke.W})
+	ke.Adds(k, ke.Writes(s.id))
 	s.closed = true
 	fwps.Sim.SessionClosed(k, s)
 	ke.CallStatus(k, ddi.FwpmEngineClose0, s.id, 0)
@@ -152,7 +152,7 @@ func FwpmEngineClose0(k *irql.K, engineHandle irql.HANDLE) ntstatus.NTSTATUS {
 func sessionOf(k *irql.K, h irql.HANDLE) *session {
 	s, _ := fwps.Sim.FindHandle(k, h).(*session)
 	if s != nil {
-		ke.Adds(k, ke.Use{Obj: s.id, How: ke.W})
+		ke.Adds(k, ke.Writes(s.id))
 	}
 	if s == nil || s.closed {
 		return nil
@@ -175,7 +175,7 @@ func (s *session) vanish(t *transaction) ntstatus.NTSTATUS {
 // lock waits until the session may change the policy, or look at it undisturbed.
 func (s *session) lock(k *ke.K, readOnly bool) ntstatus.NTSTATUS {
 	g := state.Of(k)
-	ke.Point(k, ke.Use{Obj: fwps.Sim.PolicyID(k), How: ke.W})
+	ke.Point(k, ke.Writes(fwps.Sim.PolicyID(k)))
 	end := ke.Of(k).Now() + int64(s.wait)*ke.Millisecond
 	for g.writer != nil || g.readers > 0 && !readOnly {
 		due := &end
@@ -185,9 +185,9 @@ func (s *session) lock(k *ke.K, readOnly bool) ntstatus.NTSTATUS {
 		if ke.Wait(k, []*ke.Object{&g.free}, true, due, "a transaction to end") == ntstatus.STATUS_TIMEOUT {
 			return ntstatus.STATUS_FWP_TIMEOUT
 		}
-		ke.Adds(k, ke.Use{Obj: fwps.Sim.PolicyID(k), How: ke.W})
+		ke.Adds(k, ke.Writes(fwps.Sim.PolicyID(k)))
 	}
-	ke.Adds(k, ke.Use{Obj: s.id, How: ke.W})
+	ke.Adds(k, ke.Writes(s.id))
 	if readOnly {
 		g.readers++
 	} else {
@@ -198,8 +198,8 @@ func (s *session) lock(k *ke.K, readOnly bool) ntstatus.NTSTATUS {
 
 func (s *session) unlock(k *ke.K, readOnly bool) {
 	g := state.Of(k)
-	ke.Adds(k, ke.Use{Obj: fwps.Sim.PolicyID(k), How: ke.W})
-	ke.Adds(k, ke.Use{Obj: s.id, How: ke.W})
+	ke.Adds(k, ke.Writes(fwps.Sim.PolicyID(k)))
+	ke.Adds(k, ke.Writes(s.id))
 	if readOnly {
 		g.readers--
 	} else {
@@ -263,7 +263,7 @@ func FwpmTransactionCommit0(k *irql.K, engineHandle irql.HANDLE) ntstatus.NTSTAT
 	if st != ntstatus.STATUS_SUCCESS {
 		return st
 	}
-	ke.Point(k, ke.Use{Obj: fwps.Sim.PolicyID(k), How: ke.W})
+	ke.Point(k, ke.Writes(fwps.Sim.PolicyID(k)))
 	t := s.txn
 	s.txn = nil
 	t.commit(k)

@@ -15,7 +15,7 @@ const ms = int64(ke.Millisecond)
 func poll(m *ke.Machine, flag *bool, between func(k *ke.K)) {
 	m.NewThread("poller", nil, func(k *ke.K) {
 		for {
-			ke.Point(k, ke.Use{Obj: trace.MakeID(trace.Var, 1), How: ke.R})
+			ke.Point(k, ke.Reads(trace.MakeID(trace.Var, 1)))
 			if *flag {
 				return
 			}
@@ -28,9 +28,9 @@ func poll(m *ke.Machine, flag *bool, between func(k *ke.K)) {
 func set(m *ke.Machine, flag *bool) {
 	m.NewThread("setter", nil, func(k *ke.K) {
 		for range 10 {
-			ke.Point(k, ke.Use{Obj: trace.MakeID(trace.Var, 2), How: ke.W})
+			ke.Point(k, ke.Writes(trace.MakeID(trace.Var, 2)))
 		}
-		ke.Point(k, ke.Use{Obj: trace.MakeID(trace.Var, 1), How: ke.W})
+		ke.Point(k, ke.Writes(trace.MakeID(trace.Var, 1)))
 		*flag = true
 	})
 }

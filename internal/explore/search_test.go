@@ -215,7 +215,7 @@ var scenes = []struct {
 				var old irql.KIRQL
 				irql.KeAcquireSpinLock(k, l, &old)
 				irql.InterlockedIncrement(k, x)
-				ke.Adds(k, ke.Use{Obj: guarded, How: ke.W})
+				ke.Adds(k, ke.Writes(guarded))
 				n++
 				irql.KeReleaseSpinLock(k, l, old)
 			})
@@ -223,7 +223,7 @@ var scenes = []struct {
 				var old irql.KIRQL
 				irql.InterlockedIncrement(k, own)
 				irql.KeAcquireSpinLock(k, l, &old)
-				ke.Adds(k, ke.Use{Obj: guarded, How: ke.R})
+				ke.Adds(k, ke.Reads(guarded))
 				ke.Sees(k, uint64(n))
 				irql.KeReleaseSpinLock(k, l, old)
 			})
@@ -312,22 +312,22 @@ func keys[K comparable](m map[K]int) map[K]bool {
 // Reference: scheduling.md 9.4 (pairs that commute).
 func TestDependent(t *testing.T) {
 	a, b := trace.MakeID(trace.IRP, 1), trace.MakeID(trace.IRP, 2)
-	self := ke.Use{Obj: trace.MakeID(trace.Context, 7), How: ke.R}
+	self := ke.Reads(trace.MakeID(trace.Context, 7))
 	for _, c := range []struct {
 		one, two ke.Use
 		want     bool
 	}{
-		{ke.Use{Obj: a, How: ke.R}, ke.Use{Obj: a, How: ke.R}, false},
-		{ke.Use{Obj: a, How: ke.R}, ke.Use{Obj: a, How: ke.W}, true},
-		{ke.Use{Obj: a, How: ke.W}, ke.Use{Obj: b, How: ke.W}, false},
-		{ke.Use{Obj: a, How: ke.A}, ke.Use{Obj: a, How: ke.A}, true},
-		{ke.Use{Obj: a, How: ke.Count}, ke.Use{Obj: a, How: ke.Count}, false},
-		{ke.Use{Obj: a, How: ke.Count}, ke.Use{Obj: a, How: ke.R}, true},
-		{ke.Use{Obj: a, How: ke.Set}, ke.Use{Obj: a, How: ke.Clear}, true},
-		{ke.Unknown, ke.Use{Obj: a, How: ke.R}, true},
+		{ke.Reads(a), ke.Reads(a), false},
+		{ke.Reads(a), ke.Writes(a), true},
+		{ke.Writes(a), ke.Writes(b), false},
+		{ke.Swaps(a), ke.Swaps(a), true},
+		{ke.Counts(a), ke.Counts(a), false},
+		{ke.Counts(a), ke.Reads(a), true},
+		{ke.Sets(a), ke.Clears(a), true},
+		{ke.Unknown, ke.Reads(a), true},
 		{ke.Unknown, ke.Unknown, true},
 		{ke.Unknown, self, false},
-		{self, ke.Use{Obj: self.Obj, How: ke.W}, true},
+		{self, ke.Writes(self.Obj), true},
 	} {
 		assert.Equal(t, c.want, Conflict(c.one, c.two), "%v and %v", c.one, c.two)
 		assert.Equal(t, c.want, Conflict(c.two, c.one), "%v and %v", c.two, c.one)

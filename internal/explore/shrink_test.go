@@ -34,11 +34,11 @@ func updates(threads, rounds, padding int) func(m *ke.Machine) string {
 			m.NewThread(fmt.Sprint("thread ", i), nil, func(k *ke.K) {
 				for range rounds {
 					for range padding {
-						ke.Point(k, ke.Use{Obj: own, How: ke.W})
+						ke.Point(k, ke.Writes(own))
 					}
-					ke.Point(k, ke.Use{Obj: id, How: ke.R})
+					ke.Point(k, ke.Reads(id))
 					v := n
-					ke.Point(k, ke.Use{Obj: id, How: ke.W})
+					ke.Point(k, ke.Writes(id))
 					n = v + 1
 				}
 			})
@@ -85,7 +85,7 @@ func needsTwo(m *ke.Machine) string {
 	for _, name := range []string{"a", "b"} {
 		m.NewThread(name, nil, func(k *ke.K) {
 			for range 3 {
-				ke.Point(k, ke.Use{Obj: id, How: ke.W})
+				ke.Point(k, ke.Writes(id))
 				order += name
 			}
 		})
@@ -116,11 +116,11 @@ func needsFault(m *ke.Machine) string {
 	world := 0
 	id := m.NewID(trace.Var)
 	for range 2 {
-		m.NewThread("other", nil, func(k *ke.K) { ke.Point(k, ke.Use{Obj: id, How: ke.W}) })
+		m.NewThread("other", nil, func(k *ke.K) { ke.Point(k, ke.Writes(id)) })
 	}
 	m.NewThread("asks", nil, func(k *ke.K) {
 		for i := range failed {
-			ke.Point(k, ke.Use{Obj: id, How: ke.W})
+			ke.Point(k, ke.Writes(id))
 			failed[i] = ke.Fails(k, &failsSite)
 			world = ke.Choose(k, &worldSite, 4)
 		}
@@ -152,7 +152,7 @@ func TestShrink_GivesUpAtItsPrice(t *testing.T) {
 		for i := range 3 {
 			m.NewThread("t", nil, func(k *ke.K) {
 				for range 400 {
-					ke.Point(k, ke.Use{Obj: id, How: ke.W})
+					ke.Point(k, ke.Writes(id))
 					if last > i && result == "" {
 						result = "order"
 					}
@@ -209,7 +209,7 @@ func TestSearch_MakesEveryScheduleOnce(t *testing.T) {
 		for _, name := range []string{"a", "b", "c"} {
 			m.NewThread(name, nil, func(k *ke.K) {
 				for range 2 {
-					ke.Point(k, ke.Use{Obj: id, How: ke.W})
+					ke.Point(k, ke.Writes(id))
 					order += name
 				}
 			})
@@ -256,27 +256,27 @@ func TestCouldSwap_OnlyWithoutAChain(t *testing.T) {
 		event := &ke.Object{Kind: ke.NotificationEvent, ID: m.NewID(trace.KEvent)}
 		var steps [2]int
 		m.NewThread("first", nil, func(k *ke.K) {
-			ke.Point(k, ke.Use{Obj: id, How: ke.W})
+			ke.Point(k, ke.Writes(id))
 			steps[0] = len(trail.Steps) - 1
 			if c.event {
-				ke.Point(k, ke.Use{Obj: event.ID, How: ke.Set})
+				ke.Point(k, ke.Sets(event.ID))
 				ke.SetSignal(k, event, 1)
 			}
 			if c.frees {
-				ke.Point(k, ke.Use{Obj: other, How: ke.Free})
+				ke.Point(k, ke.Frees(other))
 			}
 		})
 		m.NewThread("second", nil, func(k *ke.K) {
 			if c.event {
-				ke.Point(k, ke.Use{Obj: event.ID, How: ke.Waits})
+				ke.Point(k, ke.WaitsOn(event.ID))
 				ke.Wait(k, []*ke.Object{event}, false, nil, "waits")
 			}
 			if c.reads {
-				ke.Point(k, ke.Use{Obj: other, How: ke.R})
+				ke.Point(k, ke.Reads(other))
 			} else {
 				ke.PointHere(k, other)
 			}
-			ke.Point(k, ke.Use{Obj: id, How: ke.W})
+			ke.Point(k, ke.Writes(id))
 			steps[1] = len(trail.Steps) - 1
 		})
 		m.Run(nil)

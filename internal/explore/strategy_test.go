@@ -69,7 +69,7 @@ func three(m *ke.Machine) {
 
 func fivePoints(k *ke.K) {
 	for range 5 {
-		ke.Point(k, ke.Use{Obj: trace.MakeID(trace.Var, 1), How: ke.W})
+		ke.Point(k, ke.Writes(trace.MakeID(trace.Var, 1)))
 	}
 }
 
@@ -157,9 +157,9 @@ func TestMeasure_CountsStepsOfEverybody(t *testing.T) {
 		for i := range 3 {
 			m.NewThread("context", nil, func(k *ke.K) {
 				for range 2 + i {
-					ke.Point(k, ke.Use{Obj: trace.MakeID(trace.Var, uint64(i+1)), How: ke.W})
+					ke.Point(k, ke.Writes(trace.MakeID(trace.Var, uint64(i+1))))
 				}
-				ke.Point(k, ke.Use{Obj: trace.MakeID(trace.Var, 9), How: ke.R})
+				ke.Point(k, ke.Reads(trace.MakeID(trace.Var, 9)))
 			})
 		}
 		m.Run(nil)

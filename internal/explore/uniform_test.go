@@ -26,7 +26,7 @@ func (y *toy) run(m *ke.Machine) {
 	for i, steps := range y.threads {
 		m.NewThread("toy", nil, func(k *ke.K) {
 			for _, s := range steps {
-				ke.Point(k, ke.Use{Obj: trace.MakeID(trace.Var, uint64(s)), How: ke.W})
+				ke.Point(k, ke.Writes(trace.MakeID(trace.Var, uint64(s))))
 				if s < 100 {
 					y.order = append(y.order, byte('a'+i))
 				}

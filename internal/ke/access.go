@@ -28,6 +28,71 @@ type Use struct {
 	How Access
 }
 
+// The verbs of footprints. Each says what a step does to an object, or to an aspect of one.
+
+// Reads looks at it.
+func Reads(id trace.ID) Use { return Use{id, R} }
+
+// Writes changes it.
+func Writes(id trace.ID) Use { return Use{id, W} }
+
+// Swaps looks at it and changes it in one atomic step, or only looks.
+func Swaps(id trace.ID) Use { return Use{id, A} }
+
+// Counts takes it up or down by one where nobody looks at the result.
+func Counts(id trace.ID) Use { return Use{id, Count} }
+
+// Acquires takes the lock.
+func Acquires(id trace.ID) Use { return Use{id, Acq} }
+
+// Tries takes the lock if it is free.
+func Tries(id trace.ID) Use { return Use{id, Try} }
+
+// Releases gives the lock back.
+func Releases(id trace.ID) Use { return Use{id, Rel} }
+
+// Sets makes it signalled.
+func Sets(id trace.ID) Use { return Use{id, Set} }
+
+// Clears makes it not signalled.
+func Clears(id trace.ID) Use { return Use{id, Clear} }
+
+// WaitsOn waits for it.
+func WaitsOn(id trace.ID) Use { return Use{id, Waits} }
+
+// Enqueues puts something into it, or it into its queue.
+func Enqueues(id trace.ID) Use { return Use{id, Enq} }
+
+// Dequeues takes something out of it, or it out of its queue.
+func Dequeues(id trace.ID) Use { return Use{id, Deq} }
+
+// Frees ends its memory.
+func Frees(id trace.ID) Use { return Use{id, Free} }
+
+// Aspect is a side of an object that footprints tell apart from its others, so that two steps that have to
+// do with different sides of it may change places. The object's own id stands for its state.
+type Aspect trace.ID
+
+// The aspects. What they are of one kind of object the package says that uses them.
+const (
+	Content Aspect = 1 << 53 // what is in it, or begins from it
+	Beside  Aspect = 1 << 54 // what belongs to it and is not its state: a word of it, a list at it
+	Life    Aspect = 1 << 55 // that it exists
+)
+
+// Of gives the id of the aspect of an object.
+func (a Aspect) Of(id trace.ID) trace.ID { return id | trace.ID(a) }
+
+// Table is the id of something that there is once in a machine and that has no object: a list of
+// registrations, a name space. which tells the tables of one kind of object apart.
+func Table(kind trace.Kind, which uint64) trace.ID { return trace.MakeID(kind, 1<<52|which) }
+
+// theClock is the time of the machine, which every timer looks at.
+var theClock = Table(trace.NoKind, 0)
+
+// instant is a time at which something is due.
+func instant(at int64) trace.ID { return Life.Of(trace.MakeID(trace.NoKind, uint64(at)&(1<<52-1))) }
+
 // handsOver is a bit for each kind of access after which others may go on who could not before, or may find
 // what they did not find before. What is only looked at, taken or waited for hands nothing over.
 const handsOver = 1<<0 | 1<<W | 1<<A | 1<<Rel | 1<<Set | 1<<Clear | 1<<Enq | 1<<Deq | 1<<Free | 1<<Count

@@ -29,7 +29,7 @@ func BenchmarkStepSwitch(b *testing.B) {
 	loop := func(k *K) {
 		for n < b.N {
 			n++
-			Point(k, Use{trace.MakeID(trace.Var, 1), W})
+			Point(k, Writes(trace.MakeID(trace.Var, 1)))
 			m.choices = m.choices[:0]
 		}
 	}
@@ -46,7 +46,7 @@ func BenchmarkPointSame(b *testing.B) {
 	loop := func(k *K) {
 		for n < b.N {
 			n++
-			Point(k, Use{trace.MakeID(trace.Var, 1), W})
+			Point(k, Writes(trace.MakeID(trace.Var, 1)))
 			Note(k, "step", 0)
 			m.choices = m.choices[:0]
 		}
@@ -68,7 +68,7 @@ func schedule(m *Machine, cfg Config) {
 
 func fivePoints(k *K) {
 	for range 5 {
-		Point(k, Use{trace.MakeID(trace.Var, 1), W})
+		Point(k, Writes(trace.MakeID(trace.Var, 1)))
 	}
 }
 

@@ -92,7 +92,7 @@ func (c *clock) remove(t *timeout) bool {
 
 // arm adds t to the deadlines. Those for the same time expire in the order they were armed.
 func (m *Machine) arm(t *timeout) {
-	m.AddsOn(Use{trace.MakeID(trace.NoKind, 1<<55|uint64(t.at-epoch)&(1<<55-1)), Enq})
+	m.AddsOn(Enqueues(instant(t.at - epoch)))
 	m.clock.add(t)
 }
 

@@ -194,8 +194,8 @@ func (m *Machine) enqueueDPC(c *cpu, d *DPC) {
 	m.queued++
 	if m.trail != nil {
 		d.after = m.trail.now() + 1
-		m.trail.add(Use{c.queue.id(), Enq})
-		m.trail.add(Use{AllDPCs, Count})
+		m.trail.add(Enqueues(c.queue.id()))
+		m.trail.add(Counts(AllDPCs))
 	}
 	if d.Importance == HighImportance {
 		c.dpcs = list.Add([]*DPC{d}, c.dpcs)
@@ -220,8 +220,8 @@ func (m *Machine) removeDPC(d *DPC) bool {
 	}
 	d.queuedOn = nil
 	m.queued--
-	m.AddsOn(Use{c.queue.id(), Deq})
-	m.AddsOn(Use{AllDPCs, Count})
+	m.AddsOn(Dequeues(c.queue.id()))
+	m.AddsOn(Counts(AllDPCs))
 	return true
 }
 
@@ -242,8 +242,8 @@ func (m *Machine) runDPCs(c *cpu, by *K, who Actor) {
 		past := uint64(0)
 		if tr := m.trail; tr != nil {
 			tr.follows(d.after - 1)
-			tr.add(Use{c.queue.id(), Deq})
-			tr.add(Use{d.ID, Deq})
+			tr.add(Dequeues(c.queue.id()))
+			tr.add(Dequeues(d.ID))
 			past = tr.runOf(d.ID)
 		}
 		m.borrow(c, by, who, past, func(k *K) {
@@ -253,7 +253,7 @@ func (m *Machine) runDPCs(c *cpu, by *K, who Actor) {
 			d.Active++
 			d.Run(k)
 			d.Active--
-			m.AddsOn(Use{RunsOf(d.ID), Count})
+			m.AddsOn(Counts(RunsOf(d.ID)))
 			if r := m.races; r != nil {
 				r.endDPC(k)
 			}
@@ -265,10 +265,10 @@ func (m *Machine) runDPCs(c *cpu, by *K, who Actor) {
 }
 
 // AllDPCs names how many DPCs are queued or run anywhere.
-var AllDPCs = trace.MakeID(trace.DPC, 1<<53)
+var AllDPCs = Table(trace.DPC, 0)
 
 // RunsOf names how many runs of a DPC are in progress.
-func RunsOf(id trace.ID) trace.ID { return id | 1<<54 }
+func RunsOf(id trace.ID) trace.ID { return Beside.Of(id) }
 
 // borrow runs fn as a call at DISPATCH_LEVEL on processor c, on the stack that by runs on, with a K of its
 // own.
@@ -281,7 +281,7 @@ func (m *Machine) borrow(c *cpu, by *K, who Actor, past uint64, fn func(k *K)) {
 	k.raises = k.raises[:0]
 	k.gave, k.turn, k.idles = m.cfg.MemPoints, turnNone, 0
 	c.inDPC = true
-	m.AddsOn(Use{AllDPCs, Count})
+	m.AddsOn(Counts(AllDPCs))
 	m.cur = k
 	if GoRaces {
 		aside(func() { m.lend(k, fn) })
@@ -292,7 +292,7 @@ func (m *Machine) borrow(c *cpu, by *K, who Actor, past uint64, fn func(k *K)) {
 	k.disown()
 	m.cur = by
 	c.inDPC = false
-	m.AddsOn(Use{AllDPCs, Count})
+	m.AddsOn(Counts(AllDPCs))
 }
 
 // lend runs fn in k; it does not return when fn did not.
@@ -326,7 +326,7 @@ func FlushDPCs(k *K) {
 		if len(k.cpu.dpcs) > 0 {
 			m.runDPCs(k.cpu, k, k.actor)
 		}
-		Adds(k, Use{AllDPCs, W})
+		Adds(k, Writes(AllDPCs))
 		busy := m.queued > 0
 		for _, c := range m.cpus {
 			busy = busy || c.inDPC

@@ -23,7 +23,7 @@ func (m *Machine) Post(c *Channel, d Delivery) {
 	}
 	if m.trail != nil {
 		d.after = m.trail.now() + 1
-		m.trail.add(Use{(actorDelivery | Actor(c.order)).id(), Enq})
+		m.trail.add(Enqueues((actorDelivery | Actor(c.order)).id()))
 	}
 	if len(c.queue) == 0 && !c.busy {
 		m.offer(c)
@@ -57,7 +57,7 @@ func (m *Machine) PostAfter(c *Channel, delay int64, d Delivery) *Later {
 		d.order = m.races.posted()
 	}
 	if m.trail != nil {
-		m.trail.add(Use{(actorDelivery | Actor(c.order)).id(), Enq})
+		m.trail.add(Enqueues((actorDelivery | Actor(c.order)).id()))
 	}
 	l := &Later{timeout{at: m.now + delay, fire: func(m *Machine) { m.Post(c, d) }}}
 	m.clock.add(&l.t)
@@ -131,7 +131,7 @@ func (m *Machine) deliver(k *K, c *Channel, d *Delivery) {
 		m.races.startDelivery(k, c, d)
 	}
 	Log(k, trace.Event{What: trace.Deliver, Text: d.Text, Obj: d.Obj})
-	mark := Within(k, Use{d.Touches, W})
+	mark := Within(k, Writes(d.Touches))
 	d.Run(k)
 	Leave(k, mark)
 	Released(k, c)

@@ -21,12 +21,12 @@ func (m *Machine) AddsOn(u Use) {
 }
 
 // Here is the use of a scheduling point that stands before no effect of its own: somebody else may go on.
-func Here(k *K) Use { return Use{trace.MakeID(trace.Context, uint64(k.actor)|1<<54), R} }
+func Here(k *K) Use { return Reads(Beside.Of(trace.MakeID(trace.Context, uint64(k.actor)))) }
 
 // Alive says that k makes sure that an object exists.
 func Alive(k *K, id trace.ID) {
 	if k.turn == turnDue {
-		k.looks(Use{lifeOf(id), R})
+		k.looks(Reads(lifeOf(id)))
 	} else if tr := k.m.trail; tr != nil {
 		tr.addLife(id, R)
 	}

@@ -8,16 +8,16 @@ func NewGate(id trace.ID) *SpinLock { return &SpinLock{ID: id, held: true} }
 
 // OpenGate lets everybody through who spins at l or comes later.
 func OpenGate(k *K, l *SpinLock) {
-	Adds(k, Use{l.ID, Rel})
+	Adds(k, Releases(l.ID))
 	l.held = false
 	Released(k, l)
 }
 
 // PassGate keeps the processor of k busy until l is open.
 func PassGate(k *K, l *SpinLock) {
-	Adds(k, Use{l.ID, Acq})
+	Adds(k, Acquires(l.ID))
 	spinOn(k, l)
-	Adds(k, Use{l.ID, Acq})
+	Adds(k, Acquires(l.ID))
 	OrderedAfter(k, l)
 }
 

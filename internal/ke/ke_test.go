@@ -47,7 +47,7 @@ func order(t *testing.T, src Source, threads, points int) string {
 	for i := range threads {
 		m.NewThread(string(rune('a'+i)), nil, func(k *K) {
 			for range points {
-				Point(k, Use{})
+				Point(k, Unknown)
 				s += string(rune('a' + i))
 			}
 		})
@@ -90,7 +90,7 @@ func busy(m *Machine) {
 	d := &DPC{ID: m.NewID(trace.DPC), Target: -1, Importance: MediumImportance}
 	d.Run = func(k *K) {
 		Note(k, "dpc", d.ID)
-		Point(k, Use{})
+		Point(k, Unknown)
 		SetSignal(k, sem, sem.Signal+1)
 	}
 	ch := m.NewChannel("wire")
@@ -98,11 +98,11 @@ func busy(m *Machine) {
 	for range 3 {
 		m.NewThread("worker", nil, func(k *K) {
 			for i := range 3 {
-				Point(k, Use{ev.ID, Set})
+				Point(k, Sets(ev.ID))
 				SetSignal(k, ev, 1)
 				Raise(k, Dispatch)
 				AcquireSpin(k, lock)
-				Point(k, Use{lock.ID, W})
+				Point(k, Writes(lock.ID))
 				QueueDPC(k, d)
 				ReleaseSpin(k, lock)
 				Lower(k, Passive)
@@ -332,7 +332,7 @@ func TestReport_RefineMayReplaceTheRule(t *testing.T) {
 func TestNewThread_EndSignalsTheObject(t *testing.T) {
 	m := newMachine(t, Config{})
 	var s ntstatus.NTSTATUS = 1
-	child := m.NewThread("child", nil, func(k *K) { Point(k, Use{}) })
+	child := m.NewThread("child", nil, func(k *K) { Point(k, Unknown) })
 	m.NewThread("parent", nil, func(k *K) { s = Wait(k, []*Object{&child.Object}, false, nil, "test") })
 	m.Run(nil)
 	assert.Equal(t, ntstatus.STATUS_SUCCESS, s)
@@ -366,7 +366,7 @@ func TestYield_PollingForWhatNobodyBringsIsALivelock(t *testing.T) {
 	event := &Object{Kind: SynchronizationEvent, ID: 1}
 	m.NewThread("poller", nil, func(k *K) {
 		for {
-			Point(k, Use{trace.MakeID(trace.Var, 1), R})
+			Point(k, Reads(trace.MakeID(trace.Var, 1)))
 			Yield(k)
 		}
 	})
@@ -385,13 +385,13 @@ func TestYield_PollingThatEndsIsNone(t *testing.T) {
 	done := false
 	m.NewThread("poller", nil, func(k *K) {
 		for !done {
-			Point(k, Use{trace.MakeID(trace.Var, 1), R})
+			Point(k, Reads(trace.MakeID(trace.Var, 1)))
 			Yield(k)
 		}
 	})
 	m.NewThread("worker", nil, func(k *K) {
 		for range 2 * idleTurns {
-			Point(k, Use{trace.MakeID(trace.Var, 2), W})
+			Point(k, Writes(trace.MakeID(trace.Var, 2)))
 		}
 		Sleep(k, -5*Second)
 		done = true

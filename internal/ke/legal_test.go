@@ -36,19 +36,19 @@ func TestRun_NoThreadSwitchAtDispatchLevel(t *testing.T) {
 		ch := m.NewChannel("wire")
 		d := &DPC{Target: -1, Importance: MediumImportance, Run: func(k *K) {
 			Note(k, "up", 0)
-			Point(k, Use{})
+			Point(k, Unknown)
 			Note(k, "lowers", 0)
 		}}
 		for range 3 {
 			m.NewThread("a", nil, func(k *K) {
 				for range 3 {
-					Point(k, Use{})
+					Point(k, Unknown)
 					Note(k, "low", 0)
 					Raise(k, Dispatch)
 					Note(k, "up", 0)
-					Point(k, Use{})
+					Point(k, Unknown)
 					QueueDPC(k, d)
-					Point(k, Use{})
+					Point(k, Unknown)
 					Note(k, "lowers", 0)
 					Lower(k, Passive)
 					Note(k, "low", 0)

@@ -32,7 +32,7 @@ func (o *Object) disowned() {
 
 // OwnMutant makes the thread of k the owner of a new mutant.
 func OwnMutant(k *K, o *Object) {
-	Adds(k, Use{o.ID, Acq})
+	Adds(k, Acquires(o.ID))
 	o.takeFor(k)
 }
 
@@ -40,7 +40,7 @@ func OwnMutant(k *K, o *Object) {
 // before.
 func AbandonMutant(k *K, o *Object) int32 {
 	old := o.Signal
-	Adds(k, Use{o.ID, Rel})
+	Adds(k, Releases(o.ID))
 	if r := k.m.races; r != nil {
 		r.release(k, o)
 	}
@@ -67,7 +67,7 @@ func (m *Machine) abandon(t *Thread) {
 		if o.Owner != t {
 			continue // initialised again while it was owned
 		}
-		m.AddsOn(Use{o.ID, Rel})
+		m.AddsOn(Releases(o.ID))
 		if m.races != nil {
 			m.races.release(&t.K, o)
 		}

@@ -44,7 +44,7 @@ func TestDPC_PanicDoesNotReachTheInterruptedThread(t *testing.T) {
 
 // TestPoint_StepLimitEndsADriverThatRecovers from everything for ever.
 func TestPoint_StepLimitEndsADriverThatRecovers(t *testing.T) {
-	for _, act := range []func(k *K){func(k *K) { Point(k, Use{}) }, Yield} {
+	for _, act := range []func(k *K){func(k *K) { Point(k, Unknown) }, Yield} {
 		m := newMachine(t, Config{MaxSteps: 100})
 		turns := 0
 		m.NewThread("stubborn", nil, func(k *K) {

@@ -236,7 +236,7 @@ func TestDPC_OtherProcessorsGoOn(t *testing.T) {
 	m.NewThread("a", nil, func(k *K) {
 		QueueDPC(k, &DPC{Target: -1, Importance: MediumImportance, Run: func(k *K) {
 			at += "("
-			Point(k, Use{})
+			Point(k, Unknown)
 			at += ")"
 		}})
 		at += "a"
@@ -253,7 +253,7 @@ func TestDPC_InterruptsAThreadAtItsPoint(t *testing.T) {
 	m.NewThread("a", nil, func(k *K) {
 		QueueDPC(k, &DPC{Target: -1, Importance: LowImportance, Run: func(k *K) { at += "d" }})
 		at += "1"
-		Point(k, Use{})
+		Point(k, Unknown)
 		at += "2"
 	})
 	m.Run(nil)
@@ -283,7 +283,7 @@ func TestPost_OneChannelKeepsOrder(t *testing.T) {
 			ch := m.NewChannel(string(rune('x' + i)))
 			for _, d := range []string{"1", "2", "3"} {
 				m.Post(ch, Delivery{Text: "letter", IRQL: site, Run: func(k *K) {
-					Point(k, Use{})
+					Point(k, Unknown)
 					got[i] += d
 				}})
 			}
@@ -327,11 +327,11 @@ func TestAcquireSpin_WaiterOccupiesItsProcessor(t *testing.T) {
 	for range 3 {
 		m.NewThread("a", nil, func(k *K) {
 			for range 3 {
-				Point(k, Use{})
+				Point(k, Unknown)
 				Raise(k, Dispatch)
 				AcquireSpin(k, l)
 				inside++
-				Point(k, Use{})
+				Point(k, Unknown)
 				assert.Equal(t, 1, inside)
 				assert.Equal(t, k, l.HeldBy())
 				inside--
@@ -400,7 +400,7 @@ func TestYield_TwoPollersDoNotStarveAThird(t *testing.T) {
 			}
 		})
 	}
-	m.NewThread("setter", nil, func(k *K) { Point(k, Use{}); flag = true })
+	m.NewThread("setter", nil, func(k *K) { Point(k, Unknown); flag = true })
 	m.Run(nil)
 	assert.Empty(t, m.Threads())
 }

@@ -62,7 +62,7 @@ func (k *K) changes(u Use) {
 func PointHere(k *K, id trace.ID) {
 	Point(k, Here(k))
 	if r := k.m.races; r != nil {
-		r.point(k, Use{id, R})
+		r.point(k, Reads(id))
 	}
 }
 

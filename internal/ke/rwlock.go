@@ -48,7 +48,7 @@ type rwWaiter struct {
 // AcquireRW takes l for k (see Owner), again if it is k's already. If it cannot be had at once it waits or,
 // without wait and where nobody can wait, gives up. why is for reports; the caller has checked the level.
 func AcquireRW(k *K, l *RWLock, want Want, wait bool, why string) bool {
-	Adds(k, Use{l.ID, Acq})
+	Adds(k, Acquires(l.ID))
 	switch {
 	case l.grants(k.owns(), want):
 		l.give(Owner(k), want)
@@ -67,7 +67,7 @@ func AcquireRW(k *K, l *RWLock, want Want, wait bool, why string) bool {
 // ReleaseRW gives back one acquisition of k, and hands the lock on when it was the last one. k must own or
 // share l.
 func ReleaseRW(k *K, l *RWLock) {
-	Adds(k, Use{l.ID, Rel})
+	Adds(k, Releases(l.ID))
 	i := l.index(k.owns())
 	if i < 0 {
 		panic("internal error: " + l.ID.String() + " is released by " + k.name + ", which does not own it")
@@ -88,7 +88,7 @@ func (l *RWLock) releaseAt(k *K, i int) {
 
 // ShareRW turns the exclusive ownership of l into a shared one and lets everybody in who waits for that.
 func ShareRW(k *K, l *RWLock) {
-	Adds(k, Use{l.ID, Rel})
+	Adds(k, Releases(l.ID))
 	l.exclusive = false
 	l.admit(k)
 }

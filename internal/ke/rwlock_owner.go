@@ -3,7 +3,7 @@ package ke
 // GiveRW makes key the owner of what the thread of k has of l, which it owns or shares. Any thread may
 // release it for that owner.
 func GiveRW(k *K, l *RWLock, key uint64) {
-	Adds(k, Use{l.ID, W})
+	Adds(k, Writes(l.ID))
 	i := l.index(k.owns())
 	l.owners[i].t, l.owners[i].key = nil, key
 }
@@ -29,6 +29,6 @@ func (l *RWLock) find(id uint64, idOf func(t *Thread) uint64) int {
 
 // ReleaseRWFor is ReleaseRW for an owner that RWOwner has found.
 func ReleaseRWFor(k *K, l *RWLock, id uint64, idOf func(t *Thread) uint64) {
-	Adds(k, Use{l.ID, Rel})
+	Adds(k, Releases(l.ID))
 	l.releaseAt(k, l.find(id, idOf))
 }

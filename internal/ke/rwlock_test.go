@@ -21,7 +21,7 @@ func TestRWLock_ExcludesUnderManySchedules(t *testing.T) {
 		for i := range 6 {
 			want := wants[i%len(wants)]
 			m.NewThread("t", nil, func(k *K) {
-				Point(k, Use{l.ID, Acq})
+				Point(k, Acquires(l.ID))
 				require.True(t, AcquireRW(k, l, want, true, "test"))
 				if want == WantExclusive {
 					writers++
@@ -30,7 +30,7 @@ func TestRWLock_ExcludesUnderManySchedules(t *testing.T) {
 				}
 				most = max(most, readers)
 				assert.True(t, writers == 0 || writers == 1 && readers == 0)
-				Point(k, Use{l.ID, R})
+				Point(k, Reads(l.ID))
 				if want == WantExclusive {
 					writers--
 				} else {
@@ -91,8 +91,8 @@ func TestTimersRace_TimeMayPassWhileSomebodyRuns(t *testing.T) {
 		m.NewThread("t", nil, func(k *K) {
 			d := &DPC{ID: 1, Target: -1, Run: func(*K) { fired = true }}
 			SetTimer(k, &Timer{Object: Object{Kind: NotificationTimer, ID: 1}}, -Second, 0, d)
-			Point(k, Use{1, R})
-			Point(k, Use{1, R})
+			Point(k, Reads(1))
+			Point(k, Reads(1))
 			if fired {
 				early++
 			} else {
@@ -148,7 +148,7 @@ func TestTimersRace_NotBeyondTheLimit(t *testing.T) {
 			tm := &Timer{Object: Object{Kind: NotificationTimer, ID: 1}}
 			SetTimer(k, tm, -2*Second, 0, nil)
 			for range 5 {
-				Point(k, Use{1, R})
+				Point(k, Reads(1))
 			}
 			CancelTimer(k, tm)
 		})

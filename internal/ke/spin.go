@@ -4,16 +4,16 @@ import "calloutsim/internal/list"
 
 // AcquireSpin takes l for k, which is at DISPATCH_LEVEL or above. A taken lock keeps k's processor busy.
 func AcquireSpin(k *K, l *SpinLock) {
-	Adds(k, Use{l.ID, Acq})
+	Adds(k, Acquires(l.ID))
 	spinOn(k, l)
-	Adds(k, Use{l.ID, Acq})
+	Adds(k, Acquires(l.ID))
 	l.held, l.owner = true, k
 	OrderedAfter(k, l)
 }
 
 // TryAcquireSpin takes l if it is free.
 func TryAcquireSpin(k *K, l *SpinLock) bool {
-	Adds(k, Use{l.ID, Try})
+	Adds(k, Tries(l.ID))
 	if l.held {
 		return false
 	}
@@ -24,7 +24,7 @@ func TryAcquireSpin(k *K, l *SpinLock) bool {
 
 // ReleaseSpin frees l. Those who spin for it may go on; who comes first is a matter of scheduling.
 func ReleaseSpin(k *K, l *SpinLock) {
-	Adds(k, Use{l.ID, Rel})
+	Adds(k, Releases(l.ID))
 	l.held, l.owner = false, nil
 	Released(k, l)
 }

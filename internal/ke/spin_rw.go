@@ -17,14 +17,14 @@ func (l *RWSpin) Init(id trace.ID) {
 func AcquireRWSpin(k *K, l *RWSpin, exclusive bool) {
 	if exclusive {
 		AcquireSpin(k, &l.claim)
-		Adds(k, Use{l.claim.ID, Acq})
+		Adds(k, Acquires(l.claim.ID))
 		spinOn(k, &l.readers)
-		Adds(k, Use{l.claim.ID, Acq})
+		Adds(k, Acquires(l.claim.ID))
 		return
 	}
-	Adds(k, Use{l.claim.ID, Acq})
+	Adds(k, Acquires(l.claim.ID))
 	spinOn(k, &l.claim)
-	Adds(k, Use{l.claim.ID, Acq})
+	Adds(k, Acquires(l.claim.ID))
 	l.sharers = append(l.sharers, k)
 	l.readers.held = true
 }
@@ -35,7 +35,7 @@ func ReleaseRWSpin(k *K, l *RWSpin, exclusive bool) {
 		ReleaseSpin(k, &l.claim)
 		return
 	}
-	Adds(k, Use{l.claim.ID, Rel})
+	Adds(k, Releases(l.claim.ID))
 	for i, s := range l.sharers {
 		if s == k {
 			l.sharers = list.Cut(l.sharers, i)
@@ -47,7 +47,7 @@ func ReleaseRWSpin(k *K, l *RWSpin, exclusive bool) {
 
 // UpgradeRWSpin makes the only sharer the exclusive holder, if no writer waits.
 func UpgradeRWSpin(k *K, l *RWSpin) bool {
-	Adds(k, Use{l.claim.ID, Try})
+	Adds(k, Tries(l.claim.ID))
 	if l.claim.held || len(l.sharers) != 1 {
 		return false
 	}

@@ -48,7 +48,7 @@ func TestClose_AbandonedRunsLeaveNothing(t *testing.T) {
 		for range 3 {
 			m.NewThread("waiter", nil, func(k *K) { stubborn(k, o) })
 		}
-		m.NewThread("never started", nil, func(k *K) { Point(k, Use{}) })
+		m.NewThread("never started", nil, func(k *K) { Point(k, Unknown) })
 		m.Run(func() bool { return o.Waiters() == 2 })
 	}
 	m.Close()
@@ -134,7 +134,7 @@ func TestPoint_AndSwitchAllocateNothing(t *testing.T) {
 	loop := func(k *K) {
 		for !stop {
 			turns++
-			Point(k, Use{})
+			Point(k, Unknown)
 			m.choices = m.choices[:0]
 		}
 	}

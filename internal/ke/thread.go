@@ -142,7 +142,7 @@ func endThread(k *K) {
 func (m *Machine) signalEnd(t *Thread) {
 	t.Object.Signal = 1
 	if t.ID != 0 {
-		m.AddsOn(Use{t.ID, Set})
+		m.AddsOn(Sets(t.ID))
 	}
 	if m.races != nil {
 		m.races.release(&t.K, &t.Object)

@@ -41,7 +41,7 @@ func (t *Timer) expire(m *Machine) {
 	}
 	m.satisfy(&t.Object)
 	if t.DPC != nil {
-		m.AddsOn(Use{t.DPC.ID, Enq})
+		m.AddsOn(Enqueues(t.DPC.ID))
 	}
 	if t.DPC != nil && t.DPC.queuedOn == nil {
 		m.enqueueDPC(m.queueFor(t.DPC, t.cpu, false), t.DPC)
@@ -56,7 +56,7 @@ func (t *Timer) expire(m *Machine) {
 func CancelTimer(k *K, t *Timer) bool {
 	was := k.m.clock.remove(&t.t)
 	if was && t.DPC != nil {
-		Adds(k, Use{t.DPC.ID, Deq})
+		Adds(k, Dequeues(t.DPC.ID))
 		k.m.removeDPC(t.DPC)
 	}
 	return was
@@ -71,6 +71,6 @@ func (t *Timer) Armed() bool { return t.t.index != 0 }
 // Time is Now for simulated code, which may notice that the clock has moved.
 func Time(k *K) int64 {
 	Looked(k)
-	Adds(k, Use{trace.MakeID(trace.NoKind, 1<<54), R})
+	Adds(k, Reads(theClock))
 	return k.m.now
 }

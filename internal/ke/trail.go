@@ -72,7 +72,7 @@ func (tr *Trail) begin(who, host Actor, by uint64, announced []Use, t *Thread, c
 		}
 	}
 	if who&actorKind == 0 && t != nil {
-		tr.add(Use{who.id(), R})
+		tr.add(Reads(who.id()))
 	}
 }
 
@@ -168,7 +168,7 @@ func (tr *Trail) canonical(id trace.ID) uint64 {
 
 // interferes notes that the step under way changes what t does next.
 func (tr *Trail) interferes(t *Thread) {
-	tr.add(Use{t.K.actor.id(), W})
+	tr.add(Writes(t.K.actor.id()))
 }
 
 // Nameless says that an object gets its id from whoever uses it first: the id tells nothing about a run.
@@ -220,4 +220,4 @@ func (tr *Trail) Outcome() uint64 {
 }
 
 // lifeOf names the fact that an object exists.
-func lifeOf(id trace.ID) trace.ID { return id | 1<<55 }
+func lifeOf(id trace.ID) trace.ID { return Life.Of(id) }

@@ -62,7 +62,7 @@ func (o *Object) takeFor(k *K) {
 func ReleaseMutex(k *K, o *Object) int32 {
 	old := o.Signal
 	o.Signal++
-	Adds(k, Use{o.ID, Rel})
+	Adds(k, Releases(o.ID))
 	if o.Signal == 1 {
 		o.disowned()
 		if r := k.m.races; r != nil {
@@ -168,7 +168,7 @@ func Await(k *K, cond func() bool, due *int64, why string) bool {
 func (m *Machine) poll(k *K, objs []*Object, all bool) ntstatus.NTSTATUS {
 	mine := k.owns()
 	for _, o := range objs {
-		m.AddsOn(Use{o.ID, Waits})
+		m.AddsOn(WaitsOn(o.ID))
 	}
 	for i, o := range objs {
 		switch ok := o.available(mine); {
@@ -288,7 +288,7 @@ func (t *Thread) couldGo() bool {
 // looksAt makes all that t waits for part of the step under way.
 func (t *Thread) looksAt() {
 	for i := range t.blocks {
-		t.m.AddsOn(Use{t.blocks[i].obj.ID, Waits})
+		t.m.AddsOn(WaitsOn(t.blocks[i].obj.ID))
 	}
 }
 

@@ -139,7 +139,7 @@ func (c *contents) uses(m *ke.Machine) {
 	}
 	add := func(id trace.ID) {
 		if id != 0 {
-			m.AddsOn(ke.Use{Obj: id, How: ke.Free})
+			m.AddsOn(ke.Frees(id))
 			m.Ends(id)
 		}
 	}
@@ -148,7 +148,7 @@ func (c *contents) uses(m *ke.Machine) {
 	}
 	for _, d := range c.dpcs {
 		add(d.ID)
-		m.AddsOn(ke.Use{Obj: ke.RunsOf(d.ID), How: ke.W})
+		m.AddsOn(ke.Writes(ke.RunsOf(d.ID)))
 	}
 	for _, l := range c.locks {
 		add(l.ID)
@@ -160,7 +160,7 @@ func (c *contents) uses(m *ke.Machine) {
 		if x, ok := r.(interface{ ID() trace.ID }); ok {
 			add(x.ID())
 		}
-		m.AddsOn(ke.Use{Obj: m.AddrID(r), How: ke.Free}) // list entries have no other name
+		m.AddsOn(ke.Frees(m.AddrID(r))) // list entries have no other name
 	}
 }
 

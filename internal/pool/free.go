@@ -17,7 +17,7 @@ func Free(k *ke.K, d ddi.ID, v *Buffer, tag uint32) {
 		return
 	}
 	b := v.blk
-	ke.Point(k, ke.Use{Obj: b.id, How: ke.Free})
+	ke.Point(k, ke.Frees(b.id))
 	if !b.mayFree(k, d, v) {
 		return
 	}

@@ -60,7 +60,7 @@ func (t *Typed[T]) check() {
 		return
 	}
 	if t.blk.guard&gPoints != 0 {
-		ke.Accesses(k, ke.Use{Obj: t.blk.id, How: ke.W})
+		ke.Accesses(k, ke.Writes(t.blk.id))
 	}
 	if t.blk.guard&gStack != 0 {
 		ke.CheckFunctions(k)

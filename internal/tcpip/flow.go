@@ -49,7 +49,7 @@ func (f *Flow) ends(k *ke.K, s *Stack) {
 }
 
 // sharedBy stands for what the two ends of a connection have in common.
-func sharedBy(r *Redirection) trace.ID { return r.Records.ID() | 1<<53 }
+func sharedBy(r *Redirection) trace.ID { return ke.Content.Of(r.Records.ID()) }
 
 // inherits is the flow of an end that accepts a connection: of one of this machine it shares what became of
 // it.

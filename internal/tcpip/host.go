@@ -41,7 +41,7 @@ type Host struct {
 
 // AddHost declares a host. Addresses that belong to no host and not to this machine are unreachable.
 func (s *Stack) AddHost(addr netip.Addr, h Handler) *Host {
-	n := &Host{Addr: addr, Handler: h, id: trace.MakeID(trace.Peer, 1<<54|uint64(len(s.net.hosts)))}
+	n := &Host{Addr: addr, Handler: h, id: ke.Beside.Of(trace.MakeID(trace.Peer, uint64(len(s.net.hosts))))}
 	n.stack = &Stack{w: s.w, net: s.net, paths: s.paths, host: n}
 	s.net.hosts = append(s.net.hosts, n)
 	return n

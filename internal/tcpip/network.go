@@ -61,7 +61,7 @@ func (s *Stack) transmit(ch *ke.Channel, from trace.ID, p *packet.Packet) {
 }
 
 // wireOf stands for what an endpoint has put on the wire.
-func wireOf(id trace.ID) trace.ID { return id | 1<<53 }
+func wireOf(id trace.ID) trace.ID { return ke.Content.Of(id) }
 
 // lost is told of every packet that never arrives: only then the ends of its connection run their timers.
 // A conversation that loses nothing arms none, so that no clock of the transport interferes with those of

@@ -31,7 +31,7 @@ func NewSocket(k *ke.K, p *ke.Process, af ws2def.ADDRESS_FAMILY, typ uint16) (*S
 		return nil, ntstatus.STATUS_NOT_SUPPORTED
 	}
 	s := Of(k)
-	ke.Point(k, ke.Use{Obj: trace.MakeID(trace.Socket, 1<<54), How: ke.R})
+	ke.Point(k, ke.Reads(ke.Table(trace.Socket, 0)))
 	return wrap(s.NewEndpoint(p, af == ws2def.AF_INET6)), ntstatus.STATUS_SUCCESS
 }
 
@@ -52,7 +52,7 @@ func (s *Socket) Endpoint() *Endpoint { return s.e }
 
 // enter is the beginning of every call.
 func (s *Socket) enter(k *ke.K, what string) ntstatus.NTSTATUS {
-	ke.Point(k, ke.Use{Obj: s.e.ID, How: ke.W})
+	ke.Point(k, ke.Writes(s.e.ID))
 	ke.Note(k, what, s.e.ID)
 	if s.closed {
 		return ntstatus.STATUS_INVALID_HANDLE

@@ -31,7 +31,7 @@ func (w machine) post(c *ke.Channel, d ke.Delivery)     { w.m.Post(c, d) }
 func (w machine) choose(k *ke.K, s *ke.Site, n int) int { return ke.Choose(k, s, n) }
 func (w machine) use(id trace.ID, how ke.Access)        { w.m.AddsOn(ke.Use{Obj: id, How: how}) }
 func (w machine) enter(k *ke.K, id trace.ID) (mark int) {
-	return ke.Within(k, ke.Use{Obj: id, How: ke.W})
+	return ke.Within(k, ke.Writes(id))
 }
 func (w machine) leave(k *ke.K, mark int) { ke.Leave(k, mark) }
 func (w machine) note(k *ke.K, text string, id trace.ID) {
