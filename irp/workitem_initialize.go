@@ -30,7 +30,8 @@ func IoInitializeWorkItem(k *irql.K, ioObject any, w *IO_WORKITEM) {
 		ke.Adds(k, ke.Writes(w.id))
 	}
 	if slices.Contains(io.items, w) && !w.own() {
-		w.wrong(k, "was made by IoAllocateWorkItem and is not to be initialised", "made by IoAllocateWorkItem")
+		w.wrong(k, "was made by IoAllocateWorkItem and is not to be initialised",
+			"made by IoAllocateWorkItem")
 		return
 	}
 	if w.run.Of(k) && !w.freed {
