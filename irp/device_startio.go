@@ -92,7 +92,7 @@ func IoStartPacket(k *irql.K, dev *DEVICE_OBJECT, p *IRP, key *uint32, cancelFun
 	case !queued:
 		dev.begin(k, io, p, cancelFunction != nil, level)
 	case cancelFunction == nil:
-	case p.cancel:
+	case p.cancelled():
 		p.cancelRoutine = nil
 		p.cancelIrql, io.cancelOwner = irql.KIRQL(level), p
 		p.runCancel(k, io, cancelFunction, level)

@@ -7,6 +7,7 @@ import (
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
+	"calloutsim/ntstatus"
 )
 
 // actsForOwner reports whether the code that runs in k may touch the IRP now (irp.md 8.2): its driver is the
@@ -33,17 +34,51 @@ func (p *IRP) actsForOwner(k *irql.K) bool {
 // uses says that the step under way looks at the IRP or changes it.
 func (p *IRP) uses(how ke.Access) { p.m.AddsOn(ke.Use{Obj: p.id, How: how}) }
 
-// after says that the step looks at what a routine has done to the request it was called for, which the IRP
-// may not be any more.
-func (p *IRP) after(k *irql.K, id trace.ID, how ke.Access) {
+// after says that the step changes what a completion routine has made of the request it was called for, which
+// the IRP may not be any more.
+func (p *IRP) after(k *irql.K, id trace.ID) {
 	if p.m.Trails() {
-		ke.Adds(k, ke.Use{Obj: id, How: how})
-		p.uses(how)
+		ke.Adds(k, ke.Use{Obj: id, How: ke.W})
+		p.uses(ke.W)
 	}
 }
 
-// What steps do to an IRP is told apart in three: who holds it (its id), what is in it, and the word of
-// cancellation, which others than the holder change. Whoever touches the other two looks at the first.
+// returned says what the step looks at that judges how a dispatch routine has ended. Who holds the IRP
+// matters only where the routine does not say that it is pending, and a mark only where the mark of a lower
+// driver does not stand for it: whether that one arrives is judged when the climb leaves the location or
+// here, whichever comes last. That the driver keeps the IRP now changes nothing for whoever holds it.
+func (p *IRP) returned(k *irql.K, id trace.ID, level int8, v *visit, s ntstatus.NTSTATUS) {
+	if !p.m.Trails() {
+		return
+	}
+	ke.Adds(k, ke.Use{Obj: returnAt(id, level), How: ke.W})
+	if !v.forwarded || v.lower != s || s != ntstatus.STATUS_PENDING {
+		ke.Adds(k, ke.Use{Obj: markAt(id, level), How: ke.R})
+	}
+	if s != ntstatus.STATUS_PENDING || v.uncalled {
+		ke.Adds(k, ke.Use{Obj: id, How: ke.R})
+		p.uses(ke.R)
+	}
+}
+
+// markAt names the pending mark that an IRP gets at a level while the dispatch call for it runs.
+func markAt(id trace.ID, level int8) trace.ID { return id | trace.ID(uint8(level)+1)<<44 }
+
+// returnAt names the end of the dispatch call for an IRP at a level.
+func returnAt(id trace.ID, level int8) trace.ID { return markAt(id, level) | 1<<51 }
+
+// usesMark says that the step marks the IRP at a level.
+func (p *IRP) usesMark(level int8) { p.m.AddsOn(ke.Use{Obj: markAt(p.id, level), How: ke.W}) }
+
+// usesReturn says that it matters to the step whether the dispatch call at a level has returned.
+func (p *IRP) usesReturn(level int8, how ke.Access) {
+	p.m.AddsOn(ke.Use{Obj: returnAt(p.id, level), How: how})
+}
+
+// What steps do to an IRP is told apart in several: who holds it (its id), what is in it, the word of
+// cancellation, which others than the holder change, how its dispatch calls go, and that it has ended.
+// Whoever touches its content or that word looks at the id. IoCancelIrp does not, unless it finds a cancel
+// routine: all it needs besides is that the IRP still exists.
 
 // content names what is in the IRP, as its holder finds and leaves it.
 func (p *IRP) content() trace.ID { return ke.Content.Of(p.id) }
@@ -51,10 +86,31 @@ func (p *IRP) content() trace.ID { return ke.Content.Of(p.id) }
 // cancelWord names Cancel and CancelRoutine.
 func (p *IRP) cancelWord() trace.ID { return ke.Beside.Of(p.id) }
 
-// pointCancel is the scheduling point before the cancel routine is exchanged, or Cancel set.
+// end names that the IRP has passed its top location or is freed.
+func (p *IRP) end() trace.ID { return p.id | 1<<52 }
+
+// ends says that the step ends the IRP.
+func (p *IRP) ends() { p.m.AddsOn(ke.Use{Obj: p.end(), How: ke.W}) }
+
+// pointCancel is the scheduling point before the cancel routine is exchanged.
 func (p *IRP) pointCancel(k *irql.K) {
 	ke.Point(k, ke.Swaps(p.cancelWord()))
 	p.uses(ke.R)
+}
+
+// pointCancelled is the scheduling point before Cancel is set by somebody who may not hold the IRP.
+func (p *IRP) pointCancelled(k *irql.K) {
+	ke.Point(k, ke.Use{Obj: p.cancelWord(), How: ke.A})
+	p.m.AddsOn(ke.Use{Obj: p.end(), How: ke.R})
+}
+
+// seesCancel says that the step looks at Cancel or CancelRoutine.
+func (p *IRP) seesCancel() { p.m.AddsOn(ke.Use{Obj: p.cancelWord(), How: ke.R}) }
+
+// cancelled is Cancel for the I/O manager.
+func (p *IRP) cancelled() bool {
+	p.seesCancel()
+	return p.cancel
 }
 
 // touch is the check of every method that changes the IRP, or hands out a pointer through which it may be
@@ -143,6 +199,9 @@ func (p *IRP) touchedBy(k *irql.K, status bool) {
 // give makes somebody else the owner.
 func (p *IRP) give(s ownState, img *ke.Image, level int8, dev *DEVICE_OBJECT) uint64 {
 	p.uses(ke.W)
+	if s == stFreed || s == stStage2 {
+		p.ends()
+	}
 	p.enters(s)
 	p.owner, p.level, p.ownerDev = img, level, dev
 	p.serial++
@@ -173,7 +232,11 @@ func (p *IRP) backWithCreator() bool {
 	case stCreator:
 		return true
 	case stInRoutine, stStopped:
-		return p.level > p.stackCount || p.owner == p.creator && p.loc(p.level).visit == nil
+		if p.level > p.stackCount || p.owner != p.creator {
+			return p.level > p.stackCount
+		}
+		p.usesReturn(p.level, ke.R)
+		return p.loc(p.level).visit == nil
 	}
 	return false
 }

@@ -107,7 +107,7 @@ func dispatch(k *irql.K, dev *DEVICE_OBJECT, p *IRP, v *visit, major uint8) ntst
 	ke.Begin(k, f)
 	ke.PointHere(k, id)
 	s := fn(k, dev, p)
-	p.after(k, id, ke.R) // that the driver keeps it now changes nothing for whoever holds it
+	p.returned(k, id, level, v, s)
 	judgeDispatch(k, p, id, v, s)
 	if p.id == id && p.state == stAt && p.serial == v.serial {
 		p.enters(stQueued) // marked, and kept by the driver
@@ -137,7 +137,8 @@ func checkSend(k *irql.K, dev *DEVICE_OBJECT, p *IRP) {
 	if !p.actsForOwner(k) {
 		sentByStranger(k, p)
 	}
-	if p.cancelRoutine != nil {
+	if p.cancelRoutine != nil { // as in checkComplete
+		p.seesCancel()
 		p.report(k, verify.Finding{Rule: verify.IRP_021,
 			Headline: fmt.Sprintf("%v is forwarded with a cancel routine set", p.id),
 			Args:     verify.Params(nil, nil, p.id)})

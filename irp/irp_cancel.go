@@ -129,12 +129,12 @@ func IoCancelIrp(k *irql.K, p *IRP) bool {
 	if !isIRP(p) {
 		notAnIRP(k, p)
 	}
-	p.pointCancel(k)
+	p.pointCancelled(k)
 	io := state.Of(k)
 	checkCancel(k, p)
 	id := p.id
 	old := io.lockCancel(k)
-	p.uses(ke.R)
+	ke.Adds(k, ke.Use{Obj: p.end(), How: ke.R})
 	if p.id != id || p.cur > p.stackCount+1 || p.state == stFreed || p.state == stStage2 {
 		checkCancel(k, p) // it went while the lock was waited for
 	}
@@ -144,7 +144,7 @@ func IoCancelIrp(k *irql.K, p *IRP) bool {
 // cancelNow is IoCancelIrp for the I/O manager, which holds the IRP in its thread's list.
 func (p *IRP) cancelNow(k *irql.K) bool {
 	io := p.io
-	p.pointCancel(k)
+	p.pointCancelled(k)
 	return p.takeCancel(k, io, io.lockCancel(k))
 }
 
@@ -162,7 +162,6 @@ func (p *IRP) cancelIn(t *ke.Thread, still func() bool) {
 
 // takeCancel sets Cancel and calls the cancel routine, if there is one, with the cancel lock held.
 func (p *IRP) takeCancel(k *irql.K, io *ioManager, old uint8) bool {
-	p.uses(ke.R)
 	ke.Adds(k, ke.Writes(p.cancelWord()))
 	if !p.cancel {
 		p.cancel, p.cancelAt = true, io.m.Now()
@@ -176,6 +175,7 @@ func (p *IRP) takeCancel(k *irql.K, io *ioManager, old uint8) bool {
 		ke.SetIRQL(k, old)
 		return false
 	}
+	p.uses(ke.R)
 	p.cancelIrql = irql.KIRQL(old)
 	io.cancelOwner = p
 	p.runCancel(k, io, r, old)

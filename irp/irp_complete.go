@@ -81,7 +81,8 @@ func checkComplete(k *irql.K, p *IRP) {
 			Headline: fmt.Sprintf("%v is completed with %v, which is an answer of completion routines", p.id,
 				s)})
 	}
-	if p.cancelRoutine != nil {
+	if p.cancelRoutine != nil { // if there is none, IoCancelIrp changes nothing in that
+		p.seesCancel()
 		p.report(k, verify.Finding{Rule: verify.IRP_020,
 			Headline: fmt.Sprintf("%v is completed with a cancel routine set", p.id),
 			Args:     verify.Params(nil, funcName(p.cancelRoutine), p.id)})
@@ -147,8 +148,11 @@ func (p *IRP) climb(k *irql.K) {
 		p.pendingReturned = ctl&SL_PENDING_RETURNED != 0
 		// Evaluated anew at every level: a routine may have rewritten it.
 		ok := ntstatus.NT_SUCCESS(p.ioStatus.Status)
-		invoke := ok && ctl&SL_INVOKE_ON_SUCCESS != 0 || !ok && ctl&SL_INVOKE_ON_ERROR != 0 ||
-			p.cancel && ctl&SL_INVOKE_ON_CANCEL != 0
+		invoke := ok && ctl&SL_INVOKE_ON_SUCCESS != 0 || !ok && ctl&SL_INVOKE_ON_ERROR != 0
+		if !invoke && ctl&SL_INVOKE_ON_CANCEL != 0 {
+			p.seesCancel()
+			invoke = p.cancel
+		}
 		up := p.loc(p.cur)
 		routine, ctx, setBy, ex, owed := sp.routine, sp.context, sp.setBy, sp.ex, sp.broken
 		if sp.visit != nil || sp.relying > 0 {
@@ -173,6 +177,7 @@ func (p *IRP) climb(k *irql.K) {
 			p.give(stCompleting, nil, p.cur, nil)
 		}
 		if up == nil {
+			p.ends()
 			p.cur++
 			break
 		}
@@ -214,7 +219,7 @@ func (p *IRP) invoke(k *irql.K, routine IO_COMPLETION_ROUTINE, ctx any, setBy *k
 		by: setBy}
 	ke.PointHere(k, id)
 	r := routine(k, dev, p, ctx)
-	p.after(k, id, ke.W)
+	p.after(k, id)
 	still := p.id == id && p.state == stInRoutine && p.serial == mine
 	switch {
 	case r == ntstatus.STATUS_MORE_PROCESSING_REQUIRED:

@@ -20,6 +20,7 @@ func forcePending(k *irql.K) bool {
 // deferred is asked when a climb is about to leave location sp. If the sender has not seen its IoCallDriver
 // return and is to see STATUS_PENDING, the rest of the climb is handed to another thread.
 func (p *IRP) deferred(k *irql.K, sp *IO_STACK_LOCATION) bool {
+	p.usesReturn(p.cur-1, ke.W)
 	v := sp.visit
 	for v != nil && !v.force {
 		v = v.above

@@ -82,6 +82,7 @@ func (p *IRP) markPending(k *irql.K, d ddi.ID) {
 	l.control |= SL_PENDING_RETURNED
 	l.markedBy = ke.Acting(k)
 	if l.visit != nil {
+		p.usesMark(p.cur)
 		l.visit.marked = true
 	}
 	if d == ddi.IoMarkIrpPending {

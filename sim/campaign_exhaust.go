@@ -18,14 +18,17 @@ func (e *explorer) startSearch() error {
 	switch e.o.Processors {
 	case 0, Unbounded:
 		e.o.Processors = Unbounded
-		// or a step would take in accesses that others can come between
-		e.o.Memory = e.o.Memory || x.Reduce || x.Sleep
 	default:
 		x.Plain()
 	}
 	e.o.Workers = 1
+	// A step may take in accesses as long as it shows that nobody can come between them. What cannot begin
+	// anew when it does not, has a step for every access from the start.
+	reduced := x.Reduce || x.Sleep
+	large := reduced && !e.o.Memory && !e.o.KeepGoing && e.book == nil && e.o.shards <= 1
+	e.o.Memory = e.o.Memory || reduced && !large
 	h := &hunt{x: x, answers: e.o.answerBound(), faults: e.o.faultBound(), partial: e.o.shards > 1,
-		pins: e.o.kePins()}
+		pins: e.o.kePins(), large: large}
 	if e.book != nil {
 		e.book.hunt = h
 	}
@@ -59,6 +62,17 @@ func (e *explorer) divide(h *hunt) [][]int {
 	}
 }
 
+// refine begins the search anew, with a step for every access.
+func (e *explorer) refine() {
+	h := e.hunt
+	e.hunt = &hunt{x: h.x, answers: h.answers, faults: h.faults, pins: h.pins}
+	e.hunt.start([][]int{nil})
+	e.o.Memory = true
+	e.next, e.result, e.hashes, e.first = 0, Result{}, hashSet{}, nil
+	clear(e.hazards)
+	clear(e.loads)
+}
+
 // searched takes up what a run of the search has shown. It reports whether the run is one to be judged, and
 // neither one that was cut because nothing new would have come of it nor one that was made at a lower level.
 func (e *explorer) searched(m *Machine) bool {
@@ -66,7 +80,7 @@ func (e *explorer) searched(m *Machine) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	more := h.now.End(m.ke)
-	h.order = h.now.Order()
+	h.order, h.split = h.now.Order(), h.split || h.now.Split()
 	fresh := !cut && h.now.Deviated() == h.level
 	if fresh {
 		h.whole++

@@ -23,6 +23,8 @@ type hunt struct {
 	pins     []ke.Pin
 	prefixes [][]int // of the shard; the empty one where there are none
 	partial  bool    // other shards look below other prefixes
+	large    bool    // steps take in accesses
+	split    bool    // and one of them should not have
 
 	level   int // answers in the runs that are new now
 	past    int // runs that differ, below this level
@@ -38,6 +40,9 @@ type hunt struct {
 // search makes a search with a bound on answers.
 func (h *hunt) search(answers int) *explore.Search {
 	s := h.x.Search(answers, h.faults)
+	if h.large {
+		s.Trail.Parts = true
+	}
 	if len(h.pins) > 0 {
 		s.Pinned = func(site *ke.Site, n int) bool {
 			_, pinned := ke.Pinned(h.pins, site, n)

@@ -157,6 +157,9 @@ func (e *explorer) failure(m *Machine, tb *runTB) Failure {
 func (e *explorer) take() (run uint64, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if h := e.hunt; h != nil && h.split && e.lowest == 0 {
+		e.refine()
+	}
 	over := e.planned || e.hunt != nil && e.hunt.ended
 	if e.next >= e.mine.n || e.broken != nil || over || e.limit.reached() || interrupts.signal() != nil {
 		return 0, false

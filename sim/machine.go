@@ -70,6 +70,7 @@ func (m *Machine) describe() string {
 
 // Findings gives what was found so far, in order; notes only if they are asked for.
 func (m *Machine) Findings() []Finding {
+	m.ke.Acts()
 	var out []Finding
 	for _, f := range m.ke.Findings() {
 		if m.opt.wanted(f.Severity()) {

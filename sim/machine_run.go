@@ -18,11 +18,13 @@ func (m *Machine) Run() {
 // cond looks at, so under ksim race what happens before it is asked is ordered before what happens after.
 func (m *Machine) RunUntil(cond func() bool) bool {
 	m.tb.Helper()
-	return m.runUntil(func() bool {
+	holds := m.runUntil(func() bool {
 		holds := cond()
 		m.ke.Looked()
 		return holds
 	})
+	m.ke.Acts() // cond may have looked at anything
+	return holds
 }
 
 // runUntil is RunUntil for a condition of our own.
@@ -79,7 +81,7 @@ func (m *Machine) drive(until func() bool) (crash any) {
 	}()
 	guard.begin(m)
 	defer guard.end(m)
-	m.ke.Run(until)
+	m.ke.RunTo(until)
 	return nil
 }
 

@@ -32,6 +32,7 @@ func (m *Machine) Process(image string, opts ...ProcessOptions) *Process {
 		fatalf(m.tb, "sim: Process takes one ProcessOptions, or none")
 	}
 	admin := len(opts) == 1 && opts[0].Admin
+	m.ke.Acts()
 	return &Process{m: m, p: m.ke.NewProcess(image, admin)}
 }
 
@@ -89,6 +90,7 @@ func Silent() Handler { return tcpip.Silent() }
 // Host declares a host. Addresses that are neither declared nor the machine's own are unreachable, but for
 // those that Dial is asked for, which it declares.
 func (m *Machine) Host(addr netip.Addr, h Handler) *Host {
+	m.ke.Acts()
 	m.hosts = append(m.hosts, addr)
 	return tcpip.On(m.ke).AddHost(addr, h)
 }
@@ -96,6 +98,7 @@ func (m *Machine) Host(addr netip.Addr, h Handler) *Host {
 // LocalAddrs sets the addresses the machine has beside loopback. Without it they are 192.0.2.10 and
 // 2001:db8::10.
 func (m *Machine) LocalAddrs(addrs ...netip.Addr) {
+	m.ke.Acts()
 	m.local = append(m.local, addrs...)
 	tcpip.On(m.ke).SetLocal(addrs...)
 }

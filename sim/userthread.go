@@ -67,6 +67,7 @@ func (p *Process) Kill() {
 	if p.m.ke.Running() {
 		panic(ke.Misuse("Process.Kill called inside of the run: use User.Kill, or User.Exit"))
 	}
+	p.m.ke.Acts()
 	p.kill()
 	p.m.stopped = true
 }

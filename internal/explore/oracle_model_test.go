@@ -433,12 +433,12 @@ func short(r *ke.Random) op {
 // on machines with one, two and any number of processors, with and without a point at every access, which
 // must be among them.
 func TestSearch_EndsAreThoseOfTheModel(t *testing.T) {
-	compared, large, runs, random, ends := 0, 0, 0, 0, 0
+	compared, large, runs, random, ends, unsplit := 0, 0, 0, 0, 0, 0
 	for i := range thorough(300, 40) {
 		rnd := ke.NewRandom(11, uint64(i))
 		r := &real{p: randomModelled(rnd, 4)}
 		want := r.p.ends()
-		got, n, all := r.search(t, 20_000)
+		got, n, all, _ := r.search(t, 20_000, false)
 		runs += n
 		if !all {
 			large++
@@ -449,47 +449,15 @@ func TestSearch_EndsAreThoseOfTheModel(t *testing.T) {
 		if d := cmp.Diff(want, got); d != "" {
 			t.Fatalf("program %d: %s\nends of the model (-) and of dpor (+):\n%s", i, r.p, d)
 		}
+		if got, _, all, split := r.search(t, 20_000, true); !split {
+			require.True(t, all, "program %d", i)
+			unsplit++
+			require.Equal(t, want, got, "program %d: %s, larger steps", i, r.p)
+		}
 		random += r.walks(t, i, want)
 	}
-	t.Logf("%d programs, %d ends, %d runs of dpor, %d random runs; %d programs too large", compared, ends,
-		runs, random, large)
+	t.Logf("%d programs, %d ends, %d runs of dpor, %d random runs; %d programs too large; "+
+		"%d need no step for every access", compared, ends, runs, random, large, unsplit)
 	require.Greater(t, compared, 10*large)
-}
-
-func (r *real) search(t *testing.T, limit int) (ends []string, runs int, all bool) {
-	m := ke.New(ke.Config{})
-	defer m.Close()
-	s := &Search{Bounds: noFaults, Reduce: true, Trail: &ke.Trail{}}
-	found := map[string]bool{}
-	for more := true; more; runs++ {
-		if runs == limit {
-			return nil, runs, false
-		}
-		m.Reset(ke.Config{Source: s.Begin(), Trail: s.Trail, Processors: ke.Unbounded, MemPoints: true,
-			Events: ke.Off})
-		r.scene(m)
-		m.Run(nil)
-		if !m.WasCut() {
-			found[r.end(t, m)] = true
-		}
-		more = s.End(m)
-		require.NoError(t, s.Err())
-	}
-	return sortedEnds(found), runs, true
-}
-
-// walks makes random runs, each of which must end in one of the ways.
-func (r *real) walks(t *testing.T, program int, ends []string) int {
-	m := ke.New(ke.Config{})
-	defer m.Close()
-	const each = 16
-	for i := range 6 * each {
-		cfg := ke.Config{Source: mute{picker{ke.NewRandom(5, uint64(i)), nil}}, Events: ke.Off,
-			Processors: []int{1, 2, ke.Unbounded}[i%3], MemPoints: i%2 == 0}
-		m.Reset(cfg)
-		r.scene(m)
-		m.Run(nil)
-		require.Contains(t, ends, r.end(t, m), "program %d: %s, processors %d", program, r.p, cfg.Processors)
-	}
-	return 6 * each
+	require.Greater(t, unsplit, compared/100)
 }

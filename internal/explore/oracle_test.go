@@ -266,6 +266,8 @@ type oracle struct {
 	setup   *bool // said to be true by the scene while it prepares itself
 
 	compared, sampled, broken, large, plainRuns, shortRuns int
+
+	whole, wholeRuns int // programs that a search of larger steps goes through as well
 }
 
 func (o *oracle) run(t *testing.T, seed uint64, programs int, make func(p program, r *ke.Random) scene) {
@@ -281,8 +283,8 @@ func (o *oracle) run(t *testing.T, seed uint64, programs int, make func(p progra
 		o.one(t, fmt.Sprintf("program %d: %s", i, p.words(o.names)), make(p, r))
 	}
 	t.Logf("%d programs compared with plain DFS, %d with random runs, %d break a rule, %d too large; "+
-		"%d runs of plain DFS, %d of DPOR",
-		o.compared, o.sampled, o.broken, o.large, o.plainRuns, o.shortRuns)
+		"%d runs of plain DFS, %d of DPOR; %d programs in %d runs of larger steps",
+		o.compared, o.sampled, o.broken, o.large, o.plainRuns, o.shortRuns, o.whole, o.wholeRuns)
 }
 
 func (o *oracle) one(t *testing.T, what string, fn scene) {
@@ -291,6 +293,7 @@ func (o *oracle) one(t *testing.T, what string, fn scene) {
 		o.large++
 		return
 	}
+	o.larger(t, what, fn, &short)
 	plain, all := seen{}, false
 	if o.samples == 0 || short.runs < o.limit/10 {
 		plain, all = within(t, &Search{Bounds: o.bounds(), Fixed: o.fixed}, fn, o.limit)
@@ -324,6 +327,23 @@ func (o *oracle) one(t *testing.T, what string, fn scene) {
 	}
 	if all {
 		require.Len(t, short.outcomes, len(plain.outcomes), what)
+	}
+}
+
+// larger makes the search with steps that take in accesses, and compares its ends with those of the search in
+// which every access is a step, unless it says that this would be needed.
+func (o *oracle) larger(t *testing.T, what string, fn scene, short *seen) {
+	s := &Search{Bounds: o.bounds(), Reduce: true, Fixed: o.fixed, Trail: &ke.Trail{Parts: true}}
+	larger, ok := within(t, s, fn, 2*short.runs)
+	if s.Split() {
+		return
+	}
+	require.True(t, ok, what)
+	o.whole++
+	o.wholeRuns += larger.runs
+	require.Equal(t, short.stopped > 0, larger.stopped > 0, what)
+	if short.stopped == 0 {
+		require.Equal(t, keys(short.outcomes), keys(larger.outcomes), what)
 	}
 }
 
@@ -394,17 +414,18 @@ func within(t testing.TB, s *Search, fn scene, limit int) (out seen, ok bool) {
 	out = seen{outcomes: map[uint64]int{}, findings: map[string]int{}}
 	m := ke.New(ke.Config{})
 	defer m.Close()
-	s.Trail = &ke.Trail{Outcomes: true}
+	parts := s.Trail != nil && s.Trail.Parts
+	s.Trail = &ke.Trail{Outcomes: true, Parts: parts}
 	for more := true; more; {
 		if out.runs == limit {
 			return out, false
 		}
 		m.Reset(ke.Config{Source: s.Begin(), Trail: s.Trail, Processors: ke.Unbounded,
-			MemPoints: true, Events: ke.Off})
+			MemPoints: !parts, Events: ke.Off})
 		fn(m)
 		m.Run(nil)
 		out.add(m, s.Trail)
-		more = s.End(m)
+		more = s.End(m) && !s.Split()
 		require.NoError(t, s.Err())
 	}
 	return out, true

@@ -38,7 +38,8 @@ type Search struct {
 	// refused says that an answer of Windows was left out for no other reason than the bound: a search with a
 	// greater one has something to add.
 	refused  bool
-	deviated int // answers of the last run that were not the boring ones
+	split    bool // a step could have been interrupted in its middle
+	deviated int  // answers of the last run that were not the boring ones
 	// Polled says that somebody polled: how many turns a polling loop takes is not gone through, since a turn
 	// in which nothing has changed changes nothing.
 	Polled bool
@@ -383,6 +384,10 @@ func (s *Search) answered(c []ke.Choice) {
 
 // Deviated says how many answers of the last run were not the boring ones.
 func (s *Search) Deviated() int { return s.deviated }
+
+// Split reports whether the search would have to be made again, with every access as a scheduling point, to
+// leave nothing out (Trail.Parts).
+func (s *Search) Split() bool { return s.split }
 
 // Refused reports whether the bound on answers left anything out so far.
 func (s *Search) Refused() bool { return s.refused }

@@ -25,6 +25,7 @@ func (s *Search) learn(cut bool) {
 		clock := o.reached(lane, s.Trail.After(j), s.Trail.Steps[j].Alone)
 		o.names[lane] = s.Trail.Steps[j].By
 		s.races(&t, lane, &clock)
+		s.meets(&t, lane, clock)
 		o.append(&t, lane, clock)
 	}
 	s.same = len(o.steps)
@@ -59,7 +60,29 @@ func (s *Search) pending(who ke.Actor, next []ke.Use) {
 	lane := s.ord.laneOf(who)
 	clock := s.ord.reached(lane, nil, false)
 	s.races(&t, lane, &clock)
+	s.meets(&t, lane, clock)
 	s.ord.spare = append(s.ord.spare, clock)
+}
+
+// meets notes if t, with its clock, could have come in the middle of an earlier step and made a difference
+// there: it touches what that step accessed on its way, and does not come after the next step of the same
+// actor. As long as that never happens, a search of steps that are larger than an access leaves nothing out:
+// in every schedule of single accesses those of one step can be moved together.
+func (s *Search) meets(t *touches, lane int, clock []int32) {
+	if !s.Trail.Parts || s.split {
+		return
+	}
+	o := &s.ord
+	for i := range o.steps {
+		l := o.lane[i]
+		if int(l) == lane || int(l) < len(clock) && clock[l] > o.pos[i] {
+			continue
+		}
+		if parts := s.Trail.PartsOf(i); len(parts) > 0 && conflicting(parts, t.uses) {
+			s.split = true
+			return
+		}
+	}
 }
 
 // races finds the steps that t, the next step of a lane, could have come before, and makes sure that it does

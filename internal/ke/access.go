@@ -103,6 +103,7 @@ type turn uint8
 const (
 	turnNone turn = iota
 	turnDue       // it was entered after a hand-over: what it looks at first comes after a point
+	turnPart      // it was not: what it looks at before its point belongs to the step before
 	turnOver      // it has looked, and so had a point; that before its effect is the same one
 )
 

@@ -279,7 +279,8 @@ func (m *Machine) borrow(c *cpu, by *K, who Actor, past uint64, fn func(k *K)) {
 	k.within = k.within[:0]
 	k.t, k.irql, k.kernelAPC, k.specialAPC = by.t, Dispatch, 0, 0
 	k.raises = k.raises[:0]
-	k.gave, k.turn, k.idles = m.cfg.MemPoints, turnNone, 0
+	k.idles = 0
+	k.watch(m)
 	c.inDPC = true
 	m.AddsOn(Counts(AllDPCs))
 	m.cur = k

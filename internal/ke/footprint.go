@@ -10,6 +10,9 @@ func Adds(k *K, u Use) {
 		k.looks(u)
 	} else if tr := k.m.trail; tr != nil {
 		tr.add(u)
+		if k.turn == turnPart {
+			k.part(u)
+		}
 	}
 }
 

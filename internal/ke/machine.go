@@ -22,6 +22,7 @@ type K struct {
 	owes   bool // a wait: it has passed TRUE for Wait to the routine promisedBy
 	gave   bool // its last step has handed something over: the next access is a scheduling point
 	turn   turn // of the routine that runs
+	quiet  turn // of a routine that is entered when nothing was handed over
 	idles  int  // points at which it has only looked, since it did more
 	idled  int  // what idles was before that
 	frames []Frame
@@ -76,6 +77,8 @@ type Machine struct {
 	was     acted  // what idle and acted were before that
 	log     trace.Log
 	stacks  [][]uintptr // by event
+	private bool        // the run stops where the simulator itself wants it to
+	midway  bool        // it has stopped there, and nothing was done since
 	rest    mark        // what contexts did until they gave the baton back
 	calls   []goFrame   // scratch of goFrames
 	inlines []inlinePC  // calls that were compiled into their callers, by address

@@ -4,9 +4,18 @@ import "calloutsim/internal/trace"
 
 // enters is the entry to a routine.
 func (k *K) enters() {
-	k.turn = turnNone
+	k.turn = k.quiet
 	if k.gave {
 		k.turn = turnDue
+	}
+}
+
+// watch tells a fresh k whether its accesses are scheduling points, or parts of steps that a trail keeps
+// apart.
+func (k *K) watch(m *Machine) {
+	k.gave, k.turn, k.quiet = m.cfg.MemPoints, turnNone, turnNone
+	if m.trail != nil && m.trail.Parts {
+		k.quiet = turnPart
 	}
 }
 
@@ -42,6 +51,8 @@ func Point(k *K, u Use) {
 		if !k.spins(u) || !m.yield(k) {
 			m.pointSlow(k)
 		}
+	} else if m.trail != nil {
+		m.trail.add(u)
 	}
 	if m.races != nil {
 		m.races.point(k, u)
@@ -94,6 +105,18 @@ func Accesses(k *K, u Use) {
 		fallthrough
 	default:
 		Adds(k, u)
+		if k.quiet != turnNone {
+			k.part(u)
+		}
+	}
+}
+
+// part notes an access that would be a step of its own if every access were a scheduling point.
+//
+//go:noinline
+func (k *K) part(u Use) {
+	if !k.bySystem() {
+		k.m.trail.part(u)
 	}
 }
 
@@ -110,10 +133,10 @@ func (k *K) access(u Use) {
 
 // Inside calls fn, a part of the routine that k is in: what it accesses is no act of the driver's own.
 func Inside(k *K, fn func()) {
-	gave := k.gave
-	k.gave = false
+	gave, quiet := k.gave, k.quiet
+	k.gave, k.quiet = false, turnNone
 	fn()
-	k.gave = gave
+	k.gave, k.quiet = gave, quiet
 }
 
 // bySystem reports whether code that models the system runs in k: between two acts of its own nobody goes on.

@@ -183,10 +183,31 @@ func (m *Machine) runNested(t *Thread, k *K) {
 // (asked whenever a context gave up its processor) says so. It is the hub: called from outside, never from
 // driver code.
 func (m *Machine) Run(until func() bool) {
+	m.private = false
+	m.run(until)
+}
+
+// RunTo is Run up to a point that the simulator itself waits for. Nothing is looked at there, and nothing but
+// what the caller does next (Acts) depends on when it came.
+func (m *Machine) RunTo(until func() bool) {
+	m.private = true
+	m.run(until)
+}
+
+// Acts is called before something is done to a machine, or asked of it, from outside. If contexts could still
+// go on when it was stopped, that comes right after the step it was stopped after, and may touch anything.
+func (m *Machine) Acts() {
+	if m.midway {
+		m.midway = false
+		m.AddsOn(Unknown)
+	}
+}
+
+func (m *Machine) run(until func() bool) {
 	if m.running {
 		panic(Misuse("Run called from inside the machine: simulated code cannot run the machine it runs in"))
 	}
-	m.running = true
+	m.running, m.midway = true, false
 	if m.races != nil {
 		m.races.start()
 	}
@@ -214,7 +235,10 @@ func (m *Machine) hub(until func() bool) (done bool) {
 	defer catchKilled(&m.in)
 	for !m.dead {
 		if until != nil && until() {
-			m.AddsOn(Unknown) // what the caller of Run does next comes right after this step
+			m.midway = true
+			if !m.private {
+				m.Acts() // the condition may have looked at anything
+			}
 			break
 		}
 		a := m.next

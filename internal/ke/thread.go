@@ -14,12 +14,16 @@ func (m *Machine) NewThread(name string, p *Process, fn func(k *K)) *Thread {
 		panic(Misuse("more than " + utoa(maxContexts) + " contexts in one run"))
 	}
 	m.ctxs++
+	if !m.running {
+		m.Acts()
+	}
 	t := m.blankThread()
 	t.ID, t.Process, t.body = m.NewID(trace.Thread), p, fn
 	m.made++
 	t.TID = uint32(4 * (2 + m.made))
 	t.m, t.t, t.name, t.num, t.cpu = m, t, name, m.ctxs, m.cpus[0]
-	t.K.actor, t.gave = Actor(t.num), m.cfg.MemPoints
+	t.K.actor = Actor(t.num)
+	t.watch(m)
 	if m.trail != nil {
 		t.past = m.trail.canon[t.ID]
 	}

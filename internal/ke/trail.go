@@ -15,6 +15,7 @@ type Step struct {
 	Alone  bool   // comes after everything before it: the clock, which moves only when nobody can go on
 	uses   [2]int32
 	after  [2]int32
+	parts  [2]int32
 }
 
 // Trail is the record an exhaustive search needs of a run: every step with its footprint and with the steps
@@ -22,10 +23,12 @@ type Step struct {
 // steps that commute (scheduling.md 9). The zero Trail is ready for Config.Trail.
 type Trail struct {
 	Outcomes bool // keep what Outcome needs, too
+	Parts    bool // keep what PartsOf needs, too
 	Steps    []Step
 	Cut      int // step that a violation broke off: what else it would have touched is not known; -1 none
 	m        *Machine
 	uses     []Use
+	parted   []Use
 	after    []int32
 	hist     []uint64       // by context: hash of what it went through
 	index    map[uint64]int // of a context in pasts and hist
@@ -38,6 +41,7 @@ type Trail struct {
 func (tr *Trail) reset(m *Machine) {
 	tr.m = m
 	tr.Steps, tr.uses, tr.after = tr.Steps[:0], tr.uses[:0], tr.after[:0]
+	tr.parted = tr.parted[:0]
 	tr.Cut = -1
 	tr.hist, tr.pasts = tr.hist[:0], tr.pasts[:0]
 	if tr.index == nil {
@@ -59,6 +63,8 @@ func (tr *Trail) begin(who, host Actor, by uint64, announced []Use, t *Thread, c
 	n, a := int32(len(tr.uses)), int32(len(tr.after))
 	tr.uses = append(tr.uses, announced...)
 	s.uses, s.after = [2]int32{n, n + int32(len(announced))}, [2]int32{a, a}
+	p := int32(len(tr.parted))
+	s.parts = [2]int32{p, p}
 	tr.Steps = append(tr.Steps, s)
 	if t != nil {
 		for _, i := range t.after {
@@ -105,6 +111,29 @@ func (tr *Trail) add(u Use) {
 	}
 	tr.uses = append(tr.uses, u)
 	s.uses[1] = int32(len(tr.uses))
+}
+
+// part notes an access in the middle of the step under way: others might have come before it, had it been a
+// scheduling point.
+func (tr *Trail) part(u Use) {
+	n := tr.now()
+	if n < 0 {
+		return
+	}
+	s := &tr.Steps[n]
+	for _, old := range tr.parted[s.parts[0]:s.parts[1]] {
+		if old == u {
+			return
+		}
+	}
+	tr.parted = append(tr.parted, u)
+	s.parts[1] = int32(len(tr.parted))
+}
+
+// PartsOf are the accesses of step i that are no scheduling points, but would be if every access were.
+func (tr *Trail) PartsOf(i int) []Use {
+	s := &tr.Steps[i]
+	return tr.parted[s.parts[0]:s.parts[1]]
 }
 
 // Uses is the footprint of step i.
