@@ -38,7 +38,7 @@ func (p *IRP) uses(how ke.Access) { p.m.AddsOn(ke.Use{Obj: p.id, How: how}) }
 // the IRP may not be any more.
 func (p *IRP) after(k *irql.K, id trace.ID) {
 	if p.m.Trails() {
-		ke.Adds(k, ke.Use{Obj: id, How: ke.W})
+		ke.Adds(k, ke.Writes(id))
 		p.uses(ke.W)
 	}
 }
@@ -51,24 +51,24 @@ func (p *IRP) returned(k *irql.K, id trace.ID, level int8, v *visit, s ntstatus.
 	if !p.m.Trails() {
 		return
 	}
-	ke.Adds(k, ke.Use{Obj: returnAt(id, level), How: ke.W})
+	ke.Adds(k, ke.Writes(returnAt(id, level)))
 	if !v.forwarded || v.lower != s || s != ntstatus.STATUS_PENDING {
-		ke.Adds(k, ke.Use{Obj: markAt(id, level), How: ke.R})
+		ke.Adds(k, ke.Reads(markAt(id, level)))
 	}
 	if s != ntstatus.STATUS_PENDING || v.uncalled {
-		ke.Adds(k, ke.Use{Obj: id, How: ke.R})
+		ke.Adds(k, ke.Reads(id))
 		p.uses(ke.R)
 	}
 }
 
 // markAt names the pending mark that an IRP gets at a level while the dispatch call for it runs.
-func markAt(id trace.ID, level int8) trace.ID { return id | trace.ID(uint8(level)+1)<<44 }
+func markAt(id trace.ID, level int8) trace.ID { return ke.Beside.AtLevel(level).Of(id) }
 
 // returnAt names the end of the dispatch call for an IRP at a level.
-func returnAt(id trace.ID, level int8) trace.ID { return markAt(id, level) | 1<<51 }
+func returnAt(id trace.ID, level int8) trace.ID { return ke.Visit.AtLevel(level).Of(id) }
 
 // usesMark says that the step marks the IRP at a level.
-func (p *IRP) usesMark(level int8) { p.m.AddsOn(ke.Use{Obj: markAt(p.id, level), How: ke.W}) }
+func (p *IRP) usesMark(level int8) { p.m.AddsOn(ke.Writes(markAt(p.id, level))) }
 
 // usesReturn says that it matters to the step whether the dispatch call at a level has returned.
 func (p *IRP) usesReturn(level int8, how ke.Access) {
@@ -87,10 +87,10 @@ func (p *IRP) content() trace.ID { return ke.Content.Of(p.id) }
 func (p *IRP) cancelWord() trace.ID { return ke.Beside.Of(p.id) }
 
 // end names that the IRP has passed its top location or is freed.
-func (p *IRP) end() trace.ID { return p.id | 1<<52 }
+func (p *IRP) end() trace.ID { return ke.End.Of(p.id) }
 
 // ends says that the step ends the IRP.
-func (p *IRP) ends() { p.m.AddsOn(ke.Use{Obj: p.end(), How: ke.W}) }
+func (p *IRP) ends() { p.m.AddsOn(ke.Writes(p.end())) }
 
 // pointCancel is the scheduling point before the cancel routine is exchanged.
 func (p *IRP) pointCancel(k *irql.K) {
@@ -100,12 +100,12 @@ func (p *IRP) pointCancel(k *irql.K) {
 
 // pointCancelled is the scheduling point before Cancel is set by somebody who may not hold the IRP.
 func (p *IRP) pointCancelled(k *irql.K) {
-	ke.Point(k, ke.Use{Obj: p.cancelWord(), How: ke.A})
-	p.m.AddsOn(ke.Use{Obj: p.end(), How: ke.R})
+	ke.Point(k, ke.Swaps(p.cancelWord()))
+	p.m.AddsOn(ke.Reads(p.end()))
 }
 
 // seesCancel says that the step looks at Cancel or CancelRoutine.
-func (p *IRP) seesCancel() { p.m.AddsOn(ke.Use{Obj: p.cancelWord(), How: ke.R}) }
+func (p *IRP) seesCancel() { p.m.AddsOn(ke.Reads(p.cancelWord())) }
 
 // cancelled is Cancel for the I/O manager.
 func (p *IRP) cancelled() bool {

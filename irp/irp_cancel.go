@@ -134,7 +134,7 @@ func IoCancelIrp(k *irql.K, p *IRP) bool {
 	checkCancel(k, p)
 	id := p.id
 	old := io.lockCancel(k)
-	ke.Adds(k, ke.Use{Obj: p.end(), How: ke.R})
+	ke.Adds(k, ke.Reads(p.end()))
 	if p.id != id || p.cur > p.stackCount+1 || p.state == stFreed || p.state == stStage2 {
 		checkCancel(k, p) // it went while the lock was waited for
 	}

@@ -67,8 +67,8 @@ func TestExplore_AccessesBecomeStepsWhereSomebodyCanComeBetween(t *testing.T) {
 	}
 }
 
-// starter is a driver with a thread of its own that takes some steps.
-func starter(seen *int32) irp.DRIVER_INITIALIZE {
+// threadStarter is a driver with a thread of its own that takes some steps.
+func threadStarter(seen *int32) irp.DRIVER_INITIALIZE {
 	return func(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
 		drv.DriverUnload = func(*irql.K, *irp.DRIVER_OBJECT) {}
 		var h irql.HANDLE
@@ -90,7 +90,7 @@ func TestExplore_WhenLoadReturnsMattersToWhatIsDoneThen(t *testing.T) {
 	var seen int32
 	r := Explore(t, ExploreOptions{Strategy: "dpor", Faults: -1}, func(m *Machine) {
 		seen = 0
-		m.Load("starter.sys", starter(&seen))
+		m.Load("starter.sys", threadStarter(&seen))
 		m.Run()
 	})
 	assert.True(t, r.Complete)
@@ -99,7 +99,7 @@ func TestExplore_WhenLoadReturnsMattersToWhatIsDoneThen(t *testing.T) {
 	found := map[int32]bool{}
 	r = Explore(t, ExploreOptions{Strategy: "dpor", Faults: -1}, func(m *Machine) {
 		seen = 0
-		m.Load("starter.sys", starter(&seen))
+		m.Load("starter.sys", threadStarter(&seen))
 		m.Thread("late.sys", func(k *irql.K) { found[irql.InterlockedExchangeAdd(k, &seen, 0)] = true })
 		m.Run()
 	})

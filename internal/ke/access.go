@@ -75,6 +75,8 @@ type Aspect trace.ID
 
 // The aspects. What they are of one kind of object the package says that uses them.
 const (
+	Visit   Aspect = 1 << 51 // how a call that it was given to goes, by its level
+	End     Aspect = 1 << 52 // that it has come to its end and may be gone
 	Content Aspect = 1 << 53 // what is in it, or begins from it
 	Beside  Aspect = 1 << 54 // what belongs to it and is not its state: a word of it, a list at it
 	Life    Aspect = 1 << 55 // that it exists
@@ -82,6 +84,9 @@ const (
 
 // Of gives the id of the aspect of an object.
 func (a Aspect) Of(id trace.ID) trace.ID { return id | trace.ID(a) }
+
+// AtLevel is the aspect at a level of the object, 0 to 126.
+func (a Aspect) AtLevel(level int8) Aspect { return a | Aspect(uint8(level)+1)<<44 }
 
 // Table is the id of something that there is once in a machine and that has no object: a list of
 // registrations, a name space. which tells the tables of one kind of object apart.
