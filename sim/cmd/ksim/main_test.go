@@ -91,12 +91,15 @@ func TestScenarios_ExpectRulesThatExist(t *testing.T) {
 
 // What ksim ddi lists is what the source declares.
 func TestDDIs_AreThoseOfTheSource(t *testing.T) {
-	want, err := ddigen.Generate("../../..")
-	require.NoError(t, err)
-	have, err := os.ReadFile("ddis.tsv")
-	require.NoError(t, err)
-	if string(want) != string(have) {
-		t.Error("the list of driver interfaces is not that of the source: run go generate ./sim/cmd/ksim")
+	for file, generate := range map[string]func(root string) ([]byte, error){"ddis.tsv": ddigen.Generate,
+		"names.tsv": ddigen.Names} {
+		want, err := generate("../../..")
+		require.NoError(t, err)
+		have, err := os.ReadFile(file)
+		require.NoError(t, err)
+		if string(want) != string(have) {
+			t.Error(file + " is not what the source declares: run go generate ./sim/cmd/ksim")
+		}
 	}
 }
 

@@ -22,7 +22,7 @@ func cpuTime(t *testing.T) time.Duration {
 }
 
 // Every defect of the examples that is found by some run, be it not the boring one, comes down to a run that
-// is not longer, always the same one, in less than a second.
+// is not longer, always the same one, in few runs: less than a second.
 func TestShrink_EveryDefectOfTheExamples(t *testing.T) {
 	for _, s := range scenarios() {
 		if len(s.Expect) == 0 {
@@ -46,9 +46,8 @@ func TestShrink_EveryDefectOfTheExamples(t *testing.T) {
 			assert.LessOrEqual(t, z.To.Interruptions, z.From.Interruptions, s.Name)
 			assert.Len(t, f.Minimal.Deviations, z.To.Choices, s.Name)
 			o.Seed0, o.Runs = f.Run, 1
-			before = cpuTime(t)
 			again := sim.Explore(t, o, s.Run).Failures[0]
-			assert.Less(t, min(took, cpuTime(t)-before), time.Second, s.Name)
+			assert.LessOrEqual(t, z.Runs, 800, s.Name)
 			assert.Equal(t, z, again.Shrinking, s.Name)
 			assert.Equal(t, f.Minimal.Deviations, again.Minimal.Deviations, s.Name)
 			assert.Equal(t, f.Rules, again.Rules, s.Name)
