@@ -148,7 +148,7 @@ func TestLine_Forms(t *testing.T) {
 		"KeRaiseIrql(2, 0xff)": {What: trace.Call, Code: ddi.KeRaiseIrql, A: 2, B: 255,
 			Flags: trace.HasA | trace.HasB | trace.HexB},
 		"} STATUS_SUCCESS": {What: trace.Leave, Flags: trace.HasStatus},
-		"SYN arrives conn#3": {What: trace.Deliver, Text: "SYN arrives",
+		"SYN arrives peer#3": {What: trace.Deliver, Text: "SYN arrives",
 			Obj: trace.MakeID(trace.Peer, 3)},
 		"context 4 goes on": {What: trace.Switch, Ctx: 4},
 		"thread#9 ends":     {What: trace.End, Obj: trace.MakeID(trace.Thread, 9)},
