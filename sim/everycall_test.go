@@ -46,6 +46,7 @@ var callers = []caller{
 type nothing struct {
 	device *irp.DEVICE_OBJECT
 	dpc    irql.KDPC
+	wsk    wskClient
 }
 
 func (d *nothing) entry(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
@@ -61,6 +62,11 @@ func (d *nothing) entry(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NT
 // play makes one call in a machine of its own and judges what came of it: findings at lines of the driver, or
 // nothing; no fault of the simulator, no Go panic, no misuse of the harness, no run without an end.
 func (c caller) play(t *testing.T, what string, goesOn bool, call func(k *irql.K, d *nothing)) {
+	c.playAfter(t, what, goesOn, nil, call)
+}
+
+// playAfter is play with something that is prepared before, at PASSIVE_LEVEL.
+func (c caller) playAfter(t *testing.T, what string, goesOn bool, prepare, call func(k *irql.K, d *nothing)) {
 	d := &nothing{}
 	if os.Getenv("SIM_TRACE") != "" {
 		fmt.Println(what, c.name, goesOn)
@@ -73,6 +79,9 @@ func (c caller) play(t *testing.T, what string, goesOn bool, call func(k *irql.K
 		img := m.ke.Images()[0]
 		m.ke.NewThread("thread", nil, func(k *irql.K) {
 			ke.Push(k, ke.Frame{Kind: ke.FrameThread, Image: img, Fn: 1})
+			if prepare != nil {
+				prepare(k, d)
+			}
 			c.from(k, d, func(k *irql.K) { call(k, d) })
 			ke.Pop(k)
 		})
