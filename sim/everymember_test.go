@@ -36,8 +36,8 @@ func (c *wskClient) open(k *irql.K, category wsk.SocketFlags) {
 		irql.KeSetEvent(k, done, 0, false)
 		return ntstatus.STATUS_MORE_PROCESSING_REQUIRED
 	}, nil, true, true, true)
-	c.npi.Dispatch.WskSocket(k, c.npi.Client, ws2def.AF_INET, ws2def.SOCK_STREAM, ws2def.IPPROTO_TCP, category,
-		nil, nil, nil, nil, nil, p)
+	c.npi.Dispatch.WskSocket(k, c.npi.Client, ws2def.AF_INET, ws2def.SOCK_STREAM, ws2def.IPPROTO_TCP,
+		category, nil, nil, nil, nil, nil, p)
 	irql.KeWaitForSingleObject(k, done, irql.Executive, irql.KernelMode, false, nil)
 	c.sock = p.IoStatus().Pointer.(*wsk.WSK_SOCKET)
 	irp.IoFreeIrp(k, p)
