@@ -17,8 +17,8 @@ func version1(c *FWPS_CALLOUT1) *code {
 	if c == nil {
 		return nil
 	}
-	out := &code{key: c.CalloutKey, flags: c.Flags, notify: c.NotifyFn, notifyAt: codeOf(c.NotifyFn),
-		classifyAt: codeOf(c.ClassifyFn)}
+	out := &code{key: c.CalloutKey, flags: c.Flags, notify: c.NotifyFn, notifyAt: ke.CodeOf(c.NotifyFn),
+		classifyAt: ke.CodeOf(c.ClassifyFn)}
 	if fn := c.ClassifyFn; fn != nil {
 		out.classify = func(k *irql.K, cl *call) {
 			fn(k, cl.in, cl.meta, cl.data, cl.context(), cl.filter, 0, cl.out)

@@ -1,8 +1,6 @@
 package fwps
 
 import (
-	"reflect"
-
 	"calloutsim/internal/ke"
 	"calloutsim/irp"
 	"calloutsim/irql"
@@ -10,9 +8,6 @@ import (
 
 // image is who owns something.
 type image = *ke.Image
-
-// codeOf is the code address of a routine.
-func codeOf(fn any) uintptr { return reflect.ValueOf(fn).Pointer() }
 
 // ownerOf is the driver an object of a device belongs to, or who acts when the device does not tell.
 func ownerOf(k *irql.K, dev *irp.DEVICE_OBJECT) image {

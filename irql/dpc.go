@@ -104,7 +104,7 @@ func (p *KDPC) initialise(k *K, d ddi.ID, deferredRoutine KDEFERRED_ROUTINE, def
 	dpc.onStack = on
 	dpc.born(k, d, trace.DPC)
 	if deferredRoutine != nil {
-		dpc.fn = codeOf(deferredRoutine)
+		dpc.fn = ke.CodeOf(deferredRoutine)
 		ke.Gives(k, "KDEFERRED_ROUTINE", dpc.fn)
 	}
 	dpc.d = ke.DPC{ID: dpc.id, Run: dpc.start, Importance: ke.MediumImportance, Target: -1}

@@ -70,7 +70,7 @@ func KeGenericCallDpc(k *K, routine KDEFERRED_ROUTINE, context any) {
 // part is the DPC of one processor.
 func (c *genericCall) part(k *K, routine KDEFERRED_ROUTINE, context any, target int8) *KDPC {
 	mine := &callDone{call: c}
-	p := &KDPC{routine: routine, fn: codeOf(routine), context: context, arg1: mine, arg2: c,
+	p := &KDPC{routine: routine, fn: ke.CodeOf(routine), context: context, arg1: mine, arg2: c,
 		image: ke.Acting(k)}
 	p.adopt(k, trace.DPC)
 	p.d = ke.DPC{ID: p.id, Importance: ke.MediumImportance, Target: target, Run: func(k *K) {

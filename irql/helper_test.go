@@ -44,7 +44,7 @@ func playIn(t *testing.T, cfg ke.Config, kind ke.FrameKind, bodies ...func(k *K)
 	img := m.NewImage("test.sys")
 	for i, body := range bodies {
 		m.NewThread("driver "+string(rune('a'+i)), nil, func(k *K) {
-			ke.Push(k, ke.Frame{Kind: kind, Image: img, Fn: codeOf(body)})
+			ke.Push(k, ke.Frame{Kind: kind, Image: img, Fn: ke.CodeOf(body)})
 			body(k)
 			ke.Pop(k)
 		})

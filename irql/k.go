@@ -13,7 +13,6 @@
 package irql
 
 import (
-	"reflect"
 	"unsafe"
 
 	"calloutsim/internal/ddi"
@@ -208,6 +207,3 @@ func OnStack[T any, P interface {
 }
 
 func (r *resident) setOnStack() { r.onStack = true }
-
-// codeOf is the code address of a routine.
-func codeOf(fn any) uintptr { return reflect.ValueOf(fn).Pointer() }

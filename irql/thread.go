@@ -98,7 +98,7 @@ func PsCreateSystemThread(k *K, threadHandle *HANDLE, desiredAccess uint32, obje
 	}
 	m := ke.Of(k)
 	t := &KTHREAD{image: ke.Acting(k), refs: 2, system: true, critical: 1}
-	fn := codeOf(startRoutine)
+	fn := ke.CodeOf(startRoutine)
 	name := fmt.Sprintf("system thread %s", ke.FuncName(fn))
 	t.t = m.NewThread(name, nil, func(k *K) {
 		ke.ChangeAPCState(k, -1, 0)

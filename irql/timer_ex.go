@@ -112,7 +112,7 @@ func ExAllocateTimer(k *K, callback EXT_CALLBACK, callbackContext any, attribute
 	t.idle = ke.Object{Kind: ke.NotificationEvent, ID: t.id}
 	t.d = ke.DPC{ID: t.id, Run: t.expire, Importance: ke.MediumImportance, Target: -1}
 	if callback != nil {
-		t.fn = codeOf(callback)
+		t.fn = ke.CodeOf(callback)
 		ke.Gives(k, "EXT_CALLBACK", t.fn)
 	}
 	s := state.Of(k)
@@ -312,7 +312,7 @@ func (t *EX_TIMER) gone(k *K, now bool) {
 
 func (t *EX_TIMER) tellDeleted(k *K) {
 	fn := t.done.DeleteCallback
-	ke.Push(k, ke.Frame{Kind: ke.FrameTimer, Image: t.image, Object: t, Obj: t.id, Fn: codeOf(fn)})
+	ke.Push(k, ke.Frame{Kind: ke.FrameTimer, Image: t.image, Object: t, Obj: t.id, Fn: ke.CodeOf(fn)})
 	fn(k, t.done.DeleteContext)
 	ke.Pop(k)
 }
