@@ -67,8 +67,8 @@ func proseKey(p problem) string {
 }
 
 // topLevel is what the repository's root may hold.
-var topLevel = []string{".git", ".ci", "README.md", "go.mod", "go.sum", "docs", "fwps", "internal", "irp",
-	"irql", "ntstatus", "sim", "wsk"}
+var topLevel = []string{".git", ".ci", ".github", ".gitignore", "README.md", "go.mod", "go.sum", "docs",
+	"fwps", "internal", "irp", "irql", "ntstatus", "sim", "wsk"}
 
 // checkTop finds other things in the root.
 func checkTop(tr *tree) []problem {
