@@ -6,8 +6,7 @@
 // Modelled: simulated processors with a DPC queue each; contexts that are coroutines, exactly one of which
 // runs at a time in one Machine; DPCs as calls nested on the stack of the context they interrupt; waits with
 // time-outs in virtual time.
-// Not modelled: priorities, quanta, interrupts above DISPATCH_LEVEL, APCs other than special kernel APCs for
-// IRPs.
+// Not modelled: priorities, quanta, interrupts above DISPATCH_LEVEL.
 //
 // One baton: a Machine is not safe for concurrent use and needs no lock. Different Machines share nothing.
 package ke

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"strings"
 	"unsafe"
 
@@ -176,10 +177,10 @@ type Request struct {
 // Alloc makes a block. It checks nothing: what a routine allows is its own business. It returns nil when
 // there is no memory for a block of that size.
 func Alloc(k *ke.K, r *Request) *Buffer {
-	if r.Size < 0 || r.Size > maxBlock {
+	h := state.Of(k)
+	if r.Size < 0 || r.Size > cmp.Or(h.opt.Memory, usualMemory)-h.used {
 		return nil
 	}
-	h := state.Of(k)
 	b := h.newBlock()
 	b.h = h
 	h.enter(k, b, r)
@@ -201,6 +202,7 @@ func (h *heap) enter(k *ke.K, b *block, r *Request) {
 	b.addr = h.address(r.Kind, r.Size, r.CacheAligned)
 	b.where = int32(len(h.live))
 	h.live = append(h.live, b)
+	h.used += r.Size
 	b.root.blk = b
 	if k == nil {
 		return
@@ -264,6 +266,7 @@ func (h *heap) unlist(b *block) {
 	last.where = b.where
 	h.live[n] = nil
 	h.live = h.live[:n]
+	h.used -= int(b.size)
 }
 
 // wholePoison is the size up to which a freed block is poisoned from end to end at level 0; of a larger one

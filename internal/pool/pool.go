@@ -43,15 +43,18 @@ func (k Kind) Pool() bool { return k <= Paged }
 // PageSize is the size of a page.
 const PageSize = 4096
 
-// maxBlock is the largest block there is memory for; a larger request fails as it would on Windows.
-const maxBlock = 1 << 30
+// usualMemory is Options.Memory unless somebody says otherwise.
+const usualMemory = 1 << 30
 
 // Options say how much is checked. The zero value is level 1 of scheduling.md 11; a machine's options go
 // when it is reset.
 type Options struct {
 	NoQuarantine bool // level 0: freed bytes serve again at once, and poison is never looked at
 	NoChecksum   bool // do not compare lent read-only memory when it comes back
-	SpecialPool  bool // level 2: every block on pages of its own, which nobody can touch after the free
+	// Memory is how much the machine has for blocks that live at one time, in bytes; 0 means a GiB. A request
+	// that does not fit fails as it would on Windows.
+	Memory      int
+	SpecialPool bool // level 2: every block on pages of its own, which nobody can touch after the free
 	// at the end of a run, ask the garbage collector for blocks nobody has a pointer to (POOL-016)
 	FindLost bool
 }
@@ -65,6 +68,7 @@ type heap struct {
 	opt    Options
 	points guard    // guard bits every block is born with
 	live   []*block // in no order; where is in the block
+	used   int      // bytes of these
 	slab   []block  // level 0: blocks made in one go
 	chunks [numClasses][]*chunk
 

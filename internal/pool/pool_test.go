@@ -356,3 +356,22 @@ func TestLeaks_GroupedByStack(t *testing.T) {
 func TestAlloc_TooLarge(t *testing.T) {
 	inKernel(t, ke.Config{}, func(k *ke.K) { assert.Nil(t, pool.Alloc(k, request(1<<31))) })
 }
+
+// The machine's memory is bounded, whether it is asked for at one time or bit by bit, and what was freed
+// counts no more.
+func TestAlloc_MemoryEnds(t *testing.T) {
+	m := ke.New(ke.Config{})
+	defer m.Close()
+	pool.OptionsOf(m).Memory = 1000
+	m.NewThread("t", nil, func(k *ke.K) {
+		require.Nil(t, pool.Alloc(k, request(1001)))
+		one, two := pool.Alloc(k, request(400)), pool.Alloc(k, request(400))
+		require.Nil(t, pool.Alloc(k, request(201)))
+		free(k, one)
+		three := pool.Alloc(k, request(600))
+		require.NotNil(t, three)
+		free(k, two)
+		free(k, three)
+	})
+	m.Run(nil)
+}
