@@ -44,7 +44,7 @@ func Point(k *K, u Use) {
 		k.changes(u)
 		return
 	}
-	if !over || m.cfg.MemPoints {
+	if !over || m.cfg.MemPoints || k.wants != nil { // who waits for a lock has a step of its own
 		if m.sched != nil {
 			k.next = append(k.next[:0], u)
 		}
