@@ -106,3 +106,34 @@ func TestExplore_WhenLoadReturnsMattersToWhatIsDoneThen(t *testing.T) {
 	assert.True(t, r.Complete)
 	assert.Len(t, found, 6)
 }
+
+// A routine looks whether its object exists before its own scheduling point. What another thread does between
+// what came before and that look must be found as well: here the driver uses an event as long as another one
+// is not set, and looked at that one in the step before.
+func TestExplore_LooksOfARoutineBecomeStepsWhereSomebodyCanComeBetween(t *testing.T) {
+	for _, strategy := range []string{"dpor", "dfs"} {
+		r := Explore(t, ExploreOptions{Options: Options{Collect: true}, Strategy: strategy, Faults: -1},
+			func(m *Machine) {
+				var over irql.KEVENT
+				var event irql.Var[*irql.KEVENT]
+				m.Thread("looker.sys", func(k *irql.K) {
+					irql.KeInitializeEvent(k, &over, irql.NotificationEvent, false)
+					m.Thread("looker.sys", func(k *irql.K) {
+						if e := event.Load(k); e != nil && irql.KeReadStateEvent(k, &over) == 0 {
+							irql.KeReadStateEvent(k, e)
+						}
+					})
+					m.Thread("looker.sys", func(k *irql.K) {
+						mine := irql.OnStack[irql.KEVENT](k)
+						irql.KeInitializeEvent(k, mine, irql.NotificationEvent, false)
+						event.Store(k, mine)
+						irql.KeSetEvent(k, &over, 0, false)
+					})
+				})
+				m.Run()
+			})
+		require.NotEmpty(t, r.Failures, strategy)
+		assert.Equal(t, []string{"POOL-026"}, r.Failures[0].Rules, strategy)
+		assert.True(t, r.Failures[0].Repeats, strategy)
+	}
+}

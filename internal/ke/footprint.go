@@ -32,6 +32,9 @@ func Alive(k *K, id trace.ID) {
 		k.looks(Reads(lifeOf(id)))
 	} else if tr := k.m.trail; tr != nil {
 		tr.addLife(id, R)
+		if k.turn == turnPart && id != 0 {
+			k.part(Reads(lifeOf(id)))
+		}
 	}
 }
 
