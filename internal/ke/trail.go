@@ -103,14 +103,18 @@ func (tr *Trail) add(u Use) {
 	if n < 0 {
 		return
 	}
-	s := &tr.Steps[n]
-	for _, old := range tr.uses[s.uses[0]:s.uses[1]] {
+	tr.uses = once(tr.uses, &tr.Steps[n].uses, u)
+}
+
+// once adds u to the uses of the last step, which are those of the span, unless it is there.
+func once(uses []Use, span *[2]int32, u Use) []Use {
+	for _, old := range uses[span[0]:span[1]] {
 		if old == u {
-			return
+			return uses
 		}
 	}
-	tr.uses = append(tr.uses, u)
-	s.uses[1] = int32(len(tr.uses))
+	span[1]++
+	return append(uses, u)
 }
 
 // part notes an access in the middle of the step under way: others might have come before it, had it been a
@@ -120,14 +124,7 @@ func (tr *Trail) part(u Use) {
 	if n < 0 {
 		return
 	}
-	s := &tr.Steps[n]
-	for _, old := range tr.parted[s.parts[0]:s.parts[1]] {
-		if old == u {
-			return
-		}
-	}
-	tr.parted = append(tr.parted, u)
-	s.parts[1] = int32(len(tr.parted))
+	tr.parted = once(tr.parted, &tr.Steps[n].parts, u)
 }
 
 // PartsOf are the accesses of step i that are no scheduling points, but would be if every access were.
