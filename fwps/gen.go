@@ -78,7 +78,9 @@ func layerConsts(t *table) *bytes.Buffer {
 // asked are the stations of the transport that exist by now; the table of layers names those to come too.
 var asked = map[string]bool{"BindRedirect": true, "ResourceAssignment": true, "AuthListen": true,
 	"ConnectRedirect": true, "AuthConnect": true, "AuthRecvAccept": true, "FlowEstablished": true,
-	"EndpointClosure": true, "ResourceRelease": true}
+	"EndpointClosure": true, "ResourceRelease": true, "TransportOut": true, "TransportIn": true, "IPOut": true,
+	"IPIn": true, "IPForward": true, "DatagramOut": true, "DatagramIn": true, "StreamPacketOut": true,
+	"StreamPacketIn": true, "IcmpErrorOut": true, "IcmpErrorIn": true}
 
 // layerTable writes what the engine does at each layer.
 func layerTable(t, metadata *table) *bytes.Buffer {

@@ -195,6 +195,9 @@ func conditionFlags(f tcpip.Flag, reauthorize bool) uint32 {
 		{tcpip.ConnectionRedirected, FWP_CONDITION_FLAG_IS_CONNECTION_REDIRECTED},
 		{tcpip.ProxyConnection, FWP_CONDITION_FLAG_IS_PROXY_CONNECTION},
 		{tcpip.HonoringPolicy, FWP_CONDITION_FLAG_IS_HONORING_POLICY_AUTHORIZE},
+		{tcpip.RequiresALE, FWP_CONDITION_FLAG_REQUIRES_ALE_CLASSIFY},
+		{tcpip.Fragment, FWP_CONDITION_FLAG_IS_FRAGMENT},
+		{tcpip.Reassembled, FWP_CONDITION_FLAG_IS_REASSEMBLED},
 	}
 	var out uint32
 	for _, r := range table {
@@ -246,6 +249,9 @@ func (c *classification) lendMetadata(l *lent) *FWPS_INCOMING_METADATA_VALUES0 {
 		token: uint64(ke.PIDOf(q.Endpoint.Process))<<4 | 0x8, path: c.e.appID(imageName(q.Endpoint.Process))}
 	known := FWPS_METADATA_FIELD_PROCESS_ID | FWPS_METADATA_FIELD_TOKEN | FWPS_METADATA_FIELD_PROCESS_PATH |
 		FWPS_METADATA_FIELD_TRANSPORT_ENDPOINT_HANDLE | FWPS_METADATA_FIELD_COMPARTMENT_ID
+	if q.Endpoint.ID == 0 { // a packet that belongs to nobody
+		known = FWPS_METADATA_FIELD_COMPARTMENT_ID
+	}
 	if q.Endpoint.Parent != 0 {
 		known |= FWPS_METADATA_FIELD_PARENT_ENDPOINT_HANDLE
 	}

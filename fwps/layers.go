@@ -2,11 +2,19 @@ package fwps
 
 import "calloutsim/internal/tcpip"
 
-// layersAt are the run-time layers of each station, for IPv4 and IPv6.
-var layersAt = func() (at [tcpip.Layers][2]uint16) {
+// layersAt are the run-time layers of each station and discard station, for IPv4 and IPv6. Where there is no
+// discard twin it is the reserved layer, which nobody filters.
+var layersAt = func() (at [2 * tcpip.Discarded][2]uint16) {
+	for i := range at {
+		at[i] = [2]uint16{FWPS_LAYER_INBOUND_RESERVED2, FWPS_LAYER_INBOUND_RESERVED2}
+	}
 	for id := range layerTable {
-		for _, s := range layerTable[id].stations {
-			at[s][family(layerTable[id].v6)] = uint16(id)
+		l := &layerTable[id]
+		for _, s := range l.stations {
+			at[s][family(l.v6)] = uint16(id)
+			if l.dropped != 0 {
+				at[s|tcpip.Discarded][family(l.v6)] = l.dropped
+			}
 		}
 	}
 	return at

@@ -8,6 +8,7 @@ import "calloutsim/internal/tcpip"
 var layerTable = [...]layerInfo{
 	FWPS_LAYER_INBOUND_IPPACKET_V4: {
 		name:      "INBOUND_IPPACKET_V4",
+		stations:  []tcpip.Layer{tcpip.IPIn},
 		level:     levelDispatch,
 		about:     aboutPacket,
 		offsetIn:  atTransport,
@@ -32,6 +33,8 @@ var layerTable = [...]layerInfo{
 	},
 	FWPS_LAYER_INBOUND_IPPACKET_V6: {
 		name:      "INBOUND_IPPACKET_V6",
+		stations:  []tcpip.Layer{tcpip.IPIn},
+		v6:        true,
 		level:     levelDispatch,
 		about:     aboutPacket,
 		offsetIn:  atTransport,
@@ -56,6 +59,7 @@ var layerTable = [...]layerInfo{
 	},
 	FWPS_LAYER_OUTBOUND_IPPACKET_V4: {
 		name:      "OUTBOUND_IPPACKET_V4",
+		stations:  []tcpip.Layer{tcpip.IPOut},
 		level:     levelDispatch,
 		about:     aboutPacket,
 		offsetIn:  atIP,
@@ -84,6 +88,8 @@ var layerTable = [...]layerInfo{
 	},
 	FWPS_LAYER_OUTBOUND_IPPACKET_V6: {
 		name:      "OUTBOUND_IPPACKET_V6",
+		stations:  []tcpip.Layer{tcpip.IPOut},
+		v6:        true,
 		level:     levelDispatch,
 		about:     aboutPacket,
 		offsetIn:  atIP,
@@ -112,6 +118,7 @@ var layerTable = [...]layerInfo{
 	},
 	FWPS_LAYER_IPFORWARD_V4: {
 		name:      "IPFORWARD_V4",
+		stations:  []tcpip.Layer{tcpip.IPForward},
 		level:     levelDispatch,
 		about:     aboutPacket,
 		offsetIn:  atIP,
@@ -131,6 +138,8 @@ var layerTable = [...]layerInfo{
 	},
 	FWPS_LAYER_IPFORWARD_V6: {
 		name:      "IPFORWARD_V6",
+		stations:  []tcpip.Layer{tcpip.IPForward},
+		v6:        true,
 		level:     levelDispatch,
 		about:     aboutPacket,
 		offsetIn:  atIP,
@@ -150,6 +159,7 @@ var layerTable = [...]layerInfo{
 	},
 	FWPS_LAYER_INBOUND_TRANSPORT_V4: {
 		name:      "INBOUND_TRANSPORT_V4",
+		stations:  []tcpip.Layer{tcpip.TransportIn},
 		level:     levelDispatch,
 		about:     aboutPacket,
 		offsetIn:  atData,
@@ -186,6 +196,8 @@ var layerTable = [...]layerInfo{
 	},
 	FWPS_LAYER_INBOUND_TRANSPORT_V6: {
 		name:      "INBOUND_TRANSPORT_V6",
+		stations:  []tcpip.Layer{tcpip.TransportIn},
+		v6:        true,
 		level:     levelDispatch,
 		about:     aboutPacket,
 		offsetIn:  atData,
@@ -222,6 +234,7 @@ var layerTable = [...]layerInfo{
 	},
 	FWPS_LAYER_OUTBOUND_TRANSPORT_V4: {
 		name:      "OUTBOUND_TRANSPORT_V4",
+		stations:  []tcpip.Layer{tcpip.TransportOut},
 		level:     levelDispatch,
 		about:     aboutPacket,
 		offsetIn:  atTransport,
@@ -258,6 +271,8 @@ var layerTable = [...]layerInfo{
 	},
 	FWPS_LAYER_OUTBOUND_TRANSPORT_V6: {
 		name:      "OUTBOUND_TRANSPORT_V6",
+		stations:  []tcpip.Layer{tcpip.TransportOut},
+		v6:        true,
 		level:     levelDispatch,
 		about:     aboutPacket,
 		offsetIn:  atTransport,
@@ -336,6 +351,7 @@ var layerTable = [...]layerInfo{
 	},
 	FWPS_LAYER_DATAGRAM_DATA_V4: {
 		name:      "DATAGRAM_DATA_V4",
+		stations:  []tcpip.Layer{tcpip.DatagramOut, tcpip.DatagramIn},
 		level:     levelDispatch,
 		about:     aboutPacket,
 		offsetOut: atTransport,
@@ -372,6 +388,8 @@ var layerTable = [...]layerInfo{
 	},
 	FWPS_LAYER_DATAGRAM_DATA_V6: {
 		name:      "DATAGRAM_DATA_V6",
+		stations:  []tcpip.Layer{tcpip.DatagramOut, tcpip.DatagramIn},
+		v6:        true,
 		level:     levelDispatch,
 		about:     aboutPacket,
 		offsetOut: atTransport,
@@ -408,6 +426,7 @@ var layerTable = [...]layerInfo{
 	},
 	FWPS_LAYER_INBOUND_ICMP_ERROR_V4: {
 		name:      "INBOUND_ICMP_ERROR_V4",
+		stations:  []tcpip.Layer{tcpip.IcmpErrorIn},
 		level:     levelDispatch,
 		about:     aboutPacket,
 		offsetIn:  atInnerIP,
@@ -434,6 +453,8 @@ var layerTable = [...]layerInfo{
 	},
 	FWPS_LAYER_INBOUND_ICMP_ERROR_V6: {
 		name:      "INBOUND_ICMP_ERROR_V6",
+		stations:  []tcpip.Layer{tcpip.IcmpErrorIn},
+		v6:        true,
 		level:     levelDispatch,
 		about:     aboutPacket,
 		offsetIn:  atInnerIP,
@@ -460,6 +481,7 @@ var layerTable = [...]layerInfo{
 	},
 	FWPS_LAYER_OUTBOUND_ICMP_ERROR_V4: {
 		name:      "OUTBOUND_ICMP_ERROR_V4",
+		stations:  []tcpip.Layer{tcpip.IcmpErrorOut},
 		level:     levelDispatch,
 		about:     aboutPacket,
 		offsetIn:  atICMP,
@@ -490,6 +512,8 @@ var layerTable = [...]layerInfo{
 	},
 	FWPS_LAYER_OUTBOUND_ICMP_ERROR_V6: {
 		name:      "OUTBOUND_ICMP_ERROR_V6",
+		stations:  []tcpip.Layer{tcpip.IcmpErrorOut},
+		v6:        true,
 		level:     levelDispatch,
 		about:     aboutPacket,
 		offsetIn:  atICMP,
@@ -1097,6 +1121,7 @@ var layerTable = [...]layerInfo{
 	},
 	FWPS_LAYER_STREAM_PACKET_V4: {
 		name:      "STREAM_PACKET_V4",
+		stations:  []tcpip.Layer{tcpip.StreamPacketOut, tcpip.StreamPacketIn},
 		level:     levelDispatch,
 		about:     aboutPacket,
 		offsetOut: atTransport,
@@ -1114,6 +1139,8 @@ var layerTable = [...]layerInfo{
 	},
 	FWPS_LAYER_STREAM_PACKET_V6: {
 		name:      "STREAM_PACKET_V6",
+		stations:  []tcpip.Layer{tcpip.StreamPacketOut, tcpip.StreamPacketIn},
+		v6:        true,
 		level:     levelDispatch,
 		about:     aboutPacket,
 		offsetOut: atTransport,

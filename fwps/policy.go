@@ -30,9 +30,12 @@ func (sim) SetPolicy(k *ke.K, p *wfp.Policy) {
 	e := state.Of(k)
 	ke.Adds(k, ke.Writes(e.id))
 	var wants tcpip.Wants
-	for s := tcpip.Layer(1); s < tcpip.Layers; s++ {
+	for s := range layersAt {
 		for _, v6 := range []bool{false, true} {
-			layer := layersAt[s][family(v6)]
+			s, layer := tcpip.Layer(s), layersAt[s][family(v6)]
+			if layer == FWPS_LAYER_INBOUND_RESERVED2 {
+				continue
+			}
 			if p.Differs(e.policy, layer) {
 				ke.Adds(k, ke.Writes(tcpip.StationID(s, v6)))
 			}

@@ -28,5 +28,7 @@ func (none) newest() uint64          { return 0 }
 func (none) changes(uint64) []string { return nil }
 
 func (s none) answer(_ *ke.K, d wfp.Decision) tcpip.Answer {
-	return answer(d.Action == wfp.Permit, tcpip.Target{Local: s.q.Local, Remote: s.q.Remote})
+	a := answer(d.Action == wfp.Permit, tcpip.Target{Local: s.q.Local, Remote: s.q.Remote})
+	a.Absorb = d.Absorb && !a.Permit
+	return a
 }

@@ -31,7 +31,7 @@ func (s *Stack) syn(k *ke.K, tuple Tuple, p *packet.Packet) {
 		defer s.w.leave(k, l.enters(k))
 	}
 	if l == nil || len(l.ready)+l.half >= l.backlog {
-		s.refuse(p)
+		s.refuse(k, p)
 		return
 	}
 	a := s.NewEndpoint(l.Process, l.V6)
@@ -44,11 +44,11 @@ func (s *Stack) syn(k *ke.K, tuple Tuple, p *packet.Packet) {
 }
 
 // childOver refuses a connection whose listener was closed while the engine was asked.
-func childOver(_ *ke.K, t *Travel) bool {
+func childOver(k *ke.K, t *Travel) bool {
 	if t.e.st != Closed {
 		return false
 	}
-	t.e.stack.refuse(t.packet)
+	t.e.stack.refuse(k, t.packet)
 	return true
 }
 
@@ -82,10 +82,16 @@ func (s *Stack) held(t Tuple) bool {
 	return false
 }
 
+// aboutSyn shows a station what asks for a connection.
+func aboutSyn(t *Travel, q *Question) {
+	q.Matter = &Carried{Packet: t.packet}
+	aboutInbound(t, q)
+}
+
 // aboutInbound shows a station the accepting end of a connection.
 func aboutInbound(t *Travel, q *Question) {
 	q.Inbound = true
-	q.Flags |= Loopback
+	aboutPlace(t, q)
 	q.V6 = t.local.Addr().Is6() && !t.local.Addr().Is4In6()
 }
 

@@ -2,12 +2,14 @@ package tcpip
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/stretchr/testify/require"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/packet"
 	"calloutsim/internal/trace"
 	"calloutsim/ntstatus"
 )
@@ -20,7 +22,8 @@ var commands = map[string]func(r *transcript, a []string){
 	"abort": (*transcript).abort, "close": (*transcript).close, "state": (*transcript).state,
 	"deliver": (*transcript).deliver, "drop": (*transcript).dropNext, "tick": (*transcript).tick,
 	"filter": (*transcript).filter, "complete": (*transcript).complete, "redirect": (*transcript).redirect,
-	"query": (*transcript).query, "run": (*transcript).run,
+	"query": (*transcript).query, "run": (*transcript).run, "emit": (*transcript).emit,
+	"forwards": (*transcript).forwards,
 }
 
 // host ADDR echo|shut|silent [ms] declares a host, with a latency.
@@ -164,8 +167,43 @@ func (r *transcript) run([]string) {
 	}
 }
 
-// filter STATION permit|block|hold
-func (r *transcript) filter(a []string) { r.verdict[a[0]] = a[1] }
+// forwards makes the machine pass on packets for others.
+func (r *transcript) forwards([]string) { r.s.Forwards = true }
+
+// emit FROM TO syn|data|udp [pieces=N] puts a packet of a host on the wire, whole or in pieces of N bytes.
+func (r *transcript) emit(a []string) {
+	p := &packet.Packet{Proto: TCP, TTL: ttl, Src: netip.MustParseAddrPort(a[0]),
+		Dst: netip.MustParseAddrPort(a[1])}
+	switch a[2] {
+	case "syn":
+		p.TCP = packet.Segment{Flags: packet.SYN, Window: 1000}
+	case "data":
+		p.TCP, p.Payload = packet.Segment{Flags: packet.ACK | packet.PSH, Window: 1000}, make([]byte, 60)
+	case "udp":
+		p.Proto, p.Payload = packet.ProtoUDP, make([]byte, 60)
+	}
+	size := 1 << 15
+	if len(a) > 3 {
+		size, _ = strconv.Atoi(strings.TrimPrefix(a[3], "pieces="))
+	}
+	for _, q := range p.Cut(size, 7) {
+		r.s.net.hosts[0].Emit(nil, q)
+	}
+}
+
+// filter STATION permit|block|absorb|hold; a discard station is written -STATION. Stations of packets are
+// asked from then on.
+func (r *transcript) filter(a []string) {
+	r.verdict[a[0]] = a[1]
+	at := Layer(slices.Index(stationNames[:], strings.TrimPrefix(a[0], "-")))
+	if a[0][0] == '-' {
+		at |= Discarded
+	}
+	w := r.s.wants
+	w.Add(at, false)
+	w.Add(at, true)
+	r.s.SetWants(w)
+}
 
 // complete STATION permit|block answers a question that is held.
 func (r *transcript) complete(a []string) {
@@ -188,18 +226,22 @@ func (r *transcript) query(a []string) {
 
 // Classify is the filter engine of a transcript.
 func (r *transcript) Classify(k *ke.K, q *Question) {
-	name := stationNames[q.At]
+	name := stationNames[q.At&^Discarded]
+	if q.At&Discarded != 0 {
+		name = "-" + name
+	}
 	verdict := r.verdict[name]
 	if verdict == "" {
 		verdict = "permit"
 	}
-	answer := Answer{Permit: verdict == "permit", Target: Target{Local: q.Local, Remote: q.Remote}}
+	answer := Answer{Permit: verdict == "permit", Absorb: verdict == "absorb",
+		Target: Target{Local: q.Local, Remote: q.Remote}}
 	if q.At == ConnectRedirect && r.to.IsValid() && verdict == "permit" {
 		verdict = "to " + r.to.String()
 		answer.Target = Target{Local: q.Local, Remote: r.to, TargetPID: 4, Redirected: true, Modified: true}
 		q.Matter.(*ConnectRequest).Records.(*chain).links++
 	}
-	r.say("  %s %v %v > %v: %s", name, q.Endpoint.ID, q.Local, q.Remote, verdict)
+	r.say("  %s %v %v > %v%s: %s", name, q.Endpoint.ID, q.Local, q.Remote, about(q), verdict)
 	if verdict == "hold" {
 		r.held[name] = q
 		return
@@ -207,8 +249,30 @@ func (r *transcript) Classify(k *ke.K, q *Question) {
 	q.Done(k, answer)
 }
 
+// about is what a question about a packet says besides.
+func about(q *Question) (text string) {
+	c, ok := q.Matter.(*Carried)
+	if !ok || q.At <= ResourceRelease {
+		return ""
+	}
+	for _, f := range []struct {
+		flag Flag
+		name string
+	}{{RequiresALE, "to be authorised"}, {Fragment, "piece"}, {Reassembled, "whole"}} {
+		if q.Flags&f.flag != 0 {
+			text += ", " + f.name
+		}
+	}
+	if c.Reason != NotDropped {
+		text += ", " + c.Reason.String()
+	}
+	return text
+}
+
 var stationNames = [...]string{"", "BindRedirect", "ResourceAssignment", "AuthListen", "ConnectRedirect",
-	"AuthConnect", "AuthRecvAccept", "FlowEstablished", "EndpointClosure", "ResourceRelease"}
+	"AuthConnect", "AuthRecvAccept", "FlowEstablished", "EndpointClosure", "ResourceRelease", "TransportOut",
+	"TransportIn", "IPOut", "IPIn", "IPForward", "DatagramOut", "DatagramIn", "StreamPacketOut",
+	"StreamPacketIn", "IcmpErrorOut", "IcmpErrorIn"}
 
 // NewRecords and its like keep chains as the fake of the other tests does.
 func (r *transcript) NewRecords(*ke.K, Records) Records {

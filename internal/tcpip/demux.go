@@ -55,49 +55,60 @@ func (s *Stack) dig(t Tuple) {
 	}
 }
 
-// arrive brings a packet to the end of the connection it belongs to, or to who accepts one.
+// arrive takes a packet off the wire.
 func (s *Stack) arrive(k *ke.K, p *packet.Packet) {
 	if s.net.lose {
+		s.net.mislaid++
 		s.net.lost(p)
 		return
 	}
+	s.net.arrived++
 	s.net.sees("arrives", p)
+	s.receive(k, p)
+}
+
+// accepts brings a packet to the end of the connection it belongs to, or to who accepts one.
+func (s *Stack) accepts(k *ke.K, p *packet.Packet) {
 	tuple := Tuple{p.Proto, p.Dst, p.Src}
-	opens := p.TCP.Flags&(packet.SYN|packet.ACK|packet.RST) == packet.SYN
 	x := s.stream(tuple)
 	switch {
-	case x != nil && !(opens && x.opening()): // two that open at once do not meet: not modelled
+	case x != nil && !(opens(p) && x.opening()): // two that open at once do not meet: not modelled
 		mark := s.w.enter(k, x.id)
 		x.carry(k, x.conn.Arrive(p.TCP, p.Payload))
 		s.w.leave(k, mark)
-	case opens && s.host != nil:
+	case opens(p) && s.host != nil:
 		s.host.syn(k, p)
-	case opens:
+	case opens(p):
 		s.syn(k, tuple, p)
 	default:
-		s.stray(p, tuple)
+		s.stray(k, p, tuple)
 	}
 }
 
+// opens reports whether a packet asks for a connection.
+func opens(p *packet.Packet) bool {
+	return p.HasTCP() && p.TCP.Flags&(packet.SYN|packet.ACK|packet.RST) == packet.SYN
+}
+
 // stray answers a packet of no connection: a finished one answers for itself, else there is a RST.
-func (s *Stack) stray(p *packet.Packet, tuple Tuple) {
+func (s *Stack) stray(k *ke.K, p *packet.Packet, tuple Tuple) {
 	s.shares(tuple.Local.Port(), ke.R)
 	for i := range s.tombs {
 		if x := &s.tombs[i]; x.tuple == tuple {
 			if o, ok := x.t.Arrive(p.TCP, len(p.Payload)); ok {
-				s.transmit(x.out, x.id, answer(p, o))
+				s.send(k, sender{ch: x.out, from: x.id}, answer(p, o))
 			}
 			return
 		}
 	}
-	s.refuse(p)
+	s.refuse(k, p)
 }
 
 // refuse answers a packet with a RST, unless it is one. The answer has no connection whose order it would
 // have to keep.
-func (s *Stack) refuse(p *packet.Packet) {
+func (s *Stack) refuse(k *ke.K, p *packet.Packet) {
 	if o, ok := tcp.Refuse(p.TCP, len(p.Payload)); ok {
-		s.transmit(s.w.channel("no connection"), portID(p.Dst.Port()), answer(p, o))
+		s.send(k, sender{ch: s.w.channel("no connection"), from: portID(p.Dst.Port())}, answer(p, o))
 	}
 }
 

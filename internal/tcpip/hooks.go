@@ -21,6 +21,7 @@ import (
 	"net/netip"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/packet"
 	"calloutsim/internal/trace"
 	"calloutsim/ntstatus"
 )
@@ -40,8 +41,24 @@ const (
 	EndpointClosure
 	ResourceRelease
 
+	// Those of packets, network.md 2.
+	TransportOut
+	TransportIn
+	IPOut
+	IPIn
+	IPForward
+	DatagramOut
+	DatagramIn
+	StreamPacketOut
+	StreamPacketIn
+	IcmpErrorOut
+	IcmpErrorIn
+
 	Layers // one more than there are
 )
+
+// Discarded marks, with a station, the place that sees what was dropped at it: the discard twin of its layer.
+const Discarded Layer = 32
 
 // Flag describes a classification (FWP_CONDITION_FLAG_*, translated by the engine).
 type Flag uint32
@@ -54,6 +71,9 @@ const (
 	ConnectionRedirected // the application's connection has been redirected
 	ProxyConnection      // the socket carries redirect records
 	HonoringPolicy       // extra AUTH_CONNECT with the original destination; the effective one follows
+	RequiresALE          // the packet is to be authorised behind this station
+	Fragment             // a piece of a packet
+	Reassembled          // put together from pieces
 )
 
 // Records is the redirect record chain of one connection, made and understood by the engine only.
@@ -82,11 +102,11 @@ type Target struct {
 type Question struct {
 	At       Layer
 	V6       bool
-	Tuple    // what the layer is shown as protocol, local and remote address
-	Endpoint *Endpoint
-	Flow     *Flow  // of the endpoint's connection, nil before there is one
-	Inbound  bool   // direction of what is classified; Flow.Inbound is that of the connection
-	Matter   Matter // what the layer is about besides, nil where it is nothing
+	Tuple              // what the layer is shown as protocol, local and remote address
+	Endpoint *Endpoint // without id and process, where a packet belongs to nobody here
+	Flow     *Flow     // of the endpoint's connection, nil before there is one
+	Inbound  bool      // direction of what is classified; Flow.Inbound is that of the connection
+	Matter   Matter    // what the layer is about besides, nil where it is nothing
 	Flags    Flag
 	Thread   *ke.Thread // who asks, nil when the network does
 
@@ -95,7 +115,7 @@ type Question struct {
 	Done func(k *ke.K, a Answer)
 }
 
-// Matter is what only some layers are about: *ConnectRequest.
+// Matter is what only some layers are about: *ConnectRequest, *Carried.
 type Matter interface{ matter() }
 
 // ConnectRequest is the matter of CONNECT_REDIRECT: the chain of records, the inherited part first.
@@ -103,9 +123,18 @@ type ConnectRequest struct{ Records Records }
 
 func (*ConnectRequest) matter() {}
 
+// Carried is the matter of the stations that a packet passes, and of those that are asked because one came.
+type Carried struct {
+	Packet *packet.Packet
+	Reason Reason // of a discard station: why the packet went no further
+}
+
+func (*Carried) matter() {}
+
 // Answer is the engine's decision.
 type Answer struct {
 	Permit bool
+	Absorb bool              // with a block: the packet vanishes without a word, no discard station sees it
 	Target Target            // at redirect layers: where to go now
 	Status ntstatus.NTSTATUS // reason of a block, for the program: usually STATUS_ACCESS_DENIED
 }

@@ -36,7 +36,8 @@ type Host struct {
 	Handler Handler
 
 	stack *Stack
-	id    trace.ID // for footprints
+	id    trace.ID    // for footprints
+	emits *ke.Channel // of packets of no connection
 }
 
 // AddHost declares a host. Addresses that belong to no host and not to this machine are unreachable.
@@ -45,6 +46,15 @@ func (s *Stack) AddHost(addr netip.Addr, h Handler) *Host {
 	n.stack = &Stack{w: s.w, net: s.net, paths: s.paths, host: n}
 	s.net.hosts = append(s.net.hosts, n)
 	return n
+}
+
+// Emit puts a packet on the wire that did not come from a connection of the host.
+func (h *Host) Emit(k *ke.K, p *packet.Packet) {
+	s := h.stack
+	if h.emits == nil {
+		h.emits = s.w.channel("packets of " + h.Addr.String())
+	}
+	s.send(k, sender{ch: h.emits, from: h.id}, p)
 }
 
 // Peer is the far end of one connection to a declared host.
@@ -68,7 +78,7 @@ func (h *Host) syn(k *ke.K, p *packet.Packet) {
 	peer := &Peer{Local: p.Dst, Remote: p.Src, host: h}
 	switch h.Handler.Open(k, peer) {
 	case Refuses:
-		s.refuse(p)
+		s.refuse(k, p)
 	case Ignores:
 		s.net.lost(p)
 	default:

@@ -14,6 +14,9 @@ type network struct {
 	hosts   []*Host
 	tap     func(event string, p *packet.Packet) // sees what arrives and what is lost; for tests
 	lose    bool                                 // nothing arrives now
+
+	// Invariant: when nothing is under way, what was sent has arrived or got lost.
+	sent, arrived, mislaid int
 }
 
 // route finds the stack that packets of s for an address go to; nil when nobody has it. A host sends
@@ -41,23 +44,26 @@ func (s *Stack) latency() int64 {
 	return s.host.Latency
 }
 
-// transmit puts a packet of the endpoint from on the wire. Packets of one channel arrive in order.
-func (s *Stack) transmit(ch *ke.Channel, from trace.ID, p *packet.Packet) {
+// wire puts a packet on the wire. Packets of one channel arrive in order.
+func (s *Stack) wire(k *ke.K, f sender, p *packet.Packet) {
 	to := s.route(p.Dst.Addr())
 	if to == nil {
+		s.ledger.dropped++
 		s.net.lost(p)
 		return
 	}
-	d := ke.Delivery{Text: kindOf(p), Obj: from, Touches: wireOf(from),
+	s.ledger.delivered++
+	s.net.sent++
+	d := ke.Delivery{Text: kindOf(p), Obj: f.from, Touches: wireOf(f.from),
 		Run: func(k *ke.K) { to.arrive(k, p) }}
 	if to.host == nil {
 		d.IRQL = &siteIRQL
 	}
 	if delay := s.latency() + to.latency(); delay > 0 {
-		s.w.after(delay, ch, d)
+		s.w.after(delay, f.ch, d)
 		return
 	}
-	s.w.post(ch, d)
+	s.w.post(f.ch, d)
 }
 
 // wireOf stands for what an endpoint has put on the wire.

@@ -7,7 +7,7 @@ import (
 
 // paths are the ways through the stations (network.md 2). They belong to a stack and not to the package,
 // since what some functions cause is the start of another travel.
-type paths struct{ bind, listen, connect, accept, establish, close path }
+type paths struct{ bind, listen, connect, accept, establish, close, out, in, forward path }
 
 func newPaths() *paths {
 	return &paths{
@@ -26,7 +26,9 @@ func newPaths() *paths {
 			{do: open},
 		}},
 		accept: path{over: childOver, blocked: dropSyn, steps: []step{
-			{at: AuthRecvAccept, fill: aboutInbound, do: acceptSyn},
+			{at: AuthRecvAccept, fill: aboutSyn},
+			{at: StreamPacketIn, fill: aboutSyn},
+			{do: acceptSyn},
 		}},
 		establish: path{blocked: closeFlow, steps: []step{
 			{at: FlowEstablished, fill: aboutFlow},
@@ -35,6 +37,28 @@ func newPaths() *paths {
 			{at: EndpointClosure, when: wasAuthorised},
 			{at: ResourceRelease, when: wasAssigned},
 			{do: closeDone},
+		}},
+		out: path{packets: true, blocked: dropped, steps: []step{
+			{at: StreamPacketOut, when: ofConnection},
+			{at: DatagramOut, when: datagram},
+			{at: IcmpErrorOut, when: icmpError},
+			{at: TransportOut},
+			{at: IPOut},
+			{do: wire},
+		}},
+		in: path{packets: true, blocked: dropped, steps: []step{
+			{at: IPIn},
+			{at: IPIn, when: isPiece, fill: aboutPiece},
+			{do: demux},
+			{at: TransportIn, fill: aboutALE},
+			{at: IcmpErrorIn, when: icmpError},
+			{at: DatagramIn, when: datagram},
+			{at: StreamPacketIn, when: ofConnection},
+			{do: deliver},
+		}},
+		forward: path{packets: true, blocked: dropped, steps: []step{
+			{at: IPForward},
+			{do: passOn},
 		}},
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"calloutsim/internal/ke"
 	"calloutsim/internal/list"
+	"calloutsim/internal/packet"
 	"calloutsim/internal/trace"
 	"calloutsim/wsk/ws2def"
 )
@@ -48,6 +49,11 @@ type Stack struct {
 	streams    []*stream    // ends of connections, in order of creation
 	tombs      []tomb       // finished ends
 	apps       []appOf
+	nobody     *Endpoint        // of packets that belong to no endpoint
+	pieces     []*packet.Packet // fragments that wait for the rest
+	Forwards   bool             // packets for others go on to them
+	forwarding *ke.Channel
+	ledger     ledger
 	port       uint16 // where the search for a dynamic port starts
 }
 
@@ -57,13 +63,18 @@ type appOf struct {
 	image   string
 }
 
-func newStack(m *ke.Machine) *Stack { return stackIn(machine{m}) }
+func newStack(m *ke.Machine) *Stack {
+	s := stackIn(machine{m})
+	m.AtEnd(func(m *ke.Machine) { s.net.balances(m.Quiet(nil)) })
+	return s
+}
 
 // stackIn is the machine's stack in a world without hosts.
 func stackIn(w world) *Stack {
 	s := &Stack{w: w, net: &network{}, paths: newPaths(), port: firstDynamic, local: []netip.Addr{
 		netip.AddrFrom4([4]byte{192, 0, 2, 10}), netip.MustParseAddr("2001:db8::10")}}
 	s.net.machine = s
+	s.nobody = &Endpoint{stack: s}
 	return s
 }
 
@@ -73,10 +84,10 @@ func Of(k *ke.K) *Stack { return state.Of(k) }
 // On returns the transport of a machine.
 func On(m *ke.Machine) *Stack { return state.On(m) }
 
-// SetEngine installs the filter engine; nil permits everything. It is asked everywhere until it calls
-// SetWants.
+// SetEngine installs the filter engine; nil permits everything. It is asked about what endpoints do, and not
+// about packets, until it calls SetWants.
 func (s *Stack) SetEngine(e Engine) {
-	s.engine, s.wants = e, everywhere
+	s.engine, s.wants = e, operations
 	s.redirector, _ = e.(Redirector)
 }
 
@@ -120,6 +131,10 @@ func (s *Stack) source(remote netip.Addr) netip.Addr {
 var (
 	nextPort = trace.MakeID(trace.Port, 1<<32)
 	appsID   = trace.MakeID(trace.Port, 1<<33)
+
+	// Packets that are passed on, and pieces of packets that wait for the rest.
+	forwardID = trace.MakeID(trace.Port, 1<<34)
+	piecesID  = trace.MakeID(trace.Port, 1<<35)
 )
 
 // portID stands for all that have a port.

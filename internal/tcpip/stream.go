@@ -88,7 +88,7 @@ func (x *stream) one(k *ke.K, r tcp.Result) {
 		return
 	}
 	for _, o := range r.Send {
-		x.transmit(o)
+		x.transmit(k, o)
 	}
 	x.setTimer(r.Timer)
 	for _, t := range r.Told {
@@ -128,9 +128,13 @@ func (x *stream) told(k *ke.K, t tcp.Told) {
 }
 
 // transmit puts a segment on the wire.
-func (x *stream) transmit(o tcp.Out) {
-	x.s.transmit(x.out, x.id, &packet.Packet{Proto: TCP, TTL: ttl, Src: x.tuple.Local, Dst: x.tuple.Remote,
-		TCP: o.Segment, Payload: o.Data})
+func (x *stream) transmit(k *ke.K, o tcp.Out) {
+	f := sender{flow: x.flow, ch: x.out, from: x.id}
+	if x.flow != nil { // a host has none
+		f.e = x.flow.Endpoint
+	}
+	x.s.send(k, f, &packet.Packet{Proto: TCP, TTL: ttl,
+		Src: x.tuple.Local, Dst: x.tuple.Remote, TCP: o.Segment, Payload: o.Data})
 }
 
 func (x *stream) data(k *ke.K, b []byte) {

@@ -94,6 +94,7 @@ func (r *transcript) conserves() {
 	if len(r.w.due)+len(r.w.later) > 0 {
 		return
 	}
+	r.s.net.balances(true)
 	for _, x := range r.s.streams {
 		require.False(r, x.e == nil && x.finAcked && x.rxFin, "%v is finished and still there", x.tuple)
 		require.Empty(r, x.waiting)

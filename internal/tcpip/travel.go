@@ -8,13 +8,18 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// Travel is one operation of an endpoint, or one packet that opens a connection, on its way along a path.
+// Travel is one operation of an endpoint, or one packet, on its way along a path.
 type Travel struct {
-	e             *Endpoint
+	e             *Endpoint  // nil of a packet that belongs to nobody here
+	s             *Stack     // whose stations a packet passes
+	way           sender     // of a packet on its way out
+	flow          *Flow      // of a packet
+	inbound       bool       // of a packet
 	thread        *ke.Thread // who asked, nil when the network did
 	local, remote netip.AddrPort
 	flags         Flag
 	packet        *packet.Packet // nil for operations
+	at            Layer          // the station that was asked last
 	op            *ConnectOp     // of a connect
 	target        Target         // answer of the last redirect station
 	was           State          // of an endpoint that is closed
@@ -32,6 +37,7 @@ type path struct {
 	over func(k *ke.K, t *Travel) bool
 	// blocked is what a BLOCK of a station comes to; nil where it changes nothing.
 	blocked func(k *ke.K, t *Travel, a Answer)
+	packets bool // its travels are packets: stations are shown the packet's addresses
 }
 
 // step is a station, where the filter engine is asked, or a function.
@@ -67,13 +73,16 @@ func (t *Travel) next(k *ke.K) {
 
 // ask puts the question of a station to the engine; false when the answer is to come later.
 func (t *Travel) ask(k *ke.K, s *step) (answered bool) {
-	q := t.e.question(s.at, t.thread)
-	q.Local, q.Remote = t.local, t.remote
-	q.Flags |= t.flags
+	t.at = s.at
+	if t.path.packets && !t.s.Wants(s.at, t.packet.V6()) {
+		t.answered(k, s, Answer{Permit: true})
+		return true
+	}
+	q := t.question(s.at)
 	if s.fill != nil {
 		s.fill(t, q)
 	}
-	if !t.e.stack.Wants(q.At, q.V6) {
+	if !q.Endpoint.stack.Wants(q.At, q.V6) {
 		t.answered(k, s, Answer{Permit: true})
 		return true
 	}
@@ -88,15 +97,29 @@ func (t *Travel) ask(k *ke.K, s *step) (answered bool) {
 			t.answered(k, s, a)
 			return
 		}
+		if t.e == nil {
+			panic("internal error: the engine answers late about a packet of nobody")
+		}
 		t.e.post("classification decided", func(k *ke.K) {
 			t.asked = false
 			t.answered(k, s, a)
 			t.next(k)
 		})
 	}
-	t.e.stack.engine.Classify(k, q)
+	q.Endpoint.stack.engine.Classify(k, q)
 	inCall = false
 	return answered
+}
+
+// question starts the question of a station.
+func (t *Travel) question(at Layer) *Question {
+	if t.path.packets {
+		return t.aboutPacket(at)
+	}
+	q := t.e.question(at, t.thread)
+	q.Local, q.Remote = t.local, t.remote
+	q.Flags |= t.flags
+	return q
 }
 
 func (t *Travel) answered(k *ke.K, s *step, a Answer) {

@@ -11,8 +11,14 @@ type Wants [2]uint64
 // Add says that the engine is to be asked at l.
 func (w *Wants) Add(l Layer, v6 bool) { w[family(v6)] |= 1 << l }
 
-// everywhere is what an engine wants that says nothing else.
-var everywhere = Wants{^uint64(0), ^uint64(0)}
+// operations is what an engine wants that says nothing else: to be asked about what endpoints do.
+var operations = func() (w Wants) {
+	for l := BindRedirect; l <= ResourceRelease; l++ {
+		w.Add(l, false)
+		w.Add(l, true)
+	}
+	return w
+}()
 
 func family(v6 bool) int {
 	if v6 {
