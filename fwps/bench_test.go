@@ -47,8 +47,8 @@ func BenchmarkClassify(b *testing.B) {
 }
 
 func blocking(p *wfp.Policy, n int, network bool) *wfp.Policy {
-	port, _, _ := fwps.Sim.FieldByName(fwps.FWPS_LAYER_ALE_AUTH_CONNECT_V4, "IP_REMOTE_PORT")
-	remote, _, _ := fwps.Sim.FieldByName(fwps.FWPS_LAYER_ALE_AUTH_CONNECT_V4, "IP_REMOTE_ADDRESS")
+	port, _, _, _ := fwps.Sim.FieldByName(fwps.FWPS_LAYER_ALE_AUTH_CONNECT_V4, "IP_REMOTE_PORT")
+	remote, _, _, _ := fwps.Sim.FieldByName(fwps.FWPS_LAYER_ALE_AUTH_CONNECT_V4, "IP_REMOTE_ADDRESS")
 	d := p.Draft()
 	sub := &wfp.Sublayer{Weight: 7}
 	d.AddSublayer(sub)

@@ -25,6 +25,7 @@ func main() {
 	write("fields_table.go", fieldTable(fields, layers))
 	write("metadata_const.go", metadataConsts(metadata))
 	write("fwpm/layers_guid.go", layerGUIDs(layers))
+	write("fwpm/conditions_guid.go", conditionGUIDs(load("fwpm_conditions.tsv")))
 }
 
 // table is one file: rows by column name.
@@ -216,6 +217,23 @@ func layerGUIDs(t *table) *bytes.Buffer {
 		}
 	}
 	b.WriteString(")\n")
+	return b
+}
+
+func conditionGUIDs(t *table) *bytes.Buffer {
+	b := header("fwpm", t.file)
+	b.WriteString("import \"calloutsim/fwps\"\n\n// The keys of conditions on values that the " +
+		"layers of the kernel have. Two names with one key stand for different values at " +
+		"different layers.\nvar (\n")
+	for _, r := range t.rows {
+		fmt.Fprintf(b, "\t%s = fwps.%s\n", t.get(r, "condition"), guid(t.get(r, "fwpm_guid")))
+	}
+	b.WriteString(")\n\n// conditionFields says which value a key looks at, by the end of the name of its " +
+		"constant.\nvar conditionFields = [...]struct {\n\tkey   *fwps.GUID\n\tfield string\n}{\n")
+	for _, r := range t.rows {
+		fmt.Fprintf(b, "\t{&%s, %q},\n", t.get(r, "condition"), t.get(r, "field"))
+	}
+	b.WriteString("}\n")
 	return b
 }
 

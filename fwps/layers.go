@@ -55,15 +55,20 @@ func (sim) LayerByKey(key GUID) (id uint16, ok bool) {
 	return 0, false
 }
 
-// FieldByName finds the index of a value of a layer by the end of its constant's name; package fwpm uses it.
-func (sim) FieldByName(layer uint16, name string) (index int, typ FWP_DATA_TYPE, ok bool) {
+// FieldByName finds the index of a value of a layer by the end of its constant's name, and why it is
+// FWP_EMPTY in every classification if it is; package fwpm uses it.
+func (sim) FieldByName(layer uint16,
+	name string) (index int, typ FWP_DATA_TYPE, missing string, ok bool) {
 	for i, f := range fieldsOf(layer) {
 		if f.name == name {
-			return i, f.typ, true
+			return i, f.typ, sources[name].why, true
 		}
 	}
-	return 0, FWP_EMPTY, false
+	return 0, FWP_EMPTY, "", false
 }
+
+// LayerName is the name of a layer without prefix.
+func (sim) LayerName(layer uint16) string { return layerName(layer) }
 
 // authConnect reports whether a run-time layer is ALE_AUTH_CONNECT.
 func authConnect(id uint16) bool {

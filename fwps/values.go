@@ -16,6 +16,9 @@ type FWP_BYTE_BLOB struct {
 // FWP_BYTE_ARRAY16 is an IPv6 address in network byte order.
 type FWP_BYTE_ARRAY16 struct{ ByteArray16 [16]byte }
 
+// FWP_BYTE_ARRAY6 is the address of a network card.
+type FWP_BYTE_ARRAY6 struct{ ByteArray6 [6]byte }
+
 // FWP_V4_ADDR_AND_MASK is an IPv4 network in host byte order.
 type FWP_V4_ADDR_AND_MASK struct{ Addr, Mask uint32 }
 

@@ -1,54 +1,239 @@
 package fwpm
 
-import "calloutsim/fwps"
+import (
+	"fmt"
+	"math/bits"
 
-// The keys of conditions on values that the modelled layers have. Those on values nobody models are left out.
-var (
-	FWPM_CONDITION_ALE_APP_ID = fwps.GUID{Data1: 0xd78e1e87, Data2: 0x8644, Data3: 0x4ea5,
-		Data4: [8]byte{0x94, 0x37, 0xd8, 0x09, 0xec, 0xef, 0xc9, 0x71}}
-	FWPM_CONDITION_ALE_ORIGINAL_APP_ID = fwps.GUID{Data1: 0x0e6cd086, Data2: 0xe1fb, Data3: 0x4212,
-		Data4: [8]byte{0x84, 0x2f, 0x8a, 0x9f, 0x99, 0x3f, 0xb3, 0xf6}}
-	FWPM_CONDITION_IP_PROTOCOL = fwps.GUID{Data1: 0x3971ef2b, Data2: 0x623e, Data3: 0x4f9a,
-		Data4: [8]byte{0x8c, 0xb1, 0x6e, 0x79, 0xb8, 0x06, 0xb9, 0xa7}}
-	FWPM_CONDITION_IP_LOCAL_ADDRESS = fwps.GUID{Data1: 0xd9ee00de, Data2: 0xc1ef, Data3: 0x4617,
-		Data4: [8]byte{0xbf, 0xe3, 0xff, 0xd8, 0xf5, 0xa0, 0x89, 0x57}}
-	FWPM_CONDITION_IP_LOCAL_PORT = fwps.GUID{Data1: 0x0c1ba1af, Data2: 0x5765, Data3: 0x453f,
-		Data4: [8]byte{0xaf, 0x22, 0xa8, 0xf7, 0x91, 0xac, 0x77, 0x5b}}
-	FWPM_CONDITION_IP_REMOTE_ADDRESS = fwps.GUID{Data1: 0xb235ae9a, Data2: 0x1d64, Data3: 0x49b8,
-		Data4: [8]byte{0xa4, 0x4c, 0x5f, 0xf3, 0xd9, 0x09, 0x50, 0x45}}
-	FWPM_CONDITION_IP_REMOTE_PORT = fwps.GUID{Data1: 0xc35a604d, Data2: 0xd22b, Data3: 0x4e1a,
-		Data4: [8]byte{0x91, 0xb4, 0x68, 0xf6, 0x74, 0xee, 0x67, 0x4b}}
-	FWPM_CONDITION_FLAGS = fwps.GUID{Data1: 0x632ce23b, Data2: 0x5167, Data3: 0x435c,
-		Data4: [8]byte{0x86, 0xd7, 0xe9, 0x03, 0x68, 0x4a, 0xa8, 0x0c}}
-	FWPM_CONDITION_DIRECTION = fwps.GUID{Data1: 0x8784c146, Data2: 0xca97, Data3: 0x44d6,
-		Data4: [8]byte{0x9f, 0xd1, 0x19, 0xfb, 0x18, 0x40, 0xcb, 0xf7}}
-	FWPM_CONDITION_COMPARTMENT_ID = fwps.GUID{Data1: 0x35a791ab, Data2: 0x04ac, Data3: 0x4ff2,
-		Data4: [8]byte{0xa6, 0xbb, 0xda, 0x6c, 0xfa, 0xc7, 0x18, 0x06}}
+	"calloutsim/fwps"
+	"calloutsim/internal/ke"
+	"calloutsim/internal/verify"
+	"calloutsim/internal/wfp"
+	"calloutsim/irp"
+	"calloutsim/ntstatus"
 )
 
-// conditionField gives the end of the name of the value a condition looks at; "" for a key that is none.
-func conditionField(key fwps.GUID) string {
-	switch key {
-	case FWPM_CONDITION_ALE_APP_ID:
-		return "ALE_APP_ID"
-	case FWPM_CONDITION_ALE_ORIGINAL_APP_ID:
-		return "ALE_ORIGINAL_APP_ID"
-	case FWPM_CONDITION_IP_PROTOCOL:
-		return "IP_PROTOCOL"
-	case FWPM_CONDITION_IP_LOCAL_ADDRESS:
-		return "IP_LOCAL_ADDRESS"
-	case FWPM_CONDITION_IP_LOCAL_PORT:
-		return "IP_LOCAL_PORT"
-	case FWPM_CONDITION_IP_REMOTE_ADDRESS:
-		return "IP_REMOTE_ADDRESS"
-	case FWPM_CONDITION_IP_REMOTE_PORT:
-		return "IP_REMOTE_PORT"
-	case FWPM_CONDITION_FLAGS:
-		return "FLAGS"
-	case FWPM_CONDITION_DIRECTION:
-		return "DIRECTION"
-	case FWPM_CONDITION_COMPARTMENT_ID:
-		return "COMPARTMENT_ID"
+// conditions checks the conditions of a filter and finds the values they look at.
+func conditions(k *ke.K, layer uint16, d *FWPM_FILTER0) ([]wfp.Condition, ntstatus.NTSTATUS) {
+	if int(d.NumFilterConditions) > len(d.FilterCondition) {
+		return nil, ntstatus.STATUS_FWP_INVALID_PARAMETER
 	}
-	return ""
+	var out []wfp.Condition
+	for i := range d.FilterCondition[:d.NumFilterConditions] {
+		in := &d.FilterCondition[i]
+		f, found := fieldOf(layer, in.FieldKey)
+		if !found {
+			return nil, ntstatus.STATUS_FWP_CONDITION_NOT_FOUND
+		}
+		c, st := condition(in, f.typ)
+		if st != ok {
+			return nil, st
+		}
+		c.Field = f.index
+		if n := len(out); n > 0 && out[n-1].Field != f.index && asked(out, f.index) {
+			return nil, ntstatus.STATUS_FWP_DUPLICATE_CONDITION
+		}
+		if f.missing != "" && c.Value.Type != wfp.Empty {
+			neverMet(k, layer, f)
+		}
+		out = append(out, c)
+	}
+	return out, ok
 }
+
+// field is a value of a layer.
+type field struct {
+	name    string
+	index   int
+	typ     wfp.DataType
+	missing string // why nobody works it out
+}
+
+// fieldOf finds the value of a layer that a key stands for.
+func fieldOf(layer uint16, key fwps.GUID) (f field, found bool) {
+	for i := range conditionFields {
+		name := conditionFields[i].field
+		if *conditionFields[i].key != key {
+			continue
+		}
+		if index, typ, missing, ok := fwps.Sim.FieldByName(layer, name); ok {
+			return field{name, index, wfp.DataType(typ), missing}, true
+		}
+	}
+	return f, false
+}
+
+// neverMet tells that a condition looks at a value that nobody works out in this simulator: the filter would
+// just never match.
+func neverMet(k *ke.K, layer uint16, f field) {
+	ke.Report(k, verify.Finding{Kind: irp.NotModelled, Warning: true, Obj: "FwpmFilterAdd0",
+		Headline: fmt.Sprintf("a condition on %s at %s: %s", f.name, fwps.Sim.LayerName(layer), f.missing),
+		Text: "The value is FWP_EMPTY in every classification of this simulator, so that the filter never " +
+			"matches. On Windows it may.",
+		Fix: "leave the condition out for runs in the simulator, or look at another value."})
+}
+
+// asked reports whether a value is looked at already.
+func asked(c []wfp.Condition, field int) bool {
+	for i := range c {
+		if c[i].Field == field {
+			return true
+		}
+	}
+	return false
+}
+
+// condition checks one condition against the type of its value (wfp.md 1.5).
+func condition(in *FWPM_FILTER_CONDITION0, typ wfp.DataType) (wfp.Condition, ntstatus.NTSTATUS) {
+	c := wfp.Condition{Match: wfp.MatchType(in.MatchType)}
+	if !c.Match.Valid() {
+		return c, ntstatus.STATUS_FWP_INVALID_ENUMERATOR
+	}
+	v := &in.ConditionValue
+	if v.Type == fwps.FWP_RANGE_TYPE {
+		return rangeCondition(c, v, typ)
+	}
+	value, st := v.value()
+	if st != ok {
+		return c, st
+	}
+	c.Value = value
+	switch {
+	case !fits(value.Type, typ):
+		return c, ntstatus.STATUS_FWP_TYPE_MISMATCH
+	case !suits(c.Match, value.Type):
+		return c, ntstatus.STATUS_FWP_MATCH_TYPE_MISMATCH
+	}
+	return c, ok
+}
+
+// fits reports whether a value of type t can be compared with a field of type typ: nothing is converted, and
+// the exceptions are few (wfp.md 1.5).
+func fits(t, typ wfp.DataType) bool {
+	switch t {
+	case wfp.Empty:
+		return true
+	case wfp.V4AddrMask:
+		return typ == wfp.Uint32
+	case wfp.V6AddrMask:
+		return typ == wfp.ByteArray16
+	case wfp.SecurityDescriptor:
+		return typ == wfp.SecurityDescriptor || typ == wfp.TokenAccess
+	}
+	return t == typ
+}
+
+func rangeCondition(c wfp.Condition, v *FWP_CONDITION_VALUE0,
+	typ wfp.DataType) (wfp.Condition, ntstatus.NTSTATUS) {
+	if v.RangeValue == nil {
+		return c, ntstatus.STATUS_FWP_NULL_POINTER
+	}
+	c.Value, c.High = v.RangeValue.ValueLow.Raw(), v.RangeValue.ValueHigh.Raw()
+	switch {
+	case c.Match != wfp.MatchRange || !sortable(c.Value.Type):
+		return c, ntstatus.STATUS_FWP_MATCH_TYPE_MISMATCH
+	case c.Value.Type != typ || c.High.Type != typ:
+		return c, ntstatus.STATUS_FWP_TYPE_MISMATCH
+	case c.Above(c.High):
+		return c, ntstatus.STATUS_FWP_INVALID_RANGE
+	}
+	return c, ok
+}
+
+// sortable reports whether values of a type have an order.
+func sortable(t wfp.DataType) bool { return t.Number() || t == wfp.ByteArray16 || t == wfp.ByteBlob }
+
+// suits reports whether a comparison can be made with a type (wfp.md 1.5). A mask is compared for being equal
+// or not; that an IPv4 mask may be unequal is INFERRED from its being a number.
+func suits(m wfp.MatchType, t wfp.DataType) bool {
+	switch m {
+	case wfp.MatchEqual:
+		return true
+	case wfp.MatchNotEqual:
+		return sortable(t) || t == wfp.V4AddrMask || t == wfp.V6AddrMask
+	case wfp.MatchRange, wfp.MatchEqualCaseInsensitive: // that of strings, which no layer of the kernel has
+		return false
+	case wfp.MatchPrefix, wfp.MatchNotPrefix:
+		return t == wfp.ByteBlob
+	case wfp.MatchFlagsAllSet, wfp.MatchFlagsAnySet, wfp.MatchFlagsNoneSet:
+		return t.Number()
+	}
+	return sortable(t)
+}
+
+// value takes the member that the type names.
+func (v *FWP_CONDITION_VALUE0) value() (wfp.Value, ntstatus.NTSTATUS) {
+	switch v.Type {
+	case fwps.FWP_EMPTY:
+		return wfp.Value{}, ok
+	case fwps.FWP_UINT8:
+		return wfp.Value{Type: wfp.Uint8, Num: uint64(v.Uint8)}, ok
+	case fwps.FWP_UINT16:
+		return wfp.Value{Type: wfp.Uint16, Num: uint64(v.Uint16)}, ok
+	case fwps.FWP_UINT32:
+		return wfp.Value{Type: wfp.Uint32, Num: uint64(v.Uint32)}, ok
+	case fwps.FWP_V4_ADDR_MASK, fwps.FWP_V6_ADDR_MASK:
+		return v.network()
+	}
+	return v.pointer()
+}
+
+// network is value for addresses with a mask.
+func (v *FWP_CONDITION_VALUE0) network() (wfp.Value, ntstatus.NTSTATUS) {
+	switch {
+	case v.Type == fwps.FWP_V4_ADDR_MASK && v.V4AddrMask != nil:
+		m := v.V4AddrMask.Mask
+		if bits.LeadingZeros32(^m) != bits.OnesCount32(m) {
+			return wfp.Value{}, ntstatus.STATUS_FWP_INVALID_NET_MASK
+		}
+		return wfp.V4Mask(v.V4AddrMask.Addr, m), ok
+	case v.Type == fwps.FWP_V6_ADDR_MASK && v.V6AddrMask != nil:
+		if v.V6AddrMask.PrefixLength > 128 {
+			return wfp.Value{}, ntstatus.STATUS_FWP_INVALID_NET_MASK
+		}
+		return wfp.V6Prefix(v.V6AddrMask.Addr, v.V6AddrMask.PrefixLength), ok
+	}
+	return wfp.Value{}, ntstatus.STATUS_FWP_NULL_POINTER
+}
+
+// pointer is value for the members that are pointers.
+func (v *FWP_CONDITION_VALUE0) pointer() (wfp.Value, ntstatus.NTSTATUS) {
+	bytes := func(t wfp.DataType, b []byte) (wfp.Value, ntstatus.NTSTATUS) {
+		return wfp.Value{Type: t, Bytes: append([]byte(nil), b...)}, ok
+	}
+	switch v.Type {
+	case fwps.FWP_UINT64:
+		if v.Uint64 != nil {
+			return wfp.Value{Type: wfp.Uint64, Num: *v.Uint64}, ok
+		}
+	case fwps.FWP_BYTE_ARRAY16_TYPE:
+		if v.ByteArray16 != nil {
+			return bytes(wfp.ByteArray16, v.ByteArray16.ByteArray16[:])
+		}
+	case fwps.FWP_BYTE_ARRAY6_TYPE:
+		if v.ByteArray6 != nil {
+			return bytes(wfp.ByteArray6, v.ByteArray6.ByteArray6[:])
+		}
+	case fwps.FWP_BYTE_BLOB_TYPE:
+		if v.ByteBlob != nil {
+			return bytes(wfp.ByteBlob, v.ByteBlob.Data)
+		}
+	case fwps.FWP_SID:
+		if v.Sid != nil {
+			return bytes(wfp.SID, v.Sid)
+		}
+	case fwps.FWP_SECURITY_DESCRIPTOR_TYPE:
+		if v.Sd != nil && !selfRelative(v.Sd.Data) {
+			return wfp.Value{}, ntstatus.STATUS_INVALID_SECURITY_DESCR
+		}
+		if v.Sd != nil {
+			return bytes(wfp.SecurityDescriptor, v.Sd.Data)
+		}
+	default:
+		return wfp.Value{}, ntstatus.STATUS_FWP_TYPE_MISMATCH
+	}
+	return wfp.Value{}, ntstatus.STATUS_FWP_NULL_POINTER
+}
+
+// selfRelative reports whether bytes are a security descriptor in the form without pointers: revision 1, and
+// SE_SELF_RELATIVE among the control bits (wfp.md 1.5).
+func selfRelative(sd []byte) bool { return len(sd) >= 20 && sd[0] == 1 && sd[3]&0x80 != 0 }

@@ -10,6 +10,7 @@ import (
 	"calloutsim/fwps/fwpm"
 	"calloutsim/internal/ke"
 	"calloutsim/internal/subsystems"
+	"calloutsim/irp"
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
 )
@@ -206,11 +207,60 @@ func TestFwpmFilterAdd0_StatusesOfConditions(t *testing.T) {
 		{"mask with a hole", conditions(net(0x0A000000, 0xFF00FF00)), ntstatus.STATUS_FWP_INVALID_NET_MASK},
 		{"more conditions than there are", func(f *fwpm.FWPM_FILTER0) { f.NumFilterConditions = 1 },
 			ntstatus.STATUS_FWP_INVALID_PARAMETER},
+		{"an IPv6 mask on an IPv4 address", conditions(condition(fwpm.FWPM_CONDITION_IP_REMOTE_ADDRESS,
+			fwpm.FWP_MATCH_EQUAL, fwpm.FWP_CONDITION_VALUE0{Type: fwps.FWP_V6_ADDR_MASK,
+				V6AddrMask: &fwps.FWP_V6_ADDR_AND_MASK{PrefixLength: 8}})), ntstatus.STATUS_FWP_TYPE_MISMATCH},
+		{"nobody knows it", conditions(condition(fwpm.FWPM_CONDITION_IP_LOCAL_ADDRESS, fwpm.FWP_MATCH_EQUAL,
+			fwpm.FWP_CONDITION_VALUE0{})), ok},
+		{"more than nobody knows", conditions(condition(fwpm.FWPM_CONDITION_IP_LOCAL_ADDRESS,
+			fwpm.FWP_MATCH_GREATER, fwpm.FWP_CONDITION_VALUE0{})), ntstatus.STATUS_FWP_MATCH_TYPE_MISMATCH},
+		{"an end of a path", conditions(condition(fwpm.FWPM_CONDITION_ALE_APP_ID, fwpm.FWP_MATCH_PREFIX,
+			blob("exe"))), ok},
+		{"a path without regard to case", conditions(condition(fwpm.FWPM_CONDITION_ALE_APP_ID,
+			fwpm.FWP_MATCH_EQUAL_CASE_INSENSITIVE, blob("exe"))), ntstatus.STATUS_FWP_MATCH_TYPE_MISMATCH},
+		{"flags of a path", conditions(condition(fwpm.FWPM_CONDITION_ALE_APP_ID,
+			fwpm.FWP_MATCH_FLAGS_ANY_SET, blob("exe"))), ntstatus.STATUS_FWP_MATCH_TYPE_MISMATCH},
+		{"a descriptor with pointers", conditions(condition(fwpm.FWPM_CONDITION_ALE_USER_ID,
+			fwpm.FWP_MATCH_EQUAL, sd(0))), ntstatus.STATUS_INVALID_SECURITY_DESCR},
+		{"a field of another layer", conditions(condition(fwpm.FWPM_CONDITION_INTERFACE_MAC_ADDRESS,
+			fwpm.FWP_MATCH_EQUAL, tcp)), ntstatus.STATUS_FWP_CONDITION_NOT_FOUND},
 		{"blob missing", conditions(condition(fwpm.FWPM_CONDITION_ALE_APP_ID, fwpm.FWP_MATCH_EQUAL,
 			fwpm.FWP_CONDITION_VALUE0{Type: fwps.FWP_BYTE_BLOB_TYPE})), ntstatus.STATUS_FWP_NULL_POINTER},
 	} {
 		c.try(t)
 	}
+}
+
+// blob is a value of bytes.
+func blob(text string) fwpm.FWP_CONDITION_VALUE0 {
+	return fwpm.FWP_CONDITION_VALUE0{Type: fwps.FWP_BYTE_BLOB_TYPE,
+		ByteBlob: &fwps.FWP_BYTE_BLOB{Size: uint32(len(text)), Data: []byte(text)}}
+}
+
+// sd is a security descriptor with these control bits in the second byte.
+func sd(control byte) fwpm.FWP_CONDITION_VALUE0 {
+	b := make([]byte, 20)
+	b[0], b[3] = 1, control
+	return fwpm.FWP_CONDITION_VALUE0{Type: fwps.FWP_SECURITY_DESCRIPTOR_TYPE,
+		Sd: &fwps.FWP_BYTE_BLOB{Size: 20, Data: b}}
+}
+
+// TestFwpmFilterAdd0_ValueNobodyWorksOut tells of a condition that the simulator cannot meet.
+func TestFwpmFilterAdd0_ValueNobodyWorksOut(t *testing.T) {
+	add := func(key fwps.GUID, v fwpm.FWP_CONDITION_VALUE0) *ke.Machine {
+		return run(t, func(k *irql.K) {
+			f := filter(func(f *fwpm.FWPM_FILTER0) {
+				f.NumFilterConditions, f.FilterCondition = 1, []fwpm.FWPM_FILTER_CONDITION0{{FieldKey: key,
+					MatchType: fwpm.FWP_MATCH_EQUAL, ConditionValue: v}}
+			})
+			assert.Equal(t, ok, fwpm.FwpmFilterAdd0(k, open(t, k, nil), f, nil, nil))
+		})
+	}
+	found := add(fwpm.FWPM_CONDITION_ALE_USER_ID, sd(0x80)).Findings()
+	require.Len(t, found, 1)
+	assert.Equal(t, irp.NotModelled, found[0].Kind)
+	assert.Contains(t, found[0].Headline, "ALE_USER_ID at ALE_AUTH_CONNECT_V4: access tokens are not")
+	assert.Empty(t, add(fwpm.FWPM_CONDITION_ALE_USER_ID, fwpm.FWP_CONDITION_VALUE0{}).Findings())
 }
 
 func TestFwpmObjects_KeysAndDeletion(t *testing.T) {

@@ -108,8 +108,8 @@ type FWPM_ACTION0 struct {
 // FWP_RANGE0 is a span of values, both ends included.
 type FWP_RANGE0 struct{ ValueLow, ValueHigh fwps.FWP_VALUE0 }
 
-// FWP_CONDITION_VALUE0 is what a condition compares with. The member that Type names means something;
-// V4AddrMask, V6AddrMask and RangeValue are those that FWP_VALUE0 does not have.
+// FWP_CONDITION_VALUE0 is what a condition compares with. The member that Type names means something, none
+// for FWP_EMPTY; V4AddrMask, V6AddrMask and RangeValue are those that FWP_VALUE0 does not have.
 type FWP_CONDITION_VALUE0 struct {
 	Type        fwps.FWP_DATA_TYPE
 	Uint8       uint8
@@ -117,7 +117,10 @@ type FWP_CONDITION_VALUE0 struct {
 	Uint32      uint32
 	Uint64      *uint64
 	ByteArray16 *fwps.FWP_BYTE_ARRAY16
+	ByteArray6  *fwps.FWP_BYTE_ARRAY6
 	ByteBlob    *fwps.FWP_BYTE_BLOB
+	Sid         []byte              // in the form it has in memory
+	Sd          *fwps.FWP_BYTE_BLOB // a self-relative security descriptor
 	V4AddrMask  *fwps.FWP_V4_ADDR_AND_MASK
 	V6AddrMask  *fwps.FWP_V6_ADDR_AND_MASK
 	RangeValue  *FWP_RANGE0

@@ -80,11 +80,18 @@ type Condition struct {
 	High  Value // of a range; Value is its low end
 }
 
-// Holds reports whether the condition is met. A value nobody knows meets no condition.
+// Above reports whether the condition's value is larger than another.
+func (c *Condition) Above(v Value) bool {
+	sign, ok := compare(c.Value, v)
+	return ok && sign > 0
+}
+
+// Holds reports whether the condition is met. A value nobody knows is equal to FWP_EMPTY, and meets no other
+// condition (wfp.md 1.5).
 func (c *Condition) Holds(values Values) bool {
 	v := values.Value(c.Field)
-	if v.Type == Empty {
-		return false
+	if v.Type == Empty || c.Value.Type == Empty {
+		return v.Type == c.Value.Type && c.Match == MatchEqual
 	}
 	if c.Value.Type == V4AddrMask || c.Value.Type == V6AddrMask {
 		return inPrefix(v, c.Value) == (c.Match == MatchEqual)
@@ -96,8 +103,8 @@ func (c *Condition) Holds(values Values) bool {
 		return v.Num&c.Value.Num != 0
 	case MatchFlagsNoneSet:
 		return v.Num&c.Value.Num == 0
-	case MatchPrefix, MatchNotPrefix:
-		return bytes.HasPrefix(v.Bytes, c.Value.Bytes) == (c.Match == MatchPrefix)
+	case MatchPrefix, MatchNotPrefix: // they look at the end, in spite of the name (wfp.md 1.5)
+		return bytes.HasSuffix(v.Bytes, c.Value.Bytes) == (c.Match == MatchPrefix)
 	case MatchEqualCaseInsensitive:
 		return v.Type == c.Value.Type && bytes.EqualFold(v.Bytes, c.Value.Bytes)
 	}

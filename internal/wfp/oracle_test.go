@@ -114,13 +114,17 @@ func drawCondition(r *rand.Rand, field int) condition {
 		}{
 			{MatchEqual, func(s string) bool { return s == app }},
 			{MatchNotEqual, func(s string) bool { return s != app }},
-			{MatchPrefix, func(s string) bool { return strings.HasPrefix(s, app) }},
-			{MatchNotPrefix, func(s string) bool { return !strings.HasPrefix(s, app) }},
+			{MatchPrefix, func(s string) bool { return strings.HasSuffix(s, app) }},
+			{MatchNotPrefix, func(s string) bool { return !strings.HasSuffix(s, app) }},
 			{MatchEqualCaseInsensitive, func(s string) bool { return strings.EqualFold(s, app) }},
 		}
 		k := kinds[r.IntN(len(kinds))]
 		c.c.Match = k.m
 		c.holds = func(e *event) bool { return e.app != "" && k.holds(e.app) }
+		if r.IntN(5) == 0 {
+			c.c.Value, c.c.Match = Value{}, MatchEqual
+			c.holds = func(e *event) bool { return e.app == "" }
+		}
 	case 3:
 		net := netip.PrefixFrom(drawSix(r), r.IntN(129))
 		c.c.Value = V6Prefix(net.Addr().As16(), uint8(net.Bits()))

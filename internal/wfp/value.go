@@ -10,18 +10,20 @@ type DataType uint32
 
 // The types that values and conditions of the modelled layers have.
 const (
-	Empty       DataType = 0
-	Uint8       DataType = 1
-	Uint16      DataType = 2
-	Uint32      DataType = 3
-	Uint64      DataType = 4
-	ByteArray16 DataType = 11
-	ByteBlob    DataType = 12
-	SID         DataType = 13
-	TokenAccess DataType = 16
-	V4AddrMask  DataType = 0x100
-	V6AddrMask  DataType = 0x101
-	Range       DataType = 0x102
+	Empty              DataType = 0
+	Uint8              DataType = 1
+	Uint16             DataType = 2
+	Uint32             DataType = 3
+	Uint64             DataType = 4
+	ByteArray16        DataType = 11
+	ByteBlob           DataType = 12
+	SID                DataType = 13
+	SecurityDescriptor DataType = 14
+	TokenAccess        DataType = 16
+	ByteArray6         DataType = 18
+	V4AddrMask         DataType = 0x100
+	V6AddrMask         DataType = 0x101
+	Range              DataType = 0x102
 )
 
 // Value is one incoming value or one end of a range: a number, or bytes for the types that have them. The
