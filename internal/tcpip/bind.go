@@ -104,7 +104,7 @@ func (e *Endpoint) reserve(addr netip.AddrPort) (netip.AddrPort, ntstatus.NTSTAT
 func (s *Stack) check(e *Endpoint, addr netip.AddrPort) ntstatus.NTSTATUS {
 	s.shares(addr.Port(), ke.R)
 	for _, o := range s.eps {
-		if o == e || !o.local.IsValid() || o.Parent != 0 {
+		if o == e || o.Protocol != e.Protocol || !o.local.IsValid() || o.Parent != 0 {
 			continue
 		}
 		had := o.local

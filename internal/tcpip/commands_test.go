@@ -24,6 +24,9 @@ var commands = map[string]func(r *transcript, a []string){
 	"filter": (*transcript).filter, "complete": (*transcript).complete, "redirect": (*transcript).redirect,
 	"query": (*transcript).query, "run": (*transcript).run, "emit": (*transcript).emit,
 	"forwards": (*transcript).forwards,
+	"udp":      (*transcript).udp, "sendto": (*transcript).sendTo, "recvfrom": (*transcript).recvFrom,
+	"connectto": (*transcript).connectTo, "fix": (*transcript).fix, "join": (*transcript).join,
+	"leave": (*transcript).leaveGroup, "option": (*transcript).option, "later": (*transcript).moveClock,
 }
 
 // host ADDR echo|shut|silent [ms] declares a host, with a latency.

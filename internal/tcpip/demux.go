@@ -67,8 +67,17 @@ func (s *Stack) arrive(k *ke.K, p *packet.Packet) {
 	s.receive(k, p)
 }
 
-// accepts brings a packet to the end of the connection it belongs to, or to who accepts one.
+// accepts brings a packet to the end of the connection it belongs to, or to who accepts one, or takes
+// datagrams.
 func (s *Stack) accepts(k *ke.K, p *packet.Packet) {
+	switch {
+	case p.Proto == UDP:
+		s.datagramArrives(k, p)
+		return
+	case p.HasICMP():
+		s.hearsUnreachable(k, p)
+		return
+	}
 	tuple := Tuple{p.Proto, p.Dst, p.Src}
 	x := s.stream(tuple)
 	switch {

@@ -16,10 +16,11 @@ const (
 	NoEndpoint         // nobody has the connection, or listens
 	NotForUs           // its address is nobody's here, and packets are not forwarded
 	BadChecksum        // a checksum is wrong
+	NoRoom             // who receives it has too much that is not taken yet
 )
 
 var reasonNames = [...]string{NotDropped: "not dropped", Filtered: "filtered", NoEndpoint: "no endpoint",
-	NotForUs: "not for us", BadChecksum: "wrong checksum"}
+	NotForUs: "not for us", BadChecksum: "wrong checksum", NoRoom: "no room"}
 
 // String names the reason.
 func (r Reason) String() string { return reasonNames[r] }

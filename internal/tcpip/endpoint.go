@@ -22,6 +22,7 @@ type Endpoint struct {
 	Share     Sharing
 	V6Only    bool
 	Window    int  // bytes taken before the owner reads
+	Broadcast bool // datagrams may be sent to everybody
 	KeepAlive bool // kept for its owner to read back; connections here do not go stale
 	Owner     Owner
 	Parent    trace.ID // the listening endpoint of an accepted one
@@ -44,9 +45,10 @@ type Endpoint struct {
 	halfOf   *Endpoint   // listening endpoint, while the handshake is not over
 	assigned int         // RESOURCE_ASSIGNMENTs permitted
 	wildcard bool
+	udp      *datagrams // nil unless the endpoint sends and receives datagrams
 }
 
-// NewEndpoint makes an endpoint. TCP is the only protocol.
+// NewEndpoint makes an endpoint of TCP; NewDatagram one of UDP.
 func (s *Stack) NewEndpoint(p *ke.Process, v6 bool) *Endpoint {
 	e := &Endpoint{ID: s.w.newID(trace.Endpoint), Protocol: TCP, V6: v6, V6Only: true, Process: p,
 		Window: Window, stack: s, backlog: defaultBacklog}
@@ -164,15 +166,18 @@ func (e *Endpoint) Close(k *ke.K, graceful bool, done func(k *ke.K)) {
 	if e.stream != nil {
 		e.stream.close(k, was, graceful)
 	}
+	if e.udp != nil {
+		e.udp.close(k, e.stack)
+	}
 	t := &Travel{e: e, local: e.local, remote: e.remote, was: was,
 		done: func(k *ke.K, _ ntstatus.NTSTATUS) { done(k) }}
 	t.start(k, &e.stack.paths.close)
 }
 
-// wasAuthorised: there is one ALE_ENDPOINT_CLOSURE for a listening socket and for each authorised connection,
-// and one ALE_RESOURCE_RELEASE for each ALE_RESOURCE_ASSIGNMENT (wfp.md 7).
+// wasAuthorised: there is one ALE_ENDPOINT_CLOSURE for a listening socket, for each authorised connection and
+// for a bound socket of datagrams, and one ALE_RESOURCE_RELEASE for each ALE_RESOURCE_ASSIGNMENT (wfp.md 7).
 func wasAuthorised(_ *ke.K, t *Travel) bool {
-	return t.was == Listening || t.was >= Connecting && t.was <= Aborted
+	return t.was == Listening || t.was == Bound && t.e.udp != nil || t.was >= Connecting && t.was <= Aborted
 }
 
 func wasAssigned(_ *ke.K, t *Travel) bool {

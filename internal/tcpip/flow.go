@@ -8,7 +8,8 @@ import (
 	"calloutsim/internal/trace"
 )
 
-// Flow is what the filter engine knows an end of a connection by.
+// Flow is what the filter engine knows an end of a connection by, or an endpoint's datagrams to and from one
+// peer.
 type Flow struct {
 	ID       trace.ID // from the moment authorisation is asked for on
 	Tuple             // as this stack sees it
@@ -17,6 +18,12 @@ type Flow struct {
 	// Invariant: Established implies Permitted; after Gone nothing changes.
 	Permitted, Established, Gone bool
 	Redirect                     *Redirection // nil when CONNECT_REDIRECT was never asked
+
+	// Of datagrams only: from and to where the owner sends them, whatever has become of that; the channel on
+	// which they arrive in order; when the last one was sent or came.
+	from, to netip.AddrPort
+	out      *ke.Channel
+	used     int64
 }
 
 // Redirection is what became of a connection at CONNECT_REDIRECT. Both ends mean the same one, if both are in

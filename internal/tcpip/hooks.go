@@ -13,8 +13,11 @@
 // lost only where a callout or a host that does not answer drops them; then, and only then, the ends of the
 // connection run their retransmission timers.
 //
+// Datagrams are authorised once for each peer of an endpoint (udp.go); a port nobody has is told to the
+// sender.
+//
 // Not modelled: two ends that open to each other at once, a time limit for FIN_WAIT_2 once the owner
-// has gone.
+// has gone; broadcast addresses of a subnet.
 package tcpip
 
 import (

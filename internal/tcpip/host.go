@@ -38,6 +38,7 @@ type Host struct {
 	stack *Stack
 	id    trace.ID    // for footprints
 	emits *ke.Channel // of packets of no connection
+	flows []hostFlow  // of its datagrams
 }
 
 // AddHost declares a host. Addresses that belong to no host and not to this machine are unreachable.

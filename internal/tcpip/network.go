@@ -44,8 +44,19 @@ func (s *Stack) latency() int64 {
 	return s.host.Latency
 }
 
-// wire puts a packet on the wire. Packets of one channel arrive in order.
+// wire puts a packet on the wire. Packets of one channel arrive in order. What goes to a group or to
+// everybody arrives at all stacks, at this machine also when it is the sender.
 func (s *Stack) wire(k *ke.K, f sender, p *packet.Packet) {
+	if isMulti(p.Dst.Addr()) {
+		s.ledger.delivered++
+		s.wireTo(s.net.machine, f, p)
+		for _, h := range s.net.hosts {
+			if h != s.host {
+				s.wireTo(h.stack, f, p)
+			}
+		}
+		return
+	}
 	to := s.route(p.Dst.Addr())
 	if to == nil {
 		s.ledger.dropped++
@@ -53,6 +64,10 @@ func (s *Stack) wire(k *ke.K, f sender, p *packet.Packet) {
 		return
 	}
 	s.ledger.delivered++
+	s.wireTo(to, f, p)
+}
+
+func (s *Stack) wireTo(to *Stack, f sender, p *packet.Packet) {
 	s.net.sent++
 	d := ke.Delivery{Text: kindOf(p), Obj: f.from, Touches: wireOf(f.from),
 		Run: func(k *ke.K) { to.arrive(k, p) }}
@@ -99,6 +114,12 @@ func (n *network) sees(event string, p *packet.Packet) {
 
 // kindOf is the text of a packet's arrival.
 func kindOf(p *packet.Packet) string {
+	switch {
+	case p.Proto == UDP:
+		return "datagram"
+	case p.HasICMP():
+		return "ICMP error"
+	}
 	f := p.TCP.Flags
 	switch {
 	case f.Has(packet.RST):

@@ -13,15 +13,16 @@ type Kind uint8
 
 // The kinds of indications.
 const (
-	Opened   Kind = iota // an end that nobody waits for is open
-	Readable             // there are bytes to take
-	Finished             // the peer will send no more
-	Reset                // the connection is lost, by whomever: Endpoint.Reason says why
-	Incoming             // a connection waits to be accepted
+	Opened      Kind = iota // an end that nobody waits for is open
+	Readable                // there are bytes to take, or a datagram
+	Finished                // the peer will send no more
+	Reset                   // the connection is lost, by whomever: Endpoint.Reason says why
+	Incoming                // a connection waits to be accepted
+	Unreachable             // nobody took a datagram that was sent: a port is closed
 )
 
 var kindNames = [...]string{Opened: "opened", Readable: "readable", Finished: "finished", Reset: "reset",
-	Incoming: "incoming"}
+	Incoming: "incoming", Unreachable: "unreachable"}
 
 // String names the kind.
 func (n Kind) String() string { return kindNames[n] }

@@ -58,7 +58,7 @@ func wire(k *ke.K, t *Travel) {
 func (s *Stack) receive(k *ke.K, p *packet.Packet) {
 	s.ledger.born++
 	switch {
-	case s.host == nil && !s.isLocal(p.Dst.Addr()):
+	case s.host == nil && !s.isLocal(p.Dst.Addr()) && !isMulti(p.Dst.Addr()):
 		t := &Travel{s: s, packet: p, inbound: true}
 		if !s.Forwards {
 			t.drop(k, IPIn, NotForUs)
@@ -82,6 +82,10 @@ func demux(k *ke.K, t *Travel) {
 	}
 	s, tuple := t.s, Tuple{t.packet.Proto, t.packet.Dst, t.packet.Src}
 	s.shares(tuple.Local.Port(), ke.R)
+	if tuple.Proto != TCP {
+		s.demuxDatagram(k, t)
+		return
+	}
 	x := s.stream(tuple)
 	switch {
 	case x != nil && !(opens(t.packet) && x.opening()):
@@ -99,9 +103,14 @@ func demux(k *ke.K, t *Travel) {
 }
 
 // unclaimed is the end of a packet that nobody waits for: the sender hears of it, unless the discard station
-// has something against it (wfp.md 7). TransportIn is not asked (SDK:tcp-packet-flows.md).
+// has something against it (wfp.md 7), which is that of TransportIn for a connection and that of IPIn for a
+// datagram. TransportIn is not asked (SDK:tcp-packet-flows.md).
 func (t *Travel) unclaimed(k *ke.K) {
-	if t.discard(k, TransportIn, NoEndpoint) {
+	at := TransportIn
+	if t.packet.Proto == UDP {
+		at = IPIn
+	}
+	if t.discard(k, at, NoEndpoint) {
 		deliver(k, t)
 		return
 	}
@@ -165,6 +174,9 @@ func ofConnection(_ *ke.K, t *Travel) bool { return t.packet.HasTCP() && t.flow 
 func icmpError(_ *ke.K, t *Travel) bool { return t.packet.ICMPError() }
 
 func datagram(_ *ke.K, t *Travel) bool { return t.packet.Proto != TCP && !t.packet.ICMPError() }
+
+// rawDatagram: what UDP carries meets DatagramIn behind its authorisation, once for each endpoint.
+func rawDatagram(k *ke.K, t *Travel) bool { return datagram(k, t) && t.packet.Proto != UDP }
 
 func isPiece(_ *ke.K, t *Travel) bool { return !t.packet.Frag.Whole() }
 

@@ -7,10 +7,14 @@ import (
 
 // paths are the ways through the stations (network.md 2). They belong to a stack and not to the package,
 // since what some functions cause is the start of another travel.
-type paths struct{ bind, listen, connect, accept, establish, close, out, in, forward path }
+type paths struct {
+	bind, listen, connect, accept, establish, close path
+	sendTo, connectTo, receive                      path // of datagrams
+	out, in, forward                                path // of packets
+}
 
 func newPaths() *paths {
-	return &paths{
+	p := &paths{
 		bind: path{over: closed, blocked: bindBlocked, steps: []step{
 			{at: BindRedirect, fill: aboutAddress, do: takeAddress},
 			{do: reserve},
@@ -52,7 +56,7 @@ func newPaths() *paths {
 			{do: demux},
 			{at: TransportIn, fill: aboutALE},
 			{at: IcmpErrorIn, when: icmpError},
-			{at: DatagramIn, when: datagram},
+			{at: DatagramIn, when: rawDatagram},
 			{at: StreamPacketIn, when: ofConnection},
 			{do: deliver},
 		}},
@@ -61,6 +65,27 @@ func newPaths() *paths {
 			{do: passOn},
 		}},
 	}
+	p.ofDatagrams()
+	return p
+}
+
+func (p *paths) ofDatagrams() {
+	p.sendTo = path{over: sendOver, blocked: sendBlocked, steps: []step{
+		{at: ConnectRedirect, when: isUnresolved, fill: aboutFirst, do: resolveFlow},
+		{at: AuthConnect, when: isUnpermitted, fill: aboutDatagram, do: joinFlows},
+		{at: FlowEstablished, when: isUnestablished, fill: aboutDatagram, do: flowStands},
+		{do: sendOut},
+	}}
+	p.connectTo = path{over: closed, blocked: connectToBlocked, steps: []step{
+		{at: ConnectRedirect, when: isUnresolved, fill: aboutFirst, do: resolveFlow},
+		{do: connectFixes},
+	}}
+	p.receive = path{over: hearsOver, blocked: hearsBlocked, steps: []step{
+		{at: AuthRecvAccept, when: isUnpermitted, fill: aboutArrival, do: joinPeer},
+		{at: FlowEstablished, when: isUnestablished, fill: aboutArrival, do: flowStands},
+		{at: DatagramIn, fill: aboutArrival},
+		{do: enqueue},
+	}}
 }
 
 // closed ends an operation of an endpoint that its owner has closed meanwhile.

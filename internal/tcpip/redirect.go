@@ -23,7 +23,12 @@ func (e *Endpoint) Records() Records {
 	if e.Parent == 0 || e.st == Aborted || !e.st.HasPeer() {
 		return nil
 	}
-	r := e.flow.Redirect
+	return e.flow.records()
+}
+
+// records gives the chain of a redirected flow, nil when it is none.
+func (f *Flow) records() Records {
+	r := f.Redirect
 	if r == nil || !r.done || r.Records == nil || r.Records.Len() == 0 {
 		return nil
 	}
@@ -56,7 +61,31 @@ func (e *Endpoint) entitled(r Records) bool {
 // QueryRecords gives the opaque bytes that stand for the connection's records.
 func (e *Endpoint) QueryRecords(k *ke.K) ([]byte, ntstatus.NTSTATUS) {
 	e.looked()
-	r := e.Records()
+	return e.formatted(e.Records())
+}
+
+// RecordsOf gives the opaque bytes that stand for the records of the flow a datagram came with. It is the
+// same that QueryRecords gives for a connection (wsk.md 14.1).
+func (e *Endpoint) RecordsOf(k *ke.K, d *Datagram) ([]byte, ntstatus.NTSTATUS) {
+	e.looked()
+	return e.formatted(d.flow.inbound())
+}
+
+// ContextOf gives the bytes a callout attached to the flow a datagram came with.
+func (e *Endpoint) ContextOf(k *ke.K, d *Datagram) ([]byte, ntstatus.NTSTATUS) {
+	e.looked()
+	return e.contextOf(d.flow.inbound())
+}
+
+// inbound gives the chain of a redirected flow at its receiver; the sender has no use for it.
+func (f *Flow) inbound() Records {
+	if !f.Inbound {
+		return nil
+	}
+	return f.records()
+}
+
+func (e *Endpoint) formatted(r Records) ([]byte, ntstatus.NTSTATUS) {
 	switch {
 	case r == nil:
 		return nil, ntstatus.STATUS_NOT_FOUND
@@ -69,7 +98,10 @@ func (e *Endpoint) QueryRecords(k *ke.K) ([]byte, ntstatus.NTSTATUS) {
 // QueryContext gives the bytes a callout attached to the connection.
 func (e *Endpoint) QueryContext(k *ke.K) ([]byte, ntstatus.NTSTATUS) {
 	e.looked()
-	r := e.Records()
+	return e.contextOf(e.Records())
+}
+
+func (e *Endpoint) contextOf(r Records) ([]byte, ntstatus.NTSTATUS) {
 	switch {
 	case r == nil:
 		return nil, ntstatus.STATUS_NOT_FOUND

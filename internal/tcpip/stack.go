@@ -13,6 +13,7 @@ import (
 // The protocols endpoints know.
 const (
 	TCP uint8 = 6
+	UDP uint8 = 17
 )
 
 // Window is how many bytes a receiver takes before its owner has read any, unless SO_RCVBUF says otherwise.
@@ -47,6 +48,7 @@ type Stack struct {
 	local      []netip.Addr // addresses of this machine beside loopback
 	eps        []*Endpoint  // live ones, in order of creation
 	streams    []*stream    // ends of connections, in order of creation
+	redirected []*Flow      // of datagrams, that go elsewhere than their senders asked; both ends look here
 	tombs      []tomb       // finished ends
 	apps       []appOf
 	nobody     *Endpoint        // of packets that belong to no endpoint
@@ -127,10 +129,12 @@ func (s *Stack) source(remote netip.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// What endpoints share, for footprints: who has a port, which is next, and whose connection is whose.
+// What endpoints share, for footprints: who has a port, which is next, whose connection is whose, and which
+// flows of datagrams go elsewhere.
 var (
 	nextPort = trace.MakeID(trace.Port, 1<<32)
 	appsID   = trace.MakeID(trace.Port, 1<<33)
+	awayID   = trace.MakeID(trace.Port, 1<<36)
 
 	// Packets that are passed on, and pieces of packets that wait for the rest.
 	forwardID = trace.MakeID(trace.Port, 1<<34)

@@ -71,7 +71,7 @@ func (r *transcript) say(format string, args ...any) {
 func (r *transcript) tap(event string, p *packet.Packet) {
 	text := strings.NewReplacer(fmt.Sprint("seq ", p.TCP.Seq), number("seq", p.Src, p.Dst, p.TCP.Seq),
 		fmt.Sprint("ack ", p.TCP.Ack), number("ack", p.Dst, p.Src, p.TCP.Ack)).Replace(fmt.Sprint(p))
-	if len(p.Payload) > 0 && len(p.Payload) < 40 {
+	if len(p.Payload) > 0 && len(p.Payload) < 40 && !p.HasICMP() {
 		text += fmt.Sprintf(" %q", p.Payload)
 	}
 	if event == "lost" {

@@ -13,7 +13,7 @@ type Travel struct {
 	e             *Endpoint  // nil of a packet that belongs to nobody here
 	s             *Stack     // whose stations a packet passes
 	way           sender     // of a packet on its way out
-	flow          *Flow      // of a packet
+	flow          *Flow      // of a packet, or of datagrams
 	inbound       bool       // of a packet
 	thread        *ke.Thread // who asked, nil when the network did
 	local, remote netip.AddrPort
@@ -21,6 +21,7 @@ type Travel struct {
 	packet        *packet.Packet // nil for operations
 	at            Layer          // the station that was asked last
 	op            *ConnectOp     // of a connect
+	send          *SendOp        // of a datagram that is sent
 	target        Target         // answer of the last redirect station
 	was           State          // of an endpoint that is closed
 	path          *path
