@@ -123,6 +123,14 @@ func checkMDL(k *irql.K, mdl *MDL, d ddi.ID) {
 	mdl.alive(k, d.String())
 }
 
+// mdlPoint is the scheduling point of a routine that changes an MDL, which is looked at before and after: it
+// can be freed when the routine goes on.
+func mdlPoint(k *irql.K, mdl *MDL, d ddi.ID) {
+	checkMDL(k, mdl, d)
+	ke.Point(k, ke.Writes(mdl.id))
+	mdl.alive(k, d.String())
+}
+
 // uses says that the step under way does something to the MDL.
 func (mdl *MDL) uses(how ke.Access) { mdl.m.AddsOn(ke.Use{Obj: mdl.id, How: how}) }
 
@@ -212,8 +220,7 @@ var describes = pool.Loan{Rule: verify.MDL_018, What: "an MDL describes it", Wri
 // Reference: wdm/nf-wdm-mmbuildmdlfornonpagedpool.
 func MmBuildMdlForNonPagedPool(k *irql.K, mdl *MDL) {
 	ke.Enter(k, ddi.MmBuildMdlForNonPagedPool)
-	checkMDL(k, mdl, ddi.MmBuildMdlForNonPagedPool)
-	ke.Point(k, ke.Writes(mdl.id))
+	mdlPoint(k, mdl, ddi.MmBuildMdlForNonPagedPool)
 	if mdl.buf == nil || !pool.KindOf(mdl.buf).Pool() || pool.KindOf(mdl.buf).Pageable() {
 		what := "no memory"
 		if mdl.buf != nil {

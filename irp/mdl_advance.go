@@ -24,8 +24,7 @@ import (
 func MmAdvanceMdl(k *irql.K, mdl *MDL, numberOfBytes uint32) ntstatus.NTSTATUS {
 	const d = ddi.MmAdvanceMdl
 	ke.Enter(k, d)
-	checkMDL(k, mdl, d)
-	ke.Point(k, ke.Writes(mdl.id))
+	mdlPoint(k, mdl, d)
 	if numberOfBytes > mdl.count {
 		s := ntstatus.STATUS_INVALID_PARAMETER_2
 		ke.CallStatus(k, d, mdl.id, uint32(s))

@@ -22,8 +22,7 @@ import (
 // Reference: wdm/nf-wdm-mmprobeandlockpages.
 func MmProbeAndLockPages(k *irql.K, mdl *MDL, accessMode irql.KPROCESSOR_MODE, operation LOCK_OPERATION) {
 	ke.EnterAnyLevel(k, ddi.MmProbeAndLockPages)
-	checkMDL(k, mdl, ddi.MmProbeAndLockPages)
-	ke.Point(k, ke.Writes(mdl.id))
+	mdlPoint(k, mdl, ddi.MmProbeAndLockPages)
 	if bad := mdl.flags & (mdlBuilt | MDL_MAPPED_TO_SYSTEM_VA); bad != 0 {
 		mdl.report(k, mdl.c4(verify.MDL_001, "", fmt.Sprintf("MmProbeAndLockPages: %v is %s", mdl.id,
 			flagWords(bad))))
@@ -81,8 +80,7 @@ func flagWords(f uint16) string {
 // Reference: wdm/nf-wdm-mmunlockpages.
 func MmUnlockPages(k *irql.K, mdl *MDL) {
 	ke.EnterAnyLevel(k, ddi.MmUnlockPages)
-	checkMDL(k, mdl, ddi.MmUnlockPages)
-	ke.Point(k, ke.Writes(mdl.id))
+	mdlPoint(k, mdl, ddi.MmUnlockPages)
 	mdlLevel(k, mdl, ddi.MmUnlockPages, false, "")
 	mdl.notLent(k, ddi.MmUnlockPages)
 	switch {

@@ -48,8 +48,7 @@ var (
 // Reference: wdm/nf-wdm-mmgetsystemaddressformdlsafe.
 func MmGetSystemAddressForMdlSafe(k *irql.K, mdl *MDL, priority uint32) *Buffer {
 	ke.Enter(k, ddi.MmGetSystemAddressForMdlSafe)
-	checkMDL(k, mdl, ddi.MmGetSystemAddressForMdlSafe)
-	ke.Point(k, ke.Writes(mdl.id))
+	mdlPoint(k, mdl, ddi.MmGetSystemAddressForMdlSafe)
 	if priority&MdlMappingNoExecute == 0 {
 		mdl.report(k, mdl.c4(verify.MDL_020, "",
 			fmt.Sprintf("MmGetSystemAddressForMdlSafe maps %v executable",
@@ -179,8 +178,7 @@ func MmMapLockedPagesSpecifyCache(k *irql.K, mdl *MDL, accessMode irql.KPROCESSO
 	cacheType MEMORY_CACHING_TYPE,
 	requestedAddress any, bugCheckOnFailure, priority uint32) *Buffer {
 	ke.EnterAnyLevel(k, ddi.MmMapLockedPagesSpecifyCache)
-	checkMDL(k, mdl, ddi.MmMapLockedPagesSpecifyCache)
-	ke.Point(k, ke.Writes(mdl.id))
+	mdlPoint(k, mdl, ddi.MmMapLockedPagesSpecifyCache)
 	mdlLevel(k, mdl, ddi.MmMapLockedPagesSpecifyCache, accessMode == irql.UserMode, "a mapping in user space")
 	if accessMode == irql.UserMode {
 		mdl.mapsForUser(k, ddi.MmMapLockedPagesSpecifyCache)
@@ -224,8 +222,7 @@ func MmMapLockedPagesSpecifyCache(k *irql.K, mdl *MDL, accessMode irql.KPROCESSO
 // Reference: wdm/nf-wdm-mmunmaplockedpages.
 func MmUnmapLockedPages(k *irql.K, baseAddress *Buffer, mdl *MDL) {
 	ke.EnterAnyLevel(k, ddi.MmUnmapLockedPages)
-	checkMDL(k, mdl, ddi.MmUnmapLockedPages)
-	ke.Point(k, ke.Writes(mdl.id))
+	mdlPoint(k, mdl, ddi.MmUnmapLockedPages)
 	mdlLevel(k, mdl, ddi.MmUnmapLockedPages, false, "")
 	mdl.notLent(k, ddi.MmUnmapLockedPages)
 	switch {

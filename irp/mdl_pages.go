@@ -156,6 +156,7 @@ func MmFreePagesFromMdl(k *irql.K, mdl *MDL) {
 	checkMDL(k, mdl, d)
 	pagesLevel(k, d, mdl.id.String())
 	ke.Point(k, ke.Frees(mdl.id))
+	mdl.alive(k, d.String())
 	if !mdl.havePages {
 		mdl.report(k, verify.Finding{Rule: verify.MDL_002, Case: "pages freed",
 			Headline: fmt.Sprintf("MmFreePagesFromMdl: the pages of %v were not allocated for it, or are "+

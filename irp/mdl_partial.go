@@ -21,8 +21,7 @@ import (
 // Reference: wdm/nf-wdm-mmpreparemdlforreuse.
 func MmPrepareMdlForReuse(k *irql.K, mdl *MDL) {
 	ke.Enter(k, ddi.MmPrepareMdlForReuse)
-	checkMDL(k, mdl, ddi.MmPrepareMdlForReuse)
-	ke.Point(k, ke.Writes(mdl.id))
+	mdlPoint(k, mdl, ddi.MmPrepareMdlForReuse)
 	if mdl.flags&MDL_PARTIAL == 0 {
 		ke.Call(k, ddi.MmPrepareMdlForReuse, mdl.id)
 		return
@@ -41,9 +40,8 @@ func MmPrepareMdlForReuse(k *irql.K, mdl *MDL) {
 func IoBuildPartialMdl(k *irql.K, sourceMdl, targetMdl *MDL, virtualAddress *Buffer, length uint32) {
 	ke.Enter(k, ddi.IoBuildPartialMdl)
 	checkMDL(k, sourceMdl, ddi.IoBuildPartialMdl)
-	checkMDL(k, targetMdl, ddi.IoBuildPartialMdl)
-	ke.Point(k, ke.Writes(targetMdl.id))
-	sourceMdl.uses(ke.R)
+	mdlPoint(k, targetMdl, ddi.IoBuildPartialMdl)
+	sourceMdl.alive(k, ddi.IoBuildPartialMdl.String())
 	start, n, ok := partialRange(sourceMdl, virtualAddress, length)
 	if !ok || spanned(virtualAddress.Address(), uint32(n)) > targetMdl.pages {
 		badPartial(k, sourceMdl, targetMdl, start, length, ok)

@@ -80,6 +80,16 @@ func (c *CALLBACK_OBJECT) Reference() int { c.refs++; return c.refs }
 // Dereference is the counterpart of Reference.
 func (c *CALLBACK_OBJECT) Dereference() int { c.refs--; return c.refs }
 
+// exists reports a use after the last reference was given back.
+func (c *CALLBACK_OBJECT) exists(k *irql.K, d ddi.ID) {
+	if c.refs > 0 {
+		return
+	}
+	ke.Report(k, verify.Finding{Rule: verify.OBJ_003, Case: "used after the last", Obj: c.id.String(),
+		Headline: fmt.Sprintf("%v on %v, to which nobody has a reference any more", d, c.id),
+		Args:     verify.Params(0, c.id)})
+}
+
 // InitializeObjectAttributes fills in attributes.
 //
 // IRQL: any.
@@ -150,7 +160,7 @@ func (s *callbacks) find(name string) *CALLBACK_OBJECT {
 //
 // IRQL: <= APC_LEVEL.
 // Ownership: ExUnregisterCallback before the driver is unloaded.
-// Rules: IRQL-001, UNLOAD-008.
+// Rules: IRQL-001, OBJ-003, UNLOAD-008.
 // Reference: wdm/nf-wdm-exregistercallback.
 func ExRegisterCallback(k *irql.K, callbackObject *CALLBACK_OBJECT, callbackFunction CALLBACK_FUNCTION,
 	callbackContext any) any {
@@ -162,6 +172,7 @@ func ExRegisterCallback(k *irql.K, callbackObject *CALLBACK_OBJECT, callbackFunc
 		return nil
 	}
 	ke.Point(k, ke.Writes(c.id))
+	c.exists(k, d)
 	if len(c.regs) > 0 && !c.multiple {
 		ke.CallBool(k, d, c.id, false)
 		return nil
@@ -224,7 +235,7 @@ func without(regs []*callbackReg, r *callbackReg) []*callbackReg {
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: none.
-// Rules: IRQL-001.
+// Rules: IRQL-001, OBJ-003.
 // Not modelled: none.
 // Reference: wdm/nf-wdm-exnotifycallback.
 func ExNotifyCallback(k *irql.K, callbackObject *CALLBACK_OBJECT, argument1, argument2 any) {
@@ -232,6 +243,7 @@ func ExNotifyCallback(k *irql.K, callbackObject *CALLBACK_OBJECT, argument1, arg
 	ke.Enter(k, d)
 	c := callbackObject
 	ke.Point(k, ke.Reads(c.id))
+	c.exists(k, d)
 	ke.Call(k, d, c.id)
 	var last *callbackReg
 	for {

@@ -107,3 +107,27 @@ func TestExUnregisterCallback_Twice(t *testing.T) {
 		})
 	}, noCallbackFaults...)
 }
+
+// Rule: OBJ-003
+func TestExNotifyCallback_AfterTheLastReference(t *testing.T) {
+	trips(t, verify.OBJ_003, func(l *lab) {
+		l.run(func(k *irql.K) {
+			c := callbackObject(k, "", true)
+			irp.ObDereferenceObject(k, c)
+			irp.ExNotifyCallback(k, c, nil, nil)
+		})
+	}, noCallbackFaults...)
+}
+
+// Rule: OBJ-003, near miss: who is registered has a reference, too.
+func TestExNotifyCallback_WhileSomebodyIsRegistered(t *testing.T) {
+	passes(t, func(l *lab) {
+		l.run(func(k *irql.K) {
+			c := callbackObject(k, "", true)
+			r := irp.ExRegisterCallback(k, c, func(*irql.K, any, any, any) {}, nil)
+			irp.ObDereferenceObject(k, c)
+			irp.ExNotifyCallback(k, c, nil, nil)
+			irp.ExUnregisterCallback(k, r)
+		})
+	}, noCallbackFaults...)
+}

@@ -33,6 +33,8 @@ var objectRules = []verify.Record{
 			{Name: "memory gone", BugCheck: verify.NoBugCheck,
 				Fix: "wait for the last user before the routine returns, or allocate the object."},
 			{Name: "referenced too late", Fix: "take the reference while another one is still held."},
+			{Name: "used after the last",
+				Fix: "keep a reference as long as the object is used, and give it back behind the last use."},
 			{Name: "unregistered twice", Args: [4]string{1: "the registration"},
 				Fix: "forget the handle when it is unregistered."},
 		}},

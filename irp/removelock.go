@@ -87,6 +87,14 @@ func (l *IO_REMOVE_LOCK) usable(k *irql.K) {
 	}
 }
 
+// point is the scheduling point of a routine that changes a lock, which is looked at before and after: its
+// memory can be gone when the routine goes on.
+func (l *IO_REMOVE_LOCK) point(k *irql.K) {
+	l.usable(k)
+	ke.Point(k, ke.Swaps(l.id))
+	l.usable(k)
+}
+
 // IoAcquireRemoveLock counts a user. STATUS_DELETE_PENDING means that the device is going: do nothing but
 // complete the IRP.
 //
@@ -96,8 +104,7 @@ func (l *IO_REMOVE_LOCK) usable(k *irql.K) {
 // Reference: wdm/nf-wdm-ioacquireremovelock.
 func IoAcquireRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, tag any) ntstatus.NTSTATUS {
 	ke.Enter(k, ddi.IoAcquireRemoveLock)
-	lock.usable(k)
-	ke.Point(k, ke.Swaps(lock.id))
+	lock.point(k)
 	s := ntstatus.STATUS_DELETE_PENDING
 	if !lock.removed {
 		s = ntstatus.STATUS_SUCCESS
@@ -115,8 +122,7 @@ func IoAcquireRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, tag any) ntstatus.NTST
 // Reference: wdm/nf-wdm-ioreleaseremovelock.
 func IoReleaseRemoveLock(k *irql.K, lock *IO_REMOVE_LOCK, tag any) {
 	ke.Enter(k, ddi.IoReleaseRemoveLock)
-	lock.usable(k)
-	ke.Point(k, ke.Swaps(lock.id))
+	lock.point(k)
 	ke.Call(k, ddi.IoReleaseRemoveLock, lock.id)
 	if lock.drop(k, tag) {
 		lock.release(k)
@@ -152,8 +158,7 @@ func (l *IO_REMOVE_LOCK) release(k *irql.K) {
 // Reference: wdm/nf-wdm-ioreleaseremovelockandwait.
 func IoReleaseRemoveLockAndWait(k *irql.K, lock *IO_REMOVE_LOCK, tag any) {
 	ke.Enter(k, ddi.IoReleaseRemoveLockAndWait)
-	lock.usable(k)
-	ke.Point(k, ke.Swaps(lock.id))
+	lock.point(k)
 	ke.Call(k, ddi.IoReleaseRemoveLockAndWait, lock.id)
 	if lock.removed {
 		lock.misused(k, "is released for removal a second time", "removed twice")

@@ -160,7 +160,7 @@ func KeInsertQueueDpc(k *K, dpc *KDPC, systemArgument1, systemArgument2 any) boo
 		dpc.timer.misuse(k, fmt.Sprintf("KeInsertQueueDpc on %v, the DPC of %v, which is set", dpc.id,
 			dpc.timer.id), "its DPC is queued")
 	}
-	ke.Point(k, ke.Enqueues(dpc.id))
+	dpc.point(k, ddi.KeInsertQueueDpc, ke.Enqueues(dpc.id))
 	if dpc.queued() {
 		ke.Released(k, &dpc.d) // the run to come sees what the caller did
 		ke.CallBool(k, ddi.KeInsertQueueDpc, dpc.id, false)
@@ -220,7 +220,7 @@ func (p *KDPC) runs() bool { return p.d.Run != nil && p.routine != nil }
 func KeRemoveQueueDpc(k *K, dpc *KDPC) bool {
 	ke.Enter(k, ddi.KeRemoveQueueDpc)
 	dpc.usable(k, ddi.KeRemoveQueueDpc, verify.OBJ_008)
-	ke.Point(k, ke.Dequeues(dpc.id))
+	dpc.point(k, ddi.KeRemoveQueueDpc, ke.Dequeues(dpc.id))
 	ke.Call(k, ddi.KeRemoveQueueDpc, dpc.id)
 	return ke.RemoveDPC(k, &dpc.d) || dpc.outOfThread()
 }

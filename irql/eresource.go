@@ -118,7 +118,7 @@ func ExReinitializeResourceLite(k *K, resource *ERESOURCE) ntstatus.NTSTATUS {
 	const d = ddi.ExReinitializeResourceLite
 	ke.Enter(k, d)
 	resource.ready(k, d)
-	ke.Point(k, ke.Writes(resource.id))
+	resource.point(k, d, ke.Writes(resource.id))
 	if resource.lock.Owned() {
 		resource.misuse(k, fmt.Sprintf("%v on %v, which is owned by %s", d, resource.id,
 			resource.lock.Owners()), "reinitialised while owned", nil)
@@ -140,7 +140,7 @@ func ExDeleteResourceLite(k *K, resource *ERESOURCE) ntstatus.NTSTATUS {
 	const d = ddi.ExDeleteResourceLite
 	ke.Enter(k, d)
 	resource.ready(k, d)
-	ke.Point(k, ke.Frees(resource.id))
+	resource.point(k, d, ke.Frees(resource.id))
 	if resource.lock.Owned() {
 		resource.misuse(k, fmt.Sprintf("%v on %v, which is owned by %s", d, resource.id,
 			resource.lock.Owners()), "deleted while owned", nil)
@@ -282,7 +282,7 @@ func ExConvertExclusiveToSharedLite(k *K, resource *ERESOURCE) {
 		resource.notOwned(k, d, " exclusively")
 		return
 	}
-	ke.Point(k, ke.Releases(resource.id))
+	resource.point(k, d, ke.Releases(resource.id))
 	ke.Call(k, d, resource.id)
 	ke.Released(k, resource) // sharers to come see what the owner did
 	ke.ShareRW(k, &resource.lock)
@@ -292,7 +292,7 @@ func (r *ERESOURCE) acquire(k *K, d ddi.ID, want ke.Want, wait bool) bool {
 	ke.Enter(k, d)
 	r.ready(k, d)
 	r.checkAPCs(k, d, "0x37")
-	ke.Point(k, ke.Acquires(r.id))
+	r.point(k, d, ke.Acquires(r.id))
 	n, exclusive := ke.RWCount(k, &r.lock)
 	if n > 0 && !exclusive && want == ke.WantExclusive && wait {
 		h := ke.Held{}
@@ -327,7 +327,7 @@ func (r *ERESOURCE) release(k *K, d ddi.ID) {
 		return
 	}
 	r.checkAPCs(k, d, "0x38")
-	ke.Point(k, ke.Releases(r.id))
+	r.point(k, d, ke.Releases(r.id))
 	if n, _ = ke.RWCount(k, &r.lock); n == 0 {
 		r.notOwned(k, d, "") // an APC of the thread has released it meanwhile
 		return
@@ -410,7 +410,7 @@ func ExGetSharedWaiterCount(k *K, resource *ERESOURCE) uint32 {
 func (r *ERESOURCE) waiting(k *K, d ddi.ID) (exclusive, shared uint32) {
 	ke.Enter(k, d)
 	r.ready(k, d)
-	ke.Point(k, ke.Reads(r.id))
+	r.point(k, d, ke.Reads(r.id))
 	e, s := r.lock.Waiting()
 	return uint32(e), uint32(s)
 }

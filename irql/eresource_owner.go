@@ -70,7 +70,7 @@ func (r *ERESOURCE) setOwner(k *K, d ddi.ID, to ERESOURCE_THREAD) {
 			Headline: fmt.Sprintf("%v on %v with %#x, whose two lowest bits are not set", d, r.id,
 				uint64(to))})
 	}
-	ke.Point(k, ke.Writes(r.id))
+	r.point(k, d, ke.Writes(r.id))
 	if n, _ := ke.RWCount(k, &r.lock); n == 0 {
 		r.notOwned(k, d, "") // an APC of the thread has released it meanwhile
 		return
@@ -97,7 +97,7 @@ func ExReleaseResourceForThreadLite(k *K, resource *ERESOURCE, resourceThreadId 
 	ke.Enter(k, d)
 	resource.ready(k, d)
 	id := uint64(resourceThreadId)
-	ke.Point(k, ke.Releases(resource.id))
+	resource.point(k, d, ke.Releases(resource.id))
 	t, n, found := ke.RWOwner(&resource.lock, id, resourceThread)
 	if !found {
 		resource.noSuchOwner(k, d, id)

@@ -124,7 +124,7 @@ func KeSetEvent(k *K, event *KEVENT, increment KPRIORITY, wait bool) int32 {
 	event.usable(k, ddi.KeSetEvent, verify.OBJ_001)
 	watchSet(k, &event.o)
 	event.setting++
-	ke.Point(k, ke.Sets(event.id))
+	event.point(k, ddi.KeSetEvent, ke.Sets(event.id))
 	event.setting--
 	event.lastSet = ke.Call(k, ddi.KeSetEvent, event.id)
 	if wait {
@@ -148,7 +148,7 @@ func KePulseEvent(k *K, event *KEVENT, increment KPRIORITY, wait bool) int32 {
 	event.usable(k, d, verify.OBJ_001)
 	watchSet(k, &event.o)
 	event.setting++
-	ke.Point(k, ke.Writes(event.id))
+	event.point(k, d, ke.Writes(event.id))
 	event.setting--
 	event.lastSet = ke.Call(k, d, event.id)
 	if wait {
@@ -197,7 +197,7 @@ func KeResetEvent(k *K, event *KEVENT) int32 { return clearEvent(k, event, ddi.K
 func clearEvent(k *K, event *KEVENT, d ddi.ID) int32 {
 	ke.Enter(k, d)
 	event.usable(k, d, verify.OBJ_001)
-	ke.Point(k, ke.Clears(event.id))
+	event.point(k, d, ke.Clears(event.id))
 	ke.Call(k, d, event.id)
 	return ke.SetSignal(k, &event.o, 0)
 }
@@ -216,7 +216,7 @@ func KeReadStateEvent(k *K, event *KEVENT) int32 {
 func readState(k *K, h *header, d ddi.ID, unborn verify.RuleID) int32 {
 	ke.Enter(k, d)
 	h.usable(k, d, unborn)
-	ke.Point(k, ke.Reads(h.id))
+	h.point(k, d, ke.Reads(h.id))
 	if h.o.Signal > 0 {
 		ke.OrderedAfter(k, &h.o)
 	}

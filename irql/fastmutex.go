@@ -219,7 +219,7 @@ func (m *ownedMutex) acquire(k *K, d ddi.ID, kind uint8, try bool) bool {
 		return false
 	}
 	m.checkAcquire(k, d, kind)
-	ke.Point(k, ke.Acquires(m.id))
+	m.point(k, d, ke.Acquires(m.id))
 	if try && m.o.Signal == 0 {
 		return false
 	}
@@ -266,7 +266,7 @@ func (m *ownedMutex) release(k *K, d ddi.ID, kind uint8) {
 			Headline: fmt.Sprintf("%v releases %v, which %s acquired", d, m.id, kindNames[h.Kind]),
 			Places:   []verify.Place{{Label: "ACQUIRED", Seq: h.Seq}}})
 	}
-	ke.Point(k, ke.Releases(m.id))
+	m.point(k, d, ke.Releases(m.id))
 	switch _, after, mine := ke.Unhold(k, m); {
 	case after > 0:
 		reportMutexOrder(k, d, m.id)

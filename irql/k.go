@@ -131,6 +131,21 @@ func (r *resident) usable(k *K, d ddi.ID, unborn verify.RuleID) {
 	}
 }
 
+// point is the scheduling point of a routine that has looked at r: the memory can be gone when the routine
+// goes on.
+func (r *resident) point(k *K, d ddi.ID, u ke.Use) {
+	ke.Point(k, u)
+	r.still(k, d)
+}
+
+// still looks once more whether r is there.
+func (r *resident) still(k *K, d ddi.ID) {
+	ke.Alive(k, r.id)
+	if r.goneRule != verify.NoRule {
+		r.reportGone(k, d)
+	}
+}
+
 func (r *resident) reportUnusable(k *K, d ddi.ID, unborn verify.RuleID) {
 	if r.run.Of(k) {
 		r.reportGone(k, d)

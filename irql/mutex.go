@@ -64,7 +64,7 @@ func KeReleaseMutex(k *K, mutex *KMUTEX, wait bool) int32 {
 	if !ke.Owns(k, mutex.o.Owner) {
 		notOwned(k, ddi.KeReleaseMutex, mutex)
 	}
-	ke.Point(k, ke.Releases(mutex.id))
+	mutex.point(k, ddi.KeReleaseMutex, ke.Releases(mutex.id))
 	ke.Call(k, ddi.KeReleaseMutex, mutex.id)
 	if wait {
 		ke.PromiseWait(k, ddi.KeReleaseMutex)

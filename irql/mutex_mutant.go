@@ -66,7 +66,7 @@ func KeReleaseMutant(k *K, mutant *KMUTANT, increment KPRIORITY, abandoned, wait
 	if !abandoned && !ke.Owns(k, mutant.o.Owner) {
 		notOwned(k, d, mutant)
 	}
-	ke.Point(k, ke.Releases(mutant.id))
+	mutant.point(k, d, ke.Releases(mutant.id))
 	ke.Call(k, d, mutant.id)
 	if wait {
 		ke.PromiseWait(k, d)

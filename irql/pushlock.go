@@ -102,7 +102,7 @@ func (l *EX_PUSH_LOCK) acquire(k *K, d ddi.ID, want ke.Want, kind uint8) {
 		l.misuse(k, fmt.Sprintf("%v on %v, which this thread holds: push locks are not recursive", d, l.id),
 			"recursive", nil)
 	}
-	ke.Point(k, ke.Acquires(l.id))
+	l.point(k, d, ke.Acquires(l.id))
 	noteOrder(k, d, l.id)
 	if !ke.AcquireRW(k, &l.lock, want, true, d.String()) {
 		return // a DPC, which cannot wait (reported)
@@ -124,7 +124,7 @@ func (l *EX_PUSH_LOCK) release(k *K, d ddi.ID, kind uint8) {
 			Headline: fmt.Sprintf("%v releases %v, which %s acquired", d, l.id, kindNames[h.Kind]),
 			Places:   []verify.Place{{Label: "ACQUIRED", Seq: h.Seq}}})
 	}
-	ke.Point(k, ke.Releases(l.id))
+	l.point(k, d, ke.Releases(l.id))
 	if n, _ := ke.RWCount(k, &l.lock); n == 0 {
 		l.notHeld(k, d) // an APC of the thread has released it meanwhile
 		return

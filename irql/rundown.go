@@ -96,7 +96,7 @@ func ExAcquireRundownProtectionEx(k *K, runRef *EX_RUNDOWN_REF, count uint32) bo
 func (sim) AcquireRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF, count uint32) bool {
 	ke.Enter(k, d)
 	runRef.usable(k, d, verify.LOCK_007)
-	ke.Point(k, ke.Swaps(runRef.id))
+	runRef.point(k, d, ke.Swaps(runRef.id))
 	if runRef.down {
 		ke.CallBool(k, d, runRef.id, false)
 		return false
@@ -132,7 +132,7 @@ func ExReleaseRundownProtectionEx(k *K, runRef *EX_RUNDOWN_REF, count uint32) {
 func (sim) ReleaseRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF, count uint32) {
 	ke.Enter(k, d)
 	runRef.usable(k, d, verify.LOCK_007)
-	ke.Point(k, ke.Swaps(runRef.id))
+	runRef.point(k, d, ke.Swaps(runRef.id))
 	if int64(runRef.count) < int64(count) {
 		what := "which nobody uses"
 		if runRef.count > 0 {
@@ -166,7 +166,7 @@ func ExWaitForRundownProtectionRelease(k *K, runRef *EX_RUNDOWN_REF) {
 func (sim) WaitForRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 	ke.Enter(k, d)
 	runRef.usable(k, d, verify.LOCK_007)
-	ke.Point(k, ke.Swaps(runRef.id))
+	runRef.point(k, d, ke.Swaps(runRef.id))
 	if runRef.waiting {
 		// The page speaks of an object that has been run down, and there is room for one waiter only.
 		// INFERRED from an independent implementation, which asserts that there is none.
@@ -201,7 +201,7 @@ func ExReInitializeRundownProtection(k *K, runRef *EX_RUNDOWN_REF) {
 func (sim) ReinitializeRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 	ke.Enter(k, d)
 	runRef.usable(k, d, verify.LOCK_007)
-	ke.Point(k, ke.Writes(runRef.id))
+	runRef.point(k, d, ke.Writes(runRef.id))
 	if runRef.count > 0 || !runRef.down {
 		runRef.misuse(k, fmt.Sprintf("%v on %v, which has not been waited for", d, runRef.id),
 			"not waited for")
@@ -225,7 +225,7 @@ func ExRundownCompleted(k *K, runRef *EX_RUNDOWN_REF) {
 func (sim) CompleteRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 	ke.Enter(k, d)
 	runRef.usable(k, d, verify.LOCK_007)
-	ke.Point(k, ke.Swaps(runRef.id))
+	runRef.point(k, d, ke.Swaps(runRef.id))
 	ke.Call(k, d, runRef.id)
 	runRef.down = true
 }
@@ -234,7 +234,7 @@ func (sim) CompleteRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 // routine of Windows.
 func (sim) EndRundown(k *K, d ddi.ID, runRef *EX_RUNDOWN_REF) {
 	runRef.usable(k, d, verify.LOCK_007)
-	ke.Point(k, ke.Frees(runRef.id))
+	runRef.point(k, d, ke.Frees(runRef.id))
 	if runRef.count > 0 {
 		runRef.misuse(k, fmt.Sprintf("%v on %v, which is in use", d, runRef.id),
 			"ended in use")

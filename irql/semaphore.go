@@ -42,7 +42,7 @@ func KeReleaseSemaphore(k *K, semaphore *KSEMAPHORE, increment KPRIORITY, adjust
 	}
 	semaphore.usable(k, ddi.KeReleaseSemaphore, verify.OBJ_001)
 	semaphore.setting++
-	ke.Point(k, ke.Sets(semaphore.id))
+	semaphore.point(k, ddi.KeReleaseSemaphore, ke.Sets(semaphore.id))
 	semaphore.setting--
 	count := semaphore.o.Signal
 	if sum := count + adjustment; sum > semaphore.o.Limit || sum < count {

@@ -188,7 +188,7 @@ func KeTryToAcquireSpinLockAtDpcLevel(k *K, spinLock *KSPIN_LOCK) bool {
 	ke.EnterAnyLevel(k, d)
 	spinLock.usable(k, d, verify.LOCK_007)
 	checkAtDpc(k, d, spinLock)
-	ke.Point(k, ke.Tries(spinLock.id))
+	spinLock.point(k, d, ke.Tries(spinLock.id))
 	if !ke.TryAcquireSpin(k, &spinLock.lock) {
 		return false
 	}
@@ -206,7 +206,7 @@ func KeTryToAcquireSpinLockAtDpcLevel(k *K, spinLock *KSPIN_LOCK) bool {
 func KeTestSpinLock(k *K, spinLock *KSPIN_LOCK) bool {
 	ke.Enter(k, ddi.KeTestSpinLock)
 	spinLock.usable(k, ddi.KeTestSpinLock, verify.LOCK_007)
-	ke.Point(k, ke.Reads(spinLock.id))
+	spinLock.point(k, ddi.KeTestSpinLock, ke.Reads(spinLock.id))
 	return spinLock.lock.HeldBy() == nil
 }
 

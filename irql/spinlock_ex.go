@@ -156,7 +156,7 @@ func ExTryConvertSharedSpinLockExclusive(k *K, spinLock *EX_SPIN_LOCK) bool {
 		spinLock.misuse(k, fmt.Sprintf("%v on %v, which this context holds exclusively", d, spinLock.id), h,
 			"converted while exclusive")
 	}
-	ke.Point(k, ke.Tries(spinLock.id))
+	spinLock.point(k, d, ke.Tries(spinLock.id))
 	done := ke.UpgradeRWSpin(k, &spinLock.lock)
 	ke.CallBool(k, d, spinLock.id, done)
 	if h, ok = ke.FindHeld(k, spinLock); done && ok {

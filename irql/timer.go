@@ -179,7 +179,7 @@ func (t *KTIMER) set(k *K, d ddi.ID, due int64, period int32, dpc *KDPC) bool {
 			kd = &dpc.d
 		}
 	}
-	ke.Point(k, ke.Swaps(t.id))
+	t.point(k, d, ke.Swaps(t.id))
 	if kd != nil {
 		ke.Adds(k, ke.Writes(dpc.id))
 		t.checkShared(k, d, dpc)
@@ -218,7 +218,7 @@ func (t *KTIMER) checkShared(k *K, d ddi.ID, dpc *KDPC) {
 func KeCancelTimer(k *K, timer *KTIMER) bool {
 	ke.Enter(k, ddi.KeCancelTimer)
 	timer.usable(k, ddi.KeCancelTimer, verify.OBJ_007)
-	ke.Point(k, ke.Swaps(timer.id))
+	timer.point(k, ddi.KeCancelTimer, ke.Swaps(timer.id))
 	ke.Call(k, ddi.KeCancelTimer, timer.id)
 	return ke.CancelTimer(k, &timer.t)
 }
@@ -233,6 +233,6 @@ func KeCancelTimer(k *K, timer *KTIMER) bool {
 func KeReadStateTimer(k *K, timer *KTIMER) bool {
 	ke.Enter(k, ddi.KeReadStateTimer)
 	timer.usable(k, ddi.KeReadStateTimer, verify.OBJ_007)
-	ke.Point(k, ke.Reads(timer.id))
+	timer.point(k, ddi.KeReadStateTimer, ke.Reads(timer.id))
 	return timer.t.Object.Signal > 0
 }

@@ -177,7 +177,7 @@ func ExSetTimer(k *K, timer *EX_TIMER, dueTime, period int64, parameters *EXT_SE
 		timer.misuse(k, "ExSetTimer with a negative NoWakeTolerance",
 			"negative tolerance")
 	}
-	ke.Point(k, ke.Swaps(timer.id))
+	timer.point(k, d, ke.Swaps(timer.id))
 	if timer.disabled {
 		ke.CallBool(k, d, timer.id, false)
 		return false
@@ -203,7 +203,7 @@ func ExCancelTimer(k *K, timer *EX_TIMER, parameters *EXT_CANCEL_PARAMETERS) boo
 	const d = ddi.ExCancelTimer
 	ke.Enter(k, d)
 	timer.ready(k, d)
-	ke.Point(k, ke.Swaps(timer.id))
+	timer.point(k, d, ke.Swaps(timer.id))
 	was := !timer.disabled && ke.DisarmTimer(k, &timer.t)
 	ke.CallBool(k, d, timer.id, was)
 	return was
@@ -229,7 +229,7 @@ func ExDeleteTimer(k *K, timer *EX_TIMER, cancel, wait bool, parameters *EXT_DEL
 	if wait && !cancel {
 		timer.misuse(k, "ExDeleteTimer with Wait = TRUE and Cancel = FALSE", "waits without cancelling")
 	}
-	ke.Point(k, ke.Frees(timer.id))
+	timer.point(k, d, ke.Frees(timer.id))
 	if timer.disabled {
 		ke.CallBool(k, d, timer.id, false)
 		return false

@@ -50,6 +50,7 @@ type waitable interface{ Header() *ke.Object }
 type checked interface {
 	usable(k *K, d ddi.ID, unborn verify.RuleID)
 	stackObject() bool
+	still(k *K, d ddi.ID)
 }
 
 func (r *resident) stackObject() bool { return r.onStack }
@@ -82,6 +83,7 @@ func KeWaitForSingleObject(k *K, object any, waitReason KWAIT_REASON, waitMode K
 	}
 	if !promised {
 		ke.Point(k, ke.WaitsOn(o.ID))
+		stillThere(k, d, object)
 	}
 	if mutex != nil {
 		mutex.limit(k, d)
@@ -126,6 +128,9 @@ func KeWaitForMultipleObjects(k *K, count uint32, objects []any, waitType WAIT_T
 	}
 	if !promised {
 		ke.Point(k, ke.WaitsOn(objs[0].ID))
+		for _, object := range objects[:count] {
+			stillThere(k, d, object)
+		}
 	}
 	limits(k, d, objects[:count], waitType)
 	s := ke.WaitAs(k, waitHow(waitMode, alertable), objs, waitType == WaitAll, timeout,
@@ -173,6 +178,14 @@ func waitFor(k *K, d ddi.ID, object any, mode KPROCESSOR_MODE) waitable {
 				w.Header().ID)})
 	}
 	return w
+}
+
+// stillThere looks once more at an object that a wait is about to begin for: its memory can be gone since
+// waitFor.
+func stillThere(k *K, d ddi.ID, object any) {
+	if c, ok := object.(checked); ok {
+		c.still(k, d)
+	}
 }
 
 // checkWaitLevel is IRQL-011: at DISPATCH_LEVEL nothing can run in place of a thread that waits.

@@ -10,9 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"calloutsim/internal/ke"
-	"calloutsim/internal/verify"
-	"calloutsim/irp"
-	"calloutsim/irql"
 )
 
 // This oracle knows the possible ends of small programs without the simulator: a model of a few lines goes
@@ -39,11 +36,12 @@ const (
 	opDPC     // the same for a DPC of another processor
 	opOwnDPC  // a DPC of this processor: it runs before the next operation
 	opCompare // sets a flag; the register becomes what it was
+	opEnd     // frees the memory in which event 1 is
 	numOps
 )
 
 var opNames = [...]string{"load", "store", "free", "lock", "unlock", "set", "reset", "wait", "drop", "skip",
-	"state", "work", "dpc", "owndpc", "compare"}
+	"state", "work", "dpc", "owndpc", "compare", "end"}
 
 type op struct {
 	kind opKind
@@ -66,13 +64,13 @@ func (p *modelled) String() string {
 
 const blocks = 2
 
-var modelTag = irp.Tag("Modl")
-
 // memory is all that the contexts of a program share.
 type memory struct {
 	value  [blocks]int32
 	freed  [blocks]bool
 	event  [2]bool
+	gone   bool // event 1
+	sets   int  // calls of KeSetEvent for event 1 that have looked at it and not come to an end
 	locked bool
 	refs   int32
 	flag   int32
@@ -178,20 +176,25 @@ func (p *modelled) step(s *state, i int) string {
 		a.skips = false
 		return ""
 	}
+	if s.gone && o.at == 1 && ofEvents(o.kind) {
+		return "used after free"
+	}
 	switch o.kind {
 	case opLoad, opStore, opFree:
 		return s.access(a, o)
+	case opEnd:
+		return s.endEvent()
 	case opLock:
 		s.locked = true
 	case opUnlock:
 		s.locked = false
 	case opSet:
-		s.event[o.at] = true
-		for j := range s.actors {
-			if s.actors[j].waits == o.at+1 {
-				s.actors[j].waits = 0
-			}
+		if o.at == 1 && o.v != signals { // the routine first looks, then sets: freed in between it is in use
+			s.sets++
+			a.rest = append([]op{{opSet, 1, signals}}, a.rest...)
+			return ""
 		}
+		s.signal(o.at)
 	case opReset:
 		s.event[o.at] = false
 	case opWait:
@@ -202,6 +205,42 @@ func (p *modelled) step(s *state, i int) string {
 		a.skips = a.reg != 0
 	default:
 		s.handOver(p, a, o)
+	}
+	return ""
+}
+
+// ofEvents says that an operation looks whether its event exists.
+func ofEvents(kind opKind) bool {
+	return kind == opSet || kind == opReset || kind == opWait || kind == opState
+}
+
+// signals is the second half of an opSet for event 1.
+const signals = -1
+
+func (s *state) signal(event int) {
+	if event == 1 {
+		s.sets--
+	}
+	s.event[event] = true
+	for j := range s.actors {
+		if s.actors[j].waits == event+1 {
+			s.actors[j].waits = 0
+		}
+	}
+}
+
+func (s *state) endEvent() string {
+	if s.gone {
+		return "freed twice"
+	}
+	s.gone = true
+	if s.sets > 0 {
+		return "freed in use"
+	}
+	for i := range s.actors {
+		if s.actors[i].waits == 2 {
+			return "freed in use"
+		}
 	}
 	return ""
 }
@@ -245,128 +284,6 @@ func (s *state) handOver(p *modelled, a *actor, o op) {
 	}
 }
 
-// real is the same program on the simulator.
-type real struct {
-	p     *modelled
-	b     [blocks]*irp.Buffer
-	event [2]irql.KEVENT
-	lock  irql.KSPIN_LOCK
-	refs  int32
-	flag  int32
-	dpc   [2]irql.KDPC
-	item  irp.WORK_QUEUE_ITEM
-	owner *actor // who queues the DPC of its own processor
-	all   []*actor
-}
-
-func (r *real) scene(m *ke.Machine) {
-	*r = real{p: r.p, refs: 2, all: r.all[:0]}
-	img := m.NewImage("random.sys")
-	m.NewThread("main", nil, func(k *irql.K) {
-		ke.Push(k, ke.Frame{Kind: ke.FrameThread, Image: img})
-		for i := range r.b {
-			r.b[i] = irp.ExAllocatePool2(k, irp.POOL_FLAG_NON_PAGED, 4, modelTag)
-			irql.KeInitializeEvent(k, &r.event[i], irql.NotificationEvent, false)
-		}
-		irql.KeInitializeSpinLock(k, &r.lock)
-		irql.KeInitializeDpc(k, &r.dpc[0], func(k *irql.K, _ *irql.KDPC, _, _, _ any) {
-			r.run(k, &actor{name: "d", rest: r.p.dpc})
-		}, nil)
-		irql.KeSetTargetProcessorDpc(k, &r.dpc[0], 1)
-		irql.KeInitializeDpc(k, &r.dpc[1], func(k *irql.K, _ *irql.KDPC, _, _, _ any) {
-			r.each(k, r.owner, r.p.inner)
-		}, nil)
-		irp.ExInitializeWorkItem(k, &r.item, func(k *irql.K, _ any) {
-			r.run(k, &actor{name: "w", rest: r.p.work})
-		}, nil)
-		for i, list := range r.p.threads {
-			m.NewThread("t", nil, func(k *irql.K) {
-				ke.Push(k, ke.Frame{Kind: ke.FrameThread, Image: img})
-				r.run(k, &actor{name: fmt.Sprint("t", i), rest: list})
-				ke.Pop(k)
-			})
-		}
-		ke.Pop(k)
-	})
-}
-
-func (r *real) run(k *irql.K, a *actor) {
-	r.all = append(r.all, a)
-	list := a.rest
-	r.each(k, a, list)
-	a.rest = nil
-}
-
-func (r *real) each(k *irql.K, a *actor, list []op) {
-	var old irql.KIRQL
-	for _, o := range list {
-		if a.skips {
-			a.skips = false
-			continue
-		}
-		switch o.kind {
-		case opLock:
-			irql.KeAcquireSpinLock(k, &r.lock, &old)
-		case opUnlock:
-			irql.KeReleaseSpinLock(k, &r.lock, old)
-		default:
-			r.do(k, a, o)
-		}
-	}
-}
-
-func (r *real) do(k *irql.K, a *actor, o op) {
-	switch o.kind {
-	case opLoad:
-		a.reg = int32(r.b[o.at].Load32(0))
-		a.seen += fmt.Sprint(a.reg)
-	case opStore:
-		r.b[o.at].Store32(0, uint32(o.v))
-	case opFree:
-		irp.ExFreePoolWithTag(k, r.b[o.at], modelTag)
-	case opSet:
-		irql.KeSetEvent(k, &r.event[o.at], 0, false)
-	case opReset:
-		irql.KeClearEvent(k, &r.event[o.at])
-	case opWait:
-		irql.KeWaitForSingleObject(k, &r.event[o.at], irql.Executive, irql.KernelMode, false, nil)
-	case opDrop:
-		a.reg = irql.InterlockedDecrement(k, &r.refs)
-	case opCompare:
-		a.reg = irql.InterlockedExchange(k, &r.flag, 1)
-	case opState:
-		a.reg = irql.KeReadStateEvent(k, &r.event[o.at])
-		a.seen += fmt.Sprint(a.reg)
-	case opSkip:
-		a.skips = a.reg != 0
-	case opWork:
-		irp.ExQueueWorkItem(k, &r.item, irp.DelayedWorkQueue)
-	case opDPC:
-		irql.KeInsertQueueDpc(k, &r.dpc[0], nil, nil)
-	case opOwnDPC:
-		r.owner = a
-		irql.KeInsertQueueDpc(k, &r.dpc[1], nil, nil)
-	}
-}
-
-// end says how the run has ended, in the words of the model.
-func (r *real) end(t *testing.T, m *ke.Machine) string {
-	t.Helper()
-	if f := m.Findings(); len(f) > 0 {
-		if f[0].Rule == verify.POOL_013 {
-			return "used after free"
-		}
-		require.Contains(t, f[0].Headline, "free", "%s", r.p)
-		return "freed twice"
-	}
-	var all []string
-	for _, a := range r.all {
-		all = append(all, ended(a.name, a.seen, a.rest == nil))
-	}
-	sort.Strings(all)
-	return strings.Join(all, " ")
-}
-
 // randomModelled makes a program of two or three threads.
 func randomModelled(r *ke.Random, size int) *modelled {
 	p := &modelled{}
@@ -403,7 +320,7 @@ func randomOps(r *ke.Random, n int, once map[opKind]bool, waits bool) []op {
 		case opSkip:
 			list = append(list, o, short(r))
 			continue
-		case opFree:
+		case opFree, opEnd:
 			if pick(r, 3) > 0 {
 				continue
 			}
@@ -425,7 +342,7 @@ func randomOps(r *ke.Random, n int, once map[opKind]bool, waits bool) []op {
 
 // short is an operation that neither waits nor comes in pairs.
 func short(r *ke.Random) op {
-	kinds := []opKind{opLoad, opStore, opFree, opSet, opDrop}
+	kinds := []opKind{opLoad, opStore, opFree, opSet, opDrop, opEnd}
 	return op{kinds[pick(r, len(kinds))], pick(r, blocks), int32(1 + pick(r, 3))}
 }
 
