@@ -119,7 +119,7 @@ func TestExNotifyCallback_AfterTheLastReference(t *testing.T) {
 	}, noCallbackFaults...)
 }
 
-// Rule: OBJ-003, near miss: who is registered has a reference, too.
+// Near miss: OBJ-003
 func TestExNotifyCallback_WhileSomebodyIsRegistered(t *testing.T) {
 	passes(t, func(l *lab) {
 		l.run(func(k *irql.K) {
