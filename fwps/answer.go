@@ -18,6 +18,10 @@ func (cl *call) checkReturn(k *ke.K) {
 			"write only ActionType, Rights and Flags.")
 	}
 	cl.c.about.back(k, cl)
+	if cl.op != nil { // ABSORB belongs to it wherever it may be pended (wfp.md 21 #19)
+		cl.checkHeld(k)
+		return
+	}
 	cl.checkAbsorb(k)
 	if cl.pend == pendPending || cl.pend == pendCompleted {
 		if cl.exit.ActionType != FWP_ACTION_BLOCK || cl.exit.Rights&write != 0 {

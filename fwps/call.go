@@ -30,7 +30,7 @@ func (c *classification) newCall(f *wfp.Filter, r *registration) *call {
 	cl.filter.Action.CalloutId = r.id
 	cl.in = &FWPS_INCOMING_VALUES0{layer: c.layer, known: c, lent: cl.lent,
 		values: make([]*FWPS_INCOMING_VALUE0, len(fieldsOf(c.layer)))}
-	cl.meta = c.lendMetadata(cl.lent)
+	cl.meta = c.lendMetadata(cl)
 	cl.data = c.about.lend(cl)
 	cur := c.run.Current()
 	cl.entry = FWPS_CLASSIFY_OUT0{ActionType: FWP_ACTION_NONE, OutContext: uint64(c.id), FilterId: f.ID}

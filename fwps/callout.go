@@ -212,6 +212,13 @@ func (e *engine) unregisterLive(k *ke.K, r *registration) ntstatus.NTSTATUS {
 			Places: []verify.Place{{Label: "PENDED", Seq: p[0].pendSeq}},
 			Fix:    "complete what is pended before unregistering."})
 	}
+	if n, o := e.heldBy(r); n > 0 {
+		ke.Report(k, verify.Finding{Rule: verify.WFP_020, Obj: r.tid.String(),
+			Headline: fmt.Sprintf("%v is unregistered with %d operations pended, first that of %v", r.tid, n,
+				o.call.c.id),
+			Places: []verify.Place{{Label: "PENDED", Seq: o.pendSeq}},
+			Fix:    "complete what is pended before unregistering."})
+	}
 	if r.leaving {
 		return ntstatus.STATUS_FWP_IN_USE
 	}

@@ -14,16 +14,18 @@ type phase uint8
 const (
 	phRunning phase = iota // filters are evaluated, or a classifyFn runs
 	phParked               // a callout has pended it and its classifyFn has returned
+	phHeld                 // callouts hold the operation it is about, and everybody has been asked
 	phDecided
 )
 
-var phaseNames = [...]string{"running", "pended", "decided"}
+var phaseNames = [...]string{"running", "pended", "held", "decided"}
 
 // classification is one question of the transport on its way through the filters.
 //
 //	running --classifyFn pends and returns--> parked --completed--> running (deferred or inline) --> decided
 //	running --no filter left--> decided
 //	running --Complete(NULL)--> running from the start, with IS_REAUTHORIZE
+//	running --no filter left, FwpsPendOperation0 was called--> held --completed--> decided; one more follows
 type classification struct {
 	e           *engine
 	id          trace.ID
@@ -37,7 +39,10 @@ type classification struct {
 	calls       []*call
 	parked      *call
 	phase       phase
-	reauthorize bool // further calls carry IS_REAUTHORIZE
+	reauthorize bool            // further calls carry IS_REAUTHORIZE
+	reason      uint32          // why, where something is authorised again
+	before      *classification // whose operation was held and is authorised again
+	holders     int             // callouts that hold the operation
 	channel     *ke.Channel
 	result      wfp.Decision
 	note        string // why the newest version of the request was not taken, for dumps
@@ -109,6 +114,7 @@ type call struct {
 	running    bool // classifyFn is on a stack
 	again      bool // called with IS_REAUTHORIZE
 	pend       pendState
+	op         *operation // by which the callout holds the operation
 	completion *completion
 	writables  []*writable
 	touched    *FWPS_CLASSIFY_OUT0 // out after the engine wrote it in FwpsAcquireWritableLayerDataPointer0

@@ -18,26 +18,32 @@ var (
 // Classify answers q: it evaluates the filters of q's layer, where there are any, and calls the callouts they
 // name. q.Done is called before it returns unless a callout pends.
 func (e *engine) Classify(k *ke.K, q *tcpip.Question) {
-	c := &classification{e: e, q: q, layer: layerAt(q)}
-	c.info = layerOf(c.layer)
+	layer := layerAt(q)
 	defer ke.Leave(k, ke.Within(k, ke.Reads(e.id)))
-	if len(e.policy.At(c.layer)) == 0 {
-		panic("internal error: the transport asks at " + c.info.name + ", where nobody filters")
+	if len(e.policy.At(layer)) == 0 {
+		panic("internal error: the transport asks at " + layerName(layer) + ", where nobody filters")
 	}
+	e.newClassification(k, q).begin(k)
+}
+
+// newClassification makes a classification of q and tells of it.
+func (e *engine) newClassification(k *ke.K, q *tcpip.Question) *classification {
+	c := &classification{e: e, q: q, layer: layerAt(q), reason: uint32(q.Again), reauthorize: q.Again != 0}
+	c.info = layerOf(c.layer)
 	c.id = e.m.NewID(trace.Classify)
 	ke.Within(k, ke.Writes(c.id))
 	e.remember(c)
 	c.about = newSubject(k, c)
 	ke.Point(k, ke.Reads(e.id))
 	c.seq = ke.Log(k, trace.Event{What: trace.Note, Text: c.info.name, Obj: c.id, Obj2: q.Endpoint.ID})
-	c.begin(k)
+	return c
 }
 
 // begin runs the filters from the start, at the layer's level.
 func (c *classification) begin(k *ke.K) {
 	old := ke.IRQL(k)
 	switch {
-	case c.info.about == aboutBind && old > ke.Passive:
+	case c.info.level == levelPassive && old > ke.Passive:
 		c.post(k, func(k *ke.K) { c.start(k); c.drive(k) })
 		return
 	case old >= ke.Dispatch:
@@ -159,19 +165,37 @@ func (c *classification) post(k *ke.K, run func(k *ke.K)) {
 func (c *classification) finish(k *ke.K) {
 	e := c.e
 	c.phase, c.result = phDecided, c.run.Verdict()
-	e.forget(c)
 	c.reportImplicit(k)
 	c.pokedAfterApply(k)
 	if c.result.Vetoed {
 		ke.Note(k, "veto: a callout blocked what a filter had permitted for good", c.id)
 	}
+	if c.held() {
+		c.hold(k)
+		return
+	}
+	e.forget(c)
 	a := c.about.answer(k, c.result)
+	if !a.Permit && c.result.By != nil {
+		a.Filter = c.result.By.ID
+	}
 	text := "permit"
 	if !a.Permit {
 		text = "block"
 	}
 	ke.Note(k, text, c.id)
 	c.q.Done(k, a)
+}
+
+// held reports whether a callout has pended the operation. The pend holds it, whatever classifyFn returned
+// and whoever else decided (INFERRED, as for FwpsPendClassify0: wfp.md 8.3).
+func (c *classification) held() bool {
+	for _, cl := range c.calls {
+		if cl.op != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // reportImplicit reports filters that blocked because their callout's code is not there.

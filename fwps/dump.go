@@ -74,6 +74,9 @@ func (cl *call) state() string {
 	case cl.pend == pendPending:
 		return "pended"
 	}
+	if cl.op != nil {
+		what += ", operation pended"
+	}
 	switch cl.pend {
 	case pendPending:
 		what += ", pended"

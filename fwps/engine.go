@@ -19,10 +19,11 @@ type engine struct {
 	open        []*classification // not decided, in order of creation
 	history     []*classification // the last ones, for dumps
 	acquired    []*classifyRef    // with references
+	held        []*operation      // pended with FwpsPendOperation0 and not completed
 	chains      []*chain          // of connections that are not gone
 	mgmt        management
 	taken       []lockUse   // in classifyFns
-	held        []lockUse   // in completions
+	heldLocks   []lockUse   // in completions
 	watches     []authWatch // who has ever looked at ALE_AUTH_CONNECT
 	redirectors []redirector
 
@@ -42,8 +43,11 @@ type lockUse struct {
 	by   image
 	lock trace.ID
 	bind bool // at a layer of binds, which precede connects
-	seq  uint64
-	obj  trace.ID // the classification
+	// at is the layer of the operation that FwpsCompleteOperation0 completes, or that the classifyFn is for.
+	at  uint16
+	op  bool // the completion is FwpsCompleteOperation0
+	seq uint64
+	obj trace.ID // the classification
 }
 
 // authWatch says that a filter at ALE_AUTH_CONNECT named a callout, and whose code that was, once it was

@@ -23,7 +23,8 @@ var Subsystem = ke.Subsystem{
 	Sites: []*ke.Site{
 		&siteRegister, &siteUnregister, &siteNotifyType, &siteNotify, &siteOrder, &siteStop, &siteBlock,
 		&siteConnectRedirectIRQL, &siteAuthConnectIRQL, &siteEndpointClosureIRQL, &siteAcquireData,
-		&siteAcquireOut, &siteApplyPointer, &siteAcquireHandle, &sitePend, &siteResume,
+		&siteAcquireOut, &siteApplyPointer, &siteAcquireHandle, &sitePend, &siteResume, &sitePendOperation,
+		&siteResumeOperation,
 		&siteRedirectHandle, &siteRecordKey, &siteUnaccepted,
 	},
 }

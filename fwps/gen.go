@@ -79,18 +79,18 @@ func layerConsts(t *table) *bytes.Buffer {
 // asked are the stations of the transport that exist by now; the table of layers names those to come too.
 var asked = map[string]bool{"BindRedirect": true, "ResourceAssignment": true, "AuthListen": true,
 	"ConnectRedirect": true, "AuthConnect": true, "AuthRecvAccept": true, "FlowEstablished": true,
-	"EndpointClosure": true, "ResourceRelease": true, "TransportOut": true, "TransportIn": true, "IPOut": true,
-	"IPIn": true, "IPForward": true, "DatagramOut": true, "DatagramIn": true, "StreamPacketOut": true,
-	"StreamPacketIn": true, "IcmpErrorOut": true, "IcmpErrorIn": true}
+	"EndpointClosure": true, "ResourceRelease": true, "TransportOut": true, "TransportIn": true,
+	"IPOut": true, "IPIn": true, "IPForward": true, "DatagramOut": true, "DatagramIn": true,
+	"StreamPacketOut": true, "StreamPacketIn": true, "IcmpErrorOut": true, "IcmpErrorIn": true}
 
 // layerTable writes what the engine does at each layer.
 func layerTable(t, metadata *table) *bytes.Buffer {
 	b := header("fwps", t.file+" and "+metadata.file)
 	b.WriteString("import \"calloutsim/internal/tcpip\"\n\n// layerTable says what each layer is about and " +
 		"allows, by layer id.\nvar layerTable = [...]layerInfo{\n")
-	there := map[string]bool{}
+	there := map[string][]string{}
 	for _, r := range t.rows {
-		there[t.get(r, "layer")] = true
+		there[t.get(r, "layer")] = r
 	}
 	for _, r := range t.rows {
 		layer := t.get(r, "layer")
@@ -102,7 +102,8 @@ func layerTable(t, metadata *table) *bytes.Buffer {
 		}
 		yes := func(col string) bool { return strings.HasPrefix(t.get(r, col), "y") }
 		set = append(set, stations(t, r)...)
-		set = append(set, level(t, r)...)
+		live := there[strings.TrimSuffix(layer, "_DISCARD")]
+		set = append(set, level(t, r, t.get(live, "stations"))...)
 		for _, s := range []struct{ data, kind string }{{"NET_BUFFER_LIST", "packet"},
 			{"FWPS_STREAM", "stream"}, {"FWPS_CONNECT_REQUEST0", "connect"}, {"FWPS_BIND_REQUEST0", "bind"}} {
 			add(strings.HasPrefix(t.get(r, "layer_data"), s.data), "about: about"+upper(s.kind))
@@ -113,7 +114,7 @@ func layerTable(t, metadata *table) *bytes.Buffer {
 		add(yes("pend_operation"), "pendOperation: true")
 		add(yes("absorb_valid"), "absorb: true")
 		add(yes("discard_layer"), "discard: true")
-		add(there[layer+"_DISCARD"], "dropped: "+layer+"_DISCARD")
+		add(there[layer+"_DISCARD"] != nil, "dropped: "+layer+"_DISCARD")
 		mask := metadataOf(metadata, layer)
 		add(mask != "", "metadata: "+mask)
 		if g := t.get(r, "fwpm_guid"); len(g) == 36 {
@@ -143,9 +144,9 @@ func stations(t *table, r []string) (set []string) {
 }
 
 // level turns what was observed about the IRQL into the rule of network.md 2. Where both levels occur a site
-// decides, once the transport asks there.
-func level(t *table, r []string) []string {
-	irql, station := t.get(r, "classify_irql"), t.get(r, "stations")
+// decides, once the transport asks there. A discard layer is asked where the layer it follows is.
+func level(t *table, r []string, station string) []string {
+	irql := t.get(r, "classify_irql")
 	switch {
 	case strings.HasPrefix(irql, "PASSIVE or DISPATCH") && asked[station]:
 		return []string{"level: levelEither", "site: &site" + station + "IRQL"}

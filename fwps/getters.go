@@ -28,7 +28,6 @@ const (
 	noPackages   = "packages and code integrity are not modelled"
 	noInterfaces = "there are no interfaces yet: docs/spec/network.md 8, step 6"
 	noProfiles   = "profiles and quarantine are not modelled"
-	noReauth     = "nothing is reauthorised yet: docs/spec/network.md 8, step 8"
 	noRaw        = "there are no raw sockets yet: docs/spec/network.md 8, step 9"
 	noPackets    = "packets are not shown yet: docs/spec/network.md 8, step 10"
 	noFrames     = "frames and virtual switches are not shown yet: docs/spec/network.md 8, step 13"
@@ -77,7 +76,7 @@ var sources = map[string]source{
 	"NAP_CONTEXT": {why: noProfiles}, "NEXTHOP_INTERFACE_PROFILE_ID": {why: noProfiles},
 	"ORIGINAL_PROFILE_ID": {why: noProfiles}, "PROFILE_ID": {why: noProfiles},
 
-	"REAUTHORIZE_REASON": {why: noReauth}, "ORIGINAL_ICMP_TYPE": {why: noReauth},
+	"REAUTHORIZE_REASON": {get: reauthorizeReason}, "ORIGINAL_ICMP_TYPE": {why: noPackets},
 
 	"ALE_PROMISCUOUS_MODE": {why: noRaw},
 
@@ -173,10 +172,19 @@ func protocol(c *classification) wfp.Value {
 }
 
 func direction(c *classification) wfp.Value {
-	if c.q.Inbound {
-		return wfp.Value{Type: wfp.Uint32, Num: uint64(FWP_DIRECTION_INBOUND)}
+	return wfp.Value{Type: wfp.Uint32, Num: uint64(directionOf(c.q.Inbound))}
+}
+
+func directionOf(inbound bool) FWP_DIRECTION {
+	if inbound {
+		return FWP_DIRECTION_INBOUND
 	}
-	return wfp.Value{Type: wfp.Uint32, Num: uint64(FWP_DIRECTION_OUTBOUND)}
+	return FWP_DIRECTION_OUTBOUND
+}
+
+// reauthorizeReason says why the connection is authorised again; 0 where it is not (INFERRED).
+func reauthorizeReason(c *classification) wfp.Value {
+	return wfp.Value{Type: wfp.Uint32, Num: uint64(c.reason)}
 }
 
 func flags(c *classification) wfp.Value {
@@ -242,10 +250,11 @@ func port(a netip.AddrPort) wfp.Value { return wfp.Value{Type: wfp.Uint16, Num: 
 
 // lendMetadata fills the metadata of one call (wfp.md 3.7): what is known about the event and can be there at
 // the layer.
-func (c *classification) lendMetadata(l *lent) *FWPS_INCOMING_METADATA_VALUES0 {
+func (c *classification) lendMetadata(cl *call) *FWPS_INCOMING_METADATA_VALUES0 {
 	q := c.q
-	m := &FWPS_INCOMING_METADATA_VALUES0{lent: l, processID: uint64(ke.PIDOf(q.Endpoint.Process)),
-		endpoint: uint64(q.Endpoint.ID), parent: uint64(q.Endpoint.Parent), compartment: 1,
+	m := &FWPS_INCOMING_METADATA_VALUES0{lent: cl.lent, call: cl,
+		processID: uint64(ke.PIDOf(q.Endpoint.Process)), endpoint: uint64(q.Endpoint.ID),
+		parent: uint64(q.Endpoint.Parent), compartment: 1,
 		token: uint64(ke.PIDOf(q.Endpoint.Process))<<4 | 0x8, path: c.e.appID(imageName(q.Endpoint.Process))}
 	known := FWPS_METADATA_FIELD_PROCESS_ID | FWPS_METADATA_FIELD_TOKEN | FWPS_METADATA_FIELD_PROCESS_PATH |
 		FWPS_METADATA_FIELD_TRANSPORT_ENDPOINT_HANDLE | FWPS_METADATA_FIELD_COMPARTMENT_ID
@@ -272,6 +281,18 @@ func (c *classification) lendMetadata(l *lent) *FWPS_INCOMING_METADATA_VALUES0 {
 			m.targetPID = pid
 			known |= FWPS_METADATA_FIELD_LOCAL_REDIRECT_TARGET_PID
 		}
+	}
+	if c.info.pendOperation {
+		known |= FWPS_METADATA_FIELD_COMPLETION_HANDLE
+	}
+	if c.reauthorize {
+		m.direction = directionOf(q.Inbound)
+		known |= FWPS_METADATA_FIELD_PACKET_DIRECTION
+	}
+	if c.info.discard && q.Filter != 0 {
+		m.discard = FWPS_DISCARD_METADATA0{FWPS_DISCARD_MODULE_GENERAL, FWPS_DISCARD_FIREWALL_POLICY,
+			q.Filter}
+		known |= FWPS_METADATA_FIELD_DISCARD_REASON
 	}
 	m.present = known & c.info.metadata
 	return m

@@ -44,6 +44,7 @@ type conn struct {
 	process *ke.Process
 	q       *tcpip.Question
 	answers int
+	holds   int
 	answer  tcpip.Answer
 	records tcpip.Records
 	then    func(k *ke.K, c *conn)
@@ -93,6 +94,14 @@ func (a *args) again() bool {
 }
 
 func (a *args) flags() uint32 {
+	switch a.in.LayerId() {
+	case fwps.FWPS_LAYER_ALE_RESOURCE_ASSIGNMENT_V4:
+		return a.in.IncomingValue(fwps.FWPS_FIELD_ALE_RESOURCE_ASSIGNMENT_V4_FLAGS).Value().Uint32()
+	case fwps.FWPS_LAYER_ALE_AUTH_LISTEN_V4:
+		return a.in.IncomingValue(fwps.FWPS_FIELD_ALE_AUTH_LISTEN_V4_FLAGS).Value().Uint32()
+	case fwps.FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4:
+		return a.in.IncomingValue(fwps.FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_FLAGS).Value().Uint32()
+	}
 	if a.in.LayerId() == fwps.FWPS_LAYER_ALE_AUTH_CONNECT_V4 {
 		return a.in.IncomingValue(fwps.FWPS_FIELD_ALE_AUTH_CONNECT_V4_FLAGS).Value().Uint32()
 	}
@@ -184,6 +193,11 @@ var (
 		action: fwps.FWP_ACTION_CALLOUT_TERMINATING}
 )
 
+func (w where) at(layer fwps.GUID) where {
+	w.layer = layer
+	return w
+}
+
 func (w where) weighing(weight uint16) where {
 	w.weight = weight
 	return w
@@ -272,6 +286,10 @@ func (l *lab) asks(layer tcpip.Layer, p *ke.Process, remote netip.AddrPort) *con
 	c.q = &tcpip.Question{At: layer, Tuple: tcpip.Tuple{Proto: 6, Local: local, Remote: remote},
 		Endpoint: &tcpip.Endpoint{ID: l.m.NewID(trace.Endpoint), Process: p}}
 	c.q.Done = func(k *ke.K, a tcpip.Answer) {
+		if a.Hold {
+			c.holds++
+			return
+		}
 		c.answers++
 		c.answer = a
 		if c.then != nil {
@@ -435,52 +453,6 @@ func (d *driver) change(k *irql.K, h, filterID uint64, out *fwps.FWPS_CLASSIFY_O
 	if !p.noApply {
 		fwps.FwpsApplyModifiedLayerData0(k, h, data, p.flags)
 	}
-}
-
-// pended is what a driver keeps about a pended classification.
-type pended struct {
-	d        *driver
-	handle   uint64
-	filter   uint64
-	out      fwps.FWPS_CLASSIFY_OUT0
-	original *fwps.FWPS_CLASSIFY_OUT0
-	ctx      any
-	meta     *fwps.FWPS_INCOMING_METADATA_VALUES0
-	in       *fwps.FWPS_INCOMING_VALUES0
-	records  irql.HANDLE
-}
-
-// pend is the start of wfp.md 8.4 A; later runs in a work item.
-func (a *args) pend(later func(k *irql.K, p *pended)) *pended {
-	p := &pended{d: a.d, filter: a.filter.FilterId, original: a.out, ctx: a.ctx, meta: a.meta, in: a.in}
-	if fwps.FWPS_IS_METADATA_FIELD_PRESENT(a.meta, fwps.FWPS_METADATA_FIELD_REDIRECT_RECORD_HANDLE) {
-		p.records = a.meta.RedirectRecords()
-	}
-	require.Equal(a.d.l.t, ok, fwps.FwpsAcquireClassifyHandle0(a.k, a.ctx, 0, &p.handle))
-	require.Equal(a.d.l.t, ok, fwps.FwpsPendClassify0(a.k, p.handle, p.filter, 0, a.out))
-	a.block()
-	p.out = *a.out
-	if later == nil {
-		return p
-	}
-	item := irp.IoAllocateWorkItem(a.k, a.d.dev)
-	irp.IoQueueWorkItem(a.k, item, func(k *irql.K, _ *irp.DEVICE_OBJECT, _ any) {
-		irp.IoFreeWorkItem(k, item)
-		later(k, p)
-	}, irp.DelayedWorkQueue, nil)
-	return p
-}
-
-// done completes with a permit and releases.
-func (p *pended) done(k *irql.K) {
-	p.complete(k)
-	fwps.FwpsReleaseClassifyHandle0(k, p.handle)
-}
-
-func (p *pended) complete(k *irql.K) {
-	p.out.ActionType = fwps.FWP_ACTION_PERMIT
-	p.out.Rights |= fwps.FWPS_RIGHT_ACTION_WRITE
-	fwps.FwpsCompleteClassify0(k, p.handle, 0, &p.out)
 }
 
 // permits is a callout that permits everything.

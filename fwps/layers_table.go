@@ -801,6 +801,7 @@ var layerTable = [...]layerInfo{
 	FWPS_LAYER_ALE_AUTH_CONNECT_V4_DISCARD: {
 		name:    "ALE_AUTH_CONNECT_V4_DISCARD",
 		level:   levelEither,
+		site:    &siteAuthConnectIRQL,
 		about:   aboutPacket,
 		ale:     true,
 		discard: true,
@@ -854,6 +855,7 @@ var layerTable = [...]layerInfo{
 	FWPS_LAYER_ALE_AUTH_CONNECT_V6_DISCARD: {
 		name:    "ALE_AUTH_CONNECT_V6_DISCARD",
 		level:   levelEither,
+		site:    &siteAuthConnectIRQL,
 		about:   aboutPacket,
 		ale:     true,
 		discard: true,

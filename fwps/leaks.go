@@ -39,6 +39,13 @@ func (e *engine) checkUnload(m *ke.Machine, img *ke.Image) {
 			}
 		}
 	}
+	for _, o := range e.held {
+		if cl := o.call; cl.reg.owner == img {
+			report(verify.Finding{Rule: verify.WFP_019, Obj: cl.c.id.String(), Places: o.places(),
+				Headline: fmt.Sprintf("%s is unloaded with the operation of %v pended", img.Name, cl.c.id),
+				Fix:      "complete everything that is pended before returning from the unload routine."})
+		}
+	}
 	e.checkHandles(img, report)
 	e.checkWatch(img, report)
 	for i := range e.mgmt.sessions {
@@ -102,6 +109,12 @@ func (e *engine) checkEnd(m *ke.Machine) {
 					Fix: "call FwpsCompleteClassify0 on every path, also when a step before it fails."})
 			}
 		}
+	}
+	for _, o := range e.held {
+		c := o.call.c
+		report(verify.Finding{Rule: verify.WFP_129, Obj: c.id.String(), Driver: imageNameOf(o.call.reg.owner),
+			Places: o.places(), Headline: fmt.Sprintf("the operation of %v was pended and never completed: "+
+				"%s of %s hangs", c.id, c.info.name, imageName(c.q.Endpoint.Process))})
 	}
 	e.checkHandles(nil, report)
 	e.checkWatch(nil, report)

@@ -23,6 +23,10 @@ type FWPS_INCOMING_METADATA_VALUES0 struct {
 	targetPID   uint32
 	original    *ws2def.SOCKADDR_STORAGE
 	records     irql.HANDLE
+	direction   FWP_DIRECTION
+	discard     FWPS_DISCARD_METADATA0
+	completion  irql.HANDLE // once it was asked for
+	call        *call
 	lent        *lent
 }
 
@@ -110,6 +114,34 @@ func (m *FWPS_INCOMING_METADATA_VALUES0) ParentEndpointHandle() uint64 {
 func (m *FWPS_INCOMING_METADATA_VALUES0) FlowHandle() uint64 {
 	m.need(FWPS_METADATA_FIELD_FLOW_HANDLE, "flowHandle")
 	return m.flow
+}
+
+// CompletionHandle is what FwpsPendOperation0 takes. Rules: WFP-054, WFP-127.
+func (m *FWPS_INCOMING_METADATA_VALUES0) CompletionHandle() irql.HANDLE {
+	m.lent.touch()
+	switch {
+	case m.present&FWPS_METADATA_FIELD_COMPLETION_HANDLE == 0:
+		m.lent.report(verify.Finding{Rule: verify.WFP_127, Obj: m.lent.id(),
+			Also: []verify.RuleID{verify.WFP_053},
+			Headline: "metadata member completionHandle is read at " + layerName(m.lent.layer) +
+				", where it is absent this time"})
+	case m.completion == 0:
+		m.completion = irql.HANDLE(m.call.c.e.handles.add(&completionHandle{m.call}))
+	}
+	return m.completion
+}
+
+// PacketDirection is the direction of the packet that is authorised again, which need not be that of the
+// connection. Rules: WFP-053, WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) PacketDirection() FWP_DIRECTION {
+	m.need(FWPS_METADATA_FIELD_PACKET_DIRECTION, "packetDirection")
+	return m.direction
+}
+
+// DiscardMetadata says at a discard layer who dropped it and why. Rules: WFP-053, WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) DiscardMetadata() FWPS_DISCARD_METADATA0 {
+	m.need(FWPS_METADATA_FIELD_DISCARD_REASON, "discardMetadata")
+	return m.discard
 }
 
 // CompartmentId is the routing compartment. Rules: WFP-053, WFP-054.

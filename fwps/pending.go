@@ -16,6 +16,8 @@ func (e *engine) listLeft(m *ke.Machine, say func(line string)) {
 			switch {
 			case cl.pend == pendPending:
 				line += fmt.Sprintf(": it is pended by %s, since %s", who, m.When(cl.pendSeq))
+			case cl.op != nil && !cl.op.completed:
+				line += fmt.Sprintf(": the operation is held by %s, since %s", who, m.When(cl.op.pendSeq))
 			case cl.running:
 				line += fmt.Sprintf(": it is in the classifyFn of %s, since %s", who, m.When(cl.enterSeq))
 			}

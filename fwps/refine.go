@@ -28,7 +28,7 @@ func (e *engine) refine(k *ke.K, f *verify.Finding) {
 	case verify.LOCK_001:
 		if e.heldAcrossCompletion(k, f.Obj) {
 			f.Rule = verify.WFP_080
-			f.Fix = "release the lock before FwpsCompleteClassify0: classifyFn may be entered from inside it."
+			f.Fix = "release the lock before the completion: classifyFn may be entered from inside it."
 		}
 	case verify.WFP_108:
 		f.Also = append(f.Also, verify.POOL_006, verify.POOL_013)

@@ -3,4 +3,5 @@ package fwps
 import "calloutsim/internal/verify"
 
 // rules are the records of the rules this package and fwpm guard.
-var rules = verify.Records("fwps", registrationRules, answerRules, handleRules, redirectRules)
+var rules = verify.Records("fwps", registrationRules, answerRules, handleRules, redirectRules,
+	operationRules)

@@ -35,6 +35,14 @@ type FWPS_FILTER1 struct {
 	Context        uint64
 }
 
+// FWPS_DISCARD_METADATA0 says why something was dropped. FilterId means something where a filter did it.
+// Values compare with ==.
+type FWPS_DISCARD_METADATA0 struct {
+	DiscardModule uint32
+	DiscardReason uint32
+	FilterId      uint64
+}
+
 // FWPS_CALLOUT_CLASSIFY_FN1 is classifyFn of version 1.
 //
 // IRQL: <= DISPATCH_LEVEL; what is delivered differs between layers and events.

@@ -24,7 +24,8 @@ func (e *Endpoint) Accept(k *ke.K) *Endpoint {
 func (s *Stack) syn(k *ke.K, tuple Tuple, p *packet.Packet) {
 	s.shares(tuple.Local.Port(), ke.R)
 	if s.held(tuple) {
-		return // the one before it waits for the engine
+		s.net.lost(p) // the one before it waits for the engine
+		return
 	}
 	l := s.listener(tuple.Local)
 	if l != nil {
@@ -48,14 +49,26 @@ func childOver(k *ke.K, t *Travel) bool {
 	if t.e.st != Closed {
 		return false
 	}
-	t.e.stack.refuse(k, t.packet)
+	if t.packet != nil {
+		t.e.stack.refuse(k, t.packet)
+	}
 	return true
+}
+
+// loseSyn loses the SYN of a connection that a callout holds at AUTH_RECV_ACCEPT: the stack drops what it
+// carries when the pend takes effect (wfp.md 13.2). The opener sends it again, or the driver injects its
+// clone.
+func loseSyn(_ *ke.K, t *Travel) {
+	t.e.stack.net.lost(t.packet)
+	t.packet = nil
 }
 
 // dropSyn drops the SYN that AUTH_RECV_ACCEPT blocks, without a word (INFERRED).
 func dropSyn(k *ke.K, t *Travel, _ Answer) {
 	t.e.stack.stillborn(k, t.e)
-	t.e.stack.net.lost(t.packet)
+	if t.packet != nil {
+		t.e.stack.net.lost(t.packet)
+	}
 }
 
 // acceptSyn answers the SYN.

@@ -38,6 +38,21 @@ func (t *Travel) discard(k *ke.K, at Layer, why Reason) (permit bool) {
 	return permit
 }
 
+// discards shows the discard station what was blocked at another, of an operation that is authorised. The
+// answer counts for nothing.
+func (q *Question) discards(k *ke.K, a Answer) {
+	s := q.Endpoint.stack
+	if !s.Wants(q.At|Discarded, q.V6) {
+		return
+	}
+	d := *q
+	d.At, d.Filter, d.Done = q.At|Discarded, a.Filter, func(*ke.K, Answer) {}
+	if c, ok := q.Matter.(*Carried); ok {
+		d.Matter = &Carried{Packet: c.Packet, Reason: Filtered}
+	}
+	s.engine.Classify(k, &d)
+}
+
 // drop ends a packet: the discard station sees it, and the ends of its connection will miss it.
 func (t *Travel) drop(k *ke.K, at Layer, why Reason) {
 	t.ended = true

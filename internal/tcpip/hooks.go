@@ -111,12 +111,27 @@ type Question struct {
 	Inbound  bool      // direction of what is classified; Flow.Inbound is that of the connection
 	Matter   Matter    // what the layer is about besides, nil where it is nothing
 	Flags    Flag
+	Again    Again      // why it is authorised again, 0 where it is not
+	Filter   uint64     // at a discard station, the filter that blocked; 0 where none did
 	Thread   *ke.Thread // who asks, nil when the network does
 
 	// Done is called exactly once with the decision: before Classify returns, or later when a callout
-	// pended and completed.
+	// pended and completed. An answer that holds the operation is followed by another.
 	Done func(k *ke.K, a Answer)
 }
+
+// Again says why something is authorised that has been authorised before. The numbers are those of
+// FWP_CONDITION_REAUTHORIZE_REASON_* (wfp.md 1.4).
+type Again uint32
+
+// The reasons the transport knows about.
+const (
+	PolicyChange          Again = 0x1
+	NewArrivalInterface   Again = 0x2
+	NewNexthopInterface   Again = 0x4
+	ProfileCrossing       Again = 0x8
+	SocketPropertyChanged Again = 0x80
+)
 
 // Matter is what only some layers are about: *ConnectRequest, *Carried.
 type Matter interface{ matter() }
@@ -134,9 +149,11 @@ type Carried struct {
 
 func (*Carried) matter() {}
 
-// Answer is the engine's decision.
+// Answer is the engine's decision: permit, block, or hold until there is another answer.
 type Answer struct {
 	Permit bool
+	Hold   bool              // a callout holds the operation: what was carried is gone, and Done comes again
+	Filter uint64            // that blocked, 0 is none
 	Absorb bool              // with a block: the packet vanishes without a word, no discard station sees it
 	Target Target            // at redirect layers: where to go now
 	Status ntstatus.NTSTATUS // reason of a block, for the program: usually STATUS_ACCESS_DENIED

@@ -29,7 +29,7 @@ func newPaths() *paths {
 			{at: AuthConnect, fill: aboutRedirection},
 			{do: open},
 		}},
-		accept: path{over: childOver, blocked: dropSyn, steps: []step{
+		accept: path{over: childOver, blocked: dropSyn, held: loseSyn, steps: []step{
 			{at: AuthRecvAccept, fill: aboutSyn},
 			{at: StreamPacketIn, fill: aboutSyn},
 			{do: acceptSyn},

@@ -27,6 +27,7 @@ type Travel struct {
 	path          *path
 	i             int
 	asked         bool // an answer is to come later
+	held          bool // a callout holds it; what it carried is gone
 	ended         bool // Invariant: set once
 	done          Status
 }
@@ -38,6 +39,8 @@ type path struct {
 	over func(k *ke.K, t *Travel) bool
 	// blocked is what a BLOCK of a station comes to; nil where it changes nothing.
 	blocked func(k *ke.K, t *Travel, a Answer)
+	// held is what happens when a callout holds the travel; nil where nothing does.
+	held    func(k *ke.K, t *Travel)
 	packets bool // its travels are packets: stations are shown the packet's addresses
 }
 
@@ -76,7 +79,7 @@ func (t *Travel) next(k *ke.K) {
 func (t *Travel) ask(k *ke.K, s *step) (answered bool) {
 	t.at = s.at
 	if t.path.packets && !t.s.Wants(s.at, t.packet.V6()) {
-		t.answered(k, s, Answer{Permit: true})
+		t.answered(k, s, nil, Answer{Permit: true})
 		return true
 	}
 	q := t.question(s.at)
@@ -84,26 +87,30 @@ func (t *Travel) ask(k *ke.K, s *step) (answered bool) {
 		s.fill(t, q)
 	}
 	if !q.Endpoint.stack.Wants(q.At, q.V6) {
-		t.answered(k, s, Answer{Permit: true})
+		t.answered(k, s, q, Answer{Permit: true})
 		return true
 	}
 	inCall, twice := true, false
 	q.Done = func(k *ke.K, a Answer) {
-		if twice {
+		if twice || a.Hold && t.held {
 			panic("internal error: the engine answered a classification twice")
 		}
+		if a.Hold {
+			t.hold(k)
+			return
+		}
 		twice = true
-		if inCall {
+		if inCall && !t.held {
 			answered = true
-			t.answered(k, s, a)
+			t.answered(k, s, q, a)
 			return
 		}
 		if t.e == nil {
 			panic("internal error: the engine answers late about a packet of nobody")
 		}
 		t.e.post("classification decided", func(k *ke.K) {
-			t.asked = false
-			t.answered(k, s, a)
+			t.asked, t.held = false, false
+			t.answered(k, s, q, a)
 			t.next(k)
 		})
 	}
@@ -123,11 +130,23 @@ func (t *Travel) question(at Layer) *Question {
 	return q
 }
 
-func (t *Travel) answered(k *ke.K, s *step, a Answer) {
+// hold keeps the travel where it is, until the engine answers again (wfp.md 13.2).
+func (t *Travel) hold(k *ke.K) {
+	t.held = true
+	if t.path.held != nil {
+		t.path.held(k, t)
+	}
+}
+
+// answered takes the answer to q, which is nil where a packet met a station that nobody filters.
+func (t *Travel) answered(k *ke.K, s *step, q *Question, a Answer) {
 	switch {
 	case t.path.over != nil && t.path.over(k, t):
 		t.ended = true
 	case !a.Permit && t.path.blocked != nil:
+		if !t.path.packets && !a.Absorb {
+			q.discards(k, a)
+		}
 		t.path.blocked(k, t, a)
 		t.ended = true
 	case s.do != nil:
