@@ -21,6 +21,7 @@ type UserIO struct {
 	out    []byte
 	apc    func(k *irql.K, s ntstatus.NTSTATUS, information uint64)
 
+	onFile  bool // without an event of its own
 	ofFile  bool // in its file object's list and not in its thread's
 	ends    bool // stage 2 waits for the end of a cancellation
 	cancels int  // cancellations of it under way
@@ -35,8 +36,11 @@ func (op *UserIO) ended(k *irql.K) {
 
 // reported is stage 2's report to the program: the event is set, the rest is here.
 func (op *UserIO) reported(k *irql.K, s ntstatus.NTSTATUS) {
-	if op.f.Flags&FO_SYNCHRONOUS_IO != 0 {
+	switch {
+	case op.f.Flags&FO_SYNCHRONOUS_IO != 0:
 		op.f.finalStatus(k, s)
+	case op.onFile:
+		ke.SetSignal(k, &op.f.event, 1)
 	}
 	if c := op.f.port; c != nil {
 		c.put(k, CompletionPacket{op.f.portKey, op, s, op.iosb.Information})

@@ -27,6 +27,8 @@ type DeviceRequest struct {
 	// APC is called, as a user APC, when the request has ended; nil for none. It is not called for an error
 	// that the call itself returned.
 	APC func(k *irql.K, s ntstatus.NTSTATUS, information uint64)
+	// NoEvent says that the request has no event of its own: the file object is signalled at its end.
+	NoEvent bool
 }
 
 var siteUserRequest = ke.Site{Name: "fault/UserRequest",
@@ -91,7 +93,7 @@ func (h *UserHandle) Close(k *irql.K) ntstatus.NTSTATUS {
 // Begin makes a request and sends it. It returns when the driver's dispatch routine has; with a synchronous
 // handle, when the request has ended.
 func (h *UserHandle) Begin(k *irql.K, r *DeviceRequest) *UserIO {
-	op := &UserIO{io: h.io, f: h.f, out: r.Out, apc: r.APC}
+	op := &UserIO{io: h.io, f: h.f, out: r.Out, apc: r.APC, onFile: r.NoEvent}
 	ke.Point(k, ke.Reads(h.f.id))
 	if op.status = h.refuses(r); op.status != ntstatus.STATUS_SUCCESS {
 		return op
@@ -130,6 +132,22 @@ func (op *UserIO) awaitFile(k *irql.K) {
 	op.collect(k)
 }
 
+// Wait is WaitForSingleObject on the handle: it reports whether the file object was signalled in time, as it
+// is by the end of a request without an event, and of each request of a synchronous handle.
+func (h *UserHandle) Wait(k *irql.K, due *int64) (bool, ntstatus.NTSTATUS) {
+	ke.Point(k, ke.WaitsOn(h.f.id))
+	if h.closed {
+		return false, ntstatus.STATUS_INVALID_HANDLE
+	}
+	f := h.f
+	ke.Adds(k, ke.Counts(f.id))
+	f.Reference() // the wait's own
+	s := ke.WaitAs(k, ke.WaitUser, []*ke.Object{&f.event}, false, due, "a file object")
+	ke.Adds(k, ke.Counts(f.id))
+	h.io.dereference(k, f)
+	return s == ntstatus.STATUS_SUCCESS, ntstatus.STATUS_SUCCESS
+}
+
 // refuses says why a request does not come to the driver.
 func (h *UserHandle) refuses(r *DeviceRequest) ntstatus.NTSTATUS {
 	need := uint32(FILE_ANY_ACCESS)
@@ -158,9 +176,8 @@ func (op *UserIO) send(k *irql.K, r *DeviceRequest) {
 	f.DeviceObject.looks(k)
 	dev := f.DeviceObject.top()
 	*op.event.Header() = ke.Object{Kind: ke.NotificationEvent, ID: f.id}
-	if f.Flags&FO_SYNCHRONOUS_IO != 0 {
-		f.event.Signal = 0 // irp.md 5, step 0
-	}
+	ke.Adds(k, ke.Clears(f.id))
+	f.event.Signal = 0 // irp.md 5, step 0
 	op.status = ntstatus.STATUS_INSUFFICIENT_RESOURCES
 	if ke.Fails(k, &siteUserRequest) {
 		io.dereference(k, f)
@@ -177,7 +194,11 @@ func (op *UserIO) send(k *irql.K, r *DeviceRequest) {
 		io.dereference(k, f)
 		return
 	}
-	p.bind(k, &op.event, &op.iosb)
+	event := &op.event
+	if r.NoEvent {
+		event = nil
+	}
+	p.bind(k, event, &op.iosb)
 	p.op, op.p, op.id = op, p, p.id
 	if f.port != nil {
 		op.toFile()
@@ -222,14 +243,19 @@ func (op *UserIO) ID() trace.ID { return op.id }
 // Done reports whether the request has ended.
 func (op *UserIO) Done() bool {
 	op.io.m.AddsOn(ke.Reads(op.f.id))
-	return op.status != ntstatus.STATUS_PENDING || op.event.Header().Signal > 0
+	return op.status != ntstatus.STATUS_PENDING || op.iosb.Status != ntstatus.STATUS_PENDING
 }
 
-// Wait blocks until the request has ended, or for a time (nil for ever, as in ke.Wait), or until the thread
-// is to end. It reports whether the request has ended.
+// Wait blocks until the request's event is set (without one, until the file object is signalled, be it by
+// another request), or for a time (nil for ever, as in ke.Wait), or until the thread is to end. It reports
+// whether the request has ended.
 func (op *UserIO) Wait(k *irql.K, due *int64) bool {
 	if !op.Done() {
-		ke.WaitAs(k, ke.WaitUser, []*ke.Object{op.event.Header()}, false, due, "a request to a device")
+		o := op.event.Header()
+		if op.onFile {
+			o = &op.f.event
+		}
+		ke.WaitAs(k, ke.WaitUser, []*ke.Object{o}, false, due, "a request to a device")
 	}
 	if !op.Done() {
 		return false

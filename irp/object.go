@@ -153,5 +153,47 @@ func ZwClose(k *irql.K, handle irql.HANDLE) ntstatus.NTSTATUS {
 	return s
 }
 
+// ZwWaitForSingleObject waits, in KernelMode, until the object of a handle is signalled or the time-out has
+// passed; alertable and timeout are as in KeWaitForSingleObject. The object stays while it is waited for, also
+// when the handle is closed meanwhile.
+//
+// IRQL: PASSIVE_LEVEL.
+// Ownership: none.
+// Returns: STATUS_SUCCESS; STATUS_TIMEOUT; STATUS_ALERTED and STATUS_USER_APC for an alertable wait;
+// STATUS_INVALID_HANDLE.
+// Rules: IRQL-001, LOCK-026.
+// Not modelled: objects other than threads and events, access rights.
+// Reference: ntifs/nf-ntifs-zwwaitforsingleobject.
+func ZwWaitForSingleObject(k *irql.K, handle irql.HANDLE, alertable bool, timeout *int64) ntstatus.NTSTATUS {
+	const d = ddi.ZwWaitForSingleObject
+	ke.Enter(k, d)
+	ke.Adds(k, ke.Reads(idOfHandle(handle)))
+	o, _ := irql.Sim.Handles(k).Lookup(handle)
+	var object *ke.Object
+	var done func()
+	switch o := o.(type) {
+	case *irql.KTHREAD:
+		object, done = o.Header(), func() { o.Dereference() }
+		o.Reference()
+	case *namedEvent:
+		object, done = o.Header(), func() { o.closed(k) }
+		o.handles++
+	default:
+		ke.CallStatus(k, d, 0, uint32(ntstatus.STATUS_INVALID_HANDLE))
+		return ntstatus.STATUS_INVALID_HANDLE
+	}
+	ke.Adds(k, ke.Swaps(object.ID))
+	ke.Point(k, ke.WaitsOn(object.ID))
+	how := ke.WaitHow(0)
+	if alertable {
+		how = ke.WaitAlertable
+	}
+	s := ke.WaitAs(k, how, []*ke.Object{object}, false, timeout, d.String())
+	ke.CallStatus(k, d, object.ID, uint32(s))
+	ke.Adds(k, ke.Swaps(object.ID))
+	done()
+	return s
+}
+
 // idOfHandle names a handle.
 func idOfHandle(h irql.HANDLE) trace.ID { return ke.Beside.Of(trace.MakeID(trace.Handle, uint64(h))) }

@@ -9,6 +9,7 @@ import (
 	"calloutsim/internal/verify"
 	"calloutsim/irp"
 	"calloutsim/irql"
+	"calloutsim/ntstatus"
 )
 
 var noEventFaults = []ke.Pin{{Site: "fault/IoCreateNotificationEvent"},
@@ -55,4 +56,59 @@ func TestIoCreateSynchronizationEvent_UsedAfterTheClose(t *testing.T) {
 	})
 	assert.Len(t, l.found(), 1)
 	assert.Len(t, l.findings(verify.OBJ_003), 1)
+}
+
+func TestZwWaitForSingleObject_ThreadsAndEvents(t *testing.T) {
+	passes(t, func(l *lab) {
+		var order []string
+		l.run(func(k *irql.K) {
+			var h, e irql.HANDLE
+			s := irql.PsCreateSystemThread(k, &h, 0, nil, 0, nil, func(k *irql.K, _ any) {
+				order = append(order, "thread")
+			}, nil)
+			if !ntstatus.NT_SUCCESS(s) {
+				return
+			}
+			assert.Equal(t, ntstatus.STATUS_SUCCESS, irp.ZwWaitForSingleObject(k, h, false, nil))
+			order = append(order, "waiter")
+			assert.Equal(t, []string{"thread", "waiter"}, order)
+			irp.ZwClose(k, h)
+			assert.Equal(t, ntstatus.STATUS_INVALID_HANDLE, irp.ZwWaitForSingleObject(k, h, false, nil))
+			event := irp.IoCreateNotificationEvent(k, `\BaseNamedObjects\Ready`, &e)
+			if event == nil {
+				return
+			}
+			irql.KeClearEvent(k, event)
+			due := int64(-10)
+			assert.Equal(t, ntstatus.STATUS_TIMEOUT, irp.ZwWaitForSingleObject(k, e, false, &due))
+			irql.KeSetEvent(k, event, 0, false)
+			assert.Equal(t, ntstatus.STATUS_SUCCESS, irp.ZwWaitForSingleObject(k, e, true, nil))
+			irp.ZwClose(k, e)
+		})
+	})
+}
+
+// A handle may be closed while somebody waits for its event: the wait has a reference of its own.
+func TestZwWaitForSingleObject_HandleClosedMeanwhile(t *testing.T) {
+	passes(t, func(l *lab) {
+		var e irql.HANDLE
+		var event *irql.KEVENT
+		l.run(func(k *irql.K) {
+			if event = irp.IoCreateNotificationEvent(k, `\BaseNamedObjects\Ready`, &e); event != nil {
+				irql.KeClearEvent(k, event)
+			}
+		})
+		if event == nil {
+			return
+		}
+		l.begin(func(k *irql.K) {
+			due := int64(-1000)
+			irp.ZwWaitForSingleObject(k, e, false, &due)
+		})
+		l.run(func(k *irql.K) {
+			due := int64(-10)
+			irql.KeDelayExecutionThread(k, irql.KernelMode, false, &due)
+			irp.ZwClose(k, e)
+		})
+	})
 }

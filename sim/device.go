@@ -16,13 +16,19 @@ type Device struct {
 	u    *User
 	h    *irp.UserHandle
 	path string
+
+	noEvents bool
 }
+
+// errorIOIncomplete is ERROR_IO_INCOMPLETE, which belongs to no NTSTATUS.
+const errorIOIncomplete = 996
 
 // OpenOptions are what CreateFile is told. The zero value opens for reading and writing and lets many
 // requests be outstanding (FILE_FLAG_OVERLAPPED).
 type OpenOptions struct {
 	Access      uint32 // irp.FILE_READ_ACCESS, irp.FILE_WRITE_ACCESS or both; 0 means both
 	Synchronous bool   // without FILE_FLAG_OVERLAPPED: one request after the other, and Start waits
+	NoEvents    bool   // OVERLAPPED structures have no event: the end of any request signals the handle
 }
 
 // DeviceError is what a program sees when a call fails, and the status below it.
@@ -38,6 +44,9 @@ func (e *DeviceError) Error() string {
 }
 
 func win32Name(errno uint32) string {
+	if errno == errorIOIncomplete {
+		return "ERROR_IO_INCOMPLETE"
+	}
 	if n := ntstatus.Win32ErrorName(errno); n != "" {
 		return n
 	}
@@ -73,7 +82,7 @@ func (u *User) Open(path string, opts ...OpenOptions) (*Device, error) {
 		u.openRefused(path, s)
 		return nil, win32(createFile, s)
 	}
-	return &Device{u, h, path}, nil
+	return &Device{u, h, path, o.NoEvents}, nil
 }
 
 // ntName is the name the object manager sees for a path of Win32. Paths of files lead nowhere here.
@@ -95,7 +104,7 @@ func ntName(path string) string {
 // For gives the handle to another thread of the process; closed is closed for both.
 func (d *Device) For(u *User) *Device {
 	d.u.same(u, d.path)
-	return &Device{u, d.h, d.path}
+	return &Device{u, d.h, d.path, d.noEvents}
 }
 
 // same stops the test when a handle is given to another process.
@@ -118,7 +127,7 @@ func (d *Device) Duplicate() (*Device, error) {
 	if h == nil {
 		return nil, win32("DuplicateHandle", s)
 	}
-	return &Device{d.u, h, d.path}, nil
+	return &Device{d.u, h, d.path, d.noEvents}, nil
 }
 
 // Close is CloseHandle. Outstanding requests are the driver's to complete, at IRP_MJ_CLEANUP.
@@ -156,6 +165,7 @@ func (d *Device) StartWrite(b []byte, offset int64) *Pending {
 
 func (d *Device) start(call string, r *irp.DeviceRequest) *Pending {
 	d.u.here(call)
+	r.NoEvent = d.noEvents
 	return leaving(d.u, &Pending{u: d.u, call: call, op: d.h.Begin(d.u.k, r)})
 }
 
@@ -191,6 +201,18 @@ func (d *Device) Cancel() error {
 	return leaving(d.u, win32("CancelIoEx", d.h.CancelAll(d.u.k)))
 }
 
+// WaitFor is WaitForSingleObject on the handle: it reports whether the file object was signalled in time. The
+// end of each request signals it that has no event of its own (OpenOptions.NoEvents, or a synchronous handle);
+// the next request resets it. Of which request the end was the caller must find out.
+func (d *Device) WaitFor(t time.Duration) (bool, error) {
+	const call = "WaitForSingleObject"
+	d.u.here(call)
+	due := -int64(t / 100)
+	ok, s := d.h.Wait(d.u.k, &due)
+	d.u.leave()
+	return ok, win32(call, s)
+}
+
 // Pending is a request that was started, under way or ended.
 type Pending struct {
 	u    *User
@@ -214,11 +236,17 @@ func (p *Pending) Status() ntstatus.NTSTATUS {
 	return s
 }
 
-// Wait is GetOverlappedResult: it blocks until the request has ended and gives the number of bytes.
+// Wait is GetOverlappedResult: it blocks until the request's event is set and gives the number of bytes. Where
+// requests have no events the handle is waited for, and the end of another request gives
+// ERROR_IO_INCOMPLETE (SDK: ioapiset/nf-ioapiset-getoverlappedresult asks for an event for that reason).
 func (p *Pending) Wait() (int, error) {
 	p.u.here("GetOverlappedResult")
-	p.op.Wait(p.u.k, nil)
+	ended := p.op.Wait(p.u.k, nil)
 	p.u.leave()
+	if !ended {
+		return 0, &DeviceError{Call: "GetOverlappedResult", Errno: errorIOIncomplete,
+			Status: ntstatus.STATUS_PENDING}
+	}
 	s, n := p.op.Result()
 	return int(n), win32(p.call, s)
 }

@@ -231,6 +231,33 @@ func TestDevice_SynchronousHandle(t *testing.T) {
 	})
 }
 
+// TestDevice_SignalledHandle: without events of their own, requests share that of the file object, and who
+// waits for one hears of the end of another.
+func TestDevice_SignalledHandle(t *testing.T) {
+	talk(t, func(m *Machine, u *User) {
+		d, other := opened(m, u, OpenOptions{NoEvents: true}), opened(m, u)
+		held := d.StartIoctl(ioctlHold, nil, nil)
+		ok, err := d.WaitFor(time.Millisecond)
+		require.True(m, !ok && err == nil, "nothing has ended")
+		n, err := d.Write([]byte("x")) // ends at once, and lets the driver end the other
+		require.True(m, n == 1 && err == nil)
+		_, err = held.Wait()
+		require.NoError(m, err)
+		ok, err = d.WaitFor(0)
+		require.True(m, ok && err == nil)
+
+		first, second := d.StartIoctl(ioctlHold, nil, nil), d.StartIoctl(ioctlHold, nil, nil)
+		require.NoError(m, first.Cancel())
+		_, err = second.Wait()
+		require.EqualError(m, err, "GetOverlappedResult: ERROR_IO_INCOMPLETE (996), STATUS_PENDING")
+		_, err = other.WaitFor(0)
+		require.NoError(m, err)
+		require.NoError(m, d.Close())
+		_, err = d.WaitFor(0)
+		require.EqualError(m, err, "WaitForSingleObject: ERROR_INVALID_HANDLE (6), STATUS_INVALID_HANDLE")
+	})
+}
+
 func TestDevice_BelongsToItsProcess(t *testing.T) {
 	m := New(t)
 	m.Load("talker.sys", new(talker).DriverEntry)

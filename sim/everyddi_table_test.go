@@ -321,6 +321,7 @@ var everyDDI = []struct {
 	{"irp.ObReferenceObject", irp.ObReferenceObject},
 	{"irp.ObDereferenceObject", irp.ObDereferenceObject},
 	{"irp.ZwClose", irp.ZwClose},
+	{"irp.ZwWaitForSingleObject", irp.ZwWaitForSingleObject},
 	{"irp.InitializeObjectAttributes", irp.InitializeObjectAttributes},
 	{"irp.ExCreateCallback", irp.ExCreateCallback},
 	{"irp.ExRegisterCallback", irp.ExRegisterCallback},
