@@ -202,8 +202,8 @@ func (d *Device) Cancel() error {
 }
 
 // WaitFor is WaitForSingleObject on the handle: it reports whether the file object was signalled in time. The
-// end of each request signals it that has no event of its own (OpenOptions.NoEvents, or a synchronous handle);
-// the next request resets it. Of which request the end was the caller must find out.
+// end of each request signals it that has no event of its own (OpenOptions.NoEvents, or a synchronous
+// handle); the next request resets it. Of which request the end was the caller must find out.
 func (d *Device) WaitFor(t time.Duration) (bool, error) {
 	const call = "WaitForSingleObject"
 	d.u.here(call)
@@ -238,7 +238,7 @@ func (p *Pending) Status() ntstatus.NTSTATUS {
 
 // Wait is GetOverlappedResult: it blocks until the request's event is set and gives the number of bytes. Where
 // requests have no events the handle is waited for, and the end of another request gives
-// ERROR_IO_INCOMPLETE (SDK: ioapiset/nf-ioapiset-getoverlappedresult asks for an event for that reason).
+// ERROR_IO_INCOMPLETE: the page of GetOverlappedResult asks for an event for that reason.
 func (p *Pending) Wait() (int, error) {
 	p.u.here("GetOverlappedResult")
 	ended := p.op.Wait(p.u.k, nil)
