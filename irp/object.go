@@ -154,8 +154,8 @@ func ZwClose(k *irql.K, handle irql.HANDLE) ntstatus.NTSTATUS {
 }
 
 // ZwWaitForSingleObject waits, in KernelMode, until the object of a handle is signalled or the time-out has
-// passed; alertable and timeout are as in KeWaitForSingleObject. The object stays while it is waited for, also
-// when the handle is closed meanwhile.
+// passed; alertable and timeout are as in KeWaitForSingleObject. The object stays while it is waited for,
+// also when the handle is closed meanwhile.
 //
 // IRQL: PASSIVE_LEVEL.
 // Ownership: none.

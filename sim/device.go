@@ -236,8 +236,8 @@ func (p *Pending) Status() ntstatus.NTSTATUS {
 	return s
 }
 
-// Wait is GetOverlappedResult: it blocks until the request's event is set and gives the number of bytes. Where
-// requests have no events the handle is waited for, and the end of another request gives
+// Wait is GetOverlappedResult: it blocks until the request's event is set and gives the number of bytes.
+// Where requests have no events the handle is waited for, and the end of another request gives
 // ERROR_IO_INCOMPLETE: the page of GetOverlappedResult asks for an event for that reason.
 func (p *Pending) Wait() (int, error) {
 	p.u.here("GetOverlappedResult")
