@@ -84,6 +84,7 @@ var cannotFail = allowed{
 	"WskQueryProviderCharacteristics":              onlyAnswers,
 	"RtlSecureZeroMemory":                          "gives its argument",
 	"ZwClose":                                      onlyState,
+	"ZwWaitForSingleObject":                        onlyAnswers,
 }
 
 // faultSites gives the names behind "fault/" in literals and in the makers of sites.
