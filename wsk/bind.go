@@ -88,7 +88,7 @@ func wskBind(k *irql.K, ws *WSK_SOCKET, localAddress ws2def.SOCKADDR, flags uint
 	addr, good := inputAddress(k, opBind.name, o.ep.Family(), localAddress)
 	good = reserved(k, opBind.name, flags) && good
 	return o.sub.submit(k, opBind.call(o, p, good, func(k *irql.K, r *request) {
-		if o.udp {
+		if o.udp && o.category != WSK_FLAG_DATAGRAM_SOCKET {
 			r.finish(k, ntstatus.STATUS_NOT_IMPLEMENTED, 0, nil)
 			return
 		}

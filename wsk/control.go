@@ -58,6 +58,8 @@ func wskControlSocket(k *irql.K, ws *WSK_SOCKET, requestType WSK_CONTROL_SOCKET_
 		switch {
 		case redirect:
 			o.redirect(k, r, c)
+		case requestType == WskIoctl && isFixedAddress(controlCode):
+			o.fixAddress(k, r, c)
 		case requestType == WskIoctl:
 			unknownCode(k, o, controlCode)
 			r.refuse(k, ntstatus.STATUS_NOT_SUPPORTED)
@@ -87,24 +89,31 @@ type option struct {
 	early bool // must be set before bind
 	flag  bool // 0 or 1
 	where SocketFlags
+	v6    bool // sockets of IPv4 do not have it
 	set   func(k *irql.K, e *tcpip.Endpoint, v uint32)
 	get   func(e *tcpip.Endpoint) uint32
 }
 
-const bindable = WSK_FLAG_LISTEN_SOCKET | WSK_FLAG_CONNECTION_SOCKET | WSK_FLAG_STREAM_SOCKET
+const (
+	connects = WSK_FLAG_LISTEN_SOCKET | WSK_FLAG_CONNECTION_SOCKET | WSK_FLAG_STREAM_SOCKET
+	bindable = connects | WSK_FLAG_DATAGRAM_SOCKET
+)
 
 var options = [...]option{
-	{ws2def.SOL_SOCKET, ws2def.SO_REUSEADDR, true, true, bindable, setShare(tcpip.ShareReuse),
+	{ws2def.SOL_SOCKET, ws2def.SO_REUSEADDR, true, true, bindable, false, setShare(tcpip.ShareReuse),
 		getShare(tcpip.ShareReuse)},
-	{ws2def.SOL_SOCKET, ws2def.SO_EXCLUSIVEADDRUSE, true, true, bindable, setShare(tcpip.ShareExclusive),
-		getShare(tcpip.ShareExclusive)},
-	{ws2def.SOL_SOCKET, ws2def.SO_KEEPALIVE, false, true, bindable,
+	{ws2def.SOL_SOCKET, ws2def.SO_EXCLUSIVEADDRUSE, true, true, bindable, false,
+		setShare(tcpip.ShareExclusive), getShare(tcpip.ShareExclusive)},
+	{ws2def.SOL_SOCKET, ws2def.SO_BROADCAST, false, true, WSK_FLAG_DATAGRAM_SOCKET, false,
+		func(_ *irql.K, e *tcpip.Endpoint, v uint32) { e.Broadcast = v != 0 },
+		func(e *tcpip.Endpoint) uint32 { return word(e.Broadcast) }},
+	{ws2def.SOL_SOCKET, ws2def.SO_KEEPALIVE, false, true, connects, false,
 		func(_ *irql.K, e *tcpip.Endpoint, v uint32) { e.KeepAlive = v != 0 },
 		func(e *tcpip.Endpoint) uint32 { return word(e.KeepAlive) }},
-	{ws2def.SOL_SOCKET, ws2def.SO_RCVBUF, false, false, bindable,
+	{ws2def.SOL_SOCKET, ws2def.SO_RCVBUF, false, false, bindable, false,
 		func(k *irql.K, e *tcpip.Endpoint, v uint32) { e.SetWindow(k, int(v)) },
 		func(e *tcpip.Endpoint) uint32 { return uint32(e.Window) }},
-	{ws2def.IPPROTO_IPV6, ws2def.IPV6_V6ONLY, true, true, bindable,
+	{ws2def.IPPROTO_IPV6, ws2def.IPV6_V6ONLY, true, true, bindable, false,
 		func(_ *irql.K, e *tcpip.Endpoint, v uint32) { e.V6Only = v != 0 },
 		func(e *tcpip.Endpoint) uint32 { return word(e.V6Only) }},
 }
@@ -131,30 +140,42 @@ func getShare(how tcpip.Sharing) func(*tcpip.Endpoint) uint32 {
 
 // option sets or reads a socket option. Rules: WSK-202 to WSK-206.
 func (o *socket) option(k *irql.K, r *request, c *control) {
-	var opt *option
-	for i := range options {
-		if options[i].code != c.code {
-			continue
-		}
-		if opt = &options[i]; opt.level != c.level {
-			argument(k, verify.WSK_206, o, "WskControlSocket: option 0x%x belongs to level %d, not %d",
-				c.code, opt.level, c.level)
-			r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
-			return
-		}
+	opt := findOption(c.level, c.code)
+	if opt != nil && opt.level != c.level {
+		argument(k, verify.WSK_206, o, "WskControlSocket: option 0x%x belongs to level %d, not %d",
+			c.code, opt.level, c.level)
+		r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
+		return
 	}
 	switch {
-	case opt == nil || c.what > WskGetOption:
+	case opt == nil || c.what > WskGetOption, o.ep != nil && opt.v6 && !o.ep.V6:
 		r.refuse(k, ntstatus.STATUS_NOT_SUPPORTED)
 	case o.ep == nil || opt.where&o.category == 0:
 		argument(k, verify.WSK_205, o, "WskControlSocket: option 0x%x is not for sockets of category 0x%x",
 			c.code, uint32(o.category))
-		r.refuse(k, ntstatus.STATUS_INVALID_PARAMETER)
+		r.refuse(k, ntstatus.STATUS_NOT_SUPPORTED)
 	case c.what == WskSetOption:
 		o.setOption(k, r, c, opt)
 	default:
 		o.getOption(k, r, c, opt)
 	}
+}
+
+// findOption finds an option, else one of another level with the same number.
+func findOption(level, code uint32) (opt *option) {
+	for i := range options {
+		switch o := &options[i]; {
+		case o.code != code:
+		case o.level == level:
+			return o
+		default:
+			opt = o
+		}
+	}
+	if a := ancillaryOption(level, code); a != nil {
+		return a
+	}
+	return opt
 }
 
 func (o *socket) setOption(k *irql.K, r *request, c *control, opt *option) {

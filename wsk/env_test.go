@@ -53,7 +53,7 @@ func newRig(t *testing.T, run uint64, pins ...ke.Pin) *rig {
 		for _, s := range []string{"ExAllocatePool2", "IoAllocateIrp", "IoAllocateMdl", "WskRegister",
 			"WskCaptureProviderNPI", "WskSocket", "WskSocketConnect", "WskBind", "WskListen",
 			"WskGetLocalAddress", "WskGetRemoteAddress", "WskConnect", "WskAccept", "WskDisconnect",
-			"WskControlSocket", "WskSend", "WskReceive"} {
+			"WskControlSocket", "WskSend", "WskReceive", "WskSendTo", "WskSendMessages", "WskReceiveFrom"} {
 			cfg.Pins = append(cfg.Pins,
 				ke.Pin{Site: "fault/" + s}) // these tests are not about failing allocations
 		}
@@ -163,9 +163,12 @@ func (r *rig) ok(s irp.IO_STATUS_BLOCK) irp.IO_STATUS_BLOCK {
 
 func (r *rig) socket(k *irql.K, flags wsk.SocketFlags) *wsk.WSK_SOCKET {
 	r.Helper()
+	typ, proto := ws2def.SOCK_STREAM, ws2def.IPPROTO_TCP
+	if flags == wsk.WSK_FLAG_DATAGRAM_SOCKET {
+		typ, proto = ws2def.SOCK_DGRAM, ws2def.IPPROTO_UDP
+	}
 	s := r.ok(do(k, func(p *irp.IRP) ntstatus.NTSTATUS {
-		return r.npi.Dispatch.WskSocket(k, r.npi.Client, ws2def.AF_INET, ws2def.SOCK_STREAM,
-			ws2def.IPPROTO_TCP, flags,
+		return r.npi.Dispatch.WskSocket(k, r.npi.Client, ws2def.AF_INET, typ, proto, flags,
 			nil, nil, nil, nil, nil, p)
 	})).Pointer.(*wsk.WSK_SOCKET)
 	r.made = append(r.made, s)
@@ -210,6 +213,8 @@ func basic(s *wsk.WSK_SOCKET) *wsk.WSK_PROVIDER_BASIC_DISPATCH {
 	case *wsk.WSK_PROVIDER_CONNECTION_DISPATCH:
 		return &d.WSK_PROVIDER_BASIC_DISPATCH
 	case *wsk.WSK_PROVIDER_STREAM_DISPATCH:
+		return &d.WSK_PROVIDER_BASIC_DISPATCH
+	case *wsk.WSK_PROVIDER_DATAGRAM_DISPATCH:
 		return &d.WSK_PROVIDER_BASIC_DISPATCH
 	}
 	return s.Dispatch.(*wsk.WSK_PROVIDER_BASIC_DISPATCH)
@@ -259,6 +264,9 @@ func newMemory(k *irql.K, n int) *memory {
 }
 
 func (m *memory) buf() *wsk.WSK_BUF { return &wsk.WSK_BUF{Mdl: m.mdl, Length: uint64(m.b.Len())} }
+
+// small is a WSK_BUF of one byte.
+func (m *memory) small() *wsk.WSK_BUF { return &wsk.WSK_BUF{Mdl: m.mdl, Length: 1} }
 
 func (m *memory) free(k *irql.K) {
 	irp.IoFreeMdl(k, m.mdl)

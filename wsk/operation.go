@@ -57,6 +57,10 @@ var (
 	opSend       = newOperation("WskSend", ddi.PFN_WSK_SEND, rowSend, notToSend)
 	opReceive    = newOperation("WskReceive", ddi.PFN_WSK_RECEIVE, rowReceive, notConnected)
 	opDisconnect = newOperation("WskDisconnect", ddi.PFN_WSK_DISCONNECT, rowDisconnect, notToDisconnect)
+
+	opSendTo       = newOperation("WskSendTo", ddi.PFN_WSK_SEND_TO, rowSendTo, notBound)
+	opSendMessages = newOperation("WskSendMessages", ddi.PFN_WSK_SEND_MESSAGES, rowSendMessages, notBound)
+	opReceiveFrom  = newOperation("WskReceiveFrom", ddi.PFN_WSK_RECEIVE_FROM, rowReceiveFrom, notBound)
 )
 
 // functions are the operations with what stands for them in the tables.
@@ -72,12 +76,13 @@ func functions() []struct {
 		{opClose, wskCloseSocket}, {opBind, wskBind}, {opListen, wskListen}, {opAccept, wskAccept},
 		{opConnect, wskConnect}, {opLocal, wskGetLocalAddress}, {opRemote, wskGetRemoteAddress},
 		{opSend, wskSend}, {opReceive, wskReceive}, {opDisconnect, wskDisconnect},
+		{opSendTo, wskSendTo}, {opSendMessages, wskSendMessages}, {opReceiveFrom, wskReceiveFrom},
 	}
 }
 
 // allSites lists the choice sites of this package.
 func allSites() []*ke.Site {
-	list := []*ke.Site{&siteReturned, &siteCapture, &siteRegister, &siteIRQL}
+	list := []*ke.Site{&siteReturned, &siteCapture, &siteRegister, &siteIRQL, &siteTruncated}
 	for _, f := range functions() {
 		list = append(list, &f.op.answer)
 		if f.op.fault.Name != "" {
@@ -92,6 +97,7 @@ type tables struct {
 	provider   WSK_PROVIDER_DISPATCH
 	basic      WSK_PROVIDER_BASIC_DISPATCH
 	listen     WSK_PROVIDER_LISTEN_DISPATCH
+	datagram   WSK_PROVIDER_DATAGRAM_DISPATCH
 	connection WSK_PROVIDER_CONNECTION_DISPATCH
 	stream     WSK_PROVIDER_STREAM_DISPATCH
 }
@@ -101,8 +107,8 @@ var filled tables
 
 func init() {
 	filled.provider.Version = providerVersion
-	for _, table := range []any{&filled.provider, &filled.basic, &filled.listen, &filled.connection,
-		&filled.stream} {
+	for _, table := range []any{&filled.provider, &filled.basic, &filled.listen, &filled.datagram,
+		&filled.connection, &filled.stream} {
 		fillTable(reflect.ValueOf(table).Elem())
 	}
 }
@@ -152,6 +158,8 @@ func (o *socket) column() int {
 	switch o.category {
 	case WSK_FLAG_LISTEN_SOCKET:
 		return listen
+	case WSK_FLAG_DATAGRAM_SOCKET:
+		return datagram
 	case WSK_FLAG_CONNECTION_SOCKET:
 		return connection
 	case WSK_FLAG_STREAM_SOCKET:

@@ -50,8 +50,9 @@ func TestWskSocket_SeveralCategories(t *testing.T) {
 		for _, f := range []wsk.SocketFlags{0, 1, 2, 8} {
 			assert.Equal(r, good, r.make(k, 1, 6, f, nil, nil, nil))
 		}
-		assert.Equal(r, ntstatus.STATUS_NOT_SUPPORTED, r.make(k, 2, 17, wsk.WSK_FLAG_DATAGRAM_SOCKET, nil,
-			nil, nil))
+		assert.Equal(r, good, r.make(k, 2, 17, wsk.WSK_FLAG_DATAGRAM_SOCKET, nil, nil, nil))
+		assert.Equal(r, ntstatus.STATUS_NOT_SUPPORTED, r.make(k, 3, 255, wsk.WSK_FLAG_DATAGRAM_SOCKET, nil,
+			nil, nil)) // raw
 	})
 }
 

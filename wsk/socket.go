@@ -36,6 +36,7 @@ type socket struct {
 
 	readers   tcpip.Readers
 	acceptors tcpip.Acceptors
+	from      tcpip.FromReaders
 
 	pending  []*request
 	callers  []*irql.K // whose functions of the socket run, one entry for each
@@ -60,6 +61,7 @@ func (s *socket) String() string { return s.id.String() }
 func (s *socket) Indicate(k *irql.K, e *tcpip.Endpoint, i tcpip.Indication) {
 	s.readers.Hears(k, e, i)
 	s.acceptors.Hears(k, e, i)
+	s.from.Hears(k, e, i)
 }
 
 // newSocket makes the object.
@@ -71,6 +73,8 @@ func (s *subsystem) newSocket(c *client, category SocketFlags) *socket {
 		o.public.Dispatch = &s.tables.basic
 	case WSK_FLAG_LISTEN_SOCKET:
 		o.public.Dispatch = &s.tables.listen
+	case WSK_FLAG_DATAGRAM_SOCKET:
+		o.public.Dispatch = &s.tables.datagram
 	case WSK_FLAG_CONNECTION_SOCKET:
 		o.public.Dispatch = &s.tables.connection
 	case WSK_FLAG_STREAM_SOCKET:
@@ -220,7 +224,12 @@ func wskSocket(k *irql.K, cl *WSK_CLIENT, addressFamily ws2def.ADDRESS_FAMILY, s
 		}
 		o := r.sub.newSocket(c, flags)
 		o.udp = socketType == ws2def.SOCK_DGRAM
-		if flags != WSK_FLAG_BASIC_SOCKET {
+		switch flags {
+		case WSK_FLAG_BASIC_SOCKET:
+		case WSK_FLAG_DATAGRAM_SOCKET:
+			o.ep = tcpip.Of(k).NewDatagram(owner(owningProcess), addressFamily == ws2def.AF_INET6)
+			o.ep.Owner = o
+		default:
 			o.ep = tcpip.Of(k).NewEndpoint(owner(owningProcess), addressFamily == ws2def.AF_INET6)
 			o.ep.Owner = o
 		}
@@ -262,17 +271,22 @@ func goodSocket(k *irql.K, r *request, family ws2def.ADDRESS_FAMILY, typ uint16,
 	case sd != nil:
 		bad(verify.WSK_037, "the security descriptor does not come from the cache")
 		return false
-	case flags == WSK_FLAG_DATAGRAM_SOCKET || family != ws2def.AF_INET && family != ws2def.AF_INET6:
+	case family != ws2def.AF_INET && family != ws2def.AF_INET6,
+		flags == WSK_FLAG_DATAGRAM_SOCKET && typ == ws2def.SOCK_RAW: // raw sockets are not modelled
 		r.refuse(k, ntstatus.STATUS_NOT_SUPPORTED)
 		return false
 	}
-	if flags == WSK_FLAG_BASIC_SOCKET || typ == ws2def.SOCK_STREAM && protocol == ws2def.IPPROTO_TCP {
+	kind, proto, fix := ws2def.SOCK_STREAM, ws2def.IPPROTO_TCP, "use SOCK_STREAM with IPPROTO_TCP."
+	if flags == WSK_FLAG_DATAGRAM_SOCKET {
+		kind, proto, fix = ws2def.SOCK_DGRAM, ws2def.IPPROTO_UDP, "use SOCK_DGRAM with IPPROTO_UDP."
+	}
+	if flags == WSK_FLAG_BASIC_SOCKET || typ == kind && protocol == proto {
 		return true
 	}
 	ke.Report(k, verify.Finding{Rule: verify.WSK_034, Obj: "WskSocket",
 		Headline: fmt.Sprintf("WskSocket: type %d with protocol %d is not for category 0x%x", typ, protocol,
 			uint32(flags)),
-		Fix: "use SOCK_STREAM with IPPROTO_TCP."})
+		Fix: fix})
 	if flags != WSK_FLAG_LISTEN_SOCKET { // a listening one is made and fails at bind (wsk.md 5.1)
 		r.refuse(k, ntstatus.STATUS_NOT_SUPPORTED)
 		return false
@@ -286,6 +300,8 @@ func tableFits(flags SocketFlags, dispatch any) bool {
 		return true
 	case *WSK_CLIENT_LISTEN_DISPATCH:
 		return flags == WSK_FLAG_LISTEN_SOCKET
+	case *WSK_CLIENT_DATAGRAM_DISPATCH:
+		return flags == WSK_FLAG_DATAGRAM_SOCKET
 	case *WSK_CLIENT_CONNECTION_DISPATCH:
 		return flags == WSK_FLAG_CONNECTION_SOCKET
 	case *WSK_CLIENT_STREAM_DISPATCH:
@@ -329,6 +345,7 @@ func wskCloseSocket(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
 		}
 		o.acceptors.Fail(k, ntstatus.STATUS_CANCELLED)
 		o.readers.Fail(k, ntstatus.STATUS_CANCELLED)
+		o.from.Fail(k, ntstatus.STATUS_CANCELLED)
 		o.ep.Close(k, false, closed)
 	}
 	return o.sub.submit(k, r)

@@ -48,8 +48,6 @@ func (c stateCall) member() string {
 // missing says what of a row is not modelled, "" where all of it is.
 func (c stateCall) missing() string {
 	switch {
-	case c.category == "datagram":
-		return "datagram sockets"
 	case c.state == "silent", c.state == "dead":
 		return c.state + " sockets"
 	case strings.HasPrefix(c.result, "NO_ENTRY"):
@@ -63,6 +61,9 @@ func (c stateCall) missing() string {
 		"SIO_LOOPBACK_FAST_PATH":
 		return c.call
 	}
+	if c.call == "SIO_WSK_SET_REMOTE_ADDRESS" || c.call == "SIO_WSK_SET_SENDTO_ADDRESS" {
+		return ""
+	}
 	if strings.HasPrefix(c.call, "SIO_WSK_") || strings.HasPrefix(c.call, "SIO_ADDRESS_LIST_") {
 		return c.call
 	}
@@ -71,26 +72,25 @@ func (c stateCall) missing() string {
 
 // notModelled is how many rows are about something that is not modelled. Who models it deletes its line.
 var notModelled = map[string]int{
-	"datagram sockets":                  118,
-	"dead sockets":                      78,
+	"dead sockets":                      97,
 	"silent sockets":                    40,
 	"control requests of basic sockets": 6,
-	"SO_WSK_EVENT_CALLBACK enable":      25,
-	"SO_WSK_EVENT_CALLBACK disable":     4,
-	"SO_WSK_SECURITY set":               4,
+	"SO_WSK_EVENT_CALLBACK enable":      29,
+	"SO_WSK_EVENT_CALLBACK disable":     5,
+	"SO_WSK_SECURITY set":               6,
 	"SO_CONDITIONAL_ACCEPT set":         2,
-	"SIO_ADDRESS_LIST_CHANGE":           3,
-	"SIO_ADDRESS_LIST_QUERY":            3,
-	"SIO_LOOPBACK_FAST_PATH":            5,
+	"SIO_ADDRESS_LIST_CHANGE":           4,
+	"SIO_ADDRESS_LIST_QUERY":            4,
+	"SIO_LOOPBACK_FAST_PATH":            6,
 	"SIO_WSK_QUERY_IDEAL_SEND_BACKLOG":  2,
-	"SIO_WSK_QUERY_INSPECT_ID":          6,
+	"SIO_WSK_QUERY_INSPECT_ID":          8,
 	"SIO_WSK_QUERY_RECEIVE_BACKLOG":     2,
-	"SIO_WSK_REGISTER_EXTENSION":        3,
+	"SIO_WSK_REGISTER_EXTENSION":        4,
 	"SIO_WSK_SET_RECEIVE_EX_CALLBACK":   2,
 	"SIO_WSK_SET_TCP_SILENT_MODE":       3,
 	"WskConnectEx":                      21,
 	"WskInspectComplete":                4,
-	"WskRelease":                        21,
+	"WskRelease":                        25,
 }
 
 // TestStateCalls brings a socket to the state of each row, makes the call, and compares status and finding
@@ -125,13 +125,15 @@ func TestStateCalls(t *testing.T) {
 // tableOf gives a table of the category's kind.
 func tableOf(category string) reflect.Value {
 	return reflect.ValueOf(map[string]any{"basic": wsk.WSK_PROVIDER_BASIC_DISPATCH{},
-		"listen": wsk.WSK_PROVIDER_LISTEN_DISPATCH{}, "connection": wsk.WSK_PROVIDER_CONNECTION_DISPATCH{},
-		"stream": wsk.WSK_PROVIDER_STREAM_DISPATCH{}}[category])
+		"listen": wsk.WSK_PROVIDER_LISTEN_DISPATCH{}, "datagram": wsk.WSK_PROVIDER_DATAGRAM_DISPATCH{},
+		"connection": wsk.WSK_PROVIDER_CONNECTION_DISPATCH{},
+		"stream":     wsk.WSK_PROVIDER_STREAM_DISPATCH{}}[category])
 }
 
 var categoryFlags = map[string]wsk.SocketFlags{"basic": wsk.WSK_FLAG_BASIC_SOCKET,
-	"listen": wsk.WSK_FLAG_LISTEN_SOCKET, "connection": wsk.WSK_FLAG_CONNECTION_SOCKET,
-	"stream": wsk.WSK_FLAG_STREAM_SOCKET}
+	"listen": wsk.WSK_FLAG_LISTEN_SOCKET, "datagram": wsk.WSK_FLAG_DATAGRAM_SOCKET,
+	"connection": wsk.WSK_FLAG_CONNECTION_SOCKET,
+	"stream":     wsk.WSK_FLAG_STREAM_SOCKET}
 
 // subject is the socket of a row with what belongs to it.
 type subject struct {
@@ -259,6 +261,12 @@ func (s *subject) issue(k *irql.K, call string, m *memory, p *irp.IRP) ntstatus.
 			return f(k, s.s, nil, wsk.WSK_FLAG_ABORTIVE, p)
 		}
 		return f(k, s.s, nil, 0, p)
+	case wsk.PFN_WSK_SEND_TO:
+		return f(k, s.s, m.small(), 0, s.remote, 0, nil, p)
+	case wsk.PFN_WSK_SEND_MESSAGES:
+		return f(k, s.s, &wsk.WSK_BUF_LIST{Buffer: *m.small()}, 0, s.remote, 0, nil, p)
+	case wsk.PFN_WSK_RECEIVE_FROM:
+		return f(k, s.s, m.buf(), 0, nil, nil, nil, nil, p)
 	case wsk.PFN_WSK_CLOSE_SOCKET:
 		return f(k, s.s, p)
 	case wsk.PFN_WSK_CONTROL_SOCKET:
@@ -268,14 +276,21 @@ func (s *subject) issue(k *irql.K, call string, m *memory, p *irp.IRP) ntstatus.
 	return 0
 }
 
-var optionCodes = map[string]uint32{"WskControlSocket": ws2def.SO_KEEPALIVE,
+var optionCodes = map[string]uint32{"WskControlSocket": ws2def.SO_RCVBUF,
 	"SO_KEEPALIVE set": ws2def.SO_KEEPALIVE, "SO_RCVBUF set": ws2def.SO_RCVBUF,
-	"SO_REUSEADDR set": ws2def.SO_REUSEADDR, "SO_EXCLUSIVEADDRUSE set": ws2def.SO_EXCLUSIVEADDRUSE}
+	"SO_REUSEADDR set": ws2def.SO_REUSEADDR, "SO_BROADCAST set": ws2def.SO_BROADCAST,
+	"SO_EXCLUSIVEADDRUSE set": ws2def.SO_EXCLUSIVEADDRUSE}
 
 // control sets an option to 1, or makes one of the requests of redirection.
 func (s *subject) control(k *irql.K, f wsk.PFN_WSK_CONTROL_SOCKET, call string, m *memory,
 	p *irp.IRP) ntstatus.NTSTATUS {
 	switch call {
+	case "SIO_WSK_SET_REMOTE_ADDRESS", "SIO_WSK_SET_SENDTO_ADDRESS":
+		m.b.CopyFrom(0, server.Bytes())
+		return f(k, s.s, wsk.WskIoctl, map[string]uint32{
+			"SIO_WSK_SET_REMOTE_ADDRESS": wsk.SIO_WSK_SET_REMOTE_ADDRESS,
+			"SIO_WSK_SET_SENDTO_ADDRESS": wsk.SIO_WSK_SET_SENDTO_ADDRESS}[call], 0,
+			ws2def.SizeofSockaddrStorage, m.b, 0, nil, nil, p)
 	case "SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS":
 		return f(k, s.s, wsk.WskIoctl, queryRecords, 0, 0, nil, 0, nil, nil, p)
 	case "SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT":
@@ -328,7 +343,9 @@ const aborted = ntstatus.STATUS_CONNECTION_ABORTED
 // outcome is what the row says in words.
 func (c stateCall) outcome() outcome {
 	for prefix, status := range map[string]ntstatus.NTSTATUS{
-		"VIOLATION must precede bind; suggest STATUS_INVALID_DEVICE_STATE": ids,
+		"VIOLATION must precede bind":        ids,
+		"VIOLATION must follow bind":         ids,
+		"VIOLATION not applicable":           ntstatus.STATUS_NOT_SUPPORTED,
 		"VIOLATION too late":                 ids,
 		"STATUS_INVALID_DEVICE_STATE":        ids,
 		"failure, status unspecified; sugge": ids,
@@ -340,8 +357,8 @@ func (c stateCall) outcome() outcome {
 			return outcome{status: status}
 		}
 	}
-	got := outcome{waits: c.call == "WskAccept" || c.call == "WskReceive" && c.state != "remotefin" &&
-		c.state != "bothfin"}
+	got := outcome{waits: c.call == "WskAccept" || c.call == "WskReceiveFrom" ||
+		c.call == "WskReceive" && c.state != "remotefin" && c.state != "bothfin"}
 	switch c.result {
 	case "OK abortive disconnect":
 		got.beside = ntstatus.STATUS_CONNECTION_RESET
@@ -362,6 +379,10 @@ func (c stateCall) rules() []verify.RuleID {
 		return one(verify.WSK_241)
 	case strings.HasPrefix(c.result, "VIOLATION must precede bind"):
 		return one(verify.WSK_204)
+	case strings.HasPrefix(c.result, "VIOLATION must follow bind"):
+		return one(verify.WSK_208)
+	case strings.HasPrefix(c.result, "VIOLATION not applicable"):
+		return one(verify.WSK_205)
 	case strings.HasPrefix(c.result, "VIOLATION too late"), strings.HasPrefix(c.result, "OK, but the sample"):
 		return one(verify.WSK_229)
 	case c.result == "STATUS_NOT_FOUND" && !peer:
@@ -387,6 +408,8 @@ func (c stateCall) rules() []verify.RuleID {
 		return nil
 	case "WskGetLocalAddress", "WskGetRemoteAddress":
 		return one(verify.WSK_106)
+	case "WskSendTo", "WskSendMessages", "WskReceiveFrom":
+		return one(verify.WSK_105)
 	}
 	switch {
 	case c.call == "WskSend" && peer:

@@ -29,6 +29,14 @@ func notToConnect(o *socket) (verify.RuleID, string) {
 	return verify.WSK_102, "is not bound"
 }
 
+// notBound is about the functions of datagram sockets.
+func notBound(o *socket) (verify.RuleID, string) {
+	if o.waitsFor("WskBind") {
+		return verify.WSK_075, "is not bound yet: its WskBind is pending"
+	}
+	return verify.WSK_105, "is not bound"
+}
+
 func noAddress(*socket) (verify.RuleID, string) { return verify.WSK_106, "has no such address yet" }
 
 func notConnected(o *socket) (verify.RuleID, string) {

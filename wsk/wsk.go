@@ -1,11 +1,11 @@
 // Package wsk is Winsock Kernel as a driver sees it: registration, the provider's function tables,
-// listening, connection and stream sockets over the simulated transport, control requests and the three
-// codes of WFP connection redirection.
+// listening, datagram, connection and stream sockets over the simulated transport, control requests and the
+// three codes of WFP connection redirection.
 //
 // Modelled: every function takes the client's IRP as IoCallDriver would, with the subsystem as the lowest
 // driver, and completes it exactly once, by default later and at DISPATCH_LEVEL; buffers, addresses,
 // contexts and tables are on loan until the end the documentation names. Not modelled, and therefore absent
-// from the tables: name resolution, client control codes and security descriptors, datagram sockets, event
+// from the tables: name resolution, client control codes and security descriptors, raw sockets, event
 // callbacks with their indications, conditional accept, extension interfaces, attachment through the NMR.
 // Asking for one of them at run time is refused with STATUS_NOT_SUPPORTED.
 //
@@ -223,8 +223,8 @@ type (
 	// STATUS_INVALID_PARAMETER, and nothing is completed, for a NULL IRP; STATUS_INVALID_HANDLE for a client
 	// that has no provider.
 	// Rules: WSK-015, WSK-030 to WSK-037, WSK-060 to WSK-069, WSK-077, WSK-090.
-	// Not modelled: datagram sockets (STATUS_NOT_SUPPORTED), security descriptors, the security context of
-	// the owner.
+	// Not modelled: raw sockets (STATUS_NOT_SUPPORTED), security descriptors, the security context of the
+	// owner.
 	// Reference: wsk/nc-wsk-pfn_wsk_socket.
 	PFN_WSK_SOCKET func(k *irql.K, client *WSK_CLIENT, addressFamily ws2def.ADDRESS_FAMILY, socketType uint16,
 		protocol uint32, flags SocketFlags, socketContext, dispatch any, owningProcess *irql.KPROCESS,
@@ -260,11 +260,11 @@ type (
 	// records; STATUS_NOT_SUPPORTED for an option or code that is not modelled;
 	// STATUS_INSUFFICIENT_RESOURCES when memory is short. STATUS_INVALID_PARAMETER, and nothing is
 	// completed, for a NULL IRP.
-	// Rules: WSK-060 to WSK-069, WSK-077, WSK-090, WSK-093, WSK-200, WSK-202 to WSK-207, WSK-220 to
+	// Rules: WSK-060 to WSK-069, WSK-077, WSK-090, WSK-093, WSK-139, WSK-200, WSK-202 to WSK-208, WSK-220 to
 	// WSK-223, WSK-226, WSK-229, WSK-231, WSK-232, WSK-234 to WSK-236, WSK-241.
 	// Not modelled: options other than SO_REUSEADDR, SO_EXCLUSIVEADDRUSE, SO_KEEPALIVE, SO_RCVBUF,
-	// IPV6_V6ONLY; control codes other than the three for redirection. They are answered with
-	// STATUS_NOT_SUPPORTED.
+	// SO_BROADCAST, IPV6_V6ONLY and those for ancillary data; control codes other than the three for
+	// redirection and the two that fix an address. They are answered with STATUS_NOT_SUPPORTED.
 	// Reference: wsk/nc-wsk-pfn_wsk_control_socket.
 	PFN_WSK_CONTROL_SOCKET func(k *irql.K, socket *WSK_SOCKET, requestType WSK_CONTROL_SOCKET_TYPE,
 		controlCode, level uint32, inputSize uint64, inputBuffer *irp.Buffer, outputSize uint64,

@@ -64,6 +64,9 @@ var driverNames = map[string]string{
 	"ws2def.SizeofSockaddrIn":      "sizeof",
 	"ws2def.SizeofSockaddrIn6":     "sizeof",
 	"ws2def.SizeofSockaddrStorage": "sizeof",
+	"ws2def.SizeofCmsghdr":         "sizeof",
+	"ws2def.AppendCMSG":            "an object behind a sequence of ancillary data",
+	"ws2def.CMSGs":                 "the objects of a sequence of ancillary data",
 }
 
 // simNames are what the simulator's own packages exchange. Routines of theirs are methods of Sim.

@@ -45,6 +45,7 @@ type datagrams struct {
 	groups  []netip.Addr   // multicast groups it has joined
 	sends   []*SendOp      // not over
 	unbound []*SendOp      // those that wait for the implicit bind
+	wants   [2]Ancillary   // what the owner is told with datagrams of IPv4 and of IPv6
 }
 
 // NewDatagram makes an endpoint of UDP.
