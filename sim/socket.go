@@ -9,9 +9,8 @@ import (
 	"calloutsim/wsk/ws2def"
 )
 
-// Socket is a stream socket of a process, Winsock-shaped. Its calls block the thread that makes them; the
-// connections it makes and accepts are classified like everybody's. Not modelled: datagrams, overlapped
-// calls.
+// Socket is a socket of a process, Winsock-shaped. Its calls block the thread that makes them; what it sends,
+// the connections it makes and accepts are classified like everybody's. Not modelled: overlapped calls.
 type Socket struct {
 	u *User
 	s *tcpip.Socket
@@ -45,6 +44,8 @@ func errnoName(n uint32) string {
 		return "WSAEFAULT"
 	case ws2def.WSAENOTSOCK:
 		return "WSAENOTSOCK"
+	case ws2def.WSAEMSGSIZE:
+		return "WSAEMSGSIZE"
 	case ws2def.WSAEOPNOTSUPP:
 		return "WSAEOPNOTSUPP"
 	case ws2def.WSAEADDRINUSE:

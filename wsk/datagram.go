@@ -312,7 +312,7 @@ func (x *receiving) fill(k *irql.K, r *request, list []extent, d *tcpip.Datagram
 	if x.length == nil {
 		return
 	}
-	flags := datagramFlags(d)
+	flags := d.Flags()
 	if len(data) < len(d.Data) {
 		flags |= ws2def.MSG_TRUNC
 	}
@@ -321,7 +321,7 @@ func (x *receiving) fill(k *irql.K, r *request, list []extent, d *tcpip.Datagram
 		room = min(x.info.Len(), int(*x.length))
 	}
 	control := r.sock.ep.ControlOf(k, d)
-	whole := wholeObjects(control, room)
+	whole := tcpip.WholeObjects(control, room)
 	if len(whole) < len(control) {
 		flags |= ws2def.MSG_CTRUNC
 	}
@@ -332,30 +332,6 @@ func (x *receiving) fill(k *irql.K, r *request, list []extent, d *tcpip.Datagram
 	if x.flags != nil {
 		*x.flags = flags
 	}
-}
-
-// wholeObjects gives as many bytes of control data as there is room for, whole objects only (wsk.md 25.40).
-func wholeObjects(control []byte, room int) []byte {
-	list, _ := ws2def.CMSGs(control)
-	n := 0
-	for _, o := range list {
-		if n+int(o.Cmsg_len) > room {
-			break
-		}
-		n = min(n+int(ws2def.WSA_CMSG_SPACE(uint64(len(o.Data)))), room)
-	}
-	return control[:n]
-}
-
-// datagramFlags says how a datagram was sent.
-func datagramFlags(d *tcpip.Datagram) (flags uint32) {
-	if d.Broadcast() {
-		flags |= ws2def.MSG_BCAST
-	}
-	if d.Multicast() {
-		flags |= ws2def.MSG_MCAST
-	}
-	return flags
 }
 
 // truncated: nobody can tell that the datagram was longer than the buffer. Rule: WSK-150.

@@ -22,6 +22,8 @@ var (
 	echoes  = netip.MustParseAddrPort("192.0.2.99:80")
 	refuses = netip.MustParseAddrPort("192.0.2.98:80")
 	here    = netip.MustParseAddrPort("127.0.0.1:80")
+	there   = netip.MustParseAddrPort("127.0.0.1:53")
+	nobody  = netip.MustParseAddrPort("127.0.0.1:54")
 	pends   = fwps.GUID{Data1: 77}
 	named   = fwpm.FWPM_DISPLAY_DATA0{Name: "pends"}
 )
@@ -41,6 +43,7 @@ type network struct {
 	filter   irql.Var[uint64] // what threads share in Go has no footprint
 	filtered bool
 	shared   *wsk.WSK_SOCKET
+	sharedTo *wsk.WSK_SOCKET // of datagrams
 }
 
 func (n *network) saw(k *irql.K, s ntstatus.NTSTATUS) bool {
@@ -50,6 +53,11 @@ func (n *network) saw(k *irql.K, s ntstatus.NTSTATUS) bool {
 
 func (n *network) socket(k *irql.K) *tcpip.Socket {
 	s, _ := tcpip.NewSocket(k, n.p, ws2def.AF_INET, ws2def.SOCK_STREAM)
+	return s
+}
+
+func (n *network) datagrams(k *irql.K) *tcpip.Socket {
+	s, _ := tcpip.NewSocket(k, n.p, ws2def.AF_INET, ws2def.SOCK_DGRAM)
 	return s
 }
 
@@ -152,12 +160,32 @@ func (n *network) connect(k *irql.K, s *wsk.WSK_SOCKET) irp.IO_STATUS_BLOCK {
 	return n.call(k, func(p *irp.IRP) ntstatus.NTSTATUS { return of(s).WskConnect(k, s, &to, 0, p) })
 }
 
+// openTo makes a bound datagram socket.
+func (n *network) openTo(k *irql.K) *wsk.WSK_SOCKET {
+	local := ws2def.Storage(netip.MustParseAddrPort("0.0.0.0:0"))
+	s := n.call(k, func(p *irp.IRP) ntstatus.NTSTATUS {
+		return n.npi.Dispatch.WskSocket(k, n.npi.Client, ws2def.AF_INET, ws2def.SOCK_DGRAM,
+			ws2def.IPPROTO_UDP, wsk.WSK_FLAG_DATAGRAM_SOCKET, nil, nil, nil, nil, nil, p)
+	}).Pointer.(*wsk.WSK_SOCKET)
+	n.call(k, func(p *irp.IRP) ntstatus.NTSTATUS {
+		return s.Dispatch.(*wsk.WSK_PROVIDER_DATAGRAM_DISPATCH).WskBind(k, s, &local, 0, p)
+	})
+	return s
+}
+
 // transfer sends or receives a byte.
 func (n *network) transfer(k *irql.K, s *wsk.WSK_SOCKET, out bool) {
 	b := irp.ExAllocatePool2(k, irp.POOL_FLAG_NON_PAGED, 1, irp.Tag("Test"))
 	mdl := irp.IoAllocateMdl(k, b, 1, false, false, nil)
 	irp.MmBuildMdlForNonPagedPool(k, mdl)
 	n.call(k, func(p *irp.IRP) ntstatus.NTSTATUS {
+		if d, ok := s.Dispatch.(*wsk.WSK_PROVIDER_DATAGRAM_DISPATCH); ok {
+			to := ws2def.Storage(echoes)
+			if out {
+				return d.WskSendTo(k, s, &wsk.WSK_BUF{Mdl: mdl, Length: 1}, 0, &to, 0, nil, p)
+			}
+			return d.WskReceiveFrom(k, s, &wsk.WSK_BUF{Mdl: mdl, Length: 1}, 0, nil, nil, nil, nil, p)
+		}
 		if out {
 			return of(s).WskSend(k, s, &wsk.WSK_BUF{Mdl: mdl, Length: 1}, 0, p)
 		}
@@ -231,6 +259,54 @@ var calls = []act[network]{
 	}},
 }
 
+// datagramCalls are what a thread can do with datagrams.
+var datagramCalls = []act[network]{
+	{"datagram", func(k *irql.K, n *network) {
+		s := n.datagrams(k)
+		_, st := s.SendTo(k, []byte{1}, there)
+		n.saw(k, st)
+		s.Close(k)
+	}},
+	{"question", func(k *irql.K, n *network) {
+		s := n.datagrams(k)
+		s.SendTo(k, []byte{1}, echoes)
+		m, st := s.RecvMsg(k, 1, 0)
+		n.saw(k, st)
+		ke.Sees(k, uint64(m.From.Port()))
+		s.Close(k)
+	}},
+	{"unheard", func(k *irql.K, n *network) {
+		s := n.datagrams(k)
+		s.SendTo(k, []byte{1}, nobody)
+		_, st := s.RecvMsg(k, 1, 0)
+		n.saw(k, st)
+		s.Close(k)
+	}},
+	{"serve", func(k *irql.K, n *network) {
+		s := n.datagrams(k)
+		if n.saw(k, s.Bind(k, there)) {
+			fds := []tcpip.Poll{{Socket: s, Events: tcpip.PollIn}}
+			until := int64(1)
+			got, _ := tcpip.PollAll(k, fds, &until)
+			ke.Sees(k, uint64(got))
+		}
+		s.Close(k)
+	}},
+	{"wskdatagram", func(k *irql.K, n *network) {
+		n.transfer(k, n.sharedTo, true)
+		n.transfer(k, n.sharedTo, false)
+	}},
+	{"bind", func(k *irql.K, n *network) {
+		s := n.datagrams(k)
+		n.saw(k, s.Bind(k, netip.MustParseAddrPort("127.0.0.1:0")))
+		ke.Sees(k, uint64(s.LocalAddr().Port()))
+		s.Close(k)
+	}},
+}
+
+// allCalls are both.
+var allCalls = append(append([]act[network](nil), calls...), datagramCalls...)
+
 func sockets(p program, filtered bool, setup *bool) scene {
 	return func(m *ke.Machine) {
 		*setup = true
@@ -248,6 +324,7 @@ func sockets(p program, filtered bool, setup *bool) scene {
 			as(k, n.image, func(k *irql.K) {
 				n.shared = n.open(k)
 				n.connect(k, n.shared)
+				n.sharedTo = n.openTo(k)
 			})
 			n.listener = n.socket(k)
 			n.listener.Bind(k, here)
@@ -259,7 +336,7 @@ func sockets(p program, filtered bool, setup *bool) scene {
 			m.NewThread("t", n.p, func(k *irql.K) {
 				as(k, n.image, func(k *irql.K) {
 					for _, a := range list {
-						calls[a].do(k, n)
+						allCalls[a].do(k, n)
 					}
 				})
 			})
@@ -273,8 +350,25 @@ func sockets(p program, filtered bool, setup *bool) scene {
 // Reference: scheduling.md 17 (reduction oracle).
 func TestSearch_RandomCallsOfTheNetworkLoseNoOutcome(t *testing.T) {
 	setup := false
-	o := oracle{setup: &setup, names: names(calls), limit: 800, samples: 150, size: 3, quiet: true}
+	o := oracle{setup: &setup, names: names(allCalls), limit: 800, samples: 150, size: 3, quiet: true}
 	o.run(t, 31, 20, func(p program, r *ke.Random) scene { return sockets(p, r.Next()%2 == 0, &setup) })
+	require.Greater(t, o.compared+o.sampled, 5)
+}
+
+// TestSearch_RandomDatagramsLoseNoOutcome is the same for datagrams alone.
+//
+// Reference: scheduling.md 17 (reduction oracle).
+func TestSearch_RandomDatagramsLoseNoOutcome(t *testing.T) {
+	setup := false
+	o := oracle{setup: &setup, names: names(datagramCalls), limit: 800, samples: 150, size: 3, quiet: true}
+	o.run(t, 33, 20, func(p program, r *ke.Random) scene {
+		for _, list := range p {
+			for i := range list {
+				list[i] += len(calls)
+			}
+		}
+		return sockets(p, false, &setup)
+	})
 	require.Greater(t, o.compared+o.sampled, 5)
 }
 
@@ -285,9 +379,9 @@ func TestSteps_OfTheNetworkCommute(t *testing.T) {
 	pairs, setup := 0, false
 	for i := range thorough(20, 30) {
 		r := ke.NewRandom(32, uint64(i))
-		p := randomProgram(r, len(calls), 4)
+		p := randomProgram(r, len(allCalls), 4)
 		filtered := r.Next()%2 == 0
-		pairs += commutes(t, fmt.Sprintf("program %d (%v): %s", i, filtered, p.words(names(calls))),
+		pairs += commutes(t, fmt.Sprintf("program %d (%v): %s", i, filtered, p.words(names(allCalls))),
 			sockets(p, filtered, &setup), 2, &setup)
 	}
 	t.Logf("%d pairs", pairs)

@@ -22,7 +22,7 @@ func Errno(s ntstatus.NTSTATUS) uint32 {
 		return ws2def.WSAEHOSTUNREACH
 	case ntstatus.STATUS_CONNECTION_ABORTED, ntstatus.STATUS_CANCELLED:
 		return ws2def.WSAECONNABORTED
-	case ntstatus.STATUS_CONNECTION_RESET:
+	case ntstatus.STATUS_CONNECTION_RESET, ntstatus.STATUS_PORT_UNREACHABLE:
 		return ws2def.WSAECONNRESET
 	case ntstatus.STATUS_CONNECTION_REFUSED:
 		return ws2def.WSAECONNREFUSED
@@ -38,6 +38,8 @@ func Errno(s ntstatus.NTSTATUS) uint32 {
 		return ws2def.WSAENOBUFS
 	case ntstatus.STATUS_NOT_SUPPORTED, ntstatus.STATUS_NOT_IMPLEMENTED:
 		return ws2def.WSAEOPNOTSUPP
+	case ntstatus.STATUS_BUFFER_OVERFLOW, ntstatus.STATUS_INVALID_BUFFER_SIZE:
+		return ws2def.WSAEMSGSIZE
 	case ntstatus.STATUS_BUFFER_TOO_SMALL:
 		return ws2def.ERROR_INSUFFICIENT_BUFFER
 	case ntstatus.STATUS_NOT_FOUND:

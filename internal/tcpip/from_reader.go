@@ -10,6 +10,9 @@ import (
 // passes on what it hears.
 type FromReaders struct{ queue []*FromReader }
 
+// Pending reports whether anybody waits.
+func (q *FromReaders) Pending() bool { return len(q.queue) > 0 }
+
 // FromReader is one of them: recvfrom, WskReceiveFrom.
 type FromReader struct {
 	Done func(k *ke.K, d *Datagram, s ntstatus.NTSTATUS) // d is nil unless s is STATUS_SUCCESS

@@ -12,26 +12,36 @@ import (
 // sendBuffer is how much a program can send ahead of its peer before send blocks.
 const sendBuffer = 64 * 1024
 
-// Socket is a stream socket of a process, Winsock-shaped: no IRPs, no WSK, but binds and connects are
-// classified like everybody's. Its calls block the calling thread, which runs at PASSIVE_LEVEL; each is a
-// scheduling point. They return a status; Errno says what the program sees.
+// Socket is a socket of a process, Winsock-shaped: no IRPs, no WSK, but binds and connects are classified
+// like everybody's. Its calls block the calling thread, which runs at PASSIVE_LEVEL; each is a scheduling
+// point. They return a status; Errno says what the program sees.
 type Socket struct {
 	e      *Endpoint
 	closed bool
 	room   ke.Object // signalled when queued data was taken
 	shutRd bool
+	shutWr bool // of a datagram socket
 
 	readers   Readers
 	acceptors Acceptors
+	froms     FromReaders
+
+	unreachable bool         // nobody took a datagram, and the program does not know yet
+	quiet       bool         // and does not want to (SIO_UDP_CONNRESET)
+	polls       []*ke.Object // of those who wait in PollAll, once for each element
 }
 
-// NewSocket is socket(). Types other than SOCK_STREAM are refused with STATUS_NOT_SUPPORTED.
+// NewSocket is socket(). Types other than SOCK_STREAM and SOCK_DGRAM are refused with STATUS_NOT_SUPPORTED.
 func NewSocket(k *ke.K, p *ke.Process, af ws2def.ADDRESS_FAMILY, typ uint16) (*Socket, ntstatus.NTSTATUS) {
-	if af != ws2def.AF_INET && af != ws2def.AF_INET6 || typ != ws2def.SOCK_STREAM {
+	if af != ws2def.AF_INET && af != ws2def.AF_INET6 ||
+		typ != ws2def.SOCK_STREAM && typ != ws2def.SOCK_DGRAM {
 		return nil, ntstatus.STATUS_NOT_SUPPORTED
 	}
 	s := Of(k)
 	ke.Point(k, ke.Reads(ke.Table(trace.Socket, 0)))
+	if typ == ws2def.SOCK_DGRAM {
+		return wrap(s.NewDatagram(p, af == ws2def.AF_INET6)), ntstatus.STATUS_SUCCESS
+	}
 	return wrap(s.NewEndpoint(p, af == ws2def.AF_INET6)), ntstatus.STATUS_SUCCESS
 }
 
@@ -45,6 +55,11 @@ func wrap(e *Endpoint) *Socket {
 func (s *Socket) Indicate(k *ke.K, e *Endpoint, i Indication) {
 	s.readers.Hears(k, e, i)
 	s.acceptors.Hears(k, e, i)
+	s.froms.Hears(k, e, i)
+	if i.Kind == Unreachable {
+		s.closedPort(k)
+	}
+	s.wakes(k)
 }
 
 // Endpoint returns what the socket stands on.
@@ -105,6 +120,9 @@ func (s *Socket) Listen(k *ke.K, backlog int) ntstatus.NTSTATUS {
 	if st := s.enter(k, "listen"); st != ntstatus.STATUS_SUCCESS {
 		return st
 	}
+	if s.e.Datagrams() {
+		return ntstatus.STATUS_NOT_SUPPORTED
+	}
 	return s.wait(k, "listen", func(done Status) { s.e.Listen(k, backlog, ke.ThreadOf(k), done) })
 }
 
@@ -129,16 +147,25 @@ func (s *Socket) Accept(k *ke.K) (*Socket, ntstatus.NTSTATUS) {
 	return wrap(got), st
 }
 
-// Connect is connect(). An unbound socket is bound to the wildcard address first.
+// Connect is connect(). An unbound socket is bound to the wildcard address first. One for datagrams has addr
+// as its only peer from then on; the zero address lifts that.
 func (s *Socket) Connect(k *ke.K, addr netip.AddrPort) ntstatus.NTSTATUS {
 	if st := s.enter(k, "connect"); st != ntstatus.STATUS_SUCCESS {
 		return st
 	}
+	if s.e.Datagrams() {
+		return s.wait(k, "connect", func(done Status) { s.e.ConnectTo(k, addr, ke.ThreadOf(k), done) })
+	}
+	defer s.wakes(k)
 	return s.wait(k, "connect", func(done Status) { s.e.Connect(k, addr, true, ke.ThreadOf(k), done) })
 }
 
-// Send is send(): it blocks while the send buffer is full and returns when all of b is buffered.
+// Send is send(): it blocks while the send buffer is full and returns when all of b is buffered. Of a
+// datagram socket it is a datagram to the connected peer.
 func (s *Socket) Send(k *ke.K, b []byte) (int, ntstatus.NTSTATUS) {
+	if s.e.Datagrams() {
+		return s.SendTo(k, b, netip.AddrPort{})
+	}
 	if st := s.enter(k, "send"); st != ntstatus.STATUS_SUCCESS {
 		return 0, st
 	}
@@ -157,6 +184,7 @@ func (s *Socket) Send(k *ke.K, b []byte) (int, ntstatus.NTSTATUS) {
 		}
 		s.e.Send(k, append([]byte(nil), b[n:n+m]...), func(k *ke.K, _ int, _ ntstatus.NTSTATUS) {
 			ke.SetSignal(k, &s.room, 1)
+			s.wakes(k)
 		})
 		n += m
 	}
@@ -185,6 +213,10 @@ func (s *Socket) Recv(k *ke.K, b []byte) (int, ntstatus.NTSTATUS) { return s.rec
 func (s *Socket) RecvAll(k *ke.K, b []byte) (int, ntstatus.NTSTATUS) { return s.recv(k, b, true) }
 
 func (s *Socket) recv(k *ke.K, b []byte, all bool) (int, ntstatus.NTSTATUS) {
+	if s.e.Datagrams() {
+		m, st := s.RecvMsg(k, len(b), 0)
+		return copy(b, m.Data), st
+	}
 	if st := s.enter(k, "recv"); st != ntstatus.STATUS_SUCCESS {
 		return 0, st
 	}
@@ -214,6 +246,10 @@ func (s *Socket) Shutdown(k *ke.K, how int) ntstatus.NTSTATUS {
 	if st := s.enter(k, "shutdown"); st != ntstatus.STATUS_SUCCESS {
 		return st
 	}
+	if s.e.Datagrams() {
+		s.shutRd, s.shutWr = s.shutRd || how != ws2def.SD_SEND, s.shutWr || how != ws2def.SD_RECEIVE
+		return ntstatus.STATUS_SUCCESS
+	}
 	if !s.e.st.HasPeer() {
 		return ntstatus.STATUS_INVALID_CONNECTION
 	}
@@ -242,6 +278,8 @@ func (s *Socket) close(k *ke.K, graceful bool) ntstatus.NTSTATUS {
 	s.closed = true
 	s.acceptors.Fail(k, ntstatus.STATUS_CANCELLED)
 	s.readers.Fail(k, ntstatus.STATUS_CANCELLED)
+	s.froms.Fail(k, ntstatus.STATUS_CANCELLED)
+	s.wakes(k)
 	st := s.waitAs(k, 0, "closesocket", func(done Status) {
 		s.e.Close(k, graceful, func(k *ke.K) { done(k, ntstatus.STATUS_SUCCESS) })
 	})
@@ -249,8 +287,8 @@ func (s *Socket) close(k *ke.K, graceful bool) ntstatus.NTSTATUS {
 	return st
 }
 
-// Ioctl is WSAIoctl with one of the three redirect codes. It returns the number of bytes written to out, or
-// that the query needs.
+// Ioctl is WSAIoctl with one of the three redirect codes, or UDPConnReset. It returns the number of bytes
+// written to out, or that the query needs.
 func (s *Socket) Ioctl(k *ke.K, code uint32, in, out []byte) (int, ntstatus.NTSTATUS) {
 	if st := s.enter(k, "ioctl"); st != ntstatus.STATUS_SUCCESS {
 		return 0, st
@@ -258,6 +296,12 @@ func (s *Socket) Ioctl(k *ke.K, code uint32, in, out []byte) (int, ntstatus.NTST
 	var b []byte
 	var st ntstatus.NTSTATUS
 	switch code {
+	case UDPConnReset:
+		if !s.e.Datagrams() || len(in) == 0 {
+			return 0, ntstatus.STATUS_INVALID_PARAMETER
+		}
+		s.quiet = in[0] == 0
+		return 0, ntstatus.STATUS_SUCCESS
 	case SetRecords:
 		return 0, s.e.SetRecords(k, uint64(len(in)), append([]byte(nil), in...))
 	case QueryRecords, QueryContext:

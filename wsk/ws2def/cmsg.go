@@ -61,6 +61,8 @@ const (
 	IP_OPTIONS                uint32 = 1
 	IP_TOS                    uint32 = 3
 	IP_TTL                    uint32 = 4
+	IP_ADD_MEMBERSHIP         uint32 = 12
+	IP_DROP_MEMBERSHIP        uint32 = 13
 	IP_PKTINFO                uint32 = 19
 	IP_HOPLIMIT               uint32 = 21
 	IP_RECVTOS                uint32 = 40

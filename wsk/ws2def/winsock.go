@@ -8,6 +8,7 @@ const (
 	WSAEFAULT                 uint32 = 10014
 	WSAEINVAL                 uint32 = 10022
 	WSAENOTSOCK               uint32 = 10038
+	WSAEMSGSIZE               uint32 = 10040
 	WSAEOPNOTSUPP             uint32 = 10045
 	WSAEADDRINUSE             uint32 = 10048
 	WSAEADDRNOTAVAIL          uint32 = 10049
