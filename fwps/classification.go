@@ -115,6 +115,7 @@ type call struct {
 	again      bool // called with IS_REAUTHORIZE
 	pend       pendState
 	op         *operation // by which the callout holds the operation
+	modifies   bool       // the packet was referenced to be changed
 	completion *completion
 	writables  []*writable
 	touched    *FWPS_CLASSIFY_OUT0 // out after the engine wrote it in FwpsAcquireWritableLayerDataPointer0

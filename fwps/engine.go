@@ -16,6 +16,7 @@ type engine struct {
 	appIDs      []imageID
 	regs        []*registration // registered ones, in order of registration
 	redirects   []*redirectHandle
+	injections  []*injection      // handles that are not destroyed
 	open        []*classification // not decided, in order of creation
 	history     []*classification // the last ones, for dumps
 	acquired    []*classifyRef    // with references
@@ -36,7 +37,6 @@ type management struct {
 	sessions []any // open ones, in order
 	owners   []image
 	seqs     []uint64
-	ever     bool // a session was opened
 }
 
 // lockUse says that code of a driver took a lock in a classifyFn, or held one in FwpsCompleteClassify0.
@@ -84,10 +84,6 @@ const (
 // universal is FWPM_SUBLAYER_UNIVERSAL, where filters without a sublayer go.
 var universal = GUID{Data1: 0xeebecc03, Data2: 0xced4, Data3: 0x4380,
 	Data4: [8]byte{0x81, 0x9a, 0x27, 0x34, 0x39, 0x7b, 0x2b, 0x74}}
-
-// universalWeight is the weight of that sublayer. The number is not published; the middle is INFERRED from
-// the advice to stay below it and the samples' weights of 0 (wfp.md 3.6).
-const universalWeight = 0x8000
 
 // remember keeps a classification for dumps.
 func (e *engine) remember(c *classification) {

@@ -18,13 +18,15 @@ var Subsystem = ke.Subsystem{
 	Inspectors: []ke.Inspector{{Name: "!wfp", Read: readWFP}},
 	Objects: []trace.Kind{trace.Callout, trace.Filter, trace.Sublayer, trace.Engine, trace.Classify,
 		trace.ClassifyHandle, trace.RedirectHandle, trace.RedirectRecords, trace.RedirectContext, trace.Flow,
-		trace.NetBuffer},
-	Frames: []ke.FrameKind{ke.FrameClassify, ke.FrameNotify, ke.FrameFlowDelete},
+		trace.NetBuffer, trace.Injection},
+	Frames: []ke.FrameKind{ke.FrameClassify, ke.FrameNotify, ke.FrameFlowDelete,
+		ke.FrameInject},
 	Sites: []*ke.Site{
 		&siteRegister, &siteUnregister, &siteNotifyType, &siteNotify, &siteOrder, &siteStop, &siteBlock,
 		&siteConnectRedirectIRQL, &siteAuthConnectIRQL, &siteEndpointClosureIRQL, &siteAcquireData,
 		&siteAcquireOut, &siteApplyPointer, &siteAcquireHandle, &sitePend, &siteResume, &sitePendOperation,
 		&siteResumeOperation,
+		&siteInjectionHandle, &siteInject, &siteInjectWhen, &siteInjectIRQL,
 		&siteRedirectHandle, &siteRecordKey, &siteUnaccepted,
 	},
 }

@@ -152,6 +152,29 @@ const (
 	FWPS_DISCARD_FIREWALL_POLICY uint32 = 0 // the first of its enumeration (INFERRED)
 )
 
+// What an injection handle is for; they may be combined, and 0 is stream, transport and forward.
+const (
+	FWPS_INJECTION_TYPE_STREAM    uint32 = 0x1
+	FWPS_INJECTION_TYPE_TRANSPORT uint32 = 0x2
+	FWPS_INJECTION_TYPE_NETWORK   uint32 = 0x4
+	FWPS_INJECTION_TYPE_FORWARD   uint32 = 0x8
+	FWPS_INJECTION_TYPE_L2        uint32 = 0x10
+)
+
+// UNSPECIFIED_COMPARTMENT_ID stands for a compartment that the metadata do not name.
+const UNSPECIFIED_COMPARTMENT_ID uint32 = 0
+
+// FWPS_PACKET_INJECTION_STATE says who has injected a packet.
+type FWPS_PACKET_INJECTION_STATE uint32
+
+// The states.
+const (
+	FWPS_PACKET_NOT_INJECTED                FWPS_PACKET_INJECTION_STATE = 0
+	FWPS_PACKET_INJECTED_BY_SELF            FWPS_PACKET_INJECTION_STATE = 1
+	FWPS_PACKET_INJECTED_BY_OTHER           FWPS_PACKET_INJECTION_STATE = 2
+	FWPS_PACKET_PREVIOUSLY_INJECTED_BY_SELF FWPS_PACKET_INJECTION_STATE = 3
+)
+
 // FWP_DIRECTION is the direction of a connection.
 type FWP_DIRECTION uint32
 

@@ -294,6 +294,9 @@ func (c *classification) lendMetadata(cl *call) *FWPS_INCOMING_METADATA_VALUES0 
 			q.Filter}
 		known |= FWPS_METADATA_FIELD_DISCARD_REASON
 	}
+	if s, ok := c.about.(*carried); ok {
+		known |= s.headers(m)
+	}
 	m.present = known & c.info.metadata
 	return m
 }

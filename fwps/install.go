@@ -11,8 +11,7 @@ var state = ke.NewSlot(newEngine)
 
 func newEngine(m *ke.Machine) *engine {
 	d := new(wfp.Policy).Draft()
-	d.AddSublayer(&wfp.Sublayer{Key: universal, Name: "universal", Weight: universalWeight,
-		Origin: wfp.Origin{Builtin: true}})
+	d.AddSublayer(&wfp.Sublayer{Key: universal, Name: "universal"})
 	e := &engine{m: m, id: m.NewID(trace.Engine), policy: d.Commit(), nextCallout: firstCallout,
 		nextFilter: firstFilter}
 	m.Refine = append(m.Refine, e.refine)

@@ -30,6 +30,12 @@ func (e *engine) checkUnload(m *ke.Machine, img *ke.Image) {
 				Fix:      "call FwpsRedirectHandleDestroy0 in the unload routine."})
 		}
 	}
+	for _, h := range e.injections {
+		if h.owner == img {
+			report(verify.Finding{Rule: verify.WFP_017, Obj: h.id.String(), Places: h.places(),
+				Headline: fmt.Sprintf("%s is unloaded and %v is not destroyed", img.Name, h.id)})
+		}
+	}
 	for _, c := range e.open {
 		for _, cl := range c.calls {
 			if cl.reg.owner == img && cl.pend == pendPending {

@@ -25,6 +25,9 @@ type FWPS_INCOMING_METADATA_VALUES0 struct {
 	records     irql.HANDLE
 	direction   FWP_DIRECTION
 	discard     FWPS_DISCARD_METADATA0
+	ipHeader    uint32
+	transport   uint32
+	fragment    FWPS_INBOUND_FRAGMENT_METADATA0
 	completion  irql.HANDLE // once it was asked for
 	call        *call
 	lent        *lent
@@ -142,6 +145,24 @@ func (m *FWPS_INCOMING_METADATA_VALUES0) PacketDirection() FWP_DIRECTION {
 func (m *FWPS_INCOMING_METADATA_VALUES0) DiscardMetadata() FWPS_DISCARD_METADATA0 {
 	m.need(FWPS_METADATA_FIELD_DISCARD_REASON, "discardMetadata")
 	return m.discard
+}
+
+// IpHeaderSize is the size of the IP header, in front of the transport header. Rules: WFP-053, WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) IpHeaderSize() uint32 {
+	m.need(FWPS_METADATA_FIELD_IP_HEADER_SIZE, "ipHeaderSize")
+	return m.ipHeader
+}
+
+// TransportHeaderSize is the size of the transport header. Rules: WFP-053, WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) TransportHeaderSize() uint32 {
+	m.need(FWPS_METADATA_FIELD_TRANSPORT_HEADER_SIZE, "transportHeaderSize")
+	return m.transport
+}
+
+// FragmentMetadata says which piece of a packet this is. Rules: WFP-053, WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) FragmentMetadata() FWPS_INBOUND_FRAGMENT_METADATA0 {
+	m.need(FWPS_METADATA_FIELD_FRAGMENT_DATA, "fragmentMetadata")
+	return m.fragment
 }
 
 // CompartmentId is the routing compartment. Rules: WFP-053, WFP-054.

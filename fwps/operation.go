@@ -3,6 +3,7 @@ package fwps
 import (
 	"fmt"
 
+	"calloutsim/fwps/ndis"
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
 	"calloutsim/internal/list"
@@ -75,6 +76,10 @@ func FwpsPendOperation0(k *irql.K, completionHandle irql.HANDLE,
 	seq := ke.CallStatus(k, ddi.FwpsPendOperation0, cl.c.id, uint32(s))
 	if s != ntstatus.STATUS_SUCCESS {
 		return s
+	}
+	if p, ok := cl.c.about.(*carried); ok && p.ownUnasked(cl.reg.owner) {
+		cl.found(k, verify.WFP_164, fmt.Sprintf("FwpsPendOperation0 of a packet that %s has injected, "+
+			"without asking whether it has", cl.reg.owner.Name), "")
 	}
 	ke.Adds(k, ke.Counts(cl.reg.tid))
 	cl.op = &operation{call: cl, pendSeq: seq}
@@ -173,7 +178,8 @@ func (cl *call) checkHeld(k *ke.K) {
 // Rules: WFP-001, WFP-080, WFP-129, WFP-135.
 // Not modelled: the reauthorization of an operation whose socket is closed goes on as if it were open.
 // Reference: fwpsk/nf-fwpsk-fwpscompleteoperation0.
-func FwpsCompleteOperation0(k *irql.K, completionContext irql.HANDLE, netBufferList any) {
+func FwpsCompleteOperation0(k *irql.K, completionContext irql.HANDLE,
+	netBufferList *ndis.NET_BUFFER_LIST) {
 	ke.Enter(k, ddi.FwpsCompleteOperation0)
 	e := state.Of(k)
 	o := e.operationFor(k, completionContext)
@@ -243,6 +249,9 @@ func (e *engine) heldBy(r *registration) (n int, first *operation) {
 func (c *classification) hold(k *ke.K) {
 	c.phase = phHeld
 	ke.Note(k, "held", c.id)
+	if s, ok := c.about.(*carried); ok {
+		s.over(k)
+	}
 	c.q.Done(k, tcpip.Answer{Hold: true})
 	if c.holders == 0 {
 		c.release(k)

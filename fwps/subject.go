@@ -14,6 +14,10 @@ func newSubject(k *ke.K, c *classification) subject {
 		return newConnect(k, c)
 	case aboutBind:
 		return newBind(c)
+	case aboutPacket:
+		if m, ok := c.q.Matter.(*tcpip.Carried); ok {
+			return newCarried(c, m)
+		}
 	}
 	return none{c.q}
 }

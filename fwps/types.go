@@ -1,6 +1,7 @@
 package fwps
 
 import (
+	"calloutsim/fwps/ndis"
 	"calloutsim/irp"
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
@@ -33,10 +34,13 @@ type FWPS_FILTER1 struct {
 	Flags          uint16
 	Action         FWPS_ACTION0
 	Context        uint64
+}
 
-	// ProviderContext is a *fwpm.FWPM_PROVIDER_CONTEXT0 of the engine's, nil when the filter has none or the
-	// callout object does not say that it uses one.
-	ProviderContext any
+// FWPS_INBOUND_FRAGMENT_METADATA0 says which piece of a packet was indicated. Values compare with ==.
+type FWPS_INBOUND_FRAGMENT_METADATA0 struct {
+	FragmentIdentification uint32
+	FragmentOffset         uint16
+	FragmentLength         uint32
 }
 
 // FWPS_DISCARD_METADATA0 says why something was dropped. FilterId means something where a filter did it.
@@ -72,6 +76,34 @@ type FWPS_CALLOUT_NOTIFY_FN1 func(k *irql.K, notifyType FWPS_CALLOUT_NOTIFY_TYPE
 // Not modelled: flow contexts, so it is never called.
 // Reference: fwpsk/nc-fwpsk-fwps_callout_flow_delete_notify_fn0.
 type FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0 func(k *irql.K, layerId uint16, calloutId uint32, flowContext uint64)
+
+// FWPS_INJECT_COMPLETE0 is completionFn: an injected list is the driver's again, who frees it there.
+// netBufferList.Status() says what became of it.
+//
+// IRQL: <= DISPATCH_LEVEL; with dispatchLevel exactly that.
+// Rules: WFP-167, WFP-170.
+// Reference: fwpsk/nc-fwpsk-fwps_inject_complete0.
+type FWPS_INJECT_COMPLETE0 func(k *irql.K, context any, netBufferList *ndis.NET_BUFFER_LIST,
+	dispatchLevel bool)
+
+// FWPS_TRANSPORT_SEND_PARAMS0 says where a packet goes whose IP header is not there yet. RemoteAddress has 4
+// or 16 bytes, in network order; what it and ControlData point to must stay until completionFn.
+type FWPS_TRANSPORT_SEND_PARAMS0 struct {
+	RemoteAddress     *irp.Buffer
+	RemoteScopeId     uint32
+	ControlData       *irp.Buffer
+	ControlDataLength uint32
+}
+
+// FWPS_TRANSPORT_SEND_PARAMS1 is FWPS_TRANSPORT_SEND_PARAMS0 with the header of a raw socket.
+type FWPS_TRANSPORT_SEND_PARAMS1 struct {
+	RemoteAddress             *irp.Buffer
+	RemoteScopeId             uint32
+	ControlData               *irp.Buffer
+	ControlDataLength         uint32
+	HeaderIncludeHeader       *irp.Buffer
+	HeaderIncludeHeaderLength uint32
+}
 
 // FWPS_CALLOUT1 describes a callout to FwpsCalloutRegister1.
 type FWPS_CALLOUT1 struct {

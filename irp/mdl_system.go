@@ -119,3 +119,18 @@ func (mdl *MDL) freeBySystem(k *irql.K) {
 	mdl.alive(k, "end of the request")
 	mdl.end(k, ke.Note(k, "freed by the I/O manager", mdl.id))
 }
+
+// SystemMdl is an MDL over memory of the system's own, whose pages are known. It is not a routine of Windows.
+func (sim) SystemMdl(k *irql.K, b *Buffer) *MDL {
+	m := ke.Of(k)
+	return &MDL{m: m, id: m.NewID(trace.MDL), flags: MDL_ALLOCATED_FIXED_SIZE | MDL_SOURCE_IS_NONPAGED_POOL,
+		count: uint32(b.Len()), pages: spanned(b.Address(), uint32(b.Len())), buf: b, fixed: true,
+		allocSeq: m.Log().Len()}
+}
+
+// FreeSystemMdl ends what SystemMdl made. It is not a routine of Windows.
+func (sim) FreeSystemMdl(k *irql.K, mdl *MDL) {
+	if !mdl.freed {
+		mdl.freeBySystem(k)
+	}
+}

@@ -15,13 +15,12 @@ import (
 )
 
 // ddiPackages are those whose every exported function and method is called with nothing.
-var ddiPackages = []string{"irql", "irp", "wsk", "wsk/ws2def", "fwps", "fwps/fwpm"}
+var ddiPackages = []string{"irql", "irp", "wsk", "wsk/ws2def", "fwps", "fwps/fwpm", "fwps/ndis"}
 
 // ofGenerics are instances of the generic functions that take a K.
 var ofGenerics = map[string]string{"InterlockedExchangePointer": "[int]",
 	"InterlockedCompareExchangePointer": "[int]", "New": "[int]", "Free": "[int]", "StackVar": "[int]",
-	"CONTAINING_RECORD": "[int]", "OnStack": "[irql.KEVENT]",
-	"FwpmFreeMemory0": "[*fwpm.FWPM_FILTER0]"}
+	"CONTAINING_RECORD": "[int]", "OnStack": "[irql.KEVENT]"}
 
 const everyDDIFile = "everyddi_table_test.go"
 

@@ -47,7 +47,6 @@ func (m *Machine) end() {
 	}
 	m.tellRefused()
 	m.afterword()
-	m.show()
 }
 
 // close gives the coroutines back. A mechanism that goes on to live does so when it is reset.
@@ -88,13 +87,11 @@ func (m *Machine) tell() {
 		return
 	}
 	m.keepFailed()
-	m.notices()
-	report := m.Report()
-	m.artifacts(m.tb, report, 1)
+	m.tb.Errorf("\n%s", m.Report())
 	for _, f := range m.failures() {
 		attr(m.tb, "sim.rule", f.Name())
 	}
-	m.tb.Errorf("\n%s", report)
+	m.artifacts()
 }
 
 func (m *Machine) pick(want func(verify.Severity) bool) []Finding {
@@ -118,16 +115,15 @@ func (m *Machine) headline() string {
 	return ""
 }
 
-// notices lists hazards and what else does not fail the test. They come before a report, which is the last
-// thing on the screen.
-func (m *Machine) notices() {
+// afterword lists hazards, says how to repeat a run that an assertion of the test ended, and compares a
+// repeated run with the recorded one if no report has done so.
+func (m *Machine) afterword() {
 	m.tb.Helper()
-	if m.noticed {
+	if m.quick {
 		return
 	}
-	m.noticed = true
 	if h := m.Hazards(); h != "" && !m.opt.Collect {
-		m.tb.Logf("sim: legal here and broken elsewhere (-sim.failon=warning gives the report):\n%s", h)
+		m.tb.Logf("%s", h)
 	}
 	if s := pool.SpecialNotice(m.ke); s != "" {
 		m.tb.Logf("sim: %s", s)
@@ -140,16 +136,6 @@ func (m *Machine) notices() {
 			m.tb.Logf("sim: %s had no effect: that choice did not come up in this run", p)
 		}
 	}
-}
-
-// afterword gives the notices, says how to repeat a run that an assertion of the test ended, and compares a
-// repeated run with the recorded one if no report has done so.
-func (m *Machine) afterword() {
-	m.tb.Helper()
-	if m.quick {
-		return
-	}
-	m.notices()
 	switch {
 	case m.reported:
 	case m.diverged():
@@ -160,9 +146,7 @@ func (m *Machine) afterword() {
 			run = "a repeated run"
 		}
 		m.keepFailed()
-		s := m.tellChoices()
-		m.artifacts(m.tb, m.Report()+s, 1)
-		if s != "" {
+		if s := m.tellChoices(); s != "" {
 			m.tb.Logf("sim: what did not go the usual way:\n%s", s)
 		}
 		m.tb.Logf("sim: this was %s; to repeat it: %s", run, strings.Join(m.repeatLines(), " "))

@@ -54,15 +54,14 @@ func (m *Machine) Report() string {
 	return b.String()
 }
 
-// Hazards gives what is legal here and breaks elsewhere, each kind once and in one line; "" when there is
-// none.
+// Hazards gives the reports of what is legal here and breaks elsewhere, "" when there is none.
 func (m *Machine) Hazards() string {
-	var b strings.Builder
+	var b bytes.Buffer
 	seen := map[string]bool{}
 	for _, f := range m.hazards() {
 		if sig := f.Signature(); !seen[sig] {
 			seen[sig] = true
-			fmt.Fprintf(&b, "  %s\n", report.Line(&f, record(f.Rule)))
+			m.writeFinding(&b, f)
 		}
 	}
 	return b.String()

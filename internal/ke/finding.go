@@ -166,6 +166,7 @@ var corePackages = [...]string{
 	"runtime.", "iter.", "testing.", "bytes.", "encoding/", "fmt.", "hash/", "internal/", "reflect.",
 	"slices.", "sort.", "strings.", "unicode/", "calloutsim/internal/", "calloutsim/irql.", "calloutsim/irp.",
 	"calloutsim/wsk.", "calloutsim/wsk/ws2def.", "calloutsim/fwps.", "calloutsim/fwps/fwpm.",
+	"calloutsim/fwps/ndis.",
 	"calloutsim/sim.",
 	"calloutsim/ntstatus.",
 }

@@ -25,6 +25,7 @@ const (
 	FrameSystem // the system's own code, for instance a worker thread between items
 	FrameStartIo
 	FrameCallback // a routine that the system tells of something: processes, images, named callbacks
+	FrameInject   // completionFn of an injected packet
 )
 
 var frameNames = [...]string{
@@ -47,6 +48,7 @@ var frameNames = [...]string{
 	FrameSystem:     "system",
 	FrameStartIo:    "StartIo",
 	FrameCallback:   "notify",
+	FrameInject:     "completionFn",
 }
 
 // String names the role.

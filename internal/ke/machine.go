@@ -97,8 +97,7 @@ type Machine struct {
 	all     []*Thread // every live thread, in order of creation
 	find    []verify.Finding
 	given   []Given
-	onG     uintptr // the goroutine that has the baton, as currentG has it
-	foreign string  // a goroutine that is no context has used the machine, in words
+	foreign string // a goroutine that is no context has used the machine, in words
 	seen    []seenFinding
 	crash   any // internal error on its way out
 	images  []*Image
@@ -436,8 +435,7 @@ type stack struct {
 	dead  bool
 	exits bool // the body ended its thread and unwinds
 
-	goroutine uint64  // number of the goroutine it is
-	g         uintptr // the same as currentG has it
+	goroutine uint64 // number of the goroutine it is
 }
 
 const (

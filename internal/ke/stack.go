@@ -33,8 +33,7 @@ func (m *Machine) putStack(s *stack) {
 
 func (s *stack) loop() {
 	debug.SetPanicOnFault(true) // special pool: Explain makes a finding of the panic
-	s.goroutine, s.g = thisGoroutine(), currentG()
-	s.m.onG = s.g
+	s.goroutine = thisGoroutine()
 	finished := false
 	defer func() {
 		s.m.rest.release()

@@ -12,7 +12,17 @@ import (
 var askedAs = map[string]string{
 	"IoAttachDevice":           "OpenDevice",
 	"IoGetDeviceObjectPointer": "OpenDevice", // the open within it, which a program's open is as well
+
+	"FwpsInjectNetworkSendAsync0": injects, "FwpsInjectNetworkReceiveAsync0": injects,
+	"FwpsInjectForwardAsync0": injects, "FwpsInjectTransportReceiveAsync0": injects,
+	"FwpsInjectTransportSendAsync0": injects, "FwpsInjectTransportSendAsync1": injects,
+	"FwpsAllocateNetBufferAndNetBufferList0":   "NET_BUFFER_LIST",
+	"FwpsAllocateCloneNetBufferList0":          "NET_BUFFER_LIST",
+	"FwpsConstructIpHeaderForTransportPacket0": "NdisRetreatNetBufferDataStart", // for the MDL of the header
 }
+
+// injects is the failure of whatever injects.
+const injects = "FwpsInject"
 
 const (
 	onlyAnswers = "its status says what it found or how a wait ended; it allocates nothing"
@@ -29,20 +39,6 @@ var cannotFail = allowed{
 	"ExInterlockedInsertHeadList":                  "gives the entry that was first",
 	"ExInterlockedInsertTailList":                  "gives the entry that was last",
 	"ExInterlockedRemoveHeadList":                  "gives the entry, NULL for an empty list",
-	"FwpmBfeStateUnsubscribeChanges0":              onlyState,
-	"FwpmCalloutDestroyEnumHandle0":                onlyState,
-	"FwpmCalloutUnsubscribeChanges0":               onlyState,
-	"FwpmFilterDestroyEnumHandle0":                 onlyState,
-	"FwpmFilterUnsubscribeChanges0":                onlyState,
-	"FwpmProviderContextDeleteById0":               onlyState,
-	"FwpmProviderContextDeleteByKey0":              onlyState,
-	"FwpmProviderContextDestroyEnumHandle0":        onlyState,
-	"FwpmProviderContextUnsubscribeChanges0":       onlyState,
-	"FwpmProviderDeleteByKey0":                     onlyState,
-	"FwpmProviderDestroyEnumHandle0":               onlyState,
-	"FwpmProviderUnsubscribeChanges0":              onlyState,
-	"FwpmSubLayerDestroyEnumHandle0":               onlyState,
-	"FwpmSubLayerUnsubscribeChanges0":              onlyState,
 	"FwpmCalloutDeleteById0":                       onlyState,
 	"FwpmCalloutDeleteByKey0":                      onlyState,
 	"FwpmEngineClose0":                             onlyState,
@@ -53,6 +49,7 @@ var cannotFail = allowed{
 	"FwpmTransactionCommit0":                       "what then is in force is documented nowhere",
 	"FwpsCalloutUnregisterById0":                   onlyState,
 	"FwpsCalloutUnregisterByKey0":                  onlyState,
+	"FwpsInjectionHandleDestroy0":                  onlyState,
 	"FwpsQueryConnectionSioFormatRedirectRecords0": onlyAnswers,
 	"IoAcquireRemoveLock":                          "STATUS_DELETE_PENDING depends on what the driver did",
 	"IoAttachDeviceToDeviceStack":                  "NULL depends on the device below, not on memory",

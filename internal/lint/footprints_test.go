@@ -17,7 +17,7 @@ var recorders = []string{"Point", "PointHere", "PointSpin", "PointRWSpin", "Acce
 
 // pureDDIs leave no footprint, because nobody else notices them (scheduling.md 5.4).
 var pureDDIs = allowed{
-	"fwps/fwpm.FwpmFreeMemory0":               callers,
+	"fwps/fwpm.FwpmEngineOpen0":               creation,
 	"fwps.FwpsRedirectHandleCreate0":          creation,
 	"irp.IoAllocateWorkItem":                  creation,
 	"irql.ExInitializeSetTimerParameters":     "fills a structure of the caller",

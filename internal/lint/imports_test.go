@@ -26,16 +26,16 @@ var graph = map[string][]string{
 	"internal/wfp":        {"ntstatus", "internal/list"},
 	"irp":                 {"irql", "internal/pool"},
 	"wsk":                 {"irp", "internal/tcpip", "wsk/ws2def"},
-	"fwps":                {"irp", "internal/tcpip", "internal/wfp", "wsk/ws2def"},
+	"fwps/ndis":           {"irp"},
+	"fwps":                {"fwps/ndis", "internal/tcpip", "internal/wfp", "wsk/ws2def"},
 	"fwps/fwpm":           {"fwps"},
 	"sim/trace":           {"internal/trace"},
 	"sim/results":         {},
 	"sim/report":          {"sim/trace", "internal/verify", "internal/ddi"},
 	"sim/coverage":        {"internal/ke"},
-	"sim/internal/show":   {},
 	"internal/subsystems": {"wsk", "fwps/fwpm"},
 	"sim": {"internal/subsystems", "internal/tcpip", "internal/explore", "sim/results", "sim/trace",
-		"sim/report", "sim/coverage", "sim/internal/show"},
+		"sim/report", "sim/coverage"},
 
 	"internal/explore/corpus":     {"irp"},
 	"internal/trial":              {"internal/ke"},
@@ -53,8 +53,10 @@ var graph = map[string][]string{
 
 	"sim/cmd/ksim/*": {"internal/ddi", "internal/verify"},
 
-	"sim/cmd/ksim/template/*":  {"ntstatus", "irql", "irp", "wsk", "wsk/ws2def", "fwps", "fwps/fwpm"},
-	"docs/examples/*":          {"ntstatus", "irql", "irp", "wsk", "wsk/ws2def", "fwps", "fwps/fwpm"},
+	"sim/cmd/ksim/template/*": {"ntstatus", "irql", "irp", "wsk", "wsk/ws2def", "fwps", "fwps/fwpm",
+		"fwps/ndis"},
+	"docs/examples/*": {"ntstatus", "irql", "irp", "wsk", "wsk/ws2def", "fwps", "fwps/fwpm",
+		"fwps/ndis"},
 	"docs/examples/*/scenario": {"sim", "docs/examples/*"},
 	"internal/lint":            {"internal/ddi"},
 }

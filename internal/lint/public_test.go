@@ -74,6 +74,8 @@ var simNames = map[string]string{
 	"irql.Sim":             "holds the routines for the simulator's own packages",
 	"irp.Sim":              "holds the routines for the simulator's own packages",
 	"fwps.Sim":             "holds the routines for the simulator's own packages",
+	"ndis.Sim":             "holds the routines for the simulator's own packages",
+	"ndis.Subsystem":       "what a package adds to a machine",
 	"irql.Subsystem":       "what a package adds to a machine",
 	"irp.Subsystem":        "what a package adds to a machine",
 	"fwps.Subsystem":       "what a package adds to a machine",

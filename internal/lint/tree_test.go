@@ -187,7 +187,7 @@ func driver(dir string) bool {
 }
 
 // ddiPackages are the packages whose names come from the WDK.
-var ddiPackages = []string{"ntstatus", "irql", "irp", "wsk", "wsk/ws2def", "fwps", "fwps/fwpm"}
+var ddiPackages = []string{"ntstatus", "irql", "irp", "wsk", "wsk/ws2def", "fwps", "fwps/fwpm", "fwps/ndis"}
 
 func isDDIPackage(dir string) bool { return slices.Contains(ddiPackages, dir) }
 

@@ -30,6 +30,20 @@ func Parse(b []byte) (*Packet, error) {
 	return r.p, r.sums
 }
 
+// Under reads a packet whose IP header is not there yet: b begins with the transport header. A checksum that
+// is wrong is filled in by Marshal.
+func Under(proto uint8, src, dst netip.Addr, ttl uint8, b []byte) (*Packet, error) {
+	r := reader{p: &Packet{Proto: proto, TTL: ttl, Src: netip.AddrPortFrom(src, 0),
+		Dst: netip.AddrPortFrom(dst, 0)}}
+	if b = r.transport(b); r.err != nil {
+		return nil, r.err
+	}
+	if len(b) > 0 {
+		r.p.Payload = slices.Clone(b)
+	}
+	return r.p, nil
+}
+
 // reader fills in a packet. Once err is set nothing that was read counts.
 type reader struct {
 	p    *Packet

@@ -5,6 +5,7 @@ package subsystems
 import (
 	"calloutsim/fwps"
 	"calloutsim/fwps/fwpm"
+	"calloutsim/fwps/ndis"
 	"calloutsim/internal/ke"
 	"calloutsim/internal/tcpip"
 	"calloutsim/irp"
@@ -13,8 +14,8 @@ import (
 )
 
 // all are those of All, lower ones first.
-var all = []*ke.Subsystem{&irql.Subsystem, &irp.Subsystem, &tcpip.Subsystem, &wsk.Subsystem, &fwps.Subsystem,
-	&fwpm.Subsystem}
+var all = []*ke.Subsystem{&irql.Subsystem, &irp.Subsystem, &tcpip.Subsystem, &wsk.Subsystem, &ndis.Subsystem,
+	&fwps.Subsystem, &fwpm.Subsystem}
 
 // All gives the list, which nobody changes.
 func All() []*ke.Subsystem { return all }

@@ -32,7 +32,7 @@ func (t *Travel) discard(k *ke.K, at Layer, why Reason) (permit bool) {
 		return true
 	}
 	q := t.aboutPacket(at | Discarded)
-	q.Matter.(*Carried).Reason = why
+	q.Matter.(*Carried).Reason, q.Filter = why, t.filter
 	q.Done = func(_ *ke.K, a Answer) { permit = a.Permit }
 	t.s.engine.Classify(k, q)
 	return permit

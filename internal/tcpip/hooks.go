@@ -154,6 +154,7 @@ type Answer struct {
 	Permit bool
 	Hold   bool              // a callout holds the operation: what was carried is gone, and Done comes again
 	Filter uint64            // that blocked, 0 is none
+	Packet *packet.Packet    // what a callout has made of the packet; nil when none changed it
 	Absorb bool              // with a block: the packet vanishes without a word, no discard station sees it
 	Target Target            // at redirect layers: where to go now
 	Status ntstatus.NTSTATUS // reason of a block, for the program: usually STATUS_ACCESS_DENIED

@@ -214,6 +214,7 @@ func dropped(k *ke.K, t *Travel, a Answer) {
 		t.s.net.lost(t.packet)
 		return
 	}
+	t.filter = a.Filter
 	t.drop(k, t.at, Filtered)
 }
 

@@ -20,6 +20,7 @@ type Travel struct {
 	flags         Flag
 	packet        *packet.Packet // nil for operations
 	at            Layer          // the station that was asked last
+	filter        uint64         // that has blocked the packet
 	op            *ConnectOp     // of a connect
 	send          *SendOp        // of a datagram that is sent
 	target        Target         // answer of the last redirect station
@@ -140,6 +141,9 @@ func (t *Travel) hold(k *ke.K) {
 
 // answered takes the answer to q, which is nil where a packet met a station that nobody filters.
 func (t *Travel) answered(k *ke.K, s *step, q *Question, a Answer) {
+	if a.Packet != nil {
+		t.packet = a.Packet
+	}
 	switch {
 	case t.path.over != nil && t.path.over(k, t):
 		t.ended = true

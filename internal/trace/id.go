@@ -60,8 +60,9 @@ const (
 	APC
 	Context
 	List
-	Layer // a station of the network at which filters are
-	Port  // of a transport protocol
+	Layer     // a station of the network at which filters are
+	Port      // of a transport protocol
+	Injection // a handle by which packets are injected
 	numKinds
 )
 
@@ -113,6 +114,7 @@ var kindNames = [...]string{
 	List:            "list",
 	Layer:           "layer",
 	Port:            "port",
+	Injection:       "ih",
 }
 
 // String gives the prefix printed before the number: "irp", "dev".

@@ -24,7 +24,7 @@ import (
 )
 
 // Packages are the packages with driver interfaces, as folders below the root of the module.
-var Packages = []string{"ntstatus", "irql", "irp", "wsk", "fwps", "fwps/fwpm"}
+var Packages = []string{"ntstatus", "irql", "irp", "wsk", "fwps", "fwps/fwpm", "fwps/ndis"}
 
 // Item is one modelled interface.
 type Item struct {
