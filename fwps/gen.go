@@ -224,7 +224,7 @@ func layerGUIDs(t *table) *bytes.Buffer {
 func conditionGUIDs(t *table) *bytes.Buffer {
 	b := header("fwpm", t.file)
 	b.WriteString("import \"calloutsim/fwps\"\n\n// The keys of conditions on values that the " +
-		"layers of the kernel have. Two names with one key stand for different values at " +
+		"layers of the kernel have. Two names with one key stand for\n// different values at " +
 		"different layers.\nvar (\n")
 	for _, r := range t.rows {
 		fmt.Fprintf(b, "\t%s = fwps.%s\n", t.get(r, "condition"), guid(t.get(r, "fwpm_guid")))
