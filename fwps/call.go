@@ -21,6 +21,14 @@ func (cl *call) context() any {
 	return nil
 }
 
+// flowContext is the argument of that name.
+func (cl *call) flowContext() uint64 {
+	if cl.flow == nil {
+		return 0
+	}
+	return cl.flow.value
+}
+
 // newCall prepares what one call of classifyFn is lent.
 func (c *classification) newCall(f *wfp.Filter, r *registration) *call {
 	cl := &call{c: c, f: f, reg: r, again: c.reauthorize}
@@ -68,6 +76,9 @@ func (cl *call) invoke(k *ke.K) {
 				r.device.ID())})
 	}
 	r.enter(k)
+	if cl.flow = c.contextFor(k, r); cl.flow != nil {
+		cl.flow.lend(k)
+	}
 	cl.running = true
 	ke.Point(k, ke.Writes(c.id))
 	ke.Push(k, ke.Frame{Kind: ke.FrameClassify, Image: r.owner, Device: r.device, Object: cl, Obj: c.id,
@@ -85,6 +96,9 @@ func (cl *call) invoke(k *ke.K) {
 	cl.poison()
 	ke.Pop(k)
 	cl.returnSeq = c.e.m.Log().Len()
+	if cl.flow != nil {
+		cl.flow.back(k)
+	}
 	r.leave(k)
 }
 

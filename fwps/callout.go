@@ -18,10 +18,11 @@ func version1(c *FWPS_CALLOUT1) *code {
 		return nil
 	}
 	out := &code{key: c.CalloutKey, flags: c.Flags, notify: c.NotifyFn, notifyAt: ke.CodeOf(c.NotifyFn),
-		classifyAt: ke.CodeOf(c.ClassifyFn)}
+		classifyAt: ke.CodeOf(c.ClassifyFn), flowDelete: c.FlowDeleteFn,
+		flowDeleteAt: ke.CodeOf(c.FlowDeleteFn)}
 	if fn := c.ClassifyFn; fn != nil {
 		out.classify = func(k *irql.K, cl *call) {
-			fn(k, cl.in, cl.meta, cl.data, cl.context(), cl.filter, 0, cl.out)
+			fn(k, cl.in, cl.meta, cl.data, cl.context(), cl.filter, cl.flowContext(), cl.out)
 		}
 	}
 	return out
@@ -79,6 +80,9 @@ func (e *engine) register(k *ke.K, d ddi.ID, dev *irp.DEVICE_OBJECT, c *code,
 	e.regs = append(e.regs, r)
 	ke.GivesFor(k, r.owner, "FWPS_CALLOUT_CLASSIFY_FN", r.classifyAt, 0, "")
 	ke.GivesFor(k, r.owner, "FWPS_CALLOUT_NOTIFY_FN", r.notifyAt, 0, "")
+	if r.flowDelete != nil {
+		ke.GivesFor(k, r.owner, "FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN", r.flowDeleteAt, 0, "")
+	}
 	e.noteWatcher(r)
 	if calloutId != nil {
 		*calloutId = r.id
@@ -138,7 +142,9 @@ func (e *engine) calloutID(key GUID) uint32 {
 // inOwnCallback reports registration calls made from a callback of the callout itself.
 func (e *engine) inOwnCallback(k *ke.K, r *registration, what string) bool {
 	for _, f := range ke.Frames(k) {
-		if cl, ok := f.Object.(*call); ok && cl.reg == r || f.Object == any(r) {
+		cl, _ := f.Object.(*call)
+		x, _ := f.Object.(*flowContext)
+		if cl != nil && cl.reg == r || x != nil && x.reg == r || f.Object == any(r) {
 			ke.Report(k, verify.Finding{Rule: verify.WFP_024, Obj: r.tid.String(),
 				Headline: what + " is called from a callback of the callout itself",
 				Fix:      "unregister from the unload routine."})
@@ -222,6 +228,9 @@ func (e *engine) unregisterLive(k *ke.K, r *registration) ntstatus.NTSTATUS {
 	if r.leaving {
 		return ntstatus.STATUS_FWP_IN_USE
 	}
+	if r.contexts > 0 {
+		return ntstatus.STATUS_DEVICE_BUSY
+	}
 	if r.active > 0 {
 		if own || ke.Choose(k, &siteUnregister, 2) == 1 {
 			return ntstatus.STATUS_DEVICE_BUSY
@@ -231,7 +240,11 @@ func (e *engine) unregisterLive(k *ke.K, r *registration) ntstatus.NTSTATUS {
 		ke.Adds(k, ke.Writes(e.id))
 		ke.Adds(k, ke.Writes(r.tid))
 		r.leaving = false
+		if r.contexts > 0 { // associated by the last of its callbacks
+			return ntstatus.STATUS_DEVICE_BUSY
+		}
 	}
 	e.remove(r)
+	r.checkConditional(func(f verify.Finding) { ke.Report(k, f) })
 	return ntstatus.STATUS_SUCCESS
 }

@@ -114,8 +114,9 @@ type call struct {
 	running    bool // classifyFn is on a stack
 	again      bool // called with IS_REAUTHORIZE
 	pend       pendState
-	op         *operation // by which the callout holds the operation
-	modifies   bool       // the packet was referenced to be changed
+	op         *operation   // by which the callout holds the operation
+	flow       *flowContext // of the callout on the flow; nil when there is none
+	modifies   bool         // the packet was referenced to be changed
 	completion *completion
 	writables  []*writable
 	touched    *FWPS_CLASSIFY_OUT0 // out after the engine wrote it in FwpsAcquireWritableLayerDataPointer0

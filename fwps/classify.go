@@ -69,12 +69,28 @@ func (c *classification) start(k *ke.K) {
 		stop = ke.Choose(k, &siteStop, 2) == 1
 	}
 	c.run = wfp.Start(groups, c, wfp.Options{StopAtHardBlock: stop,
+		Skips: c.skips,
 		Registered: func(f *wfp.Filter) bool {
 			r := e.registered(f.Callout.Key)
 			return r != nil &&
 				!r.leaving
 		}})
 	c.phase = phRunning
+}
+
+// skips reports whether a filter does not count because its callout is called for flows with a context of its
+// own only, and this one has none (wfp.md 14).
+func (c *classification) skips(f *wfp.Filter) bool {
+	if f.Callout == nil {
+		return false
+	}
+	r := c.e.registered(f.Callout.Key)
+	if r == nil || r.flags&FWP_CALLOUT_FLAG_CONDITIONAL_ON_FLOW == 0 ||
+		c.contextFor(c.e.m.Current(), r) != nil {
+		return false
+	}
+	r.skipped = true
+	return true
 }
 
 // drive goes on at the level the caller is at, and finishes when nothing is left.

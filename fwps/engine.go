@@ -3,30 +3,35 @@ package fwps
 import (
 	"calloutsim/internal/ke"
 	"calloutsim/internal/list"
+	"calloutsim/internal/tcpip"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/wfp"
+	"calloutsim/irp"
 )
 
 // engine is the filter engine of one machine.
 type engine struct {
-	m           *ke.Machine
-	id          trace.ID // of the policy, in footprints
-	policy      *wfp.Policy
-	handles     handles
-	appIDs      []imageID
-	regs        []*registration // registered ones, in order of registration
-	redirects   []*redirectHandle
-	injections  []*injection      // handles that are not destroyed
-	open        []*classification // not decided, in order of creation
-	history     []*classification // the last ones, for dumps
-	acquired    []*classifyRef    // with references
-	held        []*operation      // pended with FwpsPendOperation0 and not completed
-	chains      []*chain          // of connections that are not gone
-	mgmt        management
-	taken       []lockUse   // in classifyFns
-	heldLocks   []lockUse   // in completions
-	watches     []authWatch // who has ever looked at ALE_AUTH_CONNECT
-	redirectors []redirector
+	m            *ke.Machine
+	id           trace.ID // of the policy, in footprints
+	policy       *wfp.Policy
+	handles      handles
+	appIDs       []imageID
+	regs         []*registration // registered ones, in order of registration
+	redirects    []*redirectHandle
+	injections   []*injection           // handles that are not destroyed
+	open         []*classification      // not decided, in order of creation
+	history      []*classification      // the last ones, for dumps
+	acquired     []*classifyRef         // with references
+	flows        list.Table[tcpip.Flow] // that a callout has seen and that have not ended
+	refused      []refusedContext       // contexts that were not taken
+	wereContexts []trace.ID             // memory that flowDeleteFn was given
+	held         []*operation           // pended with FwpsPendOperation0 and not completed
+	chains       []*chain               // of connections that are not gone
+	mgmt         management
+	taken        []lockUse   // in classifyFns
+	heldLocks    []lockUse   // in completions
+	watches      []authWatch // who has ever looked at ALE_AUTH_CONNECT
+	redirectors  []redirector
 
 	nextCallout uint32
 	nextFilter  uint64
@@ -56,6 +61,14 @@ type lockUse struct {
 type authWatch struct {
 	key   GUID
 	owner image
+}
+
+// refusedContext says that a driver's context was not associated because the callout has one already.
+type refusedContext struct {
+	flow  trace.ID
+	mem   *irp.Buffer
+	owner image
+	seq   uint64
 }
 
 // redirector is a driver that has redirected a connection.

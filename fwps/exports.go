@@ -25,7 +25,7 @@ var Subsystem = ke.Subsystem{
 		&siteRegister, &siteUnregister, &siteNotifyType, &siteNotify, &siteOrder, &siteStop, &siteBlock,
 		&siteConnectRedirectIRQL, &siteAuthConnectIRQL, &siteEndpointClosureIRQL, &siteAcquireData,
 		&siteAcquireOut, &siteApplyPointer, &siteAcquireHandle, &sitePend, &siteResume, &sitePendOperation,
-		&siteResumeOperation,
+		&siteResumeOperation, &siteFlowDelete, &siteFlowDeleteIRQL, &siteAssociate,
 		&siteInjectionHandle, &siteInject, &siteInjectWhen, &siteInjectIRQL,
 		&siteRedirectHandle, &siteRecordKey, &siteUnaccepted,
 	},

@@ -266,6 +266,9 @@ func (c *classification) lendMetadata(cl *call) *FWPS_INCOMING_METADATA_VALUES0 
 	}
 	if q.Flow != nil && q.Flow.ID != 0 {
 		m.flow = uint64(q.Flow.ID)
+		if !q.Flow.Gone {
+			c.e.flows.Put(uint64(q.Flow.ID), q.Flow)
+		}
 		known |= FWPS_METADATA_FIELD_FLOW_HANDLE
 	}
 	if q.Flags&tcpip.ConnectionRedirected != 0 {

@@ -79,6 +79,7 @@ type args struct {
 	data   any
 	ctx    any
 	filter *fwps.FWPS_FILTER1
+	flow   uint64 // flowContext
 	out    *fwps.FWPS_CLASSIFY_OUT0
 }
 
@@ -128,6 +129,8 @@ type hook struct {
 	calls  int
 	irqls  []irql.KIRQL
 	fn     func(a *args)
+
+	deletes fwps.FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0
 }
 
 // load starts a driver; setup runs at the end of its DriverEntry.
@@ -222,13 +225,18 @@ func (d *driver) newHook(k *irql.K, fn func(a *args)) *hook {
 
 // describe is the FWPS_CALLOUT1 of a hook.
 func (d *driver) describe(h *hook) *fwps.FWPS_CALLOUT1 {
+	var deletes fwps.FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0
+	if h.deletes != nil {
+		deletes = func(k *irql.K, layer uint16, id uint32, ctx uint64) { h.deletes(k, layer, id, ctx) }
+	}
 	return &fwps.FWPS_CALLOUT1{CalloutKey: h.key,
 		ClassifyFn: func(k *irql.K, in *fwps.FWPS_INCOMING_VALUES0, meta *fwps.FWPS_INCOMING_METADATA_VALUES0,
-			layerData, ctx any, filter *fwps.FWPS_FILTER1, _ uint64, out *fwps.FWPS_CLASSIFY_OUT0) {
+			layerData, ctx any, filter *fwps.FWPS_FILTER1, flow uint64, out *fwps.FWPS_CLASSIFY_OUT0) {
 			h.calls++
 			h.irqls = append(h.irqls, irql.KIRQL(ke.IRQL(k)))
-			h.fn(&args{d, k, in, meta, layerData, ctx, filter, out})
+			h.fn(&args{d, k, in, meta, layerData, ctx, filter, flow, out})
 		},
+		FlowDeleteFn: deletes,
 		NotifyFn: func(*irql.K, fwps.FWPS_CALLOUT_NOTIFY_TYPE, *fwps.GUID,
 			*fwps.FWPS_FILTER1) ntstatus.NTSTATUS {
 			return ok

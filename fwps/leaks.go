@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/pool"
 	"calloutsim/internal/verify"
 	"calloutsim/ntstatus"
 )
@@ -21,6 +22,7 @@ func (e *engine) checkUnload(m *ke.Machine, img *ke.Image) {
 			report(r.leftBehind())
 		}
 	}
+	e.checkRefused(img, report)
 	for _, h := range e.redirects {
 		if h.owner == img && h.alive {
 			report(verify.Finding{Rule: verify.WFP_098, Also: []verify.RuleID{verify.UNLOAD_008},
@@ -78,6 +80,11 @@ func (r *registration) leftBehind() verify.Finding {
 		if r.last == ntstatus.STATUS_DEVICE_BUSY {
 			f.Rule = verify.WFP_014
 		}
+		if r.contexts > 0 {
+			f.Rule, f.Also = verify.WFP_142, append(f.Also, verify.WFP_014)
+			f.Headline += fmt.Sprintf(", since %d flows have contexts of it", r.contexts)
+			f.Fix = ""
+		}
 	}
 	return f
 }
@@ -124,7 +131,9 @@ func (e *engine) checkEnd(m *ke.Machine) {
 	}
 	e.checkHandles(nil, report)
 	e.checkWatch(nil, report)
+	e.checkRefused(nil, report)
 	for _, r := range e.regs {
+		r.checkConditional(report)
 		if d := r.device.DriverObject; d != nil && d.DriverUnload == nil && !r.owner.Unloaded {
 			report(verify.Finding{Rule: verify.WFP_018, Obj: r.tid.String(), Driver: imageNameOf(r.owner),
 				Headline: fmt.Sprintf("%s registered %v and has no unload routine", imageNameOf(r.owner),
@@ -132,5 +141,31 @@ func (e *engine) checkEnd(m *ke.Machine) {
 				Places: []verify.Place{{Label: "REGISTERED", Seq: r.seq}},
 				Fix:    "set DriverUnload in DriverEntry."})
 		}
+	}
+}
+
+// checkRefused reports memory that was to be a flow context, was not taken, and is still there: whoever tests
+// the status of the association with NT_SUCCESS forgets it.
+func (e *engine) checkRefused(img *ke.Image, report func(verify.Finding)) {
+	for i := range e.refused {
+		c := &e.refused[i]
+		if c.mem == nil || img != nil && c.owner != img || pool.Gone(c.mem) || pool.Lent(c.mem) {
+			continue
+		}
+		report(verify.Finding{Rule: verify.WFP_137, Obj: c.flow.String(), Driver: imageNameOf(c.owner),
+			Headline: fmt.Sprintf("%v was to be a context on %v, which has one already, and is not freed",
+				c.mem.ID(), c.flow),
+			Places: []verify.Place{{Label: "NOT_ASSOCIATED", Seq: c.seq}}})
+		c.mem = nil
+	}
+}
+
+// checkConditional reports a callout that was never called because it has never had a flow context.
+func (r *registration) checkConditional(report func(verify.Finding)) {
+	if r.skipped && !r.associated {
+		report(verify.Finding{Rule: verify.WFP_146, Obj: r.tid.String(), Driver: imageNameOf(r.owner),
+			Headline: fmt.Sprintf("%v is called for flows with a context of it only, and has had none",
+				r.tid),
+			Places: []verify.Place{{Label: "REGISTERED", Seq: r.seq}}})
 	}
 }

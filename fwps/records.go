@@ -109,8 +109,8 @@ func (e *engine) RedirectTarget(r tcpip.Records) uint32 {
 	return 0
 }
 
-// FlowGone frees the contexts of a connection that ended, and forgets its chain.
-func (e *engine) FlowGone(k *ke.K, _ *tcpip.Flow, r tcpip.Records) {
+// recordsGone frees the contexts of the redirections of a connection that ended, and forgets its chain.
+func (e *engine) recordsGone(k *ke.K, r tcpip.Records) {
 	c, ok := r.(*chain)
 	if !ok || c.gone {
 		return

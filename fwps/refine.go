@@ -29,6 +29,16 @@ func (e *engine) refine(k *ke.K, f *verify.Finding) {
 		if e.heldAcrossCompletion(k, f.Obj) {
 			f.Rule = verify.WFP_080
 			f.Fix = "release the lock before the completion: classifyFn may be entered from inside it."
+		} else if t := ke.Top(k); t != nil && t.Kind == ke.FrameFlowDelete && heldBefore(k, t, f.Obj) {
+			f.Rule = verify.WFP_140
+		}
+	case verify.POOL_006:
+		if e.wasContext(f.Obj) {
+			f.Rule, f.BugCheck = verify.WFP_139, 0
+		}
+	case verify.POOL_013:
+		if e.wasContext(f.Obj) {
+			f.Rule, f.BugCheck = verify.WFP_147, 0
 		}
 	case verify.WFP_108:
 		f.Also = append(f.Also, verify.POOL_006, verify.POOL_013)
@@ -52,6 +62,27 @@ func (e *engine) describe(f *verify.Finding) {
 			f.Dump = list.Add([]string{"!wfp classify " + f.Obj}, c.dump())
 		}
 	}
+}
+
+// wasContext reports whether memory was a flow context that flowDeleteFn has been given.
+func (e *engine) wasContext(id string) bool {
+	for _, c := range e.wereContexts {
+		if c.String() == id {
+			return true
+		}
+	}
+	return false
+}
+
+// heldBefore reports whether the lock was held when the innermost callback was entered.
+func heldBefore(k *ke.K, t *ke.Frame, lock string) bool {
+	x, _ := t.Object.(*flowContext)
+	for _, h := range ke.Locks(k) {
+		if x != nil && h.ID.String() == lock && h.Seq < x.enterSeq {
+			return true
+		}
+	}
+	return false
 }
 
 func calloutFrame(kind ke.FrameKind) bool {

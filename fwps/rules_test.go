@@ -51,6 +51,7 @@ var specials = map[verify.RuleID]special{
 	// which is the violation: the others are hazards.
 	verify.WFP_019: {beside: []verify.RuleID{verify.WFP_020, verify.WFP_067}},
 	verify.WFP_049: {beside: []verify.RuleID{verify.WFP_050}},     // only a block can be absorbed
+	verify.WFP_137: {beside: []verify.RuleID{verify.UNLOAD_001}},  // what was not taken is leaked
 	verify.WFP_101: {nearBeside: []verify.RuleID{verify.WFP_090}}, // the local address changes instead
 	verify.WFP_103: {beside: []verify.RuleID{verify.WFP_104}, // b.sys is a second redirector
 		nearBeside: []verify.RuleID{verify.WFP_104}},

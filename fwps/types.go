@@ -72,8 +72,9 @@ type FWPS_CALLOUT_NOTIFY_FN1 func(k *irql.K, notifyType FWPS_CALLOUT_NOTIFY_TYPE
 
 // FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0 is flowDeleteFn.
 //
-// IRQL: <= DISPATCH_LEVEL.
-// Not modelled: flow contexts, so it is never called.
+// IRQL: <= DISPATCH_LEVEL; that of FwpsFlowRemoveContext0 when it is called from there.
+// Ownership: the context is the routine's, which frees it.
+// Rules: WFP-006, WFP-139, WFP-144.
 // Reference: fwpsk/nc-fwpsk-fwps_callout_flow_delete_notify_fn0.
 type FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0 func(k *irql.K, layerId uint16, calloutId uint32, flowContext uint64)
 

@@ -60,6 +60,18 @@ func As[T any](b *Buffer) *T {
 	return v
 }
 
+// ToNumber is an address as a UINT64, as a flow context is one: the cast (UINT64)p of C. NULL is 0.
+//
+// IRQL: any. Ownership: unchanged. Rules: none. Reference: none; it is not a routine of Windows.
+func ToNumber(b *Buffer) uint64 { return pool.Number(b) }
+
+// FromNumber is the cast back, (PVOID)n: the memory whose address ToNumber gave, freed or not. Any other
+// number is NULL here.
+//
+// IRQL: any. Ownership: unchanged. Rules: none; those of the memory when it is touched. Reference: none; it
+// is not a routine of Windows.
+func FromNumber(k *irql.K, n uint64) *Buffer { return pool.Pointed(k, n) }
+
 // StackBuffer is a local array of n bytes of the function that calls StackBuffer, a callback or a helper; it
 // is gone when that returns.
 //

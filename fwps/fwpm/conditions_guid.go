@@ -4,7 +4,8 @@ package fwpm
 
 import "calloutsim/fwps"
 
-// The keys of conditions on values that the layers of the kernel have. Two names with one key stand for different values at different layers.
+// The keys of conditions on values that the layers of the kernel have. Two names with one key stand for
+// different values at different layers.
 var (
 	FWPM_CONDITION_ALE_APP_ID                         = fwps.GUID{Data1: 0xd78e1e87, Data2: 0x8644, Data3: 0x4ea5, Data4: [8]byte{0x94, 0x37, 0xd8, 0x09, 0xec, 0xef, 0xc9, 0x71}}
 	FWPM_CONDITION_ALE_EFFECTIVE_NAME                 = fwps.GUID{Data1: 0xb1277b9a, Data2: 0xb781, Data3: 0x40fc, Data4: [8]byte{0x96, 0x71, 0xe5, 0xf1, 0xb9, 0x89, 0xf3, 0x4e}}

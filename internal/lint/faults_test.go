@@ -47,6 +47,8 @@ var cannotFail = allowed{
 	"FwpmSubLayerDeleteByKey0":                     onlyState,
 	"FwpmTransactionAbort0":                        onlyState,
 	"FwpmTransactionCommit0":                       "what then is in force is documented nowhere",
+	"FwpsFlowAbort0":                               onlyState,
+	"FwpsFlowRemoveContext0":                       onlyState,
 	"FwpsCalloutUnregisterById0":                   onlyState,
 	"FwpsCalloutUnregisterByKey0":                  onlyState,
 	"FwpsInjectionHandleDestroy0":                  onlyState,

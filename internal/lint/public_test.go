@@ -25,6 +25,8 @@ var driverNames = map[string]string{
 	"irp.New":            "allocates a structure",
 	"irp.Free":           "frees a structure",
 	"irp.As":             "a cast",
+	"irp.ToNumber":       "a cast",
+	"irp.FromNumber":     "a cast",
 	"irp.Tag":            "a multi-character constant",
 	"irp.StackVar":       "a local variable whose address is handed out",
 	"irp.StackBuffer":    "a local array whose address is handed out",

@@ -40,9 +40,19 @@ func (h *heap) sorted(want func(*block) bool) []*block {
 }
 
 // leakOf reports whether b counts as a block of image: pool memory it allocated and did not give to the
-// system.
+// system, for good or until a routine of the driver gets it back.
 func (b *block) leakOf(image *ke.Image) bool {
-	return b.owner == image && b.kind.Pool() && (b.ext == nil || b.ext.taken == nil)
+	return b.owner == image && b.kind.Pool() && (b.ext == nil || b.ext.taken == nil && !b.ext.returns())
+}
+
+// returns reports whether the memory is with an operation that ends by giving it back.
+func (x *extra) returns() bool {
+	for i := range x.loans {
+		if x.loans[i].Returns {
+			return true
+		}
+	}
+	return false
 }
 
 // Leaks lists the live blocks that image allocated, oldest first. Blocks the system took are not the

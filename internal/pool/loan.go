@@ -16,6 +16,7 @@ type Loan struct {
 	Owner    trace.ID      // the operation: a WSK request, an IRP, an MDL, a classify
 	Rule     verify.RuleID // broken when the memory goes or changes meanwhile; NoRule: POOL-025 and MDL-014
 	What     string        // what the memory is to the operation: "the data buffer of WskSend"
+	Returns  bool          // the operation ends by giving the memory back to a routine of the driver: no leak
 	Writable bool          // the contents may change while it is lent, by whomever
 	Seq      uint64        // event of the lending call; 0: the last one
 	BugCheck uint32

@@ -14,6 +14,7 @@ package pool
 
 import (
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 )
 
 // Kind is the type of memory.
@@ -75,6 +76,8 @@ type heap struct {
 	quarantine []quarantined // oldest first from index oldest on
 	oldest     int
 	held       int // bytes in it
+
+	numbers list.Table[Buffer] // what addresses made of views mean
 
 	notice string // why some block is not in special pool although it was asked for
 

@@ -41,11 +41,11 @@ func (op *ConnectOp) undo(k *ke.K) {
 		x.end(k)
 		x.e = nil
 	}
-	op.flow.ends(k, e.stack)
 	e.stream, e.flow, e.remote, e.asked = nil, nil, netip.AddrPort{}, netip.AddrPort{}
 	if e.wildcard && e.st == Bound {
 		e.local = netip.AddrPortFrom(ws2def.Any(e.Family()), e.local.Port())
 	}
+	op.flow.ends(k, e.stack)
 }
 
 // Cancel ends the attempt with STATUS_CANCELLED. It returns false when it has ended already.

@@ -45,6 +45,8 @@ type Endpoint struct {
 	halfOf   *Endpoint   // listening endpoint, while the handshake is not over
 	assigned int         // RESOURCE_ASSIGNMENTs permitted
 	wildcard bool
+	closing  bool       // Close is on its way to ENDPOINT_CLOSURE
+	late     []*Flow    // those that have ended meanwhile
 	udp      *datagrams // nil unless the endpoint sends and receives datagrams
 }
 
@@ -160,6 +162,9 @@ func (e *Endpoint) Close(k *ke.K, graceful bool, done func(k *ke.K)) {
 	e.st = Closed
 	e.drop()
 	e.turnAway(k)
+	e.closing = true
+	t := &Travel{e: e, local: e.local, remote: e.remote, flow: e.flow, was: was,
+		done: func(k *ke.K, _ ntstatus.NTSTATUS) { done(k) }}
 	if e.op != nil {
 		e.op.give(k, ntstatus.STATUS_CANCELLED)
 	}
@@ -169,9 +174,19 @@ func (e *Endpoint) Close(k *ke.K, graceful bool, done func(k *ke.K)) {
 	if e.udp != nil {
 		e.udp.close(k, e.stack)
 	}
-	t := &Travel{e: e, local: e.local, remote: e.remote, was: was,
-		done: func(k *ke.K, _ ntstatus.NTSTATUS) { done(k) }}
 	t.start(k, &e.stack.paths.close)
+}
+
+// flowsEnd: flows end behind ENDPOINT_CLOSURE and before RESOURCE_RELEASE (wfp.md 14, INFERRED). A closure
+// that is pended holds back the rest of its path, not the flows.
+func flowsEnd(k *ke.K, t *Travel) {
+	e := t.e
+	e.closing = false
+	late := e.late
+	e.late = nil
+	for _, f := range late {
+		f.ends(k, e.stack)
+	}
 }
 
 // wasAuthorised: there is one ALE_ENDPOINT_CLOSURE for a listening socket, for each authorised connection and

@@ -18,12 +18,14 @@ type Flow struct {
 	// Invariant: Established implies Permitted; after Gone nothing changes.
 	Permitted, Established, Gone bool
 	Redirect                     *Redirection // nil when CONNECT_REDIRECT was never asked
+	Attached                     any          // the engine's: contexts of callouts
 
 	// Of datagrams only: from and to where the owner sends them, whatever has become of that; the channel on
 	// which they arrive in order; when the last one was sent or came.
 	from, to netip.AddrPort
 	out      *ke.Channel
 	used     int64
+	alarm    func() // takes back the timer that ends it when it is idle; nil while nobody watches it
 }
 
 // Redirection is what became of a connection at CONNECT_REDIRECT. Both ends mean the same one, if both are in
@@ -42,7 +44,12 @@ func (f *Flow) ends(k *ke.K, s *Stack) {
 	if f == nil || f.Gone {
 		return
 	}
+	if e := f.Endpoint; e != nil && e.closing {
+		e.late = append(e.late, f)
+		return
+	}
 	f.Gone = true
+	f.unwatch()
 	var records Records
 	if r := f.Redirect; r != nil && r.Records != nil {
 		s.w.use(sharedBy(r), ke.W)

@@ -37,8 +37,9 @@ func newPaths() *paths {
 		establish: path{blocked: closeFlow, steps: []step{
 			{at: FlowEstablished, fill: aboutFlow},
 		}},
-		close: path{steps: []step{
-			{at: EndpointClosure, when: wasAuthorised},
+		close: path{waits: flowsEnd, steps: []step{
+			{at: EndpointClosure, when: wasAuthorised, fill: aboutClosure},
+			{do: flowsEnd},
 			{at: ResourceRelease, when: wasAssigned},
 			{do: closeDone},
 		}},
@@ -70,7 +71,7 @@ func newPaths() *paths {
 }
 
 func (p *paths) ofDatagrams() {
-	p.sendTo = path{over: sendOver, blocked: sendBlocked, steps: []step{
+	p.sendTo = path{over: sendOver, blocked: sendBlocked, held: sendHeld, steps: []step{
 		{at: ConnectRedirect, when: isUnresolved, fill: aboutFirst, do: resolveFlow},
 		{at: AuthConnect, when: isUnpermitted, fill: aboutDatagram, do: joinFlows},
 		{at: FlowEstablished, when: isUnestablished, fill: aboutDatagram, do: flowStands},

@@ -28,7 +28,8 @@ type Travel struct {
 	path          *path
 	i             int
 	asked         bool // an answer is to come later
-	held          bool // a callout holds it; what it carried is gone
+	held          bool // a callout holds it
+	taken         bool // what it carried was dropped when a callout held it
 	ended         bool // Invariant: set once
 	done          Status
 }
@@ -41,7 +42,9 @@ type path struct {
 	// blocked is what a BLOCK of a station comes to; nil where it changes nothing.
 	blocked func(k *ke.K, t *Travel, a Answer)
 	// held is what happens when a callout holds the travel; nil where nothing does.
-	held    func(k *ke.K, t *Travel)
+	held func(k *ke.K, t *Travel)
+	// waits is what happens when an answer is to come later; nil where nothing does.
+	waits   func(k *ke.K, t *Travel)
 	packets bool // its travels are packets: stations are shown the packet's addresses
 }
 
@@ -71,6 +74,9 @@ func (t *Travel) next(k *ke.K) {
 			s.do(k, t)
 		case !t.ask(k, s):
 			t.asked = true
+			if t.path.waits != nil {
+				t.path.waits(k, t)
+			}
 			return
 		}
 	}

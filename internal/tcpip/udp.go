@@ -152,11 +152,8 @@ func (e *Endpoint) flowOf(k *ke.K, is func(f *Flow) bool) *Flow {
 			continue
 		}
 		s.w.use(clockID, ke.R)
-		now, limit := s.w.now(), int64(idle)
-		if isMulti(f.Remote.Addr()) {
-			limit = idleGroup
-		}
-		if now-f.used < limit {
+		now := s.w.now()
+		if now-f.used < f.limit() {
 			f.used = now
 			return f
 		}

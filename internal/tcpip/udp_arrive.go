@@ -208,11 +208,9 @@ func hearsOver(k *ke.K, t *Travel) bool {
 }
 
 // hearsBlocked drops a datagram without a word. At DatagramIn only it goes, not its flow.
-func hearsBlocked(k *ke.K, t *Travel, a Answer) {
+func hearsBlocked(k *ke.K, t *Travel, _ Answer) {
 	if t.at != DatagramIn {
 		t.e.forget(k, t.flow)
-	} else if !a.Absorb {
-		t.discard(k, t.at, Filtered)
 	}
 	t.s.net.lost(t.packet)
 }

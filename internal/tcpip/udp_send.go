@@ -201,10 +201,23 @@ func (e *Endpoint) newFlow(k *ke.K, op *SendOp) *Flow {
 
 // sendOver ends the travel of a datagram whose sending was cancelled meanwhile, or whose socket was closed.
 func sendOver(k *ke.K, t *Travel) bool {
+	if t.taken { // the send is over, its flow may yet be permitted
+		if t.e.st == Closed {
+			t.e.forget(k, t.flow)
+		}
+		return t.e.st == Closed
+	}
 	if t.send.over && !t.e.keeps(t.flow) {
 		t.e.forget(k, t.flow)
 	}
 	return t.send.over
+}
+
+// sendHeld loses a datagram that a callout holds at AUTH_CONNECT. For its sender it is sent; the permit makes
+// the flow, and the driver sends its clone (wfp.md 13.2).
+func sendHeld(k *ke.K, t *Travel) {
+	t.taken = true
+	t.send.give(k, len(t.send.m.Data), ntstatus.STATUS_SUCCESS)
 }
 
 // sendBlocked: what a station blocks is not sent, and nothing is remembered of it.
@@ -330,6 +343,10 @@ func (op *SendOp) packet(f *Flow) *packet.Packet {
 // hear.
 func sendOut(k *ke.K, t *Travel) {
 	op, f := t.send, t.flow
+	if t.taken {
+		t.ended = true
+		return
+	}
 	t.s.send(k, sender{e: t.e, flow: f, ch: f.out, from: f.ID}, op.packet(f))
 	op.give(k, len(op.m.Data), ntstatus.STATUS_SUCCESS)
 }

@@ -28,6 +28,8 @@ type Options struct {
 	StopAtHardBlock bool
 	// Registered says whether the code of a filter's callout is there.
 	Registered func(f *Filter) bool
+	// Skips says of a filter that matches whether it counts all the same for nothing; nil: none does.
+	Skips func(f *Filter) bool
 }
 
 // Visit is one filter that matched, for dumps.
@@ -94,7 +96,8 @@ func (r *Run) match() *Filter {
 		switch {
 		case !more:
 			r.leave()
-		case !g.Filters[i].Deleted && g.Filters[i].Matches(r.values):
+		case !g.Filters[i].Deleted && g.Filters[i].Matches(r.values) &&
+			(r.opts.Skips == nil || !r.opts.Skips(g.Filters[i])):
 			return g.Filters[i]
 		}
 	}
