@@ -73,10 +73,7 @@ func wskSocketConnect(k *irql.K, cl *WSK_CLIENT, socketType uint16, protocol uin
 	remote, good := inputAddress(k, opSocketConnect.name, family, remoteAddress)
 	good = reserved(k, opSocketConnect.name, flags) && good
 	local := ws2def.AddrPort(localAddress)
-	var table any
-	if dispatch != nil {
-		table = dispatch
-	}
+	table := tableOf(dispatch)
 	c.making++
 	r := &request{op: opSocketConnect, name: opSocketConnect.name, cl: c, p: p, bad: !good}
 	r.after = func(k *irql.K) { r.sub.mayLeave(k, c) }
@@ -169,14 +166,9 @@ func (o *socket) accept(k *irql.K, r *request, context any, dispatch *WSK_CLIENT
 			r.finish(k, s, 0, nil)
 			return
 		}
-		a := o.sub.newSocket(o.cl, WSK_FLAG_CONNECTION_SOCKET)
-		a.ep = e
-		e.Owner = a
-		var table any
-		if dispatch != nil {
-			table = dispatch
-		}
-		a.keep(k, context, table)
+		a := o.accepted(e)
+		a.expects = o.ev.pass
+		a.keep(k, context, tableOf(dispatch))
 		r.fill = func(*irql.K) {
 			if local != nil {
 				ws2def.Put(local, e.Local())
@@ -212,10 +204,40 @@ func wskDisconnect(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags DisconnectF
 				return
 			}
 		}
-		o.ep.Disconnect(k, last, abort, func(k *irql.K, s ntstatus.NTSTATUS) { r.finish(k, s, 0, nil) })
+		if abort {
+			o.recover(k, ntstatus.STATUS_CONNECTION_ABORTED)
+		}
+		o.ep.Disconnect(k, last, abort, func(k *irql.K, s ntstatus.NTSTATUS) {
+			o.disconnected(k, r, s,
+				abort)
+		})
 	})
 	if abort {
 		r.row = rowDisconnectAbortive
 	}
 	return o.sub.submit(k, r)
+}
+
+// siteStall: the transport of the peer may never let a graceful disconnect end (wsk.md 7.11). Nearly every
+// client waits for its end without a limit, so this is for those who ask for it: it is asked only where it is
+// pinned.
+var siteStall = ke.Site{Name: "env/WskDisconnect/end", Alts: []string{"ends", "never ends"},
+	Spec: "wsk.md 26"}
+
+// disconnected ends a disconnect, or keeps a graceful one until the client recovers.
+func (o *socket) disconnected(k *irql.K, r *request, s ntstatus.NTSTATUS, abort bool) {
+	if !abort && s == ntstatus.STATUS_SUCCESS && !o.closing &&
+		ke.IsPinned(k, &siteStall) && ke.Choose(k, &siteStall, len(siteStall.Alts)) == 1 {
+		o.stalledEnd = r
+		return
+	}
+	r.finish(k, s, 0, nil)
+}
+
+// recover completes a graceful disconnect that does not end by itself.
+func (o *socket) recover(k *irql.K, s ntstatus.NTSTATUS) {
+	if r := o.stalledEnd; r != nil {
+		o.stalledEnd = nil
+		r.finish(k, s, 0, nil)
+	}
 }

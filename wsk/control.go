@@ -43,12 +43,18 @@ func wskControlSocket(k *irql.K, ws *WSK_SOCKET, requestType WSK_CONTROL_SOCKET_
 		outputSizeReturned, p}
 	redirect := requestType == WskIoctl && isRedirect(controlCode)
 	noIRP := verify.WSK_200
-	if redirect {
+	switch {
+	case redirect:
 		noIRP = verify.WSK_220
+	case c.setsEvents():
+		noIRP = verify.NoRule
 	}
 	o, ok := opControl.enter(k, ws, p, noIRP)
 	if !ok {
 		return ntstatus.STATUS_INVALID_PARAMETER
+	}
+	if p == nil {
+		return o.eventsWithout(k, c)
 	}
 	if redirect {
 		redirectLevel(k, controlCode)
@@ -63,6 +69,8 @@ func wskControlSocket(k *irql.K, ws *WSK_SOCKET, requestType WSK_CONTROL_SOCKET_
 		case requestType == WskIoctl:
 			unknownCode(k, o, controlCode)
 			r.refuse(k, ntstatus.STATUS_NOT_SUPPORTED)
+		case c.setsEvents():
+			o.eventsWith(k, r, c)
 		default:
 			o.option(k, r, c)
 		}

@@ -138,6 +138,7 @@ func wskReceive(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags ReceiveFlags,
 			return
 		}
 		o.endless(k)
+		o.expects = 0
 		list, ok := r.extents(k, buffer, true)
 		if !ok {
 			return

@@ -53,7 +53,8 @@ func newRig(t *testing.T, run uint64, pins ...ke.Pin) *rig {
 		for _, s := range []string{"ExAllocatePool2", "IoAllocateIrp", "IoAllocateMdl", "WskRegister",
 			"WskCaptureProviderNPI", "WskSocket", "WskSocketConnect", "WskBind", "WskListen",
 			"WskGetLocalAddress", "WskGetRemoteAddress", "WskConnect", "WskAccept", "WskDisconnect",
-			"WskControlSocket", "WskSend", "WskReceive", "WskSendTo", "WskSendMessages", "WskReceiveFrom"} {
+			"WskControlSocket", "WskSend", "WskReceive", "WskSendTo", "WskSendMessages", "WskReceiveFrom",
+			"WskControlClient"} {
 			cfg.Pins = append(cfg.Pins,
 				ke.Pin{Site: "fault/" + s}) // these tests are not about failing allocations
 		}

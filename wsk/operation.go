@@ -80,9 +80,22 @@ func functions() []struct {
 	}
 }
 
+// plainFunctions are the functions that are no operations: they have no IRP, or not always.
+func plainFunctions() []plainFunction {
+	return []plainFunction{{"WskControlClient", wskControlClient}, {"WskRelease", wskReleaseData}}
+}
+
+type plainFunction struct {
+	name string
+	fn   any
+}
+
 // allSites lists the choice sites of this package.
 func allSites() []*ke.Site {
-	list := []*ke.Site{&siteReturned, &siteCapture, &siteRegister, &siteIRQL, &siteTruncated}
+	list := []*ke.Site{&siteReturned, &siteCapture, &siteRegister, &siteIRQL, &siteTruncated,
+		&siteEventIRQL, &siteEventFlag,
+		&siteRace, &siteReceiveFlags, &siteNodes, &siteBacklog, &siteStall,
+		&siteClient}
 	for _, f := range functions() {
 		list = append(list, &f.op.answer)
 		if f.op.fault.Name != "" {
@@ -118,6 +131,12 @@ func fillTable(table reflect.Value) {
 	for _, f := range functions() {
 		if member := table.FieldByName(f.op.name); member.IsValid() {
 			member.Set(reflect.ValueOf(f.fn))
+		}
+	}
+	for _, f := range plainFunctions() {
+		fn := reflect.ValueOf(f.fn)
+		if member := table.FieldByName(f.name); member.IsValid() && fn.CanConvert(member.Type()) {
+			member.Set(fn)
 		}
 	}
 }

@@ -38,11 +38,13 @@ type client struct {
 	ch       *ke.Channel
 	loans    []*pool.Buffer
 	captures int
-	released bool // was captured and is not any more
-	tried    bool // a capture has answered
-	refused  bool // ... with STATUS_NOINTERFACE
-	making   int  // sockets under construction
-	leaving  bool // WskDeregister has been called
+	released bool   // was captured and is not any more
+	tried    bool   // a capture has answered
+	refused  bool   // ... with STATUS_NOINTERFACE
+	static   uint32 // events whose callbacks are always on
+	made     bool   // a socket exists, or existed
+	making   int    // sockets under construction
+	leaving  bool   // WskDeregister has been called
 	gone     bool
 	idle     ke.Object  // signalled when nothing keeps WskDeregister
 	waiter   *ke.Thread // who is in WskDeregister
@@ -371,6 +373,8 @@ func (s *subsystem) checkUnload(m *ke.Machine, img *ke.Image) {
 
 // checkEnd: nothing can run any more, and WskDeregister still waits. Rules: WSK-013, WSK-017, WSK-041.
 func (s *subsystem) checkEnd(m *ke.Machine) {
+	s.stalled(m)
+	s.leftWaiting(m)
 	for _, c := range s.clients {
 		if !c.leaving || c.gone {
 			continue

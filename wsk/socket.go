@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"unsafe"
 
+	"calloutsim/internal/ddi"
 	"calloutsim/internal/ke"
 	"calloutsim/internal/list"
 	"calloutsim/internal/pool"
@@ -34,6 +35,15 @@ type socket struct {
 	context  loanedMemory
 	table    loanedMemory
 
+	socketContext any // what callbacks are given
+	client        any // table of the client's callbacks, nil for none
+	ev            callbacks
+	expects       uint32        // events that were enabled on the listening socket it came from
+	offered       *offer        // while WskAcceptEvent is shown it
+	notMine       bool          // the client turned it down
+	retained      []*indication // kept by the client
+	stalledEnd    *request      // a graceful disconnect that does not end by itself
+
 	readers   tcpip.Readers
 	acceptors tcpip.Acceptors
 	from      tcpip.FromReaders
@@ -59,9 +69,32 @@ func (s *socket) String() string { return s.id.String() }
 
 // Indicate serves the requests that wait for what has happened.
 func (s *socket) Indicate(k *irql.K, e *tcpip.Endpoint, i tcpip.Indication) {
-	s.readers.Hears(k, e, i)
-	s.acceptors.Hears(k, e, i)
-	s.from.Hears(k, e, i)
+	if s.raced(k, i) {
+		s.ev.first = true
+	} else {
+		s.readers.Hears(k, e, i)
+		s.acceptors.Hears(k, e, i)
+		s.from.Hears(k, e, i)
+	}
+	if i.Kind == tcpip.Reset {
+		s.recover(k, e.Reason())
+	}
+	s.indicate(k)
+}
+
+// siteRace: a request that waits goes before the callback, but a callback can be faster (wsk.md 11.2).
+var siteRace = ke.Site{Name: "env/WskEvent/race", Alts: []string{"the request", "the callback"},
+	Spec: "wsk.md 26"}
+
+// raced reports whether what has arrived goes to a callback although a request waits for it.
+func (s *socket) raced(k *irql.K, i tcpip.Indication) bool {
+	switch {
+	case i.Kind == tcpip.Readable && s.enabled(evReceive) && s.readers.Pending() && !s.ev.refused:
+	case i.Kind == tcpip.Incoming && s.enabled(evAccept) && s.acceptors.Pending():
+	default:
+		return false
+	}
+	return ke.Choose(k, &siteRace, len(siteRace.Alts)) == 1
 }
 
 // newSocket makes the object.
@@ -82,6 +115,8 @@ func (s *subsystem) newSocket(c *client, category SocketFlags) *socket {
 	}
 	o.ch = s.m.NewChannel(o.id.String())
 	o.madeSeq = s.m.Log().Len()
+	o.ev.always = c.static & o.fitting()
+	c.made = true
 	s.m.AddsOn(ke.Counts(c.id))
 	s.sockets = append(s.sockets, o)
 	return o
@@ -92,6 +127,7 @@ func (o *socket) information() uint64 { return socketBase + o.id.Num()*0x40 }
 // keep lends the memory of context and table for the life of the socket. Rules: WSK-035, WSK-036, later
 // WSK-243.
 func (o *socket) keep(k *irql.K, context, table any) {
+	o.socketContext, o.client = context, table
 	o.context.v = memoryOf(ke.Of(k), context)
 	o.table.v = memoryOf(ke.Of(k), table)
 	if v := o.context.v; v != nil && pool.KindOf(v) == pool.Paged {
@@ -100,6 +136,7 @@ func (o *socket) keep(k *irql.K, context, table any) {
 			Fix:      "allocate it with POOL_FLAG_NON_PAGED."})
 	}
 	o.lend(k, verify.WSK_035, verify.WSK_036)
+	o.staticRoutines(k)
 }
 
 func (o *socket) lend(k *irql.K, context, table verify.RuleID) {
@@ -180,11 +217,21 @@ func (o *socket) over(r *request) {
 // enterClient is the beginning of the two functions that make sockets. Rules: WSK-015, WSK-030, WSK-060. nil
 // means that the call returns status at once, the IRP untouched (wsk.md 25.3).
 func (op *operation) enterClient(k *irql.K, cl *WSK_CLIENT, p *irp.IRP) (*client, ntstatus.NTSTATUS) {
-	enter(k, op.id, op.name, ke.Dispatch, verify.WSK_090)
+	c, st := captured(k, op.id, op.name, cl)
+	if c != nil && p == nil {
+		nullIRP(k, op.name, verify.WSK_060)
+		return nil, ntstatus.STATUS_INVALID_PARAMETER
+	}
+	return c, st
+}
+
+// captured is the beginning of every function of the client's table.
+func captured(k *irql.K, id ddi.ID, name string, cl *WSK_CLIENT) (*client, ntstatus.NTSTATUS) {
+	enter(k, id, name, ke.Dispatch, verify.WSK_090)
 	ke.Point(k, ke.Reads(registrations))
 	if cl == nil || cl.c == nil {
-		ke.Collect(k, verify.Finding{Rule: verify.WSK_030, Obj: op.name,
-			Headline: op.name + ": Client is not what WskCaptureProviderNPI gave",
+		ke.Collect(k, verify.Finding{Rule: verify.WSK_030, Obj: name,
+			Headline: name + ": Client is not what WskCaptureProviderNPI gave",
 			Fix:      "pass WSK_PROVIDER_NPI.Client."})
 		return nil, ntstatus.STATUS_INVALID_HANDLE
 	}
@@ -192,14 +239,10 @@ func (op *operation) enterClient(k *irql.K, cl *WSK_CLIENT, p *irp.IRP) (*client
 	ke.Adds(k, ke.Counts(c.id)) // looks at captures, which WskReleaseProviderNPI changes
 	if c.captures == 0 || c.gone {
 		ke.Report(k, verify.Finding{Rule: verify.WSK_015, Obj: c.id.String(),
-			Headline: op.name + " is called after WskReleaseProviderNPI",
+			Headline: name + " is called after WskReleaseProviderNPI",
 			Places:   []verify.Place{{Label: "CAPTURED", Seq: c.captureSeq}},
 			Fix:      "capture the NPI again, or release it later."})
 		return nil, ntstatus.STATUS_INVALID_HANDLE
-	}
-	if p == nil {
-		nullIRP(k, op.name, verify.WSK_060)
-		return nil, ntstatus.STATUS_INVALID_PARAMETER
 	}
 	return c, ntstatus.STATUS_SUCCESS
 }
@@ -328,6 +371,7 @@ func wskCloseSocket(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
 				o.ep.Unsent()),
 			Fix: "call WskDisconnect first and wait for it."})
 	}
+	o.holdsLists(k)
 	o.closing = true
 	o.closeSeq = ke.Call(k, opClose.id, o.id)
 	o.giveBack(k)
@@ -346,6 +390,7 @@ func wskCloseSocket(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
 		o.acceptors.Fail(k, ntstatus.STATUS_CANCELLED)
 		o.readers.Fail(k, ntstatus.STATUS_CANCELLED)
 		o.from.Fail(k, ntstatus.STATUS_CANCELLED)
+		o.recover(k, ntstatus.STATUS_CANCELLED)
 		o.ep.Close(k, false, closed)
 	}
 	return o.sub.submit(k, r)
@@ -354,19 +399,14 @@ func wskCloseSocket(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
 // tryClose ends the close when nothing else of the socket is left (wsk.md 3.3).
 func (o *socket) tryClose(k *irql.K) {
 	r := o.closeReq
-	if r == nil || !o.epClosed || r.done || len(o.pending) > 1 {
+	if r == nil || !o.epClosed || r.done || len(o.pending) > 1 || o.busy() {
 		return
 	}
 	r.after = func(k *irql.K) { o.sub.mayLeave(k, o.cl) }
 	r.fill = func(k *irql.K) {
 		o.giveBack(k)
 		ke.Adds(k, ke.Counts(o.cl.id))
-		for i, x := range o.sub.sockets {
-			if x == o {
-				o.sub.sockets = list.Cut(o.sub.sockets, i)
-				break
-			}
-		}
+		o.forget()
 	}
 	r.finish(k, ntstatus.STATUS_SUCCESS, 0, nil)
 }

@@ -28,10 +28,14 @@ type subsystem struct {
 	m       *ke.Machine
 	dev     *irp.DEVICE_OBJECT // whose driver is the subsystem; made at the first registration
 	clients []*client          // in order of registration
+	inline  []trace.ID         // what requests that ended inside their calls would have signalled
+	ended   []endedMemory      // of indication lists, the last ones
 	sockets []*socket          // not yet closed, in order of creation
 	used    []bool             // IRPs that were given to a WSK function before, by number
 	given   [][]byte           // redirect records that queries have returned
 	tables  tables
+
+	eventWaiters []*ke.Thread // were answered STATUS_EVENT_PENDING
 }
 
 func newSubsystem(m *ke.Machine) *subsystem {
@@ -40,6 +44,7 @@ func newSubsystem(m *ke.Machine) *subsystem {
 	m.AtEnd(s.checkEnd)
 	m.CouldAct(func(*ke.Machine) bool { return len(s.sockets) > 0 }) // the network could
 	m.Refine = append(m.Refine, s.refine)
+	m.Waits = s.waits
 	return s
 }
 
@@ -143,23 +148,35 @@ func enter(k *irql.K, d ddi.ID, name string, limit uint8, rule verify.RuleID) {
 func (op *operation) enter(k *irql.K, ws *WSK_SOCKET, p *irp.IRP, noIRP verify.RuleID) (*socket, bool) {
 	enter(k, op.id, op.name, ke.Dispatch, verify.WSK_090)
 	s := ws.s
-	ke.Point(k, ke.Writes(s.id))
-	if s.closing {
-		rule, what := verify.WSK_241, op.name+" is called on "+s.id.String()+" after WskCloseSocket"
-		if op == opClose {
-			rule, what = verify.WSK_242, s.id.String()+" is closed a second time"
-		}
-		ke.Report(k, verify.Finding{Rule: rule, Obj: s.id.String(), Headline: what,
-			Places: []verify.Place{{Label: "CLOSED", Seq: s.closeSeq}}})
+	if !s.open(k, op.name, op == opClose) {
 		return s, false
 	}
-	ke.Adds(k, ke.Writes(s.id))
-	s.touched = true
 	if p == nil && noIRP != verify.NoRule {
 		nullIRP(k, op.name, noIRP)
 		return s, false
 	}
 	return s, true
+}
+
+// open reports whether a function may be called on the socket at all. Rules: WSK-182, WSK-241, WSK-242.
+func (s *socket) open(k *irql.K, name string, close bool) bool {
+	ke.Point(k, ke.Writes(s.id))
+	f := verify.Finding{Rule: verify.WSK_241, Obj: s.id.String(),
+		Headline: name + " is called on " + s.id.String() + " after WskCloseSocket",
+		Places:   []verify.Place{{Label: "CLOSED", Seq: s.closeSeq}}}
+	switch {
+	case s.notMine:
+		f = verify.Finding{Rule: verify.WSK_182, Obj: s.id.String(), Headline: name + " is called on " +
+			s.id.String() + ", which WskAcceptEvent has turned down"}
+	case s.closing && close:
+		f.Rule, f.Headline = verify.WSK_242, s.id.String()+" is closed a second time"
+	case !s.closing:
+		ke.Adds(k, ke.Writes(s.id))
+		s.touched = true
+		return true
+	}
+	ke.Report(k, f)
+	return false
 }
 
 // nullIRP collects a missing IRP, which Windows answers with STATUS_INVALID_PARAMETER.
@@ -186,6 +203,9 @@ func (r *request) wrongState(k *irql.K, rule verify.RuleID, why string) {
 // those in irpRules.
 func (s *subsystem) submit(k *irql.K, r *request) ntstatus.NTSTATUS {
 	r.sub = s
+	if ev := eventOf(k); ev != nil {
+		ev.asked = append(ev.asked, r)
+	}
 	dev := s.device(k)
 	if irp.Sim.Holder(r.p) == ke.Acting(k) && s.prepare(k, r) {
 		l := irp.IoGetNextIrpStackLocation(k, r.p)
@@ -287,6 +307,7 @@ func (s *subsystem) dispatch(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP) ntst
 	}
 	if r.done && (r.refused || ke.Choose(k, &r.op.answer, len(r.op.answer.Alts)) == 1) {
 		st := r.status
+		s.wasInline(r)
 		r.complete(k)
 		return st
 	}
@@ -379,6 +400,12 @@ func (r *request) complete(k *irql.K) {
 	if r.after != nil {
 		r.after(k)
 	}
+	switch {
+	case r.op == opReceive && !r.refused:
+		r.sock.received(k)
+	case r.op == opSend && r.status == ntstatus.STATUS_SUCCESS:
+		r.sock.sent(k)
+	}
 	if r.sock != nil {
 		r.sock.tryClose(k)
 	}
@@ -410,10 +437,15 @@ func (s *subsystem) refine(k *irql.K, f *verify.Finding) {
 	rule := verify.NoRule
 	switch {
 	case k == nil:
-	case f.Rule == verify.IRQL_008 && s.inCompletion(k):
+	case f.Rule == verify.IRQL_008 && (s.inCompletion(k) || eventOf(k) != nil):
 		rule = verify.WSK_095
-	case f.Rule == verify.IRQL_011 && (s.inCompletion(k) || s.awaited(f.Obj)):
+	case f.Rule == verify.IRQL_001 && eventOf(k) != nil && eventOf(k).untold:
+		rule = verify.WSK_096
+	case f.Rule == verify.IRQL_011 && (s.inCompletion(k) || eventOf(k) != nil || s.awaited(f.Obj)):
 		rule = verify.WSK_097
+	}
+	if k != nil && rule == verify.NoRule {
+		rule = s.refineList(k, f)
 	}
 	if rule != verify.NoRule {
 		f.Also = append([]verify.RuleID{f.Rule}, f.Also...)
@@ -436,8 +468,10 @@ func (s *subsystem) inCompletion(k *irql.K) bool {
 func (s *subsystem) awaited(obj string) bool {
 	for _, o := range s.sockets {
 		for _, r := range o.pending {
-			if w, ok := r.context.(interface{ Header() *ke.Object }); ok && w.Header().ID.String() == obj {
-				return true
+			for _, id := range eventsIn(r.context) {
+				if id.String() == obj {
+					return true
+				}
 			}
 		}
 	}

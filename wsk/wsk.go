@@ -2,12 +2,14 @@
 // listening, datagram, connection and stream sockets over the simulated transport, control requests and the
 // three codes of WFP connection redirection.
 //
+// Event callbacks come from deliveries of their own, one after the other for each socket.
+//
 // Modelled: every function takes the client's IRP as IoCallDriver would, with the subsystem as the lowest
 // driver, and completes it exactly once, by default later and at DISPATCH_LEVEL; buffers, addresses,
 // contexts and tables are on loan until the end the documentation names. Not modelled, and therefore absent
-// from the tables: name resolution, client control codes and security descriptors, raw sockets, event
-// callbacks with their indications, conditional accept, extension interfaces, attachment through the NMR.
-// Asking for one of them at run time is refused with STATUS_NOT_SUPPORTED.
+// from the tables: name resolution, client control codes but static events, security descriptors, raw
+// sockets, event callbacks of datagram sockets, conditional accept, extension interfaces, attachment
+// through the NMR. Asking for one of them at run time is refused with STATUS_NOT_SUPPORTED.
 //
 // Order of things inside: the functions are operations (operation.go), of which tables, choice sites and the
 // answers by state are made. A call makes a request, submit sends its IRP to the subsystem's device, dispatch
@@ -145,6 +147,7 @@ type WSK_PROVIDER_DISPATCH struct {
 	Reserved         uint16
 	WskSocket        PFN_WSK_SOCKET
 	WskSocketConnect PFN_WSK_SOCKET_CONNECT
+	WskControlClient PFN_WSK_CONTROL_CLIENT
 }
 
 // WSK_PROVIDER_BASIC_DISPATCH is the part every socket has.
@@ -171,6 +174,7 @@ type WSK_PROVIDER_CONNECTION_DISPATCH struct {
 	WskSend             PFN_WSK_SEND
 	WskReceive          PFN_WSK_RECEIVE
 	WskDisconnect       PFN_WSK_DISCONNECT
+	WskRelease          PFN_WSK_RELEASE_DATA_INDICATION_LIST
 }
 
 // WSK_PROVIDER_STREAM_DISPATCH is the table of stream sockets, which become listening or connection sockets
@@ -184,21 +188,10 @@ type WSK_PROVIDER_STREAM_DISPATCH struct {
 	WskSend             PFN_WSK_SEND
 	WskReceive          PFN_WSK_RECEIVE
 	WskDisconnect       PFN_WSK_DISCONNECT
+	WskRelease          PFN_WSK_RELEASE_DATA_INDICATION_LIST
 	WskGetLocalAddress  PFN_WSK_GET_LOCAL_ADDRESS
 	WskGetRemoteAddress PFN_WSK_GET_REMOTE_ADDRESS
 }
-
-// WSK_CLIENT_LISTEN_DISPATCH, WSK_CLIENT_CONNECTION_DISPATCH and WSK_CLIENT_STREAM_DISPATCH are the tables
-// of a socket's event callbacks. Callbacks cannot be enabled here, so the tables have no members yet to be
-// called; a socket may be given one all the same, and its memory stays until the socket is closed.
-type (
-	WSK_CLIENT_LISTEN_DISPATCH     struct{ Reserved any }
-	WSK_CLIENT_CONNECTION_DISPATCH struct{ Reserved any }
-	WSK_CLIENT_STREAM_DISPATCH     struct {
-		Listen  *WSK_CLIENT_LISTEN_DISPATCH
-		Connect *WSK_CLIENT_CONNECTION_DISPATCH
-	}
-)
 
 // Functions behind pointers. Each comment stands for the function of that type in the tables.
 type (

@@ -125,3 +125,21 @@ func (k *K) looks(u Use) {
 		k.turn = turnOver
 	}
 }
+
+// PutAside takes back what Within has said, for as long as k calls code that is none of the operation's;
+// TakeUp says it again.
+func PutAside(k *K) []Use {
+	u := k.within
+	k.within = nil
+	return u
+}
+
+// TakeUp undoes PutAside.
+func TakeUp(k *K, u []Use) {
+	k.within = u
+	if tr := k.m.trail; tr != nil {
+		for _, x := range u {
+			tr.add(x)
+		}
+	}
+}

@@ -83,7 +83,7 @@ func (m *Machine) Reset(cfg Config) {
 	m.images, m.procs = m.images[:0], m.procs[:0]
 	m.OnThreadEnd = m.OnThreadEnd[:0]
 	m.OnStackDeath, m.Refine, m.Explain = m.OnStackDeath[:0], m.Refine[:0], m.Explain[:0]
-	m.Describe, m.Takes, m.Refused, m.given = nil, nil, nil, m.given[:0]
+	m.Describe, m.Takes, m.Waits, m.Refused, m.given = nil, nil, nil, nil, m.given[:0]
 	m.Pageable, m.Known, m.Print, m.plain = nil, nil, nil, m.plain[:0]
 	m.chanNo = 0
 	m.serial++

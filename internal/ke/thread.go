@@ -163,6 +163,9 @@ func (t *Thread) Name() string { return t.name }
 // Threads returns the live threads in order of creation.
 func (m *Machine) Threads() []*Thread { return m.all }
 
+// Timed reports whether a wait of the thread ends by time.
+func (t *Thread) Timed() bool { return t.timer.index != 0 }
+
 // Frames returns the callbacks the thread is in.
 func (t *Thread) Frames() []Frame { return t.K.frames }
 

@@ -112,6 +112,9 @@ func WaitAs(k *K, how WaitHow, objs []*Object, all bool, due *int64, why string)
 	if k.isDPC {
 		return m.poll(k, objs, all)
 	}
+	if m.Waits != nil && (due == nil || *due != 0) {
+		m.Waits(k, objs)
+	}
 	end := int64(0)
 	if due != nil && *due != 0 {
 		end = m.deadline(*due)

@@ -93,6 +93,7 @@ var cannotFail = allowed{
 	"RtlIntegerToUnicodeString":                    roomOnly,
 	"RtlUnicodeStringToInteger":                    roomOnly,
 	"PsTerminateSystemThread":                      "fails for other threads than system threads only",
+	"WskReleaseData":                               onlyAnswers,
 	"WskCloseSocket":                               "everybody relies on it (wsk.md 15)",
 	"WskQueryProviderCharacteristics":              onlyAnswers,
 	"RtlSecureZeroMemory":                          "gives its argument",

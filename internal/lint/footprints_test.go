@@ -11,7 +11,8 @@ import (
 
 // recorders are the functions and methods of internal/ke that make something part of the footprint of a step.
 var recorders = []string{"Point", "PointHere", "PointSpin", "PointRWSpin", "Accesses", "Adds", "AddsOn",
-	"Alive", "Ends", "Within", "Nameless", "Wait", "Yield", "Sleep", "SetSignal", "ReleaseMutex", "AcquireSpin",
+	"Alive", "Ends", "Within", "Nameless", "Wait", "Yield", "Sleep", "SetSignal", "ReleaseMutex",
+	"AcquireSpin",
 	"TryAcquireSpin", "ReleaseSpin", "AcquireRW", "ReleaseRW", "ShareRW", "AcquireRWSpin", "ReleaseRWSpin",
 	"UpgradeRWSpin", "QueueDPC", "FlushDPCs", "SetTimer", "QueueAPC", "Stall", "Time", "ExitThread"}
 

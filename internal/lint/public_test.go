@@ -51,6 +51,11 @@ var driverNames = map[string]string{
 	"wsk.ReceiveFlags":    "ULONG of its own type",
 	"wsk.DisconnectFlags": "ULONG of its own type",
 	"wsk.SocketFlags":     "ULONG of its own type",
+	"wsk.EventFlags":      "ULONG of its own type",
+
+	"wsk.SizeofEventCallbackControl": "sizeof(WSK_EVENT_CALLBACK_CONTROL)",
+	"ws2def.Lend":                    "an address that a callback is lent, for package wsk",
+	"ws2def.Copy":                    "what *(SOCKADDR_STORAGE*) is in C",
 
 	"ws2def.AddrPort":         "an address in Go's form",
 	"ws2def.Any":              "the unspecified address of a family",

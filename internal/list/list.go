@@ -43,3 +43,15 @@ func Empty[T any](s []T) []T {
 	clear(s[:cap(s)])
 	return s[:0]
 }
+
+// Has reports whether v is in s.
+//
+//go:norace
+func Has[T comparable](s []T, v T) bool {
+	for _, x := range s {
+		if x == v {
+			return true
+		}
+	}
+	return false
+}

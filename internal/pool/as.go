@@ -67,3 +67,24 @@ func As[T any](v *Buffer) (value *T, fresh bool) {
 	panic(ke.Misuse(fmt.Sprintf("As: %v holds a value of another type than %v already", b.id,
 		reflect.TypeFor[T]())))
 }
+
+// Holds is the value of type T that lies in the block v is the start of, nil where there is none.
+//
+//go:norace
+func Holds[T any](v *Buffer) *T {
+	b := v.blk
+	b.uses(ke.R)
+	if b.guard&onLoad != 0 {
+		v.checked(0, 0, false, false)
+	}
+	if v.off != 0 || b.ext == nil {
+		return nil
+	}
+	switch t := b.ext.typed.(type) {
+	case *placed[T]:
+		return &t.v
+	case *Typed[T]:
+		return t.at()
+	}
+	return nil
+}

@@ -20,6 +20,12 @@ func (e *Endpoint) Accept(k *ke.K) *Endpoint {
 	return a
 }
 
+// Waiting returns the number of connections that can be accepted now.
+func (e *Endpoint) Waiting() int {
+	e.looked()
+	return len(e.ready)
+}
+
 // syn arrives at this machine.
 func (s *Stack) syn(k *ke.K, tuple Tuple, p *packet.Packet) {
 	s.shares(tuple.Local.Port(), ke.R)

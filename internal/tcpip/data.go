@@ -39,9 +39,16 @@ func (e *Endpoint) Take(max int) []byte {
 	return b
 }
 
+// PutBack makes bytes that were taken, and not released, the first to be received again.
+func (e *Endpoint) PutBack(b []byte) {
+	if x := e.stream; x != nil && !x.over {
+		x.rx = append(b[:len(b):len(b)], x.rx...)
+	}
+}
+
 // Release makes room for n bytes that were taken, which the peer may hear of.
 func (e *Endpoint) Release(k *ke.K, n int) {
-	if n > 0 {
+	if n > 0 && !e.stream.over {
 		defer e.leave(k, e.enters(k))
 		e.stream.carry(k, e.stream.conn.Release(n))
 	}

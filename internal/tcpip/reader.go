@@ -44,7 +44,24 @@ func (r *Reader) feed(k *ke.K, e *Endpoint) bool {
 
 // Readers are the receives an owner has pending on one endpoint, served in the order they came. The owner
 // passes on what it hears.
-type Readers struct{ queue []*Reader }
+type Readers struct {
+	queue []*Reader
+	held  bool // what has arrived is being shown to somebody else
+}
+
+// Pending reports whether receives wait.
+func (q *Readers) Pending() bool { return len(q.queue) > 0 }
+
+// Hold keeps what has arrived from the receives until Go: the owner is shown it in another way.
+func (q *Readers) Hold() { q.held = true }
+
+// Go serves the receives again.
+func (q *Readers) Go(k *ke.K, e *Endpoint) {
+	q.held = false
+	if e.stream != nil {
+		q.serve(k, e)
+	}
+}
 
 // Add begins a receive. It may be over, in which case Done has been called, when Add returns.
 func (q *Readers) Add(k *ke.K, e *Endpoint, r *Reader) {
@@ -71,7 +88,7 @@ func (q *Readers) Hears(k *ke.K, e *Endpoint, i Indication) {
 }
 
 func (q *Readers) serve(k *ke.K, e *Endpoint) {
-	for len(q.queue) > 0 && !e.stream.over {
+	for len(q.queue) > 0 && !q.held && !e.stream.over {
 		r := q.queue[0]
 		if !r.feed(k, e) {
 			return
@@ -107,6 +124,9 @@ func (q *Readers) Fail(k *ke.K, s ntstatus.NTSTATUS) {
 // Acceptors are those who wait for a connection on a listening endpoint, served in the order they came.
 type Acceptors struct{ queue []*Acceptor }
 
+// Pending reports whether anybody waits.
+func (q *Acceptors) Pending() bool { return len(q.queue) > 0 }
+
 // Acceptor is one of them: accept, WskAccept.
 type Acceptor struct {
 	Done func(k *ke.K, a *Endpoint, s ntstatus.NTSTATUS)
@@ -129,6 +149,9 @@ func (q *Acceptors) Hears(k *ke.K, e *Endpoint, i Indication) {
 		q.serve(k, e)
 	}
 }
+
+// Go serves those who wait, after the owner has kept a connection from them.
+func (q *Acceptors) Go(k *ke.K, e *Endpoint) { q.serve(k, e) }
 
 func (q *Acceptors) serve(k *ke.K, e *Endpoint) {
 	for len(q.queue) > 0 {

@@ -60,9 +60,10 @@ const (
 	APC
 	Context
 	List
-	Layer     // a station of the network at which filters are
-	Port      // of a transport protocol
-	Injection // a handle by which packets are injected
+	Layer      // a station of the network at which filters are
+	Port       // of a transport protocol
+	Injection  // a handle by which packets are injected
+	Indication // a list of received data that a driver is shown
 	numKinds
 )
 
@@ -115,6 +116,7 @@ var kindNames = [...]string{
 	Layer:           "layer",
 	Port:            "port",
 	Injection:       "ih",
+	Indication:      "ind",
 }
 
 // String gives the prefix printed before the number: "irp", "dev".
