@@ -78,27 +78,6 @@ func (sim) MdlPages(mdl *MDL) (there, writable bool) {
 	return mdl.hasPages(), r.flags&MDL_PAGES_LOCKED == 0 || r.flags&MDL_WRITE_OPERATION != 0 || r.havePages
 }
 
-// SystemMdl makes nonpaged memory of the system's own and an MDL that describes it, ready for use. It is
-// not a routine of Windows.
-func (sim) SystemMdl(k *irql.K, data []byte, tag uint32) *MDL {
-	b := pool.Alloc(k, &pool.Request{Kind: pool.NonPaged, Size: len(data), Tag: tag, System: true})
-	if b == nil {
-		return nil
-	}
-	pool.Put(k, b, data)
-	mdl := newMDL(k, ddi.IoAllocateMdl, b, uint32(len(data)))
-	mdl.fixed = true
-	mdl.flags |= MDL_SOURCE_IS_NONPAGED_POOL
-	return mdl
-}
-
-// EndSystemMdl ends what SystemMdl made, with its memory. It is not a routine of Windows.
-func (sim) EndSystemMdl(k *irql.K, mdl *MDL) {
-	b := mdl.buf
-	mdl.end(k, ke.Note(k, "freed by the system", mdl.id))
-	freeSystem(k, b)
-}
-
 // lockedMDL is an MDL the I/O manager makes for a request, locked. The buffer is lent to the request;
 // unless it is writable it must not change either (MDL-014).
 func lockedMDL(k *irql.K, b *Buffer, length uint32, writable bool) *MDL {

@@ -80,11 +80,14 @@ func (o *socket) newIndication(k *irql.K, b []byte) *indication {
 			memory[j] = headerByte
 		}
 		copy(memory[off:], p)
-		mdl := irp.Sim.SystemMdl(k, memory, tagIndication)
-		if mdl == nil {
+		v := pool.Alloc(k, &pool.Request{Kind: pool.NonPaged, Size: len(memory), Tag: tagIndication,
+			System: true})
+		if v == nil {
 			in.end(k)
 			return nil
 		}
+		pool.Put(k, v, memory)
+		mdl := irp.Sim.SystemMdl(k, v)
 		irp.Sim.LendMdl(k, mdl, pool.Loan{Owner: in.id, Rule: verify.WSK_171, Writable: true,
 			What: "an indication list", Fix: "give the list back with WskRelease; its memory is the " +
 				"transport's."})
@@ -153,9 +156,12 @@ func (in *indication) end(k *irql.K) {
 	s := in.sock.sub
 	in.over, in.overSeq = true, s.m.Log().Len()
 	for _, n := range in.nodes {
-		s.ends(in, n.buffer.Mdl.ID(), irp.Sim.MdlBuffer(n.buffer.Mdl).ID())
-		irp.Sim.ReturnMdl(k, n.buffer.Mdl, in.id)
-		irp.Sim.EndSystemMdl(k, n.buffer.Mdl)
+		mdl := n.buffer.Mdl
+		v := irp.Sim.MdlBuffer(mdl)
+		s.ends(in, mdl.ID(), v.ID())
+		irp.Sim.ReturnMdl(k, mdl, in.id)
+		irp.Sim.FreeSystemMdl(k, mdl)
+		pool.FreeFor(k, ddi.None, v)
 	}
 }
 
