@@ -38,6 +38,7 @@ func (sim) SetPolicy(k *ke.K, p *wfp.Policy) {
 			}
 			if p.Differs(e.policy, layer) {
 				ke.Adds(k, ke.Writes(tcpip.StationID(s, v6)))
+				tcpip.Of(k).PolicyChanged(s, v6)
 			}
 			if len(p.At(layer)) > 0 {
 				wants.Add(s, v6)

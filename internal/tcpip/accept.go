@@ -84,7 +84,7 @@ func acceptSyn(k *ke.K, t *Travel) {
 	a.enters(k)
 	tuple := Tuple{t.packet.Proto, t.packet.Dst, t.packet.Src}
 	s.dig(tuple)
-	a.flow.Permitted = true
+	a.flow.permit(s)
 	x := s.newStream(a, tuple)
 	c, r := tcp.Accept(t.packet.TCP, x.config())
 	x.conn = c

@@ -217,7 +217,7 @@ func open(k *ke.K, t *Travel) {
 		return
 	}
 	s.dig(tuple)
-	e.flow.Permitted = true
+	e.flow.permit(s)
 	e.local, e.remote = t.local, t.remote
 	x := s.newStream(e, tuple)
 	c, r := tcp.Open(x.config())

@@ -83,7 +83,11 @@ func (s *Stack) accepts(k *ke.K, p *packet.Packet) {
 	switch {
 	case x != nil && !(opens(p) && x.opening()): // two that open at once do not meet: not modelled
 		mark := s.w.enter(k, x.id)
-		x.carry(k, x.conn.Arrive(p.TCP, p.Payload))
+		if x.flow.stands(k, s, p, true) {
+			x.carry(k, x.conn.Arrive(p.TCP, p.Payload))
+		} else {
+			x.flow.abort(k)
+		}
 		s.w.leave(k, mark)
 	case opens(p) && s.host != nil:
 		s.host.syn(k, p)

@@ -20,6 +20,8 @@ type Flow struct {
 	Redirect                     *Redirection // nil when CONNECT_REDIRECT was never asked
 	Attached                     any          // the engine's: contexts of callouts
 
+	policy, others uint32 // policies it was authorised under
+
 	// Of datagrams only: from and to where the owner sends them, whatever has become of that; the channel on
 	// which they arrive in order; when the last one was sent or came.
 	from, to netip.AddrPort

@@ -56,6 +56,7 @@ func newPaths() *paths {
 			{at: IPIn, when: isPiece, fill: aboutPiece},
 			{do: demux},
 			{at: TransportIn, fill: aboutALE},
+			{do: standsAgain},
 			{at: IcmpErrorIn, when: icmpError},
 			{at: DatagramIn, when: rawDatagram},
 			{at: StreamPacketIn, when: ofConnection},

@@ -43,6 +43,7 @@ type Stack struct {
 	host       *Host // whose stack it is; nil for the machine's
 	engine     Engine
 	wants      Wants
+	policies   policies
 	redirector Redirector // the engine, if it keeps redirect records
 	paths      *paths
 	local      []netip.Addr // addresses of this machine beside loopback

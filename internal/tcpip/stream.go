@@ -88,7 +88,9 @@ func (x *stream) one(k *ke.K, r tcp.Result) {
 		return
 	}
 	for _, o := range r.Send {
-		x.transmit(k, o)
+		if !x.transmit(k, o) {
+			return
+		}
 	}
 	x.setTimer(r.Timer)
 	for _, t := range r.Told {
@@ -127,14 +129,20 @@ func (x *stream) told(k *ke.K, t tcp.Told) {
 	}
 }
 
-// transmit puts a segment on the wire.
-func (x *stream) transmit(k *ke.K, o tcp.Out) {
+// transmit puts a segment on the wire. False: the flow may not go on, and has ended.
+func (x *stream) transmit(k *ke.K, o tcp.Out) bool {
 	f := sender{flow: x.flow, ch: x.out, from: x.id}
 	if x.flow != nil { // a host has none
 		f.e = x.flow.Endpoint
 	}
-	x.s.send(k, f, &packet.Packet{Proto: TCP, TTL: ttl,
-		Src: x.tuple.Local, Dst: x.tuple.Remote, TCP: o.Segment, Payload: o.Data})
+	p := &packet.Packet{Proto: TCP, TTL: ttl, Src: x.tuple.Local, Dst: x.tuple.Remote, TCP: o.Segment,
+		Payload: o.Data}
+	if !x.flow.stands(k, x.s, p, false) {
+		x.flow.abort(k)
+		return false
+	}
+	x.s.send(k, f, p)
+	return true
 }
 
 func (x *stream) data(k *ke.K, b []byte) {

@@ -154,6 +154,11 @@ func (e *Endpoint) hears(k *ke.K, p *packet.Packet) {
 	if t.flow == nil {
 		t.flow = s.flowFrom(e, Tuple{UDP, p.Dst, p.Src})
 	}
+	if !t.flow.stands(k, s, p, true) {
+		e.forget(k, t.flow)
+		s.net.lost(p)
+		return
+	}
 	t.start(k, &s.paths.receive)
 }
 
@@ -218,7 +223,7 @@ func hearsBlocked(k *ke.K, t *Travel, _ Answer) {
 // joinPeer remembers the peer of a permitted datagram. What is sent to many is authorised each time.
 func joinPeer(k *ke.K, t *Travel) {
 	if isMulti(t.local.Addr()) {
-		t.flow.Permitted = true
+		t.flow.permit(t.e.stack)
 		return
 	}
 	joinFlows(k, t)

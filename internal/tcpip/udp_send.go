@@ -307,7 +307,7 @@ func joinFlows(k *ke.K, t *Travel) {
 			return
 		}
 	}
-	f.Permitted = true
+	f.permit(t.e.stack)
 	t.e.keepFlow(f)
 }
 
@@ -344,6 +344,12 @@ func (op *SendOp) packet(f *Flow) *packet.Packet {
 func sendOut(k *ke.K, t *Travel) {
 	op, f := t.send, t.flow
 	if t.taken {
+		t.ended = true
+		return
+	}
+	if !f.stands(k, t.s, op.packet(f), false) {
+		t.e.forget(k, f)
+		op.give(k, 0, ntstatus.STATUS_ACCESS_DENIED)
 		t.ended = true
 		return
 	}
