@@ -12,6 +12,9 @@ import (
 // told to keep a DPC below 100 us.
 const callbackBudget = ke.Millisecond
 
+// usesProviderContext is FWPM_CALLOUT_FLAG_USES_PROVIDER_CONTEXT.
+const usesProviderContext = 0x20000
+
 // context is the argument classifyContext. INFERRED from S19 (wfp.md 24): a handle can be had where
 // FwpsPendClassify0 then refuses to pend.
 func (cl *call) context() any {
@@ -62,6 +65,9 @@ func runtimeFilter(f *wfp.Filter) *FWPS_FILTER1 {
 	}
 	if f.PermitIfCalloutUnregistered {
 		r.Flags |= FWPS_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED
+	}
+	if f.Provided != nil && f.Callout != nil && f.Callout.Flags&usesProviderContext != 0 {
+		r.ProviderContext = f.Provided.Data
 	}
 	return r
 }

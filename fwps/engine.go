@@ -42,6 +42,7 @@ type management struct {
 	sessions []any // open ones, in order
 	owners   []image
 	seqs     []uint64
+	ever     bool // a session was opened
 }
 
 // lockUse says that code of a driver took a lock in a classifyFn, or held one in FwpsCompleteClassify0.
@@ -97,6 +98,10 @@ const (
 // universal is FWPM_SUBLAYER_UNIVERSAL, where filters without a sublayer go.
 var universal = GUID{Data1: 0xeebecc03, Data2: 0xced4, Data3: 0x4380,
 	Data4: [8]byte{0x81, 0x9a, 0x27, 0x34, 0x39, 0x7b, 0x2b, 0x74}}
+
+// universalWeight is the weight of that sublayer. The number is not published; the middle is INFERRED from
+// the advice to stay below it and the samples' weights of 0 (wfp.md 3.6).
+const universalWeight = 0x8000
 
 // remember keeps a classification for dumps.
 func (e *engine) remember(c *classification) {

@@ -11,7 +11,8 @@ var state = ke.NewSlot(newEngine)
 
 func newEngine(m *ke.Machine) *engine {
 	d := new(wfp.Policy).Draft()
-	d.AddSublayer(&wfp.Sublayer{Key: universal, Name: "universal"})
+	d.AddSublayer(&wfp.Sublayer{Key: universal, Name: "universal", Weight: universalWeight,
+		Origin: wfp.Origin{Builtin: true}})
 	e := &engine{m: m, id: m.NewID(trace.Engine), policy: d.Commit(), nextCallout: firstCallout,
 		nextFilter: firstFilter}
 	m.Refine = append(m.Refine, e.refine)

@@ -1,6 +1,8 @@
 package fwps
 
 import (
+	"strings"
+
 	"calloutsim/internal/ke"
 	"calloutsim/internal/tcpip"
 )
@@ -38,6 +40,9 @@ type layerInfo struct {
 }
 
 func (l *layerInfo) redirects() bool { return l.about == aboutConnect || l.about == aboutBind }
+
+// transport reports whether it is one of the transport layers.
+func (l *layerInfo) transport() bool { return strings.Contains(l.name, "BOUND_TRANSPORT") }
 
 // fieldInfo is a row of the table of values.
 type fieldInfo struct {

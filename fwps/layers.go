@@ -67,6 +67,9 @@ func (sim) FieldByName(layer uint16,
 	return 0, FWP_EMPTY, "", false
 }
 
+// KernelLayer reports whether the kernel classifies at a layer.
+func (sim) KernelLayer(layer uint16) bool { return layerTable[layer].level != levelNone }
+
 // LayerName is the name of a layer without prefix.
 func (sim) LayerName(layer uint16) string { return layerName(layer) }
 

@@ -58,8 +58,19 @@ func (sim) FindHandle(k *ke.K, h irql.HANDLE) any { return state.Of(k).handles.f
 // SessionOpened notes a session for the checks at unload.
 func (sim) SessionOpened(k *ke.K, session any, seq uint64) {
 	g := &state.Of(k).mgmt
+	g.ever = true
 	g.sessions, g.owners, g.seqs = append(g.sessions, session), append(g.owners, ke.Acting(k)), append(g.seqs,
 		seq)
+}
+
+// SessionEver reports whether a session was ever opened.
+func (sim) SessionEver(k *ke.K) bool { return state.Of(k).mgmt.ever }
+
+// Registered reports whether there is code behind a callout's key.
+func (sim) Registered(k *ke.K, key GUID) bool {
+	e := state.Of(k)
+	ke.Adds(k, ke.Reads(e.id))
+	return e.registered(key) != nil
 }
 
 // SessionClosed forgets a session.
@@ -101,6 +112,7 @@ func (sim) NotifyAdded(k *ke.K, f *wfp.Filter) ntstatus.NTSTATUS {
 	e := state.Of(k)
 	ke.Adds(k, ke.Writes(e.id))
 	e.checkSublayer(k, f)
+	e.checkWeight(k, f)
 	e.noteWatch(f)
 	if f.Callout == nil {
 		return ntstatus.STATUS_SUCCESS
@@ -199,4 +211,16 @@ func (e *engine) checkSublayer(k *ke.K, f *wfp.Filter) {
 			return
 		}
 	}
+}
+
+// checkWeight warns about a callout in a sublayer before that of the system (wfp.md 3.6).
+func (e *engine) checkWeight(k *ke.K, f *wfp.Filter) {
+	info := layerOf(f.Layer)
+	sub := e.policy.Sublayer(universal)
+	if f.Callout == nil || f.Sublayer.Weight <= sub.Weight || !info.ale && !info.transport() {
+		return
+	}
+	ke.Report(k, verify.Finding{Rule: verify.WFP_031, Obj: filterID(f).String(),
+		Headline: fmt.Sprintf("a callout at %s stands in a sublayer of weight %#x, before "+
+			"FWPM_SUBLAYER_UNIVERSAL with %#x", info.name, f.Sublayer.Weight, sub.Weight)})
 }

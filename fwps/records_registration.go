@@ -77,6 +77,12 @@ var registrationRules = []verify.Record{
 		Why: "What a callout pended belongs to the connection, not to the registration, and is still " +
 			"waiting for the callout's completion.",
 		Fix: "complete what is pended for the callout first, then unregister it."},
+	{ID: verify.WFP_021, Name: "BfeSubscriptionMisused",
+		Why: "The callback about the filter engine's state is called as long as it is subscribed: in code " +
+			"that is gone, when the driver is.",
+		Fix: "call FwpmBfeStateUnsubscribeChanges0 before DriverUnload returns.",
+		Cases: []verify.Case{{Name: "in the callback",
+			Fix: "unsubscribe in DriverUnload or a work item: it waits until the callback has returned."}}},
 	{ID: verify.WFP_022, Name: "CalloutFunctionMissing",
 		Why: "The engine calls both functions without looking; a NULL one is a crash at the first " +
 			"filter or the first connection.",
@@ -97,6 +103,10 @@ var registrationRules = []verify.Record{
 		Why: "The first filter that decides ends its sublayer. A lighter callout in the same sublayer " +
 			"is not called and does not notice.",
 		Fix: "add a sublayer of its own for each callout (FwpmSubLayerAdd0)."},
+	{ID: verify.WFP_031, Name: "SublayerAboveUniversal",
+		Why: "Callouts of the transport and ALE layers see traffic before IPsec has dealt with it, when " +
+			"their sublayer is heavier than FWPM_SUBLAYER_UNIVERSAL.",
+		Fix: "give the callout's sublayer a smaller weight than FWPM_SUBLAYER_UNIVERSAL has, 0 for instance."},
 	{ID: verify.WFP_032, Name: "FilterNamesWrongCallout",
 		Why: "A filter can only call a callout that was added at the filter's own layer; the engine " +
 			"refuses the filter.",

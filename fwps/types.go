@@ -34,6 +34,10 @@ type FWPS_FILTER1 struct {
 	Flags          uint16
 	Action         FWPS_ACTION0
 	Context        uint64
+
+	// ProviderContext is a *fwpm.FWPM_PROVIDER_CONTEXT0 of the engine's, nil when the filter has none or the
+	// callout object does not say that it uses one.
+	ProviderContext any
 }
 
 // FWPS_INBOUND_FRAGMENT_METADATA0 says which piece of a packet was indicated. Values compare with ==.

@@ -20,7 +20,8 @@ var ddiPackages = []string{"irql", "irp", "wsk", "wsk/ws2def", "fwps", "fwps/fwp
 // ofGenerics are instances of the generic functions that take a K.
 var ofGenerics = map[string]string{"InterlockedExchangePointer": "[int]",
 	"InterlockedCompareExchangePointer": "[int]", "New": "[int]", "Free": "[int]", "StackVar": "[int]",
-	"CONTAINING_RECORD": "[int]", "OnStack": "[irql.KEVENT]"}
+	"CONTAINING_RECORD": "[int]", "OnStack": "[irql.KEVENT]",
+	"FwpmFreeMemory0": "[*fwpm.FWPM_FILTER0]"}
 
 const everyDDIFile = "everyddi_table_test.go"
 

@@ -120,7 +120,8 @@ func TestFwpmEngineClose0_DynamicObjectsVanish(t *testing.T) {
 		assert.Equal(t, ntstatus.STATUS_FWP_LIFETIME_MISMATCH, fwpm.FwpmFilterAdd0(k, static, in, nil, nil))
 		require.Equal(t, ok, fwpm.FwpmFilterAdd0(k, h, in, nil, nil))
 		require.Equal(t, ok, fwpm.FwpmFilterAdd0(k, static, filter(nil), nil, nil))
-		assert.Equal(t, ntstatus.STATUS_FWP_IN_USE, fwpm.FwpmSubLayerDeleteByKey0(k, static, &mine))
+		assert.Equal(t, ntstatus.STATUS_FWP_WRONG_SESSION, fwpm.FwpmSubLayerDeleteByKey0(k, static, &mine))
+		assert.Equal(t, ntstatus.STATUS_FWP_IN_USE, fwpm.FwpmSubLayerDeleteByKey0(k, h, &mine))
 		require.Equal(t, ok, fwpm.FwpmEngineClose0(k, h))
 		assert.Len(t, fwps.Sim.Policy(k).Filters(), 1)
 		assert.Nil(t, fwps.Sim.Policy(k).Sublayer(mine))
@@ -209,7 +210,8 @@ func TestFwpmFilterAdd0_StatusesOfConditions(t *testing.T) {
 			ntstatus.STATUS_FWP_INVALID_PARAMETER},
 		{"an IPv6 mask on an IPv4 address", conditions(condition(fwpm.FWPM_CONDITION_IP_REMOTE_ADDRESS,
 			fwpm.FWP_MATCH_EQUAL, fwpm.FWP_CONDITION_VALUE0{Type: fwps.FWP_V6_ADDR_MASK,
-				V6AddrMask: &fwps.FWP_V6_ADDR_AND_MASK{PrefixLength: 8}})), ntstatus.STATUS_FWP_TYPE_MISMATCH},
+				V6AddrMask: &fwps.FWP_V6_ADDR_AND_MASK{PrefixLength: 8}})),
+			ntstatus.STATUS_FWP_TYPE_MISMATCH},
 		{"nobody knows it", conditions(condition(fwpm.FWPM_CONDITION_IP_LOCAL_ADDRESS, fwpm.FWP_MATCH_EQUAL,
 			fwpm.FWP_CONDITION_VALUE0{})), ok},
 		{"more than nobody knows", conditions(condition(fwpm.FWPM_CONDITION_IP_LOCAL_ADDRESS,

@@ -2,10 +2,12 @@
 // sublayers, callout objects and filters.
 //
 // Modelled: one policy per machine; implicit and explicit transactions that exclude each other and can be
-// aborted; dynamic sessions; conditions on the values of the ALE layers; automatic, ranged and exact weights;
-// references between objects; notifications to callouts. Not modelled: persistence, providers and provider
-// contexts, enumeration, subscriptions, access control, options. Persistent objects are accepted and last as
-// long as the machine.
+// aborted; dynamic sessions; providers, provider contexts, sublayers, callouts and filters with the
+// references between them and their lifetimes; conditions on the values of the kernel's layers; automatic,
+// ranged and exact weights; enumeration, and subscriptions to changes; notifications to callouts; the state
+// of the service behind it all. Not modelled: that the service stops, access control, options, events.
+// Persistent objects last as long as the machine, which is started once; boot-time filters are kept and are
+// in force in no run, because a run begins when the service does.
 //
 // The deciding code is in internal/wfp, the calls of callouts in fwps.
 package fwpm
@@ -27,10 +29,13 @@ const (
 // Flags of FWPM_FILTER0.
 const (
 	FWPM_FILTER_FLAG_PERSISTENT                     uint32 = 0x1
+	FWPM_FILTER_FLAG_BOOTTIME                       uint32 = 0x2
+	FWPM_FILTER_FLAG_HAS_PROVIDER_CONTEXT           uint32 = 0x4
 	FWPM_FILTER_FLAG_CLEAR_ACTION_RIGHT             uint32 = 0x8
 	FWPM_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED uint32 = 0x10
 	FWPM_FILTER_FLAG_DISABLED                       uint32 = 0x20
 	FWPM_FILTER_FLAG_INDEXED                        uint32 = 0x40
+	FWPM_FILTER_FLAG_SILENT_MODE                    uint32 = 0x400
 )
 
 // Flags of FWPM_CALLOUT0.
@@ -80,11 +85,12 @@ type FWPM_SESSION0 struct {
 
 // FWPM_SUBLAYER0 describes a sublayer. A null key is replaced by a new one.
 type FWPM_SUBLAYER0 struct {
-	SubLayerKey fwps.GUID
-	DisplayData FWPM_DISPLAY_DATA0
-	Flags       uint32
-	ProviderKey *fwps.GUID
-	Weight      uint16
+	SubLayerKey  fwps.GUID
+	DisplayData  FWPM_DISPLAY_DATA0
+	Flags        uint32
+	ProviderKey  *fwps.GUID
+	ProviderData fwps.FWP_BYTE_BLOB
+	Weight       uint16
 }
 
 // FWPM_CALLOUT0 describes a callout object. The code behind it is registered with FwpsCalloutRegister1 under
@@ -94,6 +100,7 @@ type FWPM_CALLOUT0 struct {
 	DisplayData     FWPM_DISPLAY_DATA0
 	Flags           uint32
 	ProviderKey     *fwps.GUID
+	ProviderData    fwps.FWP_BYTE_BLOB
 	ApplicableLayer fwps.GUID
 	CalloutId       uint32
 }
@@ -134,12 +141,15 @@ type FWPM_FILTER_CONDITION0 struct {
 }
 
 // FWPM_FILTER0 describes a filter. A null FilterKey is replaced by a new one, a null SubLayerKey means
-// FWPM_SUBLAYER_UNIVERSAL; an empty Weight is chosen by the engine.
+// FWPM_SUBLAYER_UNIVERSAL; an empty Weight is chosen by the engine. RawContext and ProviderContextKey are a
+// union in C: with FWPM_FILTER_FLAG_HAS_PROVIDER_CONTEXT it is the key. FilterId and EffectiveWeight are the
+// engine's.
 type FWPM_FILTER0 struct {
 	FilterKey           fwps.GUID
 	DisplayData         FWPM_DISPLAY_DATA0
 	Flags               uint32
 	ProviderKey         *fwps.GUID
+	ProviderData        fwps.FWP_BYTE_BLOB
 	LayerKey            fwps.GUID
 	SubLayerKey         fwps.GUID
 	Weight              fwps.FWP_VALUE0
@@ -147,5 +157,7 @@ type FWPM_FILTER0 struct {
 	FilterCondition     []FWPM_FILTER_CONDITION0
 	Action              FWPM_ACTION0
 	RawContext          uint64
+	ProviderContextKey  fwps.GUID
 	FilterId            uint64
+	EffectiveWeight     fwps.FWP_VALUE0
 }

@@ -18,7 +18,7 @@ var recorders = []string{"Point", "PointHere", "PointSpin", "PointRWSpin", "Acce
 
 // pureDDIs leave no footprint, because nobody else notices them (scheduling.md 5.4).
 var pureDDIs = allowed{
-	"fwps/fwpm.FwpmEngineOpen0":               creation,
+	"fwps/fwpm.FwpmFreeMemory0":               callers,
 	"fwps.FwpsRedirectHandleCreate0":          creation,
 	"irp.IoAllocateWorkItem":                  creation,
 	"irql.ExInitializeSetTimerParameters":     "fills a structure of the caller",

@@ -141,17 +141,19 @@ type Sublayer struct {
 	Key    GUID
 	Name   string
 	Weight uint16
-	Owner  uint64 // session that added it, when it is to vanish with the session
+	Origin Origin
+	Data   any
 }
 
 // Callout is the management object that ties filters to registered code by its key.
 type Callout struct {
-	Key   GUID
-	Name  string
-	ID    uint32
-	Layer uint16
-	Flags uint32
-	Owner uint64
+	Key    GUID
+	Name   string
+	ID     uint32
+	Layer  uint16
+	Flags  uint32
+	Origin Origin
+	Data   any
 }
 
 // Filter is one filter. A filter that is in a Policy does not change, but for Context and Deleted.
@@ -165,7 +167,10 @@ type Filter struct {
 	Conditions []Condition
 	Action     Action
 	Callout    *Callout // of the three callout actions
-	Owner      uint64
+	Origin     Origin
+	Provided   *ProviderContext // what its callout gets; nil is nothing
+	Boottime   bool             // in force only while the system starts
+	Data       any
 
 	ClearActionRight            bool // FWPS_FILTER_FLAG_CLEAR_ACTION_RIGHT: its permit is hard
 	PermitIfCalloutUnregistered bool
@@ -208,6 +213,26 @@ func (f *Filter) Overlaps(g *Filter) bool {
 				return false
 			}
 		}
+	}
+	return true
+}
+
+// MaxFields is how many values a layer has at most.
+const MaxFields = 64
+
+// Covers reports whether f matches whatever has the given values, or, when overlapping, something that has
+// them: values that are empty may be anything.
+func (f *Filter) Covers(values Values, overlapping bool) bool {
+	for i := 0; i < len(f.Conditions); {
+		met, known := false, values.Value(f.Conditions[i].Field).Type != Empty
+		j := i
+		for ; j < len(f.Conditions) && f.Conditions[j].Field == f.Conditions[i].Field; j++ {
+			met = met || known && f.Conditions[j].Holds(values)
+		}
+		if !met && (known || !overlapping) {
+			return false
+		}
+		i = j
 	}
 	return true
 }

@@ -10,38 +10,71 @@ import (
 // Layers is how many run-time layers there are.
 const Layers = 99
 
-// objects are management objects, in order of insertion.
-type objects struct {
+// Objects are management objects, each kind in order of insertion. Nobody writes to a list that is handed
+// out.
+type Objects struct {
+	providers []*Provider
+	contexts  []*ProviderContext
 	sublayers []*Sublayer
 	callouts  []*Callout
 	filters   []*Filter
 }
 
+// Provider finds a provider by key; nil when there is none.
+func (o *Objects) Provider(key GUID) *Provider {
+	return first(o.providers, func(p *Provider) bool { return p.Key == key })
+}
+
+// ProviderContext finds the provider context that is names; nil when there is none.
+func (o *Objects) ProviderContext(is func(*ProviderContext) bool) *ProviderContext {
+	return first(o.contexts, is)
+}
+
 // Sublayer finds a sublayer by key; nil when there is none.
-func (o *objects) Sublayer(key GUID) *Sublayer {
+func (o *Objects) Sublayer(key GUID) *Sublayer {
 	return first(o.sublayers, func(s *Sublayer) bool { return s.Key == key })
 }
 
 // Callout finds a callout by key; nil when there is none.
-func (o *objects) Callout(key GUID) *Callout {
+func (o *Objects) Callout(key GUID) *Callout {
 	return first(o.callouts, func(c *Callout) bool { return c.Key == key })
 }
 
+// FindCallout finds the callout that is names; nil when there is none.
+func (o *Objects) FindCallout(is func(*Callout) bool) *Callout { return first(o.callouts, is) }
+
 // Filter finds a filter by id; nil when there is none.
-func (o *objects) Filter(id uint64) *Filter {
+func (o *Objects) Filter(id uint64) *Filter {
 	return first(o.filters, func(f *Filter) bool { return f.ID == id })
 }
 
 // FilterByKey finds a filter by key; nil when there is none.
-func (o *objects) FilterByKey(key GUID) *Filter {
+func (o *Objects) FilterByKey(key GUID) *Filter {
 	return first(o.filters, func(f *Filter) bool { return f.Key == key })
 }
 
-// HasCallout reports whether there is a callout that is names.
-func (o *objects) HasCallout(is func(*Callout) bool) bool { return first(o.callouts, is) != nil }
+// Providers lists the providers.
+func (o *Objects) Providers() []*Provider { return o.providers }
 
-// Filters lists the filters in order of insertion. Nobody writes to the list.
-func (o *objects) Filters() []*Filter { return o.filters }
+// ProviderContexts lists the provider contexts.
+func (o *Objects) ProviderContexts() []*ProviderContext { return o.contexts }
+
+// Sublayers lists the sublayers.
+func (o *Objects) Sublayers() []*Sublayer { return o.sublayers }
+
+// Callouts lists the callouts.
+func (o *Objects) Callouts() []*Callout { return o.callouts }
+
+// Filters lists the filters.
+func (o *Objects) Filters() []*Filter { return o.filters }
+
+// Refers reports whether an object says that it belongs to a provider.
+func (o *Objects) Refers(p *Provider) bool {
+	return first(o.contexts, func(x *ProviderContext) bool { return x.Origin.Provider == p }) != nil ||
+		first(o.sublayers, func(x *Sublayer) bool { return x.Origin.Provider == p }) != nil ||
+		first(o.callouts, func(x *Callout) bool { return x.Origin.Provider == p }) != nil ||
+		first(o.filters, func(x *Filter) bool { return x.Origin.Provider == p }) != nil
+}
 
 //go:norace
 func first[T any](all []*T, is func(*T) bool) *T {
@@ -59,7 +92,7 @@ func first[T any](all []*T, is func(*T) bool) *T {
 // Invariant: a policy never changes once it is made; a transaction changes a Draft and commits it to another
 // policy. Of a filter in it only Context and Deleted change.
 type Policy struct {
-	objects
+	Objects
 	at [Layers][]Group
 }
 
@@ -121,14 +154,21 @@ func (p *Policy) Order(layer uint16, pick func(n int) int) []Group {
 
 // Draft is what a transaction sees and changes.
 type Draft struct {
-	objects
+	Objects
 	base *Policy
 }
 
 // Draft copies the lists, not the objects.
 func (p *Policy) Draft() *Draft {
-	return &Draft{objects{list.Add(nil, p.sublayers), list.Add(nil, p.callouts), list.Add(nil, p.filters)}, p}
+	return &Draft{Objects{list.Add(nil, p.providers), list.Add(nil, p.contexts), list.Add(nil, p.sublayers),
+		list.Add(nil, p.callouts), list.Add(nil, p.filters)}, p}
 }
+
+// AddProvider adds a provider behind the others.
+func (d *Draft) AddProvider(p *Provider) { d.providers = append(d.providers, p) }
+
+// AddProviderContext adds a provider context behind the others.
+func (d *Draft) AddProviderContext(c *ProviderContext) { d.contexts = append(d.contexts, c) }
 
 // AddSublayer adds a sublayer behind the others.
 func (d *Draft) AddSublayer(s *Sublayer) { d.sublayers = append(d.sublayers, s) }
@@ -138,6 +178,14 @@ func (d *Draft) AddCallout(c *Callout) { d.callouts = append(d.callouts, c) }
 
 // AddFilter adds a filter behind the others.
 func (d *Draft) AddFilter(f *Filter) { d.filters = append(d.filters, f) }
+
+// RemoveProviders takes out the providers that drop names.
+func (d *Draft) RemoveProviders(drop func(*Provider) bool) { d.providers = without(d.providers, drop) }
+
+// RemoveProviderContexts takes out the provider contexts that drop names.
+func (d *Draft) RemoveProviderContexts(drop func(*ProviderContext) bool) {
+	d.contexts = without(d.contexts, drop)
+}
 
 // RemoveSublayers takes out the sublayers that drop names.
 func (d *Draft) RemoveSublayers(drop func(*Sublayer) bool) { d.sublayers = without(d.sublayers, drop) }
@@ -166,7 +214,7 @@ func without[T any](all []*T, drop func(*T) bool) []*T {
 //
 // Invariant: a draft is done with once it is committed.
 func (d *Draft) Commit() *Policy {
-	p := &Policy{objects: d.objects, at: d.base.at}
+	p := &Policy{Objects: d.Objects, at: d.base.at}
 	changed := differing(d.base.filters, d.filters)
 	for l, c := range changed {
 		if c {
@@ -200,7 +248,7 @@ func group(sublayers []*Sublayer, filters []*Filter, layer uint16) []Group {
 		groups = append(groups, Group{Sublayer: s, index: new(index)})
 	}
 	for _, f := range filters {
-		if f.Layer == layer {
+		if f.Layer == layer && !f.Boottime {
 			g := &groups[slices.Index(sublayers, f.Sublayer)]
 			g.Filters = append(g.Filters, f)
 		}

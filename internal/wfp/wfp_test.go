@@ -353,7 +353,7 @@ func TestCommit_IndexIsThatOfAllFilters(t *testing.T) {
 			p = d.Commit()
 		}
 		whole := new(Policy).Draft()
-		whole.objects = p.Draft().objects
+		whole.Objects = p.Draft().Objects
 		q := whole.Commit()
 		for l := range uint16(3) {
 			require.Equal(rt, ids(q.At(l)), ids(p.At(l)), "layer %d", l)
