@@ -73,13 +73,28 @@ func (s *subsystem) end(k *irql.K, d ddi.ID, h NDIS_HANDLE, what string) {
 	if o == nil {
 		return
 	}
-	if o.out > 0 {
+	if nbl := s.leftOf(h); nbl != nil {
+		nbl.told = true
+		f := nbl.leak("frees its pool")
+		f.Also = []verify.RuleID{verify.POOL_025}
+		ke.Report(k, f)
+	} else if o.out > 0 {
 		ke.Report(k, verify.Finding{Rule: verify.POOL_025, Obj: o.block.ID().String(),
 			Headline: fmt.Sprintf("%v: %s is freed and %d of it are in use", d, what, o.out),
 			Fix:      "free every list and buffer first."})
 	}
 	o.gone = true
 	pool.Free(k, d, o.block, 0)
+}
+
+// leftOf is a list of a pool that is not freed.
+func (s *subsystem) leftOf(h NDIS_HANDLE) *NET_BUFFER_LIST {
+	for _, nbl := range s.lists {
+		if nbl.pool == h && nbl.owner != nil && nbl.injected == 0 {
+			return nbl
+		}
+	}
+	return nil
 }
 
 // NdisAllocateNetBufferListPool makes a pool of lists. It returns 0 when memory is short.

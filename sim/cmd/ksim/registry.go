@@ -2,6 +2,7 @@ package main
 
 import (
 	connectredirect "calloutsim/docs/examples/connect-redirect/scenario"
+	dnsinjector "calloutsim/docs/examples/dns-injector/scenario"
 	hellodpc "calloutsim/docs/examples/hello-dpc/scenario"
 	invertedcall "calloutsim/docs/examples/inverted-call/scenario"
 	irppassthrough "calloutsim/docs/examples/irp-passthrough/scenario"
@@ -12,6 +13,7 @@ import (
 // registry holds the scenario packages of docs/examples; a new example adds its line.
 var registry = []func() []sim.Scenario{
 	connectredirect.Scenarios,
+	dnsinjector.Scenarios,
 	hellodpc.Scenarios,
 	invertedcall.Scenarios,
 	irppassthrough.Scenarios,
