@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The package itself is what is changed here: every change is behind its switch, on the line where it was, and
-// the file still is one of Go.
+// The package itself is what is changed here: every change is behind its switch, on the line where it was,
+// and the file still is one of Go.
 func TestChanged_IsGo(t *testing.T) {
 	t.Chdir("../../..")
 	all, err := findPoints([]string{"sim/cmd/mutants"})
