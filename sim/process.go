@@ -103,6 +103,13 @@ func (m *Machine) LocalAddrs(addrs ...netip.Addr) {
 	tcpip.On(m.ke).SetLocal(addrs...)
 }
 
+// Name declares a name with its addresses, for name resolution of programs (User.Lookup) and of drivers
+// (WskGetAddressInfo). "localhost" and addresses in text need no declaration.
+func (m *Machine) Name(name string, addrs ...netip.Addr) {
+	m.ke.Acts()
+	tcpip.On(m.ke).SetName(name, addrs...)
+}
+
 // reachable declares the host behind addr, unless somebody has done so or it is this machine.
 func (m *Machine) reachable(addr netip.Addr) {
 	local := m.local

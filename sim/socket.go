@@ -72,6 +72,8 @@ func errnoName(n uint32) string {
 		return "WSAECONNREFUSED"
 	case ws2def.WSAEHOSTUNREACH:
 		return "WSAEHOSTUNREACH"
+	case ws2def.WSAHOST_NOT_FOUND:
+		return "WSAHOST_NOT_FOUND"
 	case ws2def.ERROR_INSUFFICIENT_BUFFER:
 		return "ERROR_INSUFFICIENT_BUFFER"
 	case ws2def.ERROR_NOT_FOUND:

@@ -6,6 +6,7 @@ import (
 
 	"calloutsim/internal/ke"
 	"calloutsim/internal/tcpip"
+	"calloutsim/ntstatus"
 	"calloutsim/wsk/ws2def"
 )
 
@@ -67,6 +68,18 @@ func (s *Socket) SetOption(level, option, value uint32) error {
 func (s *Socket) SetOptionBytes(level, option uint32, value []byte) error {
 	s.u.here("setsockopt")
 	return leaving(s.u, failed("setsockopt", s.s.SetOption(s.u.k, level, option, value)))
+}
+
+// Lookup is getaddrinfo() for a name: its addresses in the order of their declaration.
+func (u *User) Lookup(name string) ([]netip.Addr, error) {
+	u.here("getaddrinfo")
+	addrs := tcpip.Lookup(u.k, name)
+	u.leave()
+	if len(addrs) == 0 {
+		return nil, &SocketError{Call: "getaddrinfo", Errno: ws2def.WSAHOST_NOT_FOUND,
+			Status: ntstatus.STATUS_NOT_FOUND}
+	}
+	return addrs, nil
 }
 
 // PollEvents are the bits of WSAPOLLFD; PollIn and PollOut may be asked for.

@@ -91,6 +91,19 @@ func TestDatagrams_WhatAProgramIsTold(t *testing.T) {
 	m.Run()
 }
 
+func TestLookup_KnowsWhatIsDeclared(t *testing.T) {
+	m := New(t)
+	m.Name("site.example", server.Addr())
+	m.Process("app.exe").Go("main", func(u *User) {
+		got, err := u.Lookup("Site.Example")
+		require.NoError(t, err)
+		assert.Equal(t, []netip.Addr{server.Addr()}, got)
+		_, err = u.Lookup("nobody.example")
+		assert.ErrorContains(t, err, "WSAHOST_NOT_FOUND (11001)")
+	})
+	m.Run()
+}
+
 func TestPoll_WaitsForAnyOfSeveral(t *testing.T) {
 	Explore(t, ExploreOptions{Runs: 30}, func(m *Machine) {
 		m.Host(server.Addr(), Echo())

@@ -60,6 +60,8 @@ var (
 
 	opSendTo       = newOperation("WskSendTo", ddi.PFN_WSK_SEND_TO, rowSendTo, notBound)
 	opSendMessages = newOperation("WskSendMessages", ddi.PFN_WSK_SEND_MESSAGES, rowSendMessages, notBound)
+	opAddressInfo  = newOperation("WskGetAddressInfo", ddi.PFN_WSK_GET_ADDRESS_INFO, noRow, nil)
+	opNameInfo     = newOperation("WskGetNameInfo", ddi.PFN_WSK_GET_NAME_INFO, noRow, nil)
 	opReceiveFrom  = newOperation("WskReceiveFrom", ddi.PFN_WSK_RECEIVE_FROM, rowReceiveFrom, notBound)
 )
 
@@ -77,12 +79,14 @@ func functions() []struct {
 		{opConnect, wskConnect}, {opLocal, wskGetLocalAddress}, {opRemote, wskGetRemoteAddress},
 		{opSend, wskSend}, {opReceive, wskReceive}, {opDisconnect, wskDisconnect},
 		{opSendTo, wskSendTo}, {opSendMessages, wskSendMessages}, {opReceiveFrom, wskReceiveFrom},
+		{opAddressInfo, wskGetAddressInfo}, {opNameInfo, wskGetNameInfo},
 	}
 }
 
 // plainFunctions are the functions that are no operations: they have no IRP, or not always.
 func plainFunctions() []plainFunction {
-	return []plainFunction{{"WskControlClient", wskControlClient}, {"WskRelease", wskReleaseData}}
+	return []plainFunction{{"WskControlClient", wskControlClient}, {"WskRelease", wskReleaseData},
+		{"WskFreeAddressInfo", wskFreeAddressInfo}}
 }
 
 type plainFunction struct {
@@ -95,7 +99,7 @@ func allSites() []*ke.Site {
 	list := []*ke.Site{&siteReturned, &siteCapture, &siteRegister, &siteIRQL, &siteTruncated,
 		&siteEventIRQL, &siteEventFlag,
 		&siteRace, &siteReceiveFlags, &siteNodes, &siteBacklog, &siteStall,
-		&siteClient}
+		&siteClient, &siteUnresolvable}
 	for _, f := range functions() {
 		list = append(list, &f.op.answer)
 		if f.op.fault.Name != "" {

@@ -315,6 +315,7 @@ func WskDeregister(k *irql.K, wskRegistration *WSK_REGISTRATION) {
 	ke.Adds(k, ke.Writes(registrations))
 	ke.Adds(k, ke.Writes(c.id))
 	c.gone = true
+	s.leftLists(k, c)
 	c.returnLoans(k)
 	ke.Log(k, trace.Event{What: trace.Return, Code: d, Obj: c.id})
 }

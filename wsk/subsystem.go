@@ -32,6 +32,7 @@ type subsystem struct {
 	ended   []endedMemory      // of indication lists, the last ones
 	sockets []*socket          // not yet closed, in order of creation
 	used    []bool             // IRPs that were given to a WSK function before, by number
+	lists   []addressList      // of addresses, that clients have not given back
 	given   [][]byte           // redirect records that queries have returned
 	tables  tables
 

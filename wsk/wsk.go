@@ -7,7 +7,7 @@
 // Modelled: every function takes the client's IRP as IoCallDriver would, with the subsystem as the lowest
 // driver, and completes it exactly once, by default later and at DISPATCH_LEVEL; buffers, addresses,
 // contexts and tables are on loan until the end the documentation names. Not modelled, and therefore absent
-// from the tables: name resolution, client control codes but static events, security descriptors, raw
+// from the tables: client control codes but static events, security descriptors, raw
 // sockets, event callbacks of datagram sockets, conditional accept, extension interfaces, attachment
 // through the NMR. Asking for one of them at run time is refused with STATUS_NOT_SUPPORTED.
 //
@@ -148,6 +148,10 @@ type WSK_PROVIDER_DISPATCH struct {
 	WskSocket        PFN_WSK_SOCKET
 	WskSocketConnect PFN_WSK_SOCKET_CONNECT
 	WskControlClient PFN_WSK_CONTROL_CLIENT
+
+	WskGetAddressInfo  PFN_WSK_GET_ADDRESS_INFO
+	WskFreeAddressInfo PFN_WSK_FREE_ADDRESS_INFO
+	WskGetNameInfo     PFN_WSK_GET_NAME_INFO
 }
 
 // WSK_PROVIDER_BASIC_DISPATCH is the part every socket has.

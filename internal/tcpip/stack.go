@@ -52,6 +52,7 @@ type Stack struct {
 	redirected []*Flow      // of datagrams, that go elsewhere than their senders asked; both ends look here
 	tombs      []tomb       // finished ends
 	apps       []appOf
+	names      []hostName
 	nobody     *Endpoint        // of packets that belong to no endpoint
 	pieces     []*packet.Packet // fragments that wait for the rest
 	Forwards   bool             // packets for others go on to them

@@ -21,7 +21,7 @@ type Record struct {
 	Cases    []Case
 
 	Alias          RuleID // non-zero: this number is reported as another
-	ByConstruction string // non-empty: which signature makes it impossible
+	ByConstruction string // non-empty: which signature makes it impossible, or what makes its assumption fail
 	Extension      bool   // ours: no catalogue of Microsoft has it
 }
 

@@ -22,4 +22,5 @@ const (
 	WSAETIMEDOUT              uint32 = 10060
 	WSAECONNREFUSED           uint32 = 10061
 	WSAEHOSTUNREACH           uint32 = 10065
+	WSAHOST_NOT_FOUND         uint32 = 11001
 )
