@@ -12,31 +12,10 @@ import (
 	"calloutsim/ntstatus"
 )
 
-// version1 makes the code of a FWPS_CALLOUT1; nil of NULL.
-func version1(c *FWPS_CALLOUT1) *code {
-	if c == nil {
-		return nil
-	}
-	out := &code{key: c.CalloutKey, flags: c.Flags, notify: c.NotifyFn, notifyAt: ke.CodeOf(c.NotifyFn),
-		classifyAt: ke.CodeOf(c.ClassifyFn), flowDelete: c.FlowDeleteFn,
-		flowDeleteAt: ke.CodeOf(c.FlowDeleteFn)}
-	if fn := c.ClassifyFn; fn != nil {
-		out.classify = func(k *irql.K, cl *call) {
-			fn(k, cl.in, cl.meta, cl.data, cl.context(), cl.filter, cl.flowContext(), cl.out)
-		}
-	}
-	return out
-}
-
 // maxCallouts is the engine's limit (sdk-api wfp-error-codes).
 const maxCallouts = 100_000
 
-const knownCalloutFlags = 0x3DF
-
 var (
-	siteRegister = ke.Site{Name: "fault/FwpsCalloutRegister1", Alts: []string{"succeeds",
-		"STATUS_INSUFFICIENT_RESOURCES"},
-		Spec: "wfp.md 19.1"}
 	siteUnregister = ke.Site{Name: "doc/FwpsCalloutUnregister/running",
 		Alts: []string{"waits", "STATUS_DEVICE_BUSY"},
 		Spec: "wfp.md 2.3"}
@@ -47,35 +26,21 @@ var (
 		Spec: "wfp.md 21 #30"}
 )
 
-// FwpsCalloutRegister1 ties code to a callout key. Filters that name the key call it from now on.
-//
-// IRQL: PASSIVE_LEVEL.
-// Ownership: callout may go away after the call; the device must stay until the callout is unregistered.
-// Returns: STATUS_SUCCESS; STATUS_FWP_ALREADY_EXISTS for a key that is registered; STATUS_FWP_NULL_POINTER;
-// STATUS_INSUFFICIENT_RESOURCES when memory is short.
-// Rules: WFP-002, WFP-010, WFP-011, WFP-022, WFP-023, WFP-024.
-// Not modelled: boot-time start.
-// Reference: fwpsk/nf-fwpsk-fwpscalloutregister1.
-func FwpsCalloutRegister1(k *irql.K, deviceObject *irp.DEVICE_OBJECT, callout *FWPS_CALLOUT1,
-	calloutId *uint32) ntstatus.NTSTATUS {
-	ke.Enter(k, ddi.FwpsCalloutRegister1)
-	return state.Of(k).register(k, ddi.FwpsCalloutRegister1, deviceObject, version1(callout), calloutId)
-}
-
 // register is the registration of a callout of any version.
-func (e *engine) register(k *ke.K, d ddi.ID, dev *irp.DEVICE_OBJECT, c *code,
+func (e *engine) register(k *ke.K, v shape, dev *irp.DEVICE_OBJECT, c *code,
 	calloutId *uint32) ntstatus.NTSTATUS {
+	d := v.ddi
 	ke.Point(k, ke.Writes(e.id))
-	s := e.mayRegister(k, d, dev, c)
-	if s == ntstatus.STATUS_SUCCESS && ke.Fails(k, &siteRegister) {
+	s := e.mayRegister(k, v, dev, c)
+	if s == ntstatus.STATUS_SUCCESS && ke.Fails(k, v.site) {
 		s = ntstatus.STATUS_INSUFFICIENT_RESOURCES
 	}
 	if s != ntstatus.STATUS_SUCCESS {
 		ke.CallStatus(k, d, 0, uint32(s))
 		return s
 	}
-	r := &registration{code: *c, id: e.calloutID(c.key), tid: e.m.NewID(trace.Callout), device: dev,
-		owner: ownerOf(k, dev)}
+	r := &registration{code: *c, version: v, id: e.calloutID(c.key), tid: e.m.NewID(trace.Callout),
+		device: dev, owner: ownerOf(k, dev)}
 	r.idle = ke.Object{Kind: ke.NotificationEvent, ID: r.tid, Signal: 1}
 	e.regs = append(e.regs, r)
 	ke.GivesFor(k, r.owner, "FWPS_CALLOUT_CLASSIFY_FN", r.classifyAt, 0, "")
@@ -84,6 +49,7 @@ func (e *engine) register(k *ke.K, d ddi.ID, dev *irp.DEVICE_OBJECT, c *code,
 		ke.GivesFor(k, r.owner, "FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN", r.flowDeleteAt, 0, "")
 	}
 	e.noteWatcher(r)
+	e.checkFilters(k, r)
 	if calloutId != nil {
 		*calloutId = r.id
 	}
@@ -92,7 +58,9 @@ func (e *engine) register(k *ke.K, d ddi.ID, dev *irp.DEVICE_OBJECT, c *code,
 }
 
 // mayRegister makes the checks of a registration.
-func (e *engine) mayRegister(k *ke.K, d ddi.ID, dev *irp.DEVICE_OBJECT, c *code) ntstatus.NTSTATUS {
+func (e *engine) mayRegister(k *ke.K, v shape,
+	dev *irp.DEVICE_OBJECT, c *code) ntstatus.NTSTATUS {
+	d := v.ddi
 	if c == nil {
 		return ntstatus.STATUS_FWP_NULL_POINTER
 	}
@@ -110,9 +78,9 @@ func (e *engine) mayRegister(k *ke.K, d ddi.ID, dev *irp.DEVICE_OBJECT, c *code)
 			Headline: d.String() + " with a NULL classifyFn or notifyFn"})
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
-	if c.flags&^knownCalloutFlags != 0 {
+	if c.flags&^v.flags != 0 {
 		ke.Report(k, verify.Finding{Rule: verify.WFP_023, Obj: c.key.String(),
-			Headline: fmt.Sprintf("%v with undefined or reserved flags %#x", d, c.flags&^knownCalloutFlags)})
+			Headline: fmt.Sprintf("%v with undefined or reserved flags %#x", d, c.flags&^v.flags)})
 	}
 	if old := e.registered(c.key); old != nil {
 		e.inOwnCallback(k, old, d.String())

@@ -1,6 +1,8 @@
 package fwps
 
 import (
+	"fmt"
+
 	"calloutsim/internal/ke"
 	"calloutsim/internal/tcpip"
 	"calloutsim/internal/trace"
@@ -185,6 +187,9 @@ func (c *classification) finish(k *ke.K) {
 	c.pokedAfterApply(k)
 	if c.result.Vetoed {
 		ke.Note(k, "veto: a callout blocked what a filter had permitted for good", c.id)
+		ke.Report(k, verify.Finding{Rule: verify.WFP_060, Obj: c.id.String(), Note: true,
+			Headline: fmt.Sprintf("a callout vetoes what a heavier filter permitted for good at %s: "+
+				"a conflict", c.info.name)})
 	}
 	if c.held() {
 		c.hold(k)

@@ -22,7 +22,8 @@ var Subsystem = ke.Subsystem{
 	Frames: []ke.FrameKind{ke.FrameClassify, ke.FrameNotify, ke.FrameFlowDelete,
 		ke.FrameInject},
 	Sites: []*ke.Site{
-		&siteRegister, &siteUnregister, &siteNotifyType, &siteNotify, &siteOrder, &siteStop, &siteBlock,
+		&siteRegister0, &siteRegister1, &siteRegister2, &siteRegister3,
+		&siteUnregister, &siteNotifyType, &siteNotify, &siteOrder, &siteStop, &siteBlock,
 		&siteConnectRedirectIRQL, &siteAuthConnectIRQL, &siteEndpointClosureIRQL, &siteAcquireData,
 		&siteAcquireOut, &siteApplyPointer, &siteAcquireHandle, &sitePend, &siteResume, &sitePendOperation,
 		&siteResumeOperation, &siteFlowDelete, &siteFlowDeleteIRQL, &siteAssociate,

@@ -6,7 +6,7 @@
 // handles with their references; FwpsPendClassify0 and both forms of completion, resumed inline or later;
 // versions of a connect or bind request; the chain of redirect records of a connection, its opaque form, and
 // the contexts the engine owns. Not modelled: packets, streams, injection, flow contexts, pend-operation,
-// callouts of version 0, tokens, vSwitch. Package fwpm holds the management functions.
+// tokens, vSwitch. Package fwpm holds the management functions.
 //
 // Layers: internal/wfp decides, this package calls and checks, internal/tcpip asks. What the engine lends to
 // classifyFn has methods that notice when they are used too late; what is plain data there is overwritten

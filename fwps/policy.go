@@ -121,6 +121,7 @@ func (sim) NotifyAdded(k *ke.K, f *wfp.Filter) ntstatus.NTSTATUS {
 	if r == nil {
 		return ntstatus.STATUS_SUCCESS
 	}
+	e.checkVersion(k, r, f)
 	if ke.Choose(k, &siteNotifyType, 2) == 1 {
 		e.notifyUnknown(k, r, f)
 	}

@@ -82,6 +82,11 @@ var answerRules = []verify.Record{
 			"without conversion they name another port.",
 		Fix: "convert: incoming values are in host order, the addresses and ports of a request in " +
 			"network order (RtlUshortByteSwap, RtlUlongByteSwap)."},
+	{ID: verify.WFP_060, Name: "Veto",
+		Why: "A block of what a heavier filter permitted for good is a veto: it is audited as a conflict " +
+			"between two filters, and whoever made the permit is told of it.",
+		Fix: "veto only for a reason; where a soft permit is enough, the heavier filter leaves the right " +
+			"to write, and a block is no veto."},
 	{ID: verify.WFP_065, Name: "PendFailureIgnored",
 		Why: "The classification goes on at once with the answer meant for a pended one, and a later " +
 			"completion has nothing to complete.",

@@ -30,6 +30,10 @@ var registrationRules = []verify.Record{
 			"pageable memory there stops the processor.",
 		Fix: "decide with what is in nonpaged memory; for anything that waits, pend the classification " +
 			"and go on in a work item (IoQueueWorkItem)."},
+	{ID: verify.WFP_007, Name: "ReliesOnPassive", Alias: verify.WFP_006,
+		Why: "The redirect and connect layers are called at DISPATCH_LEVEL as well: for datagrams and " +
+			"reauthorizations.",
+		Fix: "write classifyFn for DISPATCH_LEVEL at every layer."},
 	{ID: verify.WFP_008, Name: "ClassifyTakesLong",
 		Why: "Nothing else runs on the processor meanwhile, no packet and no timer; the DPC watchdog " +
 			"ends it with a bug check.",
@@ -46,6 +50,10 @@ var registrationRules = []verify.Record{
 	{ID: verify.WFP_011, Name: "CalloutKeyInUse",
 		Why: "A key names one callout. The second registration is refused with STATUS_FWP_ALREADY_EXISTS.",
 		Fix: "give every callout a key of its own, and unregister the old one before registering again."},
+	{ID: verify.WFP_012, Name: "Version0Redirects",
+		Why: "Only classifyFn of version 1 and later gets classifyContext, without which nothing can be " +
+			"pended or redirected.",
+		Fix: "register the callouts of redirect layers with FwpsCalloutRegister1 or later."},
 	{ID: verify.WFP_013, Name: "CalloutRegisteredAtUnload", BugCheck: 0xCE,
 		Why: "The engine calls classifyFn of a registered callout. When the image is gone that is a " +
 			"jump into nothing.",
@@ -99,6 +107,25 @@ var registrationRules = []verify.Record{
 		Why: "A later version of Windows may notify of more; a driver that fails what it does not know " +
 			"blocks filters then.",
 		Fix: "return STATUS_SUCCESS for types that notifyFn does not know."},
+	{ID: verify.WFP_026, Name: "FilterKeyOfDeletion",
+		ByConstruction: "filterKey is nil in FWPS_CALLOUT_NOTIFY_DELETE_FILTER: reading it is a Go panic, " +
+			"bug check 0x1E, at the line that does it",
+		Why: "A filter that is deleted has no key to show: the pointer is NULL.",
+		Fix: "look at filterKey only when the type is FWPS_CALLOUT_NOTIFY_ADD_FILTER; filter->filterId is " +
+			"there always."},
+	{ID: verify.WFP_027, Name: "DeletionWithoutAddition",
+		ByConstruction: "the engine tells of the deletion of filters that were there before the callout " +
+			"was registered, with Context 0, so that what the driver does with it shows",
+		Why: "No ADD_FILTER comes for filters that are older than the registration.",
+		Fix: "take filter->context 0 for a filter that the driver never heard of."},
+	{ID: verify.WFP_028, Name: "FilterKept",
+		ByConstruction: "FWPS_FILTER is overwritten when the callback returns: whatever reads it later " +
+			"finds no filter",
+		Why: "The structure is the engine's and lives as long as the call.",
+		Fix: "copy filterId, and whatever else is needed, before the callback returns."},
+	{ID: verify.WFP_029, Name: "FilterContextFreed", Alias: verify.POOL_013,
+		Why: "DELETE_FILTER comes while classifyFn may run for the filter, and once for each filter.",
+		Fix: "count references to what filter->context names, and free it when the last one is gone."},
 	{ID: verify.WFP_030, Name: "CalloutsShareSublayer",
 		Why: "The first filter that decides ends its sublayer. A lighter callout in the same sublayer " +
 			"is not called and does not notice.",
@@ -106,7 +133,8 @@ var registrationRules = []verify.Record{
 	{ID: verify.WFP_031, Name: "SublayerAboveUniversal",
 		Why: "Callouts of the transport and ALE layers see traffic before IPsec has dealt with it, when " +
 			"their sublayer is heavier than FWPM_SUBLAYER_UNIVERSAL.",
-		Fix: "give the callout's sublayer a smaller weight than FWPM_SUBLAYER_UNIVERSAL has, 0 for instance."},
+		Fix: "give the callout's sublayer a smaller weight than FWPM_SUBLAYER_UNIVERSAL has, " +
+			"0 for instance."},
 	{ID: verify.WFP_032, Name: "FilterNamesWrongCallout",
 		Why: "A filter can only call a callout that was added at the filter's own layer; the engine " +
 			"refuses the filter.",

@@ -13,20 +13,22 @@ import (
 // Invariant: active is the number of its callbacks on any stack.
 type registration struct {
 	code
-	id     uint32
-	tid    trace.ID
-	device *irp.DEVICE_OBJECT
-	owner  image
-	active int
+	version shape
+	id      uint32
+	tid     trace.ID
+	device  *irp.DEVICE_OBJECT
+	owner   image
+	active  int
 	// contexts is the number of flow contexts that flowDeleteFn has not been called for.
-	contexts   int
-	associated bool      // it has had a context
-	skipped    bool      // as CONDITIONAL_ON_FLOW, since a flow had no context
-	idle       ke.Object // signalled while active is 0
-	leaving    bool      // an unregister waits for active to become 0
-	last       ntstatus.NTSTATUS
-	lastSeq    uint64 // the last unregister that failed
-	seq        uint64
+	contexts    int
+	associated  bool      // it has had a context
+	skipped     bool      // as CONDITIONAL_ON_FLOW, since a flow had no context
+	idle        ke.Object // signalled while active is 0
+	leaving     bool      // an unregister waits for active to become 0
+	last        ntstatus.NTSTATUS
+	lastSeq     uint64 // the last unregister that failed
+	versionTold bool   // that it is of version 0 where it should not be
+	seq         uint64
 }
 
 // code is what a driver registers: the routines of a callout in the form that the engine calls. What differs

@@ -66,7 +66,7 @@ func TestScenario_S3_CalloutVetoesHardPermit(t *testing.T) {
 		}))
 	assert.False(t, c.answer.Permit)
 	assert.Equal(t, 1, countNotes(l, "veto: a callout blocked what a filter had permitted for good"))
-	l.silent()
+	assert.Equal(t, []string{"WFP-060"}, l.found())
 }
 
 func countNotes(l *lab, text string) int {
