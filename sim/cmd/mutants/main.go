@@ -24,14 +24,16 @@ func main() {
 	change := flag.String("change", "irp,irql,wsk,fwps,ntstatus,sim,internal/ke,internal/pool,"+
 		"internal/explore,internal/tcp,internal/tcpip,internal/packet,internal/wfp,internal/trace,"+
 		"internal/verify", "packages that are changed")
-	last := flag.String("last", "sim,sim/cmd/ksim,internal/explore",
+	last := flag.String("last", "sim,internal/explore",
 		"packages whose tests are slow and come last")
+	skip := flag.String("skip", "internal/lint,sim/rulepage,sim/cmd/ksim,sim/cmd/mutants",
+		"packages whose tests read the text, or build programs of their own, and see no change")
 	flag.Parse()
 	if *out == "" || flag.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "mutants: -out DIR is needed, and no arguments")
 		os.Exit(2)
 	}
-	w := &work{dir: *out, last: strings.Split(*last, ",")}
+	w := &work{dir: *out, last: strings.Split(*last, ","), skip: strings.Split(*skip, ",")}
 	if err := w.run(*n, *seed, strings.Split(*change, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
