@@ -90,6 +90,7 @@ func (e *Endpoint) hasPeer(dst, src netip.AddrPort) bool {
 	if e.udp.fixed == src {
 		return true
 	}
+	e.looked()
 	for _, f := range e.udp.flows {
 		if f.to == e.udp.fixed && f.Local == dst && f.Remote == src {
 			return true
