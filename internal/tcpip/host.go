@@ -34,10 +34,14 @@ type Host struct {
 	Addr    netip.Addr
 	Latency int64 // one way, 100 ns units
 	Handler Handler
+	// PieceSize makes the host cut what it sends, but for TCP, into fragments of at most so many bytes behind
+	// their IP header; 0 is not at all.
+	PieceSize int
 
 	stack *Stack
 	id    trace.ID    // for footprints
 	emits *ke.Channel // of packets of no connection
+	cut   uint32      // identification of the last packet that was cut
 	flows []hostFlow  // of its datagrams
 }
 

@@ -68,6 +68,15 @@ func (s *Stack) wire(k *ke.K, f sender, p *packet.Packet) {
 }
 
 func (s *Stack) wireTo(to *Stack, f sender, p *packet.Packet) {
+	if h := s.host; h != nil && h.PieceSize > 0 && p.Proto != TCP && p.Frag.Whole() {
+		h.cut++
+		if pieces := p.Cut(h.PieceSize, h.cut); len(pieces) > 1 {
+			for _, piece := range pieces {
+				s.wireTo(to, f, piece)
+			}
+			return
+		}
+	}
 	s.net.sent++
 	d := ke.Delivery{Text: kindOf(p), Obj: f.from, Touches: wireOf(f.from),
 		Run: func(k *ke.K) { to.arrive(k, p) }}

@@ -115,6 +115,13 @@ func (t *Travel) ask(k *ke.K, s *step) (answered bool) {
 		if t.e == nil {
 			panic("internal error: the engine answers late about a packet of nobody")
 		}
+		if t.held && a.Absorb { // that is the end of it, and nothing goes on in the call of a stranger
+			mark := t.e.enters(k)
+			t.asked, t.held = false, false
+			t.answered(k, s, q, a)
+			t.e.leave(k, mark)
+			return
+		}
 		t.e.post("classification decided", func(k *ke.K) {
 			t.asked, t.held = false, false
 			t.answered(k, s, q, a)
