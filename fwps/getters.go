@@ -24,16 +24,16 @@ type source struct {
 
 // Reasons.
 const (
-	noTokens     = "access tokens are not modelled"
-	noPackages   = "packages and code integrity are not modelled"
-	noInterfaces = "there are no interfaces yet: docs/spec/network.md 8, step 6"
-	noProfiles   = "profiles and quarantine are not modelled"
-	noRaw        = "there are no raw sockets yet: docs/spec/network.md 8, step 9"
-	noPackets    = "packets are not shown yet: docs/spec/network.md 8, step 10"
-	noFrames     = "frames and virtual switches are not shown yet: docs/spec/network.md 8, step 13"
-	noNames      = "the name cache is not asked: docs/spec/network.md 9"
-	noFirewall   = "SIO codes of the Windows firewall are not modelled"
-	noBitmaps    = "types and meaning of these values are not public"
+	noTokens   = "access tokens are not modelled"
+	noPackages = "packages and code integrity are not modelled"
+	noPhysical = "there is nothing below an interface: docs/spec/network.md 9"
+	noProfiles = "profiles and quarantine are not modelled"
+	noRaw      = "there are no raw sockets yet: docs/spec/network.md 8, step 9"
+	noOriginal = "of ICMP no flow is remembered: docs/spec/network.md 8, step 9"
+	noFrames   = "frames and virtual switches are not shown yet: docs/spec/network.md 8, step 13"
+	noNames    = "the name cache is not asked: docs/spec/network.md 9"
+	noFirewall = "SIO codes of the Windows firewall are not modelled"
+	noBitmaps  = "types and meaning of these values are not public"
 )
 
 // sources says of each field of the kernel's layers where its values come from. Fields of one name mean the
@@ -47,10 +47,10 @@ var sources = map[string]source{
 	"IP_DESTINATION_ADDRESS_TYPE": {get: destinationType},
 	"IP_LOCAL_ADDRESS":            {get: func(c *classification) wfp.Value { return address(c.q.Local) }},
 	"IP_LOCAL_ADDRESS_TYPE":       {get: func(c *classification) wfp.Value { return addressType(c.q.Local) }},
-	"IP_LOCAL_PORT":               {get: func(c *classification) wfp.Value { return port(c.q.Local) }},
+	"IP_LOCAL_PORT":               {get: localPort},
 	"IP_PROTOCOL":                 {get: protocol},
 	"IP_REMOTE_ADDRESS":           {get: func(c *classification) wfp.Value { return address(c.q.Remote) }},
-	"IP_REMOTE_PORT":              {get: func(c *classification) wfp.Value { return port(c.q.Remote) }},
+	"IP_REMOTE_PORT":              {get: remotePort},
 
 	"ALE_REMOTE_MACHINE_ID": {why: noTokens}, "ALE_REMOTE_USER_ID": {why: noTokens},
 	"ALE_USER_ID": {why: noTokens},
@@ -58,33 +58,44 @@ var sources = map[string]source{
 	"ALE_EFFECTIVE_NAME": {why: noPackages}, "ALE_PACKAGE_ID": {why: noPackages},
 	"ALE_SECURITY_ATTRIBUTE_FQBN_VALUE": {why: noPackages}, "IPSEC_SECURITY_REALM_ID": {why: noPackages},
 
-	"ARRIVAL_INTERFACE_INDEX": {why: noInterfaces}, "ARRIVAL_INTERFACE_TYPE": {why: noInterfaces},
-	"ARRIVAL_TUNNEL_TYPE": {why: noInterfaces}, "DESTINATION_INTERFACE_INDEX": {why: noInterfaces},
-	"DESTINATION_SUB_INTERFACE_INDEX": {why: noInterfaces}, "INTERFACE": {why: noInterfaces},
-	"INTERFACE_INDEX": {why: noInterfaces}, "INTERFACE_MAC_ADDRESS": {why: noInterfaces},
-	"INTERFACE_TYPE": {why: noInterfaces}, "IP_ARRIVAL_INTERFACE": {why: noInterfaces},
-	"IP_FORWARD_INTERFACE": {why: noInterfaces}, "IP_LOCAL_INTERFACE": {why: noInterfaces},
-	"IP_NEXTHOP_INTERFACE": {why: noInterfaces}, "IP_PHYSICAL_ARRIVAL_INTERFACE": {why: noInterfaces},
-	"IP_PHYSICAL_NEXTHOP_INTERFACE": {why: noInterfaces}, "NEXTHOP_INTERFACE_INDEX": {why: noInterfaces},
-	"NEXTHOP_INTERFACE_TYPE": {why: noInterfaces}, "NEXTHOP_SUB_INTERFACE_INDEX": {why: noInterfaces},
-	"NEXTHOP_TUNNEL_TYPE": {why: noInterfaces}, "SOURCE_INTERFACE_INDEX": {why: noInterfaces},
-	"SOURCE_SUB_INTERFACE_INDEX": {why: noInterfaces}, "SUB_INTERFACE_INDEX": {why: noInterfaces},
-	"TUNNEL_TYPE": {why: noInterfaces},
+	"INTERFACE_INDEX": {get: onWay(anyWay, index)}, "SUB_INTERFACE_INDEX": {get: onWay(anyWay, zero)},
+	"INTERFACE_TYPE": {get: onWay(anyWay, kind)}, "TUNNEL_TYPE": {get: onWay(anyWay, zero)},
+	"IP_LOCAL_INTERFACE":      {get: onWay(anyWay, luid)},
+	"ARRIVAL_INTERFACE_INDEX": {get: onWay(inWay, index)},
+	"ARRIVAL_INTERFACE_TYPE":  {get: onWay(inWay, kind)},
+	"ARRIVAL_TUNNEL_TYPE":     {get: onWay(inWay, zero)}, "IP_ARRIVAL_INTERFACE": {get: onWay(inWay, luid)},
+	"NEXTHOP_INTERFACE_INDEX":         {get: onWay(outWay, index)},
+	"NEXTHOP_SUB_INTERFACE_INDEX":     {get: onWay(outWay, zero)},
+	"NEXTHOP_INTERFACE_TYPE":          {get: onWay(outWay, kind)},
+	"NEXTHOP_TUNNEL_TYPE":             {get: onWay(outWay, zero)},
+	"IP_NEXTHOP_INTERFACE":            {get: onWay(outWay, luid)},
+	"SOURCE_INTERFACE_INDEX":          {get: onWay(anyWay, index)},
+	"SOURCE_SUB_INTERFACE_INDEX":      {get: onWay(anyWay, zero)},
+	"DESTINATION_INTERFACE_INDEX":     {get: onWay(anyWay, index)},
+	"DESTINATION_SUB_INTERFACE_INDEX": {get: onWay(anyWay, zero)},
+	"IP_FORWARD_INTERFACE":            {get: onWay(anyWay, luid)},
+
+	"IP_PHYSICAL_ARRIVAL_INTERFACE": {why: noPhysical}, "IP_PHYSICAL_NEXTHOP_INTERFACE": {why: noPhysical},
+	"INTERFACE": {why: noFrames}, "INTERFACE_MAC_ADDRESS": {why: noFrames},
 
 	"ARRIVAL_INTERFACE_PROFILE_ID": {why: noProfiles}, "CURRENT_PROFILE_ID": {why: noProfiles},
 	"INTERFACE_QUARANTINE_EPOCH": {why: noProfiles}, "LOCAL_INTERFACE_PROFILE_ID": {why: noProfiles},
 	"NAP_CONTEXT": {why: noProfiles}, "NEXTHOP_INTERFACE_PROFILE_ID": {why: noProfiles},
 	"ORIGINAL_PROFILE_ID": {why: noProfiles}, "PROFILE_ID": {why: noProfiles},
 
-	"REAUTHORIZE_REASON": {get: reauthorizeReason}, "ORIGINAL_ICMP_TYPE": {why: noPackets},
+	"REAUTHORIZE_REASON": {get: reauthorizeReason}, "ORIGINAL_ICMP_TYPE": {why: noOriginal},
 
 	"ALE_PROMISCUOUS_MODE": {why: noRaw},
 
-	"EMBEDDED_LOCAL_ADDRESS_TYPE": {why: noPackets}, "EMBEDDED_LOCAL_PORT": {why: noPackets},
-	"EMBEDDED_PROTOCOL": {why: noPackets}, "EMBEDDED_REMOTE_ADDRESS": {why: noPackets},
-	"EMBEDDED_REMOTE_PORT": {why: noPackets}, "ICMP_CODE": {why: noPackets}, "ICMP_TYPE": {why: noPackets},
-	"IP_DESTINATION_ADDRESS": {why: noPackets}, "IP_DESTINATION_PORT": {why: noPackets},
-	"IP_SOURCE_ADDRESS": {why: noPackets}, "IP_SOURCE_PORT": {why: noPackets},
+	"EMBEDDED_PROTOCOL":           {get: quoted(quotedProtocol)},
+	"EMBEDDED_LOCAL_ADDRESS_TYPE": {get: quoted(quotedLocalType)},
+	"EMBEDDED_LOCAL_PORT":         {get: quoted(quotedLocalPort)},
+	"EMBEDDED_REMOTE_ADDRESS":     {get: quoted(quotedRemote)},
+	"EMBEDDED_REMOTE_PORT":        {get: quoted(quotedRemotePort)},
+	"ICMP_TYPE":                   {get: icmpType}, "ICMP_CODE": {get: icmpCode},
+	"IP_SOURCE_ADDRESS":      {get: func(c *classification) wfp.Value { return address(c.q.Local) }},
+	"IP_DESTINATION_ADDRESS": {get: func(c *classification) wfp.Value { return address(c.q.Remote) }},
+	"IP_SOURCE_PORT":         {why: noFrames}, "IP_DESTINATION_PORT": {why: noFrames},
 
 	"ETHER_TYPE": {why: noFrames}, "L2_FLAGS": {why: noFrames}, "MAC_DESTINATION_ADDRESS": {why: noFrames},
 	"MAC_DESTINATION_ADDRESS_TYPE": {why: noFrames}, "MAC_LOCAL_ADDRESS": {why: noFrames},

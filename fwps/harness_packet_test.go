@@ -32,12 +32,16 @@ var (
 // far is a host that keeps the datagrams it gets, and answers if it has an answer.
 type far struct {
 	tcpip.Port
-	host   *tcpip.Host
-	got    []string
-	answer string
+	host    *tcpip.Host
+	got     []string
+	answer  string
+	refuses bool
 }
 
 func (f *far) Datagram(k *ke.K, h *tcpip.Host, from, to netip.AddrPort, b []byte) tcpip.Verdict {
+	if f.refuses {
+		return tcpip.Refuses
+	}
 	f.got = append(f.got, string(b))
 	if f.answer != "" {
 		h.SendTo(k, to, from, []byte(f.answer))

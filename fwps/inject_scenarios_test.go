@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"calloutsim/fwps"
+	"calloutsim/fwps/fwpm"
 	"calloutsim/fwps/ndis"
 	"calloutsim/internal/ke"
 	"calloutsim/internal/tcpip"
@@ -223,6 +224,95 @@ func TestFragments_AreIndicatedTwiceAndThenTheWhole(t *testing.T) {
 	assert.Equal(t, []string{text}, l.receivesFrom(f, text))
 	const piece, whole = fwps.FWP_CONDITION_FLAG_IS_FRAGMENT, fwps.FWP_CONDITION_FLAG_IS_REASSEMBLED
 	assert.Equal(t, []uint32{0, piece, 0, piece, 0, piece, whole}, seen)
+	l.end(d)
+	l.silent()
+}
+
+// TestIcmpErrors: what an error quotes, from both sides (wfp.md 7, 16.2).
+func TestIcmpErrors_QuoteWhatWasSent(t *testing.T) {
+	l := newLab(t)
+	f := l.far("")
+	f.refuses = true
+	at := netip.MustParseAddrPort("192.0.2.10:7000")
+	var in, out, dropped int
+	d := l.load("looks.sys", func(k *irql.K, d *driver) {
+		value := func(a *args, f fwps.Field) fwps.FWP_VALUE0 { return a.in.IncomingValue(f).Value() }
+		d.hook(k, atAuth.at(fwpm.FWPM_LAYER_INBOUND_ICMP_ERROR_V4), func(a *args) {
+			in++
+			a.permit()
+			const proto, remote = fwps.FWPS_FIELD_INBOUND_ICMP_ERROR_V4_EMBEDDED_PROTOCOL,
+				fwps.FWPS_FIELD_INBOUND_ICMP_ERROR_V4_EMBEDDED_REMOTE_PORT
+			const typ, code, index = fwps.FWPS_FIELD_INBOUND_ICMP_ERROR_V4_ICMP_TYPE,
+				fwps.FWPS_FIELD_INBOUND_ICMP_ERROR_V4_ICMP_CODE,
+				fwps.FWPS_FIELD_INBOUND_ICMP_ERROR_V4_INTERFACE_INDEX
+			assert.Equal(t, uint8(17), value(a, proto).Uint8())
+			assert.Equal(t, uint16(53), value(a, remote).Uint16())
+			assert.Equal(t, uint16(3), value(a, typ).Uint16())
+			assert.Equal(t, uint16(3), value(a, code).Uint16())
+			assert.Equal(t, uint32(2), value(a, index).Uint32())
+			assert.Equal(t, uint32(8), a.meta.TransportHeaderSize())
+			nb := a.list().FirstNetBuffer()
+			inner := ndis.NdisGetDataBuffer(a.k, nb, nb.DataLength(), nil, 1, 0)
+			assert.Equal(t, uint8(0x45), inner.Load8(0), "it begins with the inner IP header")
+		})
+		d.hook(k, atAuth.at(fwpm.FWPM_LAYER_OUTBOUND_ICMP_ERROR_V4), func(a *args) {
+			out++
+			a.permit()
+			nb := a.list().FirstNetBuffer()
+			icmp := ndis.NdisGetDataBuffer(a.k, nb, nb.DataLength(), nil, 1, 0)
+			assert.Equal(t, uint8(3), icmp.Load8(0), "it begins with the ICMP header")
+		})
+		d.hook(k, atAuth.at(fwpm.FWPM_LAYER_INBOUND_IPPACKET_V4_DISCARD), func(a *args) {
+			dropped++
+			a.permit()
+		})
+	})
+	l.asksDNS("who?")
+	l.program("elsewhere", func(k *irql.K, _ *ke.Process) { f.host.SendTo(k, dns, at, []byte("hello?")) })
+	l.m.Run(nil)
+	assert.Equal(t, []int{1, 1, 1}, []int{in, out, dropped})
+	l.end(d)
+	l.silent()
+}
+
+// TestTransport_WhereTheDataBegins: wfp.md 16.2 for a connection, and what the metadata say about it.
+func TestTransport_WhereTheDataBegins(t *testing.T) {
+	l := newLab(t)
+	l.far("")
+	var seen []string
+	look := func(layer string, header func(a *args) string) func(a *args) {
+		return func(a *args) {
+			a.permit()
+			nb := a.list().FirstNetBuffer()
+			seen = append(seen, fmt.Sprintf("%s at %d, %s", layer, nb.DataOffset(), header(a)))
+		}
+	}
+	both := func(a *args) string {
+		return fmt.Sprintf("ip %d transport %d", a.meta.IpHeaderSize(), a.meta.TransportHeaderSize())
+	}
+	d := l.load("looks.sys", func(k *irql.K, d *driver) {
+		d.hook(k, atTransportOut, look("TransportOut", func(a *args) string {
+			const size = fwps.FWPS_METADATA_FIELD_IP_HEADER_SIZE
+			assert.False(t, fwps.FWPS_IS_METADATA_FIELD_PRESENT(a.meta, size), "it is not built yet")
+			return fmt.Sprintf("transport %d", a.meta.TransportHeaderSize())
+		}))
+		d.hook(k, atIPOut, look("IPOut", both))
+		d.hook(k, atIPIn, look("IPIn", func(a *args) string {
+			return fmt.Sprintf("ip %d", a.meta.IpHeaderSize())
+		}))
+		d.hook(k, atTransportIn, look("TransportIn", both))
+	})
+	l.program("browser.exe", func(k *irql.K, p *ke.Process) {
+		s := l.socket(k, p)
+		s.Connect(k, dns)
+		seen = append(seen, "connected")
+		s.Abort(k)
+	})
+	l.m.Run(nil)
+	syn := []string{"TransportOut at 20, transport 28", "IPOut at 0, ip 20 transport 28",
+		"IPIn at 20, ip 20", "TransportIn at 48, ip 20 transport 28"}
+	require.GreaterOrEqual(t, len(seen), len(syn))
+	assert.Equal(t, syn, seen[:len(syn)])
 	l.end(d)
 	l.silent()
 }

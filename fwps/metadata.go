@@ -28,6 +28,8 @@ type FWPS_INCOMING_METADATA_VALUES0 struct {
 	ipHeader    uint32
 	transport   uint32
 	fragment    FWPS_INBOUND_FRAGMENT_METADATA0
+	interfaceOf uint32 // the packet comes over, or leaves by
+	icmp        uint32
 	completion  irql.HANDLE // once it was asked for
 	call        *call
 	lent        *lent
@@ -163,6 +165,30 @@ func (m *FWPS_INCOMING_METADATA_VALUES0) TransportHeaderSize() uint32 {
 func (m *FWPS_INCOMING_METADATA_VALUES0) FragmentMetadata() FWPS_INBOUND_FRAGMENT_METADATA0 {
 	m.need(FWPS_METADATA_FIELD_FRAGMENT_DATA, "fragmentMetadata")
 	return m.fragment
+}
+
+// SourceInterfaceIndex is the interface a packet came over. Rules: WFP-053, WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) SourceInterfaceIndex() uint32 {
+	m.need(FWPS_METADATA_FIELD_SOURCE_INTERFACE_INDEX, "sourceInterfaceIndex")
+	return m.interfaceOf
+}
+
+// DestinationInterfaceIndex is the interface a packet leaves by. Rules: WFP-053, WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) DestinationInterfaceIndex() uint32 {
+	m.need(FWPS_METADATA_FIELD_DESTINATION_INTERFACE_INDEX, "destinationInterfaceIndex")
+	return m.interfaceOf
+}
+
+// RemoteScopeId is the scope of the remote address: 0, scopes are not modelled. Rules: WFP-053, WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) RemoteScopeId() uint32 {
+	m.need(FWPS_METADATA_FIELD_REMOTE_SCOPE_ID, "remoteScopeId")
+	return 0
+}
+
+// IcmpIdAndSequence is the identifier and the sequence number of an echo. Rules: WFP-053, WFP-054.
+func (m *FWPS_INCOMING_METADATA_VALUES0) IcmpIdAndSequence() uint32 {
+	m.need(FWPS_METADATA_FIELD_ICMP_ID_AND_SEQUENCE, "icmpIdAndSequence")
+	return m.icmp
 }
 
 // CompartmentId is the routing compartment. Rules: WFP-053, WFP-054.

@@ -156,6 +156,23 @@ func (s *carried) headers(m *FWPS_INCOMING_METADATA_VALUES0) (known uint32) {
 	if s.built {
 		known |= FWPS_METADATA_FIELD_IP_HEADER_SIZE
 	}
+	m.interfaceOf = tcpip.InterfaceOf(s.c.q.Remote.Addr())
+	if s.c.q.Flags&tcpip.Loopback != 0 {
+		m.interfaceOf = tcpip.LoopbackInterface
+	}
+	if s.c.q.Inbound {
+		known |= FWPS_METADATA_FIELD_SOURCE_INTERFACE_INDEX
+	}
+	if !s.c.q.Inbound || s.c.q.At&^tcpip.Discarded == tcpip.IPForward {
+		known |= FWPS_METADATA_FIELD_DESTINATION_INTERFACE_INDEX
+	}
+	if s.packet.HasICMP() && !s.packet.ICMPError() {
+		m.icmp = uint32(s.packet.ICMP.ID)<<16 | uint32(s.packet.ICMP.Seq) // which half is which: INFERRED
+		known |= FWPS_METADATA_FIELD_ICMP_ID_AND_SEQUENCE
+	}
+	if s.c.q.V6 {
+		known |= FWPS_METADATA_FIELD_REMOTE_SCOPE_ID
+	}
 	if s.c.q.Flags&tcpip.RequiresALE != 0 {
 		known |= FWPS_METADATA_FIELD_ALE_CLASSIFY_REQUIRED
 	}

@@ -24,15 +24,18 @@ func (d *Datagram) Broadcast() bool { return isBroadcast(d.To.Addr().Unmap()) }
 func (d *Datagram) Multicast() bool { return d.To.Addr().Unmap().IsMulticast() }
 
 // Interface is the number of the interface the datagram came over.
-func (d *Datagram) Interface() uint32 { return interfaceOf(d.From.Addr()) }
+func (d *Datagram) Interface() uint32 { return InterfaceOf(d.From.Addr()) }
 
-// interfaceOf gives the number of the interface to an address: loopback is 1, and there is one other
-// (INFERRED: only the first number is the same everywhere).
-func interfaceOf(a netip.Addr) uint32 {
+// LoopbackInterface is the number of the loopback interface. There is one other (INFERRED: only this number
+// is the same everywhere).
+const LoopbackInterface uint32 = 1
+
+// InterfaceOf gives the number of the interface to an address.
+func InterfaceOf(a netip.Addr) uint32 {
 	if a.Unmap().IsLoopback() {
-		return 1
+		return LoopbackInterface
 	}
-	return 2
+	return LoopbackInterface + 1
 }
 
 // datagrams is what makes an endpoint one that sends and receives datagrams.
