@@ -142,8 +142,9 @@ func FwpsFlowRemoveContext0(k *irql.K, flowId uint64, layerId uint16, calloutId 
 	return ntstatus.STATUS_SUCCESS
 }
 
-// nothingToRemove reports a removal without a context where that is a mistake: inside flowDeleteFn, or by the
-// handle of a flow that is over. That the engine was faster is none (wfp.md 14).
+// nothingToRemove reports a removal without a context where that is a mistake: inside flowDeleteFn, or with
+// what is no flow handle. That the flow has ended is none: between the look at the driver's list and the call
+// the engine may be faster, and the driver cannot know (wfp.md 21 #51).
 func (e *engine) nothingToRemove(k *ke.K, f *tcpip.Flow, id uint64, layer uint16, callout uint32) {
 	for _, fr := range ke.Frames(k) {
 		if x, ok := fr.Object.(*flowContext); ok && uint64(x.f.ID) == id && x.layer == layer &&
@@ -153,7 +154,7 @@ func (e *engine) nothingToRemove(k *ke.K, f *tcpip.Flow, id uint64, layer uint16
 			return
 		}
 	}
-	if f == nil {
+	if f == nil && trace.ID(id).Kind() != trace.Flow {
 		e.flowFor(k, id, "FwpsFlowRemoveContext0")
 	}
 }

@@ -2,20 +2,24 @@ package main
 
 import (
 	connectredirect "calloutsim/docs/examples/connect-redirect/scenario"
+	connectionmonitor "calloutsim/docs/examples/connection-monitor/scenario"
 	dnsinjector "calloutsim/docs/examples/dns-injector/scenario"
 	hellodpc "calloutsim/docs/examples/hello-dpc/scenario"
 	invertedcall "calloutsim/docs/examples/inverted-call/scenario"
 	irppassthrough "calloutsim/docs/examples/irp-passthrough/scenario"
+	pendfirewall "calloutsim/docs/examples/pend-firewall/scenario"
 	useafterfree "calloutsim/docs/examples/use-after-free/scenario"
 	"calloutsim/sim"
 )
 
 // registry holds the scenario packages of docs/examples; a new example adds its line.
 var registry = []func() []sim.Scenario{
+	connectionmonitor.Scenarios,
 	connectredirect.Scenarios,
 	dnsinjector.Scenarios,
 	hellodpc.Scenarios,
 	invertedcall.Scenarios,
 	irppassthrough.Scenarios,
+	pendfirewall.Scenarios,
 	useafterfree.Scenarios,
 }
