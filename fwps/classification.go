@@ -45,7 +45,8 @@ type classification struct {
 	holders     int             // callouts that hold the operation
 	channel     *ke.Channel
 	result      wfp.Decision
-	note        string // why the newest version of the request was not taken, for dumps
+	told        tcpip.Answer // what the transport heard, once it is decided
+	note        string       // why the newest version of the request was not taken, for dumps
 	seq         uint64
 }
 

@@ -197,6 +197,7 @@ func (c *classification) finish(k *ke.K) {
 	}
 	e.forget(c)
 	a := c.about.answer(k, c.result)
+	c.told = a
 	if !a.Permit && c.result.By != nil {
 		a.Filter = c.result.By.ID
 	}

@@ -39,17 +39,24 @@ type sim struct{}
 // Sim is for the simulator's own packages.
 var Sim sim
 
-// readWFP reads what stands after !wfp (ux.md 4): classify, then nothing, a number or an id.
+// readWFP reads what stands after !wfp (ux.md 4): classify, then nothing, a number or an id; or why, then
+// nothing or the id of an endpoint.
 func readWFP(arg string) (func(m *ke.Machine) []string, error) {
 	verb, which, _ := strings.Cut(arg, " ")
 	which = strings.TrimSpace(which)
-	if id, ok := trace.ParseID(which); ok && verb == "classify" && id.Kind() == trace.Classify {
+	id, ok := trace.ParseID(which)
+	switch {
+	case verb == "why" && which == "":
+		return func(m *ke.Machine) []string { return Sim.Why(m, 0) }, nil
+	case verb == "why" && ok && id.Kind() == trace.Endpoint:
+		return func(m *ke.Machine) []string { return Sim.Why(m, id) }, nil
+	case verb == "classify" && ok && id.Kind() == trace.Classify:
 		return func(m *ke.Machine) []string { return Sim.DumpClassify(m, id) }, nil
 	}
 	n, err := strconv.ParseUint(cmp.Or(which, "0"), 10, 31)
 	if verb != "classify" || err != nil {
 		return nil, fmt.Errorf("!wfp takes classify, then nothing, a number (the last so many) or an id "+
-			"such as classify#1; not %q", arg)
+			"such as classify#1; or why, then nothing or an id such as ep#1; not %q", arg)
 	}
 	return func(m *ke.Machine) []string { return Sim.Dump(m, int(n)) }, nil
 }

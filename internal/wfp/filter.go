@@ -69,6 +69,17 @@ const (
 	numMatchTypes
 )
 
+// String gives the end of the constant's name in lower case.
+func (m MatchType) String() string {
+	names := [...]string{"equal", "greater", "less", "greater or equal", "less or equal", "range",
+		"flags all set", "flags any set", "flags none set", "equal, case aside", "not equal", "prefix",
+		"not prefix"}
+	if m.Valid() {
+		return names[m]
+	}
+	return "unknown"
+}
+
 // Valid reports whether m is one of the comparisons.
 func (m MatchType) Valid() bool { return m < numMatchTypes }
 
@@ -182,6 +193,11 @@ type Filter struct {
 // Matches reports whether all conditions hold; consecutive conditions on one field are alternatives (wfp.md
 // 21 #43).
 func (f *Filter) Matches(values Values) bool {
+	return len(f.Conditions) == 0 || f.Fails(values) == nil
+}
+
+// Fails gives the conditions on the first field that the values do not meet; nothing when f matches.
+func (f *Filter) Fails(values Values) []Condition {
 	for i := 0; i < len(f.Conditions); {
 		met := false
 		j := i
@@ -189,11 +205,11 @@ func (f *Filter) Matches(values Values) bool {
 			met = met || f.Conditions[j].Holds(values)
 		}
 		if !met {
-			return false
+			return f.Conditions[i:j]
 		}
 		i = j
 	}
-	return true
+	return nil
 }
 
 // Overlaps reports whether some event could match both filters, as far as equal-value conditions tell: two

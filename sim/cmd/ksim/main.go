@@ -108,7 +108,8 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(newHelp(root))
-	root.AddCommand(newRun(), newExplore(), newMerge(), newReplay(), newRace(), newVet(), newNew())
+	root.AddCommand(newRun(), newExplore(), newMerge(), newReplay(), newRace(), newVet(), newNew(),
+		newWFP())
 	root.SetVersionTemplate("ksim {{.Version}}\n")
 	root.AddCommand(newConform(), newRules(), newExplain(), newSites(), newDDI())
 	addCompletion(root)
