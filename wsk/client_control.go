@@ -20,14 +20,18 @@ const (
 // PFN_WSK_CONTROL_CLIENT is the function WskControlClient, for what concerns a client and not a socket.
 //
 // IRQL: <= DISPATCH_LEVEL.
-// Ownership: the buffers may go when the call returns, unless it returns STATUS_PENDING.
-// Returns: STATUS_SUCCESS; STATUS_INVALID_PARAMETER for arguments that do not fit;
+// Ownership: the buffers may go when the call returns. A cached security descriptor is the client's until
+// WSK_RELEASE_SD.
+// Returns: STATUS_SUCCESS; STATUS_PENDING for WSK_TRANSPORT_LIST_CHANGE, whose IRP is completed with
+// STATUS_CANCELLED; STATUS_BUFFER_OVERFLOW for a list that does not fit, with the size needed in
+// *outputSizeReturned; STATUS_INVALID_PARAMETER for arguments that do not fit;
 // STATUS_INVALID_DEVICE_STATE for what comes before the first socket, and does not;
 // STATUS_NOT_SUPPORTED for a code that is not modelled; STATUS_INSUFFICIENT_RESOURCES when memory is short;
 // STATUS_INVALID_HANDLE for a client that has no
 // provider.
-// Rules: WSK-015, WSK-030, WSK-044 to WSK-046, WSK-090, WSK-161, WSK-169, WSK-202.
-// Not modelled: codes other than WSK_SET_STATIC_EVENT_CALLBACKS.
+// Rules: WSK-015, WSK-030, WSK-038, WSK-044 to WSK-047, WSK-090, WSK-161, WSK-169, WSK-202, WSK-266; later
+// WSK-039, WSK-048.
+// Not modelled: WSK_TDI_DEVICENAME_MAPPING (STATUS_NOT_SUPPORTED); transports that come and go.
 // Reference: wsk/nc-wsk-pfn_wsk_control_client.
 type PFN_WSK_CONTROL_CLIENT func(k *irql.K, client *WSK_CLIENT, controlCode uint32, inputSize uint64,
 	inputBuffer *irp.Buffer, outputSize uint64, outputBuffer *irp.Buffer, outputSizeReturned *uint64,
@@ -62,7 +66,7 @@ func wskControlClient(k *irql.K, cl *WSK_CLIENT, controlCode uint32, inputSize u
 	case controlCode == WSK_SET_STATIC_EVENT_CALLBACKS:
 		st = q.staticEvents(k)
 	default:
-		st = ntstatus.STATUS_NOT_SUPPORTED
+		st = q.other(k)
 	}
 	ke.CallStatus(k, id, c.id, uint32(st))
 	return st

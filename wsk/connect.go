@@ -82,6 +82,9 @@ func wskSocketConnect(k *irql.K, cl *WSK_CLIENT, socketType uint16, protocol uin
 			securityDescriptor) {
 			return
 		}
+		if d := r.sub.cached(k, securityDescriptor); d != nil {
+			r.useSD(k, d)
+		}
 		o := &joiner{r: r, c: c, context: socketContext, table: table, thread: ke.ThreadOf(k)}
 		o.ep = tcpip.Of(k).NewEndpoint(owner(owningProcess), family == ws2def.AF_INET6)
 		r.cancel = o.cancel
@@ -113,6 +116,9 @@ func (j *joiner) bound(k *irql.K, s ntstatus.NTSTATUS, remote netip.AddrPort) {
 		}
 		o := j.r.sub.newSocket(j.c, WSK_FLAG_CONNECTION_SOCKET)
 		o.ep, o.joined = j.ep, true
+		if j.r.sd != nil {
+			o.sd = *j.r.sd.sd
+		}
 		o.ep.Owner = o
 		o.keep(k, j.context, j.table)
 		j.r.finish(k, s, o.information(), o.public)

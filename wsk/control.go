@@ -64,6 +64,8 @@ func wskControlSocket(k *irql.K, ws *WSK_SOCKET, requestType WSK_CONTROL_SOCKET_
 		switch {
 		case redirect:
 			o.redirect(k, r, c)
+		case c.isSecurity():
+			o.security(k, r, c)
 		case requestType == WskIoctl && isFixedAddress(controlCode):
 			o.fixAddress(k, r, c)
 		case requestType == WskIoctl:

@@ -145,6 +145,7 @@ func wskReceive(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags ReceiveFlags,
 		}
 		for _, v := range list {
 			r.lend(k, v, verify.WSK_130, "the buffer", true)
+			r.sub.leavesUnfilled(v, verify.WSK_152)
 		}
 		o.receive(k, r, list, int(buffer.Length), flags)
 	}))

@@ -250,6 +250,7 @@ func wskReceiveFrom(k *irql.K, ws *WSK_SOCKET, buffer *WSK_BUF, flags uint32, re
 		}
 		for _, v := range list {
 			r.lend(k, v, verify.WSK_130, "the buffer", true)
+			r.sub.leavesUnfilled(v, verify.WSK_152)
 		}
 		x.lend(k, r)
 		x.wait(k, r, list)

@@ -80,13 +80,13 @@ func functions() []struct {
 		{opSend, wskSend}, {opReceive, wskReceive}, {opDisconnect, wskDisconnect},
 		{opSendTo, wskSendTo}, {opSendMessages, wskSendMessages}, {opReceiveFrom, wskReceiveFrom},
 		{opAddressInfo, wskGetAddressInfo}, {opNameInfo, wskGetNameInfo},
+		{opListChange, wskControlClient},
 	}
 }
 
 // plainFunctions are the functions that are no operations: they have no IRP, or not always.
 func plainFunctions() []plainFunction {
-	return []plainFunction{{"WskControlClient", wskControlClient}, {"WskRelease", wskReleaseData},
-		{"WskFreeAddressInfo", wskFreeAddressInfo}}
+	return []plainFunction{{"WskRelease", wskReleaseData}, {"WskFreeAddressInfo", wskFreeAddressInfo}}
 }
 
 type plainFunction struct {

@@ -46,6 +46,7 @@ type client struct {
 	making   int    // sockets under construction
 	leaving  bool   // WskDeregister has been called
 	gone     bool
+	changes  []*request // that wait for a change of the transports
 	idle     ke.Object  // signalled when nothing keeps WskDeregister
 	waiter   *ke.Thread // who is in WskDeregister
 
@@ -310,12 +311,14 @@ func WskDeregister(k *irql.K, wskRegistration *WSK_REGISTRATION) {
 	c.leaving, c.waiter = true, ke.ThreadOf(k)
 	c.leaveSeq = ke.Call(k, d, c.id)
 	s := state.Of(k)
+	c.cancelChanges(k)
 	s.mayLeave(k, c)
 	ke.Wait(k, []*ke.Object{&c.idle}, false, nil, name)
 	ke.Adds(k, ke.Writes(registrations))
 	ke.Adds(k, ke.Writes(c.id))
 	c.gone = true
 	s.leftLists(k, c)
+	s.leftDescriptors(k, c)
 	c.returnLoans(k)
 	ke.Log(k, trace.Event{What: trace.Return, Code: d, Obj: c.id})
 }

@@ -47,6 +47,7 @@ type socket struct {
 	readers   tcpip.Readers
 	acceptors tcpip.Acceptors
 	from      tcpip.FromReaders
+	sd        SECURITY_DESCRIPTOR
 
 	pending  []*request
 	callers  []*irql.K // whose functions of the socket run, one entry for each
@@ -266,6 +267,7 @@ func wskSocket(k *irql.K, cl *WSK_CLIENT, addressFamily ws2def.ADDRESS_FAMILY, s
 			return
 		}
 		o := r.sub.newSocket(c, flags)
+		o.secures(k, r, securityDescriptor)
 		o.udp = socketType == ws2def.SOCK_DGRAM
 		switch flags {
 		case WSK_FLAG_BASIC_SOCKET:
@@ -311,7 +313,7 @@ func goodSocket(k *irql.K, r *request, family ws2def.ADDRESS_FAMILY, typ uint16,
 		bad(verify.WSK_032, fmt.Sprintf("Dispatch is a %T, which is no table for category 0x%x", dispatch,
 			uint32(flags)))
 		return false
-	case sd != nil:
+	case sd != nil && r.sub.cached(k, sd) == nil:
 		bad(verify.WSK_037, "the security descriptor does not come from the cache")
 		return false
 	case family != ws2def.AF_INET && family != ws2def.AF_INET6,

@@ -57,7 +57,7 @@ func (c stateCall) missing() string {
 	}
 	switch c.call {
 	case "WskConnectEx", "WskRelease", "WskInspectComplete", "SO_CONDITIONAL_ACCEPT set",
-		"SO_WSK_SECURITY set", "SO_WSK_EVENT_CALLBACK enable", "SO_WSK_EVENT_CALLBACK disable",
+		"SO_WSK_EVENT_CALLBACK enable", "SO_WSK_EVENT_CALLBACK disable",
 		"SIO_LOOPBACK_FAST_PATH":
 		return c.call
 	}
@@ -77,7 +77,6 @@ var notModelled = map[string]int{
 	"control requests of basic sockets": 6,
 	"SO_WSK_EVENT_CALLBACK enable":      29,
 	"SO_WSK_EVENT_CALLBACK disable":     5,
-	"SO_WSK_SECURITY set":               6,
 	"SO_CONDITIONAL_ACCEPT set":         2,
 	"SIO_ADDRESS_LIST_CHANGE":           4,
 	"SIO_ADDRESS_LIST_QUERY":            4,
@@ -146,6 +145,7 @@ type subject struct {
 	close   *request          // the WskCloseSocket that has been called
 	closed  bool
 	records []byte
+	sd      *irp.Typed[*wsk.SECURITY_DESCRIPTOR]
 }
 
 // outcome is what came of a call: the status its IRP ended with, or that it waits.
@@ -300,6 +300,11 @@ func (s *subject) control(k *irql.K, f wsk.PFN_WSK_CONTROL_SOCKET, call string, 
 		return f(k, s.s, wsk.WskIoctl, wsk.SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS, 0, uint64(len(s.records)),
 			m.b, 0, nil, nil, p)
 	}
+	if call == "SO_WSK_SECURITY set" {
+		s.sd = pointer(k, s.cacheSD(k))
+		return f(k, s.s, wsk.WskSetOption, wsk.SO_WSK_SECURITY, ws2def.SOL_SOCKET, 8, s.sd.Handle(), 0, nil,
+			nil, p)
+	}
 	code, ok := optionCodes[call]
 	require.True(s, ok, call)
 	m.b.Store32(0, 1)
@@ -332,6 +337,10 @@ func (s *subject) try(k *irql.K, c stateCall) (got outcome) {
 		got.beside = st.Status
 	}
 	m.free(k)
+	if s.sd != nil {
+		s.releaseSD(k, *s.sd.Get())
+		irp.Free(k, s.sd, tag)
+	}
 	s.closeAll(k, s.beside...)
 	return got
 }

@@ -25,16 +25,18 @@ var state = ke.NewSlot(newSubsystem)
 
 // subsystem is the WSK provider of one machine.
 type subsystem struct {
-	m       *ke.Machine
-	dev     *irp.DEVICE_OBJECT // whose driver is the subsystem; made at the first registration
-	clients []*client          // in order of registration
-	inline  []trace.ID         // what requests that ended inside their calls would have signalled
-	ended   []endedMemory      // of indication lists, the last ones
-	sockets []*socket          // not yet closed, in order of creation
-	used    []bool             // IRPs that were given to a WSK function before, by number
-	lists   []addressList      // of addresses, that clients have not given back
-	given   [][]byte           // redirect records that queries have returned
-	tables  tables
+	m        *ke.Machine
+	dev      *irp.DEVICE_OBJECT // whose driver is the subsystem; made at the first registration
+	clients  []*client          // in order of registration
+	inline   []trace.ID         // what requests that ended inside their calls would have signalled
+	ended    []endedMemory      // of indication lists, the last ones
+	sockets  []*socket          // not yet closed, in order of creation
+	used     []bool             // IRPs that were given to a WSK function before, by number
+	lists    []addressList      // of addresses, that clients have not given back
+	cache    []*descriptor      // security descriptors that clients have not released
+	unfilled []unfilled
+	given    [][]byte // redirect records that queries have returned
+	tables   tables
 
 	eventWaiters []*ke.Thread // were answered STATUS_EVENT_PENDING
 }
@@ -90,6 +92,7 @@ type request struct {
 	sock *socket // nil while a socket is being made
 	cl   *client
 	p    *irp.IRP
+	sd   *descriptor
 	bad  bool // an argument is wrong
 	run  func(k *irql.K, r *request)
 
@@ -389,6 +392,7 @@ func (r *request) complete(k *irql.K) {
 	for _, m := range r.mdls {
 		irp.Sim.ReturnMdl(k, m, r.p.ID())
 	}
+	r.returnSD(k)
 	*r.p.IoStatus() = irp.IO_STATUS_BLOCK{Status: r.status, Information: r.info, Pointer: r.pointer}
 	r.completed = true
 	if r.sock != nil {
@@ -438,6 +442,8 @@ func (s *subsystem) refine(k *irql.K, f *verify.Finding) {
 	rule := verify.NoRule
 	switch {
 	case k == nil:
+	case f.Rule == verify.POOL_014:
+		rule = s.readUnfilled(f.Obj)
 	case f.Rule == verify.IRQL_008 && (s.inCompletion(k) || eventOf(k) != nil):
 		rule = verify.WSK_095
 	case f.Rule == verify.IRQL_001 && eventOf(k) != nil && eventOf(k).untold:

@@ -7,9 +7,9 @@
 // Modelled: every function takes the client's IRP as IoCallDriver would, with the subsystem as the lowest
 // driver, and completes it exactly once, by default later and at DISPATCH_LEVEL; buffers, addresses,
 // contexts and tables are on loan until the end the documentation names. Not modelled, and therefore absent
-// from the tables: client control codes but static events, security descriptors, raw
-// sockets, event callbacks of datagram sockets, conditional accept, extension interfaces, attachment
-// through the NMR. Asking for one of them at run time is refused with STATUS_NOT_SUPPORTED.
+// from the tables: raw sockets, event callbacks of datagram sockets, conditional accept, extension
+// interfaces, attachment through the NMR. Asking for one of them at run time is refused with
+// STATUS_NOT_SUPPORTED.
 //
 // Order of things inside: the functions are operations (operation.go), of which tables, choice sites and the
 // answers by state are made. A call makes a request, submit sends its IRP to the subsystem's device, dispatch

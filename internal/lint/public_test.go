@@ -53,6 +53,7 @@ var driverNames = map[string]string{
 	"wsk.SocketFlags":     "ULONG of its own type",
 	"wsk.EventFlags":      "ULONG of its own type",
 
+	"wsk.SizeofTransport":            "sizeof",
 	"wsk.SizeofEventCallbackControl": "sizeof(WSK_EVENT_CALLBACK_CONTROL)",
 	"ws2def.Lend":                    "an address that a callback is lent, for package wsk",
 	"ws2def.Copy":                    "what *(SOCKADDR_STORAGE*) is in C",

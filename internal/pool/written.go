@@ -81,6 +81,9 @@ func (b *Buffer) checkWritten(k *ke.K, off, n int) {
 			"allocated (%s)", b.blk.id, at, b.blk.describe())})
 }
 
+// Unfilled reports whether there may be bytes in the block that nothing was written to.
+func Unfilled(b *Buffer) bool { return b.blk.guard&(gUnwritten|gGone) == gUnwritten }
+
 // Unwritten gives the offset of the first of the n bytes at the start of a view that nothing was written to,
 // -1 when there is none. It tells of a block only once.
 func Unwritten(b *Buffer, n int) int {
