@@ -141,6 +141,9 @@ func (in *injecting) judge(k *ke.K) {
 			Headline: fmt.Sprintf(format, args...)})
 	}
 	s, _ := ndis.Sim.About(in.nbl).(*carried)
+	if s != nil {
+		ke.Adds(k, ke.Reads(s.c.id))
+	}
 	if cl := callOf(k); cl != nil && transportLike(cl.c.info) && in.carriesTCP(k, s) {
 		report(verify.WFP_163, "%v of a TCP packet in a classifyFn at %s", in.d, cl.c.info.name)
 	}

@@ -175,6 +175,7 @@ func FwpsQueryPacketInjectionState0(k *irql.K, injectionHandle irql.HANDLE,
 	if !ok {
 		return FWPS_PACKET_NOT_INJECTED
 	}
+	ke.Adds(k, ke.Writes(s.c.id))
 	s.queried(ke.Acting(k))
 	marks := s.packet.Marks
 	for i := len(marks) - 1; i >= 0; i-- {

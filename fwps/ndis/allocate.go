@@ -107,7 +107,7 @@ func (nb *NET_BUFFER) memory(k *irql.K, d ddi.ID, size int) bool {
 func (s *subsystem) drop(nbl *NET_BUFFER_LIST) {
 	s.forget(nbl)
 	if o, _ := s.find(nbl.pool).(*object); o != nil {
-		o.out--
+		s.counts(o, -1)
 	}
 }
 
@@ -220,7 +220,7 @@ func NdisAllocateNetBuffer(k *irql.K, poolHandle NDIS_HANDLE, mdlChain *irp.MDL,
 	if o.bufs.DataSize != 0 && !nb.memory(k, d, int(o.bufs.DataSize)) {
 		return nil
 	}
-	o.out++
+	s.counts(o, 1)
 	return nb
 }
 
@@ -243,8 +243,8 @@ func NdisFreeNetBuffer(k *irql.K, netBuffer *NET_BUFFER) {
 		return
 	}
 	netBuffer.end(k, d)
-	if o, _ := state.Of(k).find(netBuffer.pool).(*object); o != nil {
-		o.out--
+	if s := state.Of(k); netBuffer.pool != 0 {
+		s.counts(s.find(netBuffer.pool).(*object), -1)
 	}
 	ke.Call(k, d, 0)
 }

@@ -73,6 +73,7 @@ func (s *subsystem) end(k *irql.K, d ddi.ID, h NDIS_HANDLE, what string) {
 	if o == nil {
 		return
 	}
+	ke.Point(k, ke.Writes(o.block.ID()))
 	if nbl := s.leftOf(h); nbl != nil {
 		nbl.told = true
 		f := nbl.leak("frees its pool")
@@ -184,6 +185,12 @@ func NdisFreeGenericObject(k *irql.K, ndisObject NDIS_HANDLE) {
 	state.Of(k).end(k, ddi.NdisFreeGenericObject, ndisObject, genericObject)
 }
 
+// counts notes that n more of a pool are in use. Who frees the pool looks at that.
+func (s *subsystem) counts(o *object, n int) {
+	s.m.AddsOn(ke.Use{Obj: o.block.ID(), How: ke.Count})
+	o.out += n
+}
+
 // newList makes a list for a driver; nil when there is no memory.
 func (s *subsystem) newList(k *irql.K, d ddi.ID, h NDIS_HANDLE, o *object) *NET_BUFFER_LIST {
 	if ke.Fails(k, &siteList) {
@@ -193,7 +200,7 @@ func (s *subsystem) newList(k *irql.K, d ddi.ID, h NDIS_HANDLE, o *object) *NET_
 	nbl := s.blank(k, d)
 	nbl.owner, nbl.pool = ke.Acting(k), h
 	if o != nil {
-		o.out++
+		s.counts(o, 1)
 	}
 	s.keep(nbl)
 	return nbl

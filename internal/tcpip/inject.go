@@ -32,6 +32,7 @@ func (s *Stack) InjectSend(k *ke.K, p *packet.Packet, ch *ke.Channel, by trace.I
 		if e.udp == nil || t.Proto != UDP || e.takes(p.Src) < 0 {
 			continue
 		}
+		e.looked()
 		if f.e == nil {
 			f.e = e
 		}
@@ -52,9 +53,9 @@ func (s *Stack) InjectForward(k *ke.K, p *packet.Packet, ch *ke.Channel, by trac
 
 // EndpointOf finds the endpoint that a handle in the metadata of a callout names; nil when it is gone.
 func (s *Stack) EndpointOf(id trace.ID) *Endpoint {
+	s.w.use(id, ke.R)
 	for _, e := range s.eps {
 		if e.ID == id {
-			e.looked()
 			return e
 		}
 	}

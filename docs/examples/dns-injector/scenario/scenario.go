@@ -58,6 +58,23 @@ func Play(m *sim.Machine, d dnsinjector.Defect) *World {
 	return w
 }
 
+// Race lets a program ask while dns.sys is unloaded.
+func Race(d dnsinjector.Defect) func(m *sim.Machine) {
+	return func(m *sim.Machine) {
+		i := &dnsinjector.Injector{Defect: d, Names: []string{listed}, Answer: sink}
+		m.Host(server.Addr(), sim.Silent())
+		m.Load("dns.sys", i.DriverEntry)
+		m.Process("browser.exe").Go("resolver", func(u *sim.User) {
+			if s, err := u.Datagrams(ws2def.AF_INET); err == nil {
+				s.SendTo(question(listed), server)
+				s.Close()
+			}
+		})
+		m.Unload("dns.sys")
+		m.Run()
+	}
+}
+
 // resolve asks the server for a name; the zero Addr when no answer comes.
 func resolve(u *sim.User, name string) netip.Addr {
 	s, err := u.Datagrams(ws2def.AF_INET)
