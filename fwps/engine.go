@@ -25,6 +25,7 @@ type engine struct {
 	flows        list.Table[tcpip.Flow] // that a callout has seen and that have not ended
 	refused      []refusedContext       // contexts that were not taken
 	wereContexts []trace.ID             // memory that flowDeleteFn was given
+	announced    []*operation           // completed with a clone that is to be injected
 	held         []*operation           // pended with FwpsPendOperation0 and not completed
 	chains       []*chain               // of connections that are not gone
 	mgmt         management

@@ -9,6 +9,7 @@ import (
 	"calloutsim/fwps"
 	"calloutsim/fwps/fwpm"
 	"calloutsim/internal/ke"
+	"calloutsim/internal/tcpip"
 	"calloutsim/irp"
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
@@ -243,5 +244,48 @@ func TestFwpsFlowAbort0(t *testing.T) {
 	})
 	l.m.Run(nil)
 	l.end(w.driver)
+	l.silent()
+}
+
+// S47 of wfp.md 24: a peer is silent for 61 seconds. The flow ends at 60, with its context; the next datagram is a
+// new flow.
+func TestScenario_S47_DatagramFlowIdlesOut(t *testing.T) {
+	l := newLab(t)
+	l.far("")
+	auth, deleted := 0, []int64{}
+	var flows []uint64
+	d := l.load("watch.sys", func(k *irql.K, d *driver) {
+		d.hook(k, atAuth, func(a *args) { auth++; a.permit() })
+		h := &hook{key: fwps.GUID{Data1: 0xf3}, fn: permits, deletes: func(*irql.K, uint16, uint32, uint64) {
+			deleted = append(deleted, l.m.Uptime()/ke.Second)
+		}}
+		d.hooks = append(d.hooks, h)
+		require.Equal(t, ok, fwps.FwpsCalloutRegister1(k, d.dev, d.describe(h), &h.id))
+		d.addObjects(k, atDatagram, h)
+		d.hook(k, inspectFlow, func(a *args) {
+			a.out.ActionType = fwps.FWP_ACTION_CONTINUE
+			flows = append(flows, a.meta.FlowHandle())
+			s := fwps.FwpsFlowAssociateContext0(a.k, a.meta.FlowHandle(), fwps.FWPS_LAYER_DATAGRAM_DATA_V4, h.id, 9)
+			assert.Equal(t, ok, s)
+		})
+	})
+	l.program("browser.exe", func(k *irql.K, p *ke.Process) {
+		e := tcpip.Of(k).NewDatagram(p, false)
+		send := func() {
+			e.SendTo(k, tcpip.Outgoing{To: dns, Data: []byte("x")}, true, ke.ThreadOf(k),
+				func(*ke.K, int, ntstatus.NTSTATUS) {})
+		}
+		send()
+		delay(k, 61_000)
+		assert.Equal(t, []int64{60}, deleted)
+		send()
+		e.Close(k, true, func(*ke.K) {})
+	})
+	l.m.Run(nil)
+	assert.Equal(t, 2, auth)
+	require.Len(t, flows, 2)
+	assert.NotEqual(t, flows[0], flows[1])
+	assert.Len(t, deleted, 2)
+	l.end(d)
 	l.silent()
 }

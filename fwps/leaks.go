@@ -3,6 +3,7 @@ package fwps
 import (
 	"fmt"
 
+	"calloutsim/fwps/ndis"
 	"calloutsim/internal/ke"
 	"calloutsim/internal/pool"
 	"calloutsim/internal/verify"
@@ -23,6 +24,7 @@ func (e *engine) checkUnload(m *ke.Machine, img *ke.Image) {
 		}
 	}
 	e.checkRefused(img, report)
+	e.checkAnnounced(img, report)
 	for _, h := range e.redirects {
 		if h.owner == img && h.alive {
 			report(verify.Finding{Rule: verify.WFP_098, Also: []verify.RuleID{verify.UNLOAD_008},
@@ -132,6 +134,7 @@ func (e *engine) checkEnd(m *ke.Machine) {
 	e.checkHandles(nil, report)
 	e.checkWatch(nil, report)
 	e.checkRefused(nil, report)
+	e.checkAnnounced(nil, report)
 	for _, r := range e.regs {
 		r.checkConditional(report)
 		if d := r.device.DriverObject; d != nil && d.DriverUnload == nil && !r.owner.Unloaded {
@@ -167,5 +170,19 @@ func (r *registration) checkConditional(report func(verify.Finding)) {
 			Headline: fmt.Sprintf("%v is called for flows with a context of it only, and has had none",
 				r.tid),
 			Places: []verify.Place{{Label: "REGISTERED", Seq: r.seq}}})
+	}
+}
+
+// checkAnnounced reports accepts that were completed with a clone which was never injected.
+func (e *engine) checkAnnounced(img *ke.Image, report func(verify.Finding)) {
+	for _, o := range e.announced {
+		r := o.call.reg
+		if o.clone == nil || img != nil && r.owner != img || ndis.Sim.WasInjected(o.clone) {
+			continue
+		}
+		report(verify.Finding{Rule: verify.WFP_132, Obj: o.call.c.id.String(), Driver: imageNameOf(r.owner),
+			Places: o.places(), Headline: fmt.Sprintf("the operation of %v was completed with %v, which was "+
+				"never injected: the connection is not accepted", o.call.c.id, o.clone.ID())})
+		o.clone = nil
 	}
 }

@@ -32,7 +32,8 @@ type completionHandle struct{ call *call }
 type operation struct {
 	call       *call
 	completed  bool
-	completing bool // FwpsCompleteOperation0 is on a stack
+	completing bool                  // FwpsCompleteOperation0 is on a stack
+	clone      *ndis.NET_BUFFER_LIST // what it was completed with: to be injected
 
 	pendSeq, completeSeq uint64
 }
@@ -156,6 +157,11 @@ func (cl *call) pendsAgain() (verify.RuleID, string) {
 
 // checkHeld judges the return of a classifyFn that has pended its operation.
 func (cl *call) checkHeld(k *ke.K) {
+	s, ok := cl.c.about.(*carried)
+	if ok && s.packet.Proto != tcpip.TCP && !ndis.Sim.Held(s.nbl) && !ndis.Sim.Looked(s.nbl) {
+		cl.found(k, verify.WFP_134, fmt.Sprintf("classifyFn pended the operation of %v and has neither "+
+			"looked at the datagram nor cloned it: it is lost", cl.c.id), "")
+	}
 	x := &cl.exit
 	if x.ActionType == FWP_ACTION_BLOCK && x.Rights&write == 0 && x.Flags&FWPS_CLASSIFY_OUT_FLAG_ABSORB != 0 {
 		return
@@ -175,7 +181,7 @@ func (cl *call) checkHeld(k *ke.K) {
 //
 // IRQL: <= DISPATCH_LEVEL.
 // Ownership: netBufferList, the clone that will be injected at ALE_AUTH_RECV_ACCEPT, stays the caller's.
-// Rules: WFP-001, WFP-080, WFP-129, WFP-135.
+// Rules: WFP-001, WFP-080, WFP-129, WFP-132, WFP-135.
 // Not modelled: the reauthorization of an operation whose socket is closed goes on as if it were open.
 // Reference: fwpsk/nf-fwpsk-fwpscompleteoperation0.
 func FwpsCompleteOperation0(k *irql.K, completionContext irql.HANDLE,
@@ -196,6 +202,10 @@ func FwpsCompleteOperation0(k *irql.K, completionContext irql.HANDLE,
 	ke.Adds(k, ke.Counts(o.call.reg.tid))
 	e.holdsOperation(k, o)
 	o.completed = true
+	if netBufferList != nil && c.q.At == tcpip.AuthRecvAccept {
+		o.clone = netBufferList
+		e.announced = append(e.announced, o)
+	}
 	c.holders--
 	e.unhold(o)
 	o.completeSeq = ke.Call(k, ddi.FwpsCompleteOperation0, c.id)
@@ -249,6 +259,9 @@ func (e *engine) heldBy(r *registration) (n int, first *operation) {
 func (c *classification) hold(k *ke.K) {
 	c.phase = phHeld
 	ke.Note(k, "held", c.id)
+	if s, ok := c.about.(*carried); ok {
+		s.over(k) // the stack drops what it carries when the pend takes effect (wfp.md 13.2)
+	}
 	if s, ok := c.about.(*carried); ok {
 		s.over(k)
 	}

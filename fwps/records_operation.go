@@ -39,6 +39,18 @@ var operationRules = []verify.Record{
 			"cannot be pended, so a driver that tries has no answer.",
 		Fix: "with FWP_CONDITION_FLAG_IS_REAUTHORIZE look the connection up, by its endpoint handle " +
 			"or addresses, and return what was decided."},
+	{ID: verify.WFP_132, Name: "AcceptNeverInjected",
+		Why: "At ALE_AUTH_RECV_ACCEPT nobody is asked again: the stack has dropped the packet, and what " +
+			"authorises the connection is the clone that comes in once more.",
+		Fix: "inject the clone with FwpsInjectTransportReceiveAsync0 behind FwpsCompleteOperation0, and " +
+			"permit it when it comes; complete with NULL to deny."},
+	{ID: verify.WFP_133, Name: "PendedPacketKept",
+		Why: "The stack drops the packet of an operation that is pended, as soon as classifyFn has returned.",
+		Fix: "clone the list, or call FwpsReferenceNetBufferList0, before classifyFn returns."},
+	{ID: verify.WFP_134, Name: "PendedDatagramLost",
+		Why: "The datagram that wanted to be authorised is dropped when its operation is pended. Nobody sends " +
+			"it again.",
+		Fix: "clone the list before classifyFn returns, and inject the clone when the operation is completed."},
 	{ID: verify.WFP_135, Name: "NotACompletionContext",
 		Why: "The completion handle of the metadata names the operation while classifyFn runs; what " +
 			"completes it is the context that FwpsPendOperation0 stores.",

@@ -32,13 +32,20 @@ func (e *engine) refine(k *ke.K, f *verify.Finding) {
 		} else if t := ke.Top(k); t != nil && t.Kind == ke.FrameFlowDelete && heldBefore(k, t, f.Obj) {
 			f.Rule = verify.WFP_140
 		}
+	case verify.WFP_054:
+		if e.wasHeld(f.Obj) {
+			f.Rule, f.Fix = verify.WFP_133, ""
+		}
 	case verify.POOL_006:
 		if e.wasContext(f.Obj) {
 			f.Rule, f.BugCheck = verify.WFP_139, 0
 		}
 	case verify.POOL_013:
-		if e.wasContext(f.Obj) {
+		switch {
+		case e.wasContext(f.Obj):
 			f.Rule, f.BugCheck = verify.WFP_147, 0
+		case e.wasHeld(f.Obj):
+			f.Rule, f.BugCheck, f.Fix = verify.WFP_133, 0, ""
 		}
 	case verify.WFP_108:
 		f.Also = append(f.Also, verify.POOL_006, verify.POOL_013)
@@ -62,6 +69,16 @@ func (e *engine) describe(f *verify.Finding) {
 			f.Dump = list.Add([]string{"!wfp classify " + f.Obj}, c.dump())
 		}
 	}
+}
+
+// wasHeld reports whether a list was lent to a callout that pended the operation.
+func (e *engine) wasHeld(list string) bool {
+	for _, c := range e.history {
+		if s, ok := c.about.(*carried); ok && s.nbl != nil && s.nbl.ID().String() == list && c.held() {
+			return true
+		}
+	}
+	return false
 }
 
 // wasContext reports whether memory was a flow context that flowDeleteFn has been given.

@@ -34,6 +34,7 @@ type NET_BUFFER_LIST struct {
 	// what was last done to it
 	madeSeq, injectSeq, doneSeq, failSeq, freeSeq uint64
 	madeTime                                      int64
+	looked                                        bool // a driver has looked into it
 }
 
 // reference is one of FwpsReferenceNetBufferList0.
@@ -61,6 +62,7 @@ func (nbl *NET_BUFFER_LIST) touch(what string) {
 		return
 	}
 	ke.Accesses(k, ke.Reads(nbl.id))
+	nbl.looked = true
 	nbl.mine(k, what)
 }
 

@@ -53,6 +53,12 @@ func (sim) Done(k *irql.K, nbl *NET_BUFFER_LIST) {
 // Held reports whether somebody has a clone of, or a reference to, an indicated list.
 func (sim) Held(nbl *NET_BUFFER_LIST) bool { return nbl.children > 0 || len(nbl.refs) > 0 }
 
+// Looked reports whether a driver has looked into a list.
+func (sim) Looked(nbl *NET_BUFFER_LIST) bool { return nbl.looked }
+
+// WasInjected reports whether a list has been injected, with success.
+func (sim) WasInjected(nbl *NET_BUFFER_LIST) bool { return nbl.injectSeq != 0 && nbl.failSeq == 0 }
+
 // About is what a list carries; a clone carries what its parent does.
 func (sim) About(nbl *NET_BUFFER_LIST) any { return nbl.about }
 
