@@ -247,8 +247,8 @@ func TestFwpsFlowAbort0(t *testing.T) {
 	l.silent()
 }
 
-// S47 of wfp.md 24: a peer is silent for 61 seconds. The flow ends at 60, with its context; the next datagram is a
-// new flow.
+// S47 of wfp.md 24: a peer is silent for 61 seconds. The flow ends at 60, with its context; the next datagram
+// is a new flow.
 func TestScenario_S47_DatagramFlowIdlesOut(t *testing.T) {
 	l := newLab(t)
 	l.far("")
@@ -265,7 +265,8 @@ func TestScenario_S47_DatagramFlowIdlesOut(t *testing.T) {
 		d.hook(k, inspectFlow, func(a *args) {
 			a.out.ActionType = fwps.FWP_ACTION_CONTINUE
 			flows = append(flows, a.meta.FlowHandle())
-			s := fwps.FwpsFlowAssociateContext0(a.k, a.meta.FlowHandle(), fwps.FWPS_LAYER_DATAGRAM_DATA_V4, h.id, 9)
+			s := fwps.FwpsFlowAssociateContext0(a.k, a.meta.FlowHandle(),
+				fwps.FWPS_LAYER_DATAGRAM_DATA_V4, h.id, 9)
 			assert.Equal(t, ok, s)
 		})
 	})

@@ -56,7 +56,8 @@ func heldPackets() []ruleCase {
 		}
 	}
 	return []ruleCase{
-		{verify.WFP_132, nil, frees(func(k *irql.K, t *taken) { fwps.FwpsCompleteOperation0(k, t.ctx, t.nbl) }),
+		{verify.WFP_132, nil,
+			frees(func(k *irql.K, t *taken) { fwps.FwpsCompleteOperation0(k, t.ctx, t.nbl) }),
 			frees(func(k *irql.K, t *taken) { fwps.FwpsCompleteOperation0(k, t.ctx, nil) })},
 		{verify.WFP_133, nil, keptPacket(true), keptPacket(false)},
 	}
