@@ -48,9 +48,10 @@ var operationRules = []verify.Record{
 		Why: "The stack drops the packet of an operation that is pended, as soon as classifyFn has returned.",
 		Fix: "clone the list, or call FwpsReferenceNetBufferList0, before classifyFn returns."},
 	{ID: verify.WFP_134, Name: "PendedDatagramLost",
-		Why: "The datagram that wanted to be authorised is dropped when its operation is pended. Nobody sends " +
-			"it again.",
-		Fix: "clone the list before classifyFn returns, and inject the clone when the operation is completed."},
+		Why: "The datagram that wanted to be authorised is dropped when its operation is pended. Nobody " +
+			"sends it again.",
+		Fix: "clone the list before classifyFn returns, and inject the clone when the " +
+			"operation is completed."},
 	{ID: verify.WFP_135, Name: "NotACompletionContext",
 		Why: "The completion handle of the metadata names the operation while classifyFn runs; what " +
 			"completes it is the context that FwpsPendOperation0 stores.",
