@@ -49,7 +49,12 @@ type op struct {
 	v    int32 // what is stored
 }
 
-func (o op) String() string { return fmt.Sprintf("%s%d", opNames[o.kind], o.at) }
+func (o op) String() string {
+	if o.v == signals {
+		return fmt.Sprintf("signal%d", o.at)
+	}
+	return fmt.Sprintf("%s%d", opNames[o.kind], o.at)
+}
 
 // modelled is a program: the threads, and what the worker, the DPC of another processor and that of the own
 // one do.
