@@ -21,6 +21,8 @@ const (
 	evReceive
 	evDisconnect
 	evAccept
+	evInspect // of conditional accept: no flag enables them
+	evAbort
 	numEvents
 )
 
@@ -38,7 +40,9 @@ var events = [numEvents]event{
 	evReceive: {"WskReceiveEvent", ddi.PFN_WSK_RECEIVE_EVENT, WSK_EVENT_RECEIVE, "receive event"},
 	evDisconnect: {"WskDisconnectEvent", ddi.PFN_WSK_DISCONNECT_EVENT, WSK_EVENT_DISCONNECT,
 		"disconnect event"},
-	evAccept: {"WskAcceptEvent", ddi.PFN_WSK_ACCEPT_EVENT, WSK_EVENT_ACCEPT, "accept event"},
+	evAccept:  {"WskAcceptEvent", ddi.PFN_WSK_ACCEPT_EVENT, WSK_EVENT_ACCEPT, "accept event"},
+	evInspect: {"WskInspectEvent", ddi.PFN_WSK_INSPECT_EVENT, 1 << 16, "inspect event"},
+	evAbort:   {"WskAbortEvent", ddi.PFN_WSK_ABORT_EVENT, 1 << 17, "abort event"},
 }
 
 // connectionEvents are those of a connection; a listening socket has them for the sockets it delivers.
@@ -77,7 +81,7 @@ type callbacks struct {
 
 // enabled reports whether callbacks of the kind are to be made.
 func (o *socket) enabled(n eventKind) bool {
-	return !o.closing && !o.ev.hushed && (o.ev.on|o.ev.always)&events[n].mask != 0 && o.has(n)
+	return !o.closing && !o.dead && !o.ev.hushed && (o.ev.on|o.ev.always)&events[n].mask != 0 && o.has(n)
 }
 
 // indicate looks what is to be called, after whatever may have changed that.
@@ -117,6 +121,10 @@ func (o *socket) due(n eventKind) bool {
 	case evDisconnect:
 		return !ev.told && o.ended() && !(o.enabled(evReceive) && o.ep.Available() > 0 && !ev.refused) &&
 			ev.running[evReceive] == 0
+	case evInspect:
+		return o.inState(inspectNew) != nil
+	case evAbort:
+		return o.inState(inspectGone) != nil
 	default:
 		return ev.changed
 	}
@@ -140,7 +148,10 @@ func (o *socket) event(k *irql.K, n eventKind) {
 		o.ep.Enters(k)
 	}
 	o.ev.posted &^= events[n].mask
-	if o.due(n) {
+	if o.due(n) && n.mayDie() && ke.Fails(k, &siteDead) {
+		o.deadEvent(k, n)
+		o.quiet(k, n)
+	} else if o.due(n) {
 		switch n {
 		case evAccept:
 			o.acceptEvent(k)
@@ -150,6 +161,10 @@ func (o *socket) event(k *irql.K, n eventKind) {
 			o.disconnectEvent(k)
 		case evBacklog:
 			o.backlogEvent(k)
+		case evInspect:
+			o.inspectEvent(k)
+		case evAbort:
+			o.abortEvent(k)
 		}
 		o.quiet(k, n)
 	} else if o.ev.first { // it had won, and is not wanted any more
@@ -162,7 +177,7 @@ func (o *socket) event(k *irql.K, n eventKind) {
 
 // serve serves the requests that wait.
 func (o *socket) serve(k *irql.K) {
-	if !o.closing {
+	if !o.closing && !o.dead {
 		o.readers.Go(k, o.ep)
 		o.acceptors.Go(k, o.ep)
 	}
@@ -172,7 +187,7 @@ func (o *socket) serve(k *irql.K) {
 func (o *socket) invoke(k *irql.K, c *eventCall, fn uintptr,
 	call func(flags EventFlags) ntstatus.NTSTATUS) ntstatus.NTSTATUS {
 	flags := EventFlags(0)
-	if ke.IRQL(k) == ke.Dispatch && c.kind != evBacklog {
+	if ke.IRQL(k) == ke.Dispatch && c.kind.told() {
 		if ke.Choose(k, &siteEventFlag, len(siteEventFlag.Alts)) == 0 {
 			flags = WSK_FLAG_AT_DISPATCH_LEVEL
 		} else {
@@ -195,6 +210,9 @@ func (o *socket) invoke(k *irql.K, c *eventCall, fn uintptr,
 	return st
 }
 
+// told reports whether a callback of the kind has flags (wsk.md 11.1).
+func (n eventKind) told() bool { return n == evReceive || n == evDisconnect || n == evAccept }
+
 // eventCall is one call of a callback.
 type eventCall struct {
 	sock   *socket
@@ -210,7 +228,9 @@ var mayReturn = [numEvents][]ntstatus.NTSTATUS{
 	evDisconnect: {ntstatus.STATUS_SUCCESS},
 	evReceive: {ntstatus.STATUS_SUCCESS, ntstatus.STATUS_PENDING,
 		ntstatus.STATUS_DATA_NOT_ACCEPTED},
-	evAccept: {ntstatus.STATUS_SUCCESS, ntstatus.STATUS_REQUEST_NOT_ACCEPTED},
+	evAccept:  {ntstatus.STATUS_SUCCESS, ntstatus.STATUS_REQUEST_NOT_ACCEPTED},
+	evInspect: {ntstatus.STATUS_SUCCESS},
+	evAbort:   {ntstatus.STATUS_SUCCESS},
 }
 
 // returned judges what a callback returns. Rule: WSK-170.
@@ -278,6 +298,9 @@ func single(mask uint32) bool { return bits.OnesCount32(mask) == 1 }
 
 // eventOf gives the callback of WSK that k is in, nil when it is in none.
 func eventOf(k *irql.K) *eventCall {
+	if k == nil {
+		return nil
+	}
 	for _, f := range ke.Frames(k) {
 		if f.Kind == ke.FrameWskEvent {
 			return f.Object.(*eventCall)

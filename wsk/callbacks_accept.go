@@ -25,6 +25,10 @@ func (o *socket) accepted(e *tcpip.Endpoint) *socket {
 	a := o.sub.newSocket(o.cl, WSK_FLAG_CONNECTION_SOCKET)
 	a.ep = e
 	e.Owner = a
+	if in := o.inspectionOf(e); in != nil {
+		id := in.id
+		a.inspectID = &id
+	}
 	return a
 }
 

@@ -26,9 +26,14 @@ func (o *socket) connectTable() *WSK_CLIENT_CONNECTION_DISPATCH {
 // routine gives the code of the callback for a kind in a client's table, 0 where there is none.
 func routine(table any, n eventKind) uintptr {
 	o := &socket{client: table}
-	if l := o.listenTable(); n == evAccept {
-		if l == nil {
+	if l := o.listenTable(); n >= evAccept {
+		switch {
+		case l == nil:
 			return 0
+		case n == evInspect:
+			return ke.CodeOf(l.WskInspectEvent)
+		case n == evAbort:
+			return ke.CodeOf(l.WskAbortEvent)
 		}
 		return ke.CodeOf(l.WskAcceptEvent)
 	}

@@ -23,7 +23,49 @@ func wskConnect(k *irql.K, ws *WSK_SOCKET, remoteAddress ws2def.SOCKADDR, flags 
 	addr, good := inputAddress(k, opConnect.name, o.ep.Family(), remoteAddress)
 	good = reserved(k, opConnect.name, flags) && good
 	return o.sub.submit(k, opConnect.call(o, p, good, func(k *irql.K, r *request) {
-		o.connect(k, r, addr)
+		o.connect(k, r, addr, nil)
+	}))
+}
+
+// PFN_WSK_CONNECT_EX is WskConnect with data that is sent as soon as the connection stands.
+//
+// IRQL: <= DISPATCH_LEVEL.
+// Ownership: the address may go when the call returns; the buffer's MDL chain and memory are the subsystem's
+// until the IRP is completed.
+// Returns: as PFN_WSK_CONNECT; STATUS_BUFFER_OVERFLOW for a buffer of more than 65,535 bytes;
+// STATUS_INSUFFICIENT_RESOURCES when memory is short.
+// Rules: as PFN_WSK_CONNECT; WSK-130 to WSK-134, WSK-144.
+// Not modelled: TCP_FASTOPEN.
+// Reference: wsk/nc-wsk-pfn_wsk_connect_ex.
+type PFN_WSK_CONNECT_EX func(k *irql.K, socket *WSK_SOCKET, remoteAddress ws2def.SOCKADDR, buffer *WSK_BUF,
+	flags uint32, p *irp.IRP) ntstatus.NTSTATUS
+
+// mostWithConnect is how much data can go with a connect.
+const mostWithConnect = 65535
+
+// wskConnectEx is PFN_WSK_CONNECT_EX. Rule: WSK-144.
+func wskConnectEx(k *irql.K, ws *WSK_SOCKET, remoteAddress ws2def.SOCKADDR, buffer *WSK_BUF, flags uint32,
+	p *irp.IRP) ntstatus.NTSTATUS {
+	o, ok := opConnectEx.enter(k, ws, p, verify.WSK_060)
+	if !ok {
+		return ntstatus.STATUS_INVALID_PARAMETER
+	}
+	addr, good := inputAddress(k, opConnectEx.name, o.ep.Family(), remoteAddress)
+	good = reserved(k, opConnectEx.name, flags) && good
+	return o.sub.submit(k, opConnectEx.call(o, p, good, func(k *irql.K, r *request) {
+		var data []byte
+		if buffer != nil {
+			if buffer.Length > mostWithConnect {
+				argument(k, verify.WSK_144, o, "WskConnectEx: %d bytes are more than %d", buffer.Length,
+					mostWithConnect)
+				r.refuse(k, ntstatus.STATUS_BUFFER_OVERFLOW)
+				return
+			}
+			if data, ok = r.outgoing(k, buffer); !ok {
+				return
+			}
+		}
+		o.connect(k, r, addr, data)
 	}))
 }
 
@@ -37,7 +79,7 @@ func (o *socket) waitsFor(name string) bool {
 	return false
 }
 
-func (o *socket) connect(k *irql.K, r *request, addr netip.AddrPort) {
+func (o *socket) connect(k *irql.K, r *request, addr netip.AddrPort, data []byte) {
 	if o.ep.WantsRecords(addr) {
 		ke.Report(k, verify.Finding{Rule: verify.WSK_230, Also: []verify.RuleID{verify.WFP_120},
 			Obj: o.id.String(),
@@ -49,7 +91,12 @@ func (o *socket) connect(k *irql.K, r *request, addr netip.AddrPort) {
 	}
 	op := o.ep.Connect(k, addr, false, ke.ThreadOf(k), func(k *irql.K,
 		s ntstatus.NTSTATUS) {
-		r.finish(k, s, 0, nil)
+		if s != ntstatus.STATUS_SUCCESS || len(data) == 0 {
+			r.finish(k, s, 0, nil)
+			return
+		}
+		r.cancel = func(*irql.K) bool { return false } // a send ends by itself
+		o.ep.Send(k, data, func(k *irql.K, _ int, s ntstatus.NTSTATUS) { r.finish(k, s, 0, nil) })
 	})
 	if op != nil {
 		r.cancel = op.Cancel

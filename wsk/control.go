@@ -49,11 +49,21 @@ func wskControlSocket(k *irql.K, ws *WSK_SOCKET, requestType WSK_CONTROL_SOCKET_
 	case c.setsEvents():
 		noIRP = verify.NoRule
 	}
+	code := codeOf(c)
+	if code != nil && code.noIRP {
+		noIRP = verify.NoRule
+	}
 	o, ok := opControl.enter(k, ws, p, noIRP)
 	if !ok {
 		return ntstatus.STATUS_INVALID_PARAMETER
 	}
-	if p == nil {
+	if code != nil {
+		code.level(k)
+	}
+	switch {
+	case p == nil && code != nil:
+		return code.without(o, k, c)
+	case p == nil:
 		return o.eventsWithout(k, c)
 	}
 	if redirect {
@@ -66,6 +76,8 @@ func wskControlSocket(k *irql.K, ws *WSK_SOCKET, requestType WSK_CONTROL_SOCKET_
 			o.redirect(k, r, c)
 		case c.isSecurity():
 			o.security(k, r, c)
+		case code != nil:
+			code.with(o, k, r, c)
 		case requestType == WskIoctl && isFixedAddress(controlCode):
 			o.fixAddress(k, r, c)
 		case requestType == WskIoctl:
@@ -123,6 +135,9 @@ var options = [...]option{
 	{ws2def.SOL_SOCKET, ws2def.SO_RCVBUF, false, false, bindable, false,
 		func(k *irql.K, e *tcpip.Endpoint, v uint32) { e.SetWindow(k, int(v)) },
 		func(e *tcpip.Endpoint) uint32 { return uint32(e.Window) }},
+	{ws2def.SOL_SOCKET, ws2def.SO_CONDITIONAL_ACCEPT, false, true, connects, false,
+		func(_ *irql.K, e *tcpip.Endpoint, v uint32) { e.Conditional = v != 0 },
+		func(e *tcpip.Endpoint) uint32 { return word(e.Conditional) }},
 	{ws2def.IPPROTO_IPV6, ws2def.IPV6_V6ONLY, true, true, bindable, false,
 		func(_ *irql.K, e *tcpip.Endpoint, v uint32) { e.V6Only = v != 0 },
 		func(e *tcpip.Endpoint) uint32 { return word(e.V6Only) }},
@@ -164,6 +179,7 @@ func (o *socket) option(k *irql.K, r *request, c *control) {
 		argument(k, verify.WSK_205, o, "WskControlSocket: option 0x%x is not for sockets of category 0x%x",
 			c.code, uint32(o.category))
 		r.refuse(k, ntstatus.STATUS_NOT_SUPPORTED)
+	case opt.code == ws2def.SO_CONDITIONAL_ACCEPT && !o.conditional(k, r, c):
 	case c.what == WskSetOption:
 		o.setOption(k, r, c, opt)
 	default:
@@ -206,6 +222,9 @@ func (o *socket) setOption(k *irql.K, r *request, c *control, opt *option) {
 	default:
 		r.lendControl(k, c, verify.WSK_207)
 		opt.set(k, o.ep, v)
+		if opt.code == ws2def.SO_CONDITIONAL_ACCEPT && opt.level == ws2def.SOL_SOCKET {
+			o.setConditional(v != 0)
+		}
 		r.finish(k, ntstatus.STATUS_SUCCESS, 0, nil)
 	}
 }

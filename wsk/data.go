@@ -190,7 +190,7 @@ func (o *socket) endless(k *irql.K) {
 	if st := o.ep.State(); st != tcpip.RemoteFin && st != tcpip.BothFin || o.ep.Available() > 0 {
 		return
 	}
-	if o.dead++; o.dead > 1 {
+	if o.afterEnd++; o.afterEnd > 1 {
 		ke.Report(k, verify.Finding{Rule: verify.WSK_116, Obj: o.id.String(),
 			Headline: fmt.Sprintf("receives are posted on %v again and again although the peer has finished",
 				o.id),

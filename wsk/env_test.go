@@ -54,7 +54,8 @@ func newRig(t *testing.T, run uint64, pins ...ke.Pin) *rig {
 			"WskCaptureProviderNPI", "WskSocket", "WskSocketConnect", "WskBind", "WskListen",
 			"WskGetLocalAddress", "WskGetRemoteAddress", "WskConnect", "WskAccept", "WskDisconnect",
 			"WskControlSocket", "WskSend", "WskReceive", "WskSendTo", "WskSendMessages", "WskReceiveFrom",
-			"WskControlClient", "WskGetAddressInfo", "WskGetNameInfo"} {
+			"WskControlClient", "WskGetAddressInfo", "WskGetNameInfo", "WskInspectComplete",
+			"WskEvent/dead", "WskConnectEx"} {
 			cfg.Pins = append(cfg.Pins,
 				ke.Pin{Site: "fault/" + s}) // these tests are not about failing allocations
 		}

@@ -162,7 +162,7 @@ func (o *socket) staticRoutines(k *irql.K) {
 // has reports whether a socket of this category itself can have the event: those of connections a listening
 // socket has for others.
 func (o *socket) has(n eventKind) bool {
-	return o.category != WSK_FLAG_LISTEN_SOCKET || n == evAccept
+	return o.category != WSK_FLAG_LISTEN_SOCKET || n >= evAccept
 }
 
 // eventsWith is SO_WSK_EVENT_CALLBACK with an IRP, which is completed when the calls have returned.
@@ -180,7 +180,11 @@ func (o *socket) eventsWith(k *irql.K, r *request, c *control) {
 // eventsWithout is SO_WSK_EVENT_CALLBACK without an IRP.
 func (o *socket) eventsWithout(k *irql.K, c *control) ntstatus.NTSTATUS {
 	mark := o.enters(k)
-	st, n := o.eventControl(k, c)
+	a, dead := o.deadAnswer(k)
+	st, n := a.st, eventKind(0)
+	if !dead {
+		st, n = o.eventControl(k, c)
+	}
 	ke.Leave(k, mark)
 	if st == ntstatus.STATUS_EVENT_PENDING {
 		o.ev.bare |= events[n].mask

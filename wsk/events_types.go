@@ -49,7 +49,9 @@ const SizeofEventCallbackControl uint64 = 16
 // WSK_CLIENT_LISTEN_DISPATCH has the event callbacks of a listening socket. A member may be NULL where its
 // event is never enabled.
 type WSK_CLIENT_LISTEN_DISPATCH struct {
-	WskAcceptEvent PFN_WSK_ACCEPT_EVENT
+	WskAcceptEvent  PFN_WSK_ACCEPT_EVENT
+	WskInspectEvent PFN_WSK_INSPECT_EVENT
+	WskAbortEvent   PFN_WSK_ABORT_EVENT
 }
 
 // WSK_CLIENT_CONNECTION_DISPATCH has the event callbacks of a connection-oriented socket.

@@ -49,8 +49,11 @@ var (
 	opBind          = newOperation("WskBind", ddi.PFN_WSK_BIND, rowBind, boundAlready)
 	opListen        = newOperation("WskListen", ddi.PFN_WSK_LISTEN, rowListen, notToListen)
 	opAccept        = newOperation("WskAccept", ddi.PFN_WSK_ACCEPT, rowAccept, notListening)
-	opConnect       = newOperation("WskConnect", ddi.PFN_WSK_CONNECT, rowConnect, notToConnect)
-	opLocal         = newOperation("WskGetLocalAddress", ddi.PFN_WSK_GET_LOCAL_ADDRESS, rowGetLocalAddress,
+	opInspect       = newOperation("WskInspectComplete", ddi.PFN_WSK_INSPECT_COMPLETE, rowInspectComplete,
+		notInspecting)
+	opConnect   = newOperation("WskConnect", ddi.PFN_WSK_CONNECT, rowConnect, notToConnect)
+	opConnectEx = newOperation("WskConnectEx", ddi.PFN_WSK_CONNECT_EX, rowConnectEx, notToConnect)
+	opLocal     = newOperation("WskGetLocalAddress", ddi.PFN_WSK_GET_LOCAL_ADDRESS, rowGetLocalAddress,
 		noAddress)
 	opRemote = newOperation("WskGetRemoteAddress", ddi.PFN_WSK_GET_REMOTE_ADDRESS, rowGetRemoteAddress,
 		noAddress)
@@ -76,7 +79,8 @@ func functions() []struct {
 	}{
 		{opSocket, wskSocket}, {opSocketConnect, wskSocketConnect}, {opControl, wskControlSocket},
 		{opClose, wskCloseSocket}, {opBind, wskBind}, {opListen, wskListen}, {opAccept, wskAccept},
-		{opConnect, wskConnect}, {opLocal, wskGetLocalAddress}, {opRemote, wskGetRemoteAddress},
+		{opInspect, wskInspectComplete}, {opConnectEx, wskConnectEx}, {opConnect, wskConnect},
+		{opLocal, wskGetLocalAddress}, {opRemote, wskGetRemoteAddress},
 		{opSend, wskSend}, {opReceive, wskReceive}, {opDisconnect, wskDisconnect},
 		{opSendTo, wskSendTo}, {opSendMessages, wskSendMessages}, {opReceiveFrom, wskReceiveFrom},
 		{opAddressInfo, wskGetAddressInfo}, {opNameInfo, wskGetNameInfo},
@@ -99,7 +103,7 @@ func allSites() []*ke.Site {
 	list := []*ke.Site{&siteReturned, &siteCapture, &siteRegister, &siteIRQL, &siteTruncated,
 		&siteEventIRQL, &siteEventFlag,
 		&siteRace, &siteReceiveFlags, &siteNodes, &siteBacklog, &siteStall,
-		&siteClient, &siteUnresolvable}
+		&siteClient, &siteUnresolvable, &siteDead, &siteForced}
 	for _, f := range functions() {
 		list = append(list, &f.op.answer)
 		if f.op.fault.Name != "" {
@@ -161,8 +165,6 @@ const (
 	numCategories
 )
 
-const numStates = tcpip.Closed
-
 // verdict is what a state says about a call.
 type verdict uint8
 
@@ -173,6 +175,8 @@ const (
 	badState                    // STATUS_INVALID_DEVICE_STATE
 	isListener                  // the same: the stream socket listens
 	isConnection                // the same: the stream socket connects or is connected
+	isSilent                    // STATUS_INVALID_DEVICE_STATE: the socket is silent
+	isDead                      // STATUS_FILE_FORCED_CLOSED
 	isBroken                    // what broke the connection is the answer
 )
 
@@ -195,6 +199,10 @@ func (o *socket) column() int {
 // while the transport asks whether it may listen its bind is pending.
 func (o *socket) state() tcpip.State {
 	switch {
+	case o.dead:
+		return stateDead
+	case o.silent:
+		return stateSilent
 	case o.ep == nil:
 		return tcpip.Created
 	case o.category == WSK_FLAG_LISTEN_SOCKET && o.ep.State() == tcpip.Bound:
@@ -223,6 +231,12 @@ func (r *request) allowed(k *irql.K) bool {
 		r.wrongState(k, verify.WSK_107, "is a listening socket")
 	case isConnection:
 		r.wrongState(k, verify.WSK_107, "is a connection")
+	case isSilent:
+		r.sock.afterSilence(k, r.name)
+		r.refuse(k, ntstatus.STATUS_INVALID_DEVICE_STATE)
+	case isDead:
+		r.sock.afterDeath(k, r.name)
+		r.refuse(k, ntstatus.STATUS_FILE_FORCED_CLOSED)
 	case isBroken:
 		r.sock.afterAbort(k, r)
 	case badState:

@@ -90,7 +90,8 @@ func (s *subsystem) waits(k *irql.K, objs []*ke.Object) {
 	}
 }
 
-// leftWaiting finds threads that wait for ever because of how they use WSK. Rules: WSK-076, WSK-119, WSK-168.
+// leftWaiting finds threads that wait for ever because of how they use WSK. Rules: WSK-076, WSK-119, WSK-168,
+// WSK-197.
 func (s *subsystem) leftWaiting(m *ke.Machine) {
 	for _, t := range m.Threads() {
 		why, on, _, ok := t.Waits()
@@ -103,6 +104,14 @@ func (s *subsystem) leftWaiting(m *ke.Machine) {
 			f.Rule, f.Headline = verify.WSK_119, fmt.Sprintf("%s waits for ever for the graceful "+
 				"WskDisconnect of "+
 				"%v, which the peer does not let complete", t.Name(), r.sock.id)
+		case r != nil && list.Has(r.changesOf(), r):
+			f.Rule, f.Headline = verify.WSK_210, fmt.Sprintf("%s waits for ever for "+
+				"SIO_ADDRESS_LIST_CHANGE on %v, "+
+				"and nothing changes the addresses", t.Name(), r.sock.id)
+		case r != nil && r.op == opAccept && r.sock.lostAccepted():
+			f.Rule, f.Headline = verify.WSK_197, fmt.Sprintf("%s waits for ever for a connection of %v "+
+				"that it "+
+				"accepted in WskInspectEvent, and that has gone", t.Name(), r.sock.id)
 		case r != nil:
 			continue
 		case list.Has(s.inline, on[0].ID):
@@ -133,6 +142,8 @@ func imageOf(t *ke.Thread) string {
 // stalled finds sockets whose callbacks wait for the client. Rules: WSK-177, WSK-179, WSK-186.
 func (s *subsystem) stalled(m *ke.Machine) {
 	for _, o := range s.sockets {
+		o.uninspected(m)
+		o.unburied(m)
 		for _, in := range o.retained {
 			if f, late := in.late(); late {
 				m.ReportEnd(f)
@@ -155,4 +166,12 @@ func (s *subsystem) stalled(m *ke.Machine) {
 		}
 		m.ReportEnd(f)
 	}
+}
+
+// changesOf gives what waits on the request's socket for a change of the addresses.
+func (r *request) changesOf() []*request {
+	if r.sock == nil {
+		return nil
+	}
+	return r.sock.changes
 }

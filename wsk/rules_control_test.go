@@ -435,6 +435,6 @@ func TestRedirect_WrongCode(t *testing.T) {
 		assert.Equal(r, ntstatus.STATUS_NOT_SUPPORTED, ioctl(k, in, 0x580000DD, 0, nil, 0, nil, nil).Status)
 	}))
 	missIn(t, redirected(func(r *rig, k *irql.K, in *wsk.WSK_SOCKET) {
-		assert.Equal(r, ntstatus.STATUS_NOT_SUPPORTED, ioctl(k, in, 0x28000017, 0, nil, 0, nil, nil).Status)
+		assert.Equal(r, ntstatus.STATUS_NOT_SUPPORTED, ioctl(k, in, 0x28000018, 0, nil, 0, nil, nil).Status)
 	}))
 }

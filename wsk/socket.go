@@ -38,11 +38,19 @@ type socket struct {
 	socketContext any // what callbacks are given
 	client        any // table of the client's callbacks, nil for none
 	ev            callbacks
-	expects       uint32        // events that were enabled on the listening socket it came from
-	offered       *offer        // while WskAcceptEvent is shown it
-	notMine       bool          // the client turned it down
-	retained      []*indication // kept by the client
-	stalledEnd    *request      // a graceful disconnect that does not end by itself
+	expects       uint32          // events that were enabled on the listening socket it came from
+	offered       *offer          // while WskAcceptEvent is shown it
+	notMine       bool            // the client turned it down
+	retained      []*indication   // kept by the client
+	inspections   []*inspection   // of a listening socket, oldest first
+	serial        uint32          // of the last one
+	inspectID     *WSK_INSPECT_ID // of an accepted socket, nil without conditional accept
+	changes       []*request      // that wait for a change of the addresses
+	v6            bool            // of a basic socket
+	silent        bool            // SIO_WSK_SET_TCP_SILENT_MODE
+	dead          bool            // it does not work any more
+	told          bool            // and the client has been told so
+	stalledEnd    *request        // a graceful disconnect that does not end by itself
 
 	readers   tcpip.Readers
 	acceptors tcpip.Acceptors
@@ -53,7 +61,7 @@ type socket struct {
 	callers  []*irql.K // whose functions of the socket run, one entry for each
 	touched  bool
 	joined   bool // made by WskSocketConnect
-	dead     int  // receives posted after the end of the stream
+	afterEnd int  // receives posted after the end of the stream
 	closing  bool
 	closeReq *request
 	epClosed bool
@@ -70,6 +78,7 @@ func (s *socket) String() string { return s.id.String() }
 
 // Indicate serves the requests that wait for what has happened.
 func (s *socket) Indicate(k *irql.K, e *tcpip.Endpoint, i tcpip.Indication) {
+	s.inspects(i)
 	if s.raced(k, i) {
 		s.ev.first = true
 	} else {
@@ -268,6 +277,7 @@ func wskSocket(k *irql.K, cl *WSK_CLIENT, addressFamily ws2def.ADDRESS_FAMILY, s
 		}
 		o := r.sub.newSocket(c, flags)
 		o.secures(k, r, securityDescriptor)
+		o.v6 = addressFamily == ws2def.AF_INET6
 		o.udp = socketType == ws2def.SOCK_DGRAM
 		switch flags {
 		case WSK_FLAG_BASIC_SOCKET:
@@ -386,6 +396,7 @@ func wskCloseSocket(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
 			o.tryClose(k)
 		}
 		if o.ep == nil {
+			o.cancelChanges(k)
 			closed(k)
 			return
 		}
@@ -393,6 +404,11 @@ func wskCloseSocket(k *irql.K, ws *WSK_SOCKET, p *irp.IRP) ntstatus.NTSTATUS {
 		o.readers.Fail(k, ntstatus.STATUS_CANCELLED)
 		o.from.Fail(k, ntstatus.STATUS_CANCELLED)
 		o.recover(k, ntstatus.STATUS_CANCELLED)
+		o.cancelChanges(k)
+		if o.dead {
+			o.tryClose(k) // the endpoint has been closed
+			return
+		}
 		o.ep.Close(k, false, closed)
 	}
 	return o.sub.submit(k, r)

@@ -38,6 +38,7 @@ type subsystem struct {
 	given    [][]byte // redirect records that queries have returned
 	tables   tables
 
+	watching     bool         // the transport tells of changes of its addresses
 	eventWaiters []*ke.Thread // were answered STATUS_EVENT_PENDING
 }
 
@@ -304,6 +305,7 @@ func (s *subsystem) dispatch(k *irql.K, dev *irp.DEVICE_OBJECT, p *irp.IRP) ntst
 	}
 	r.arrived = true
 	defer ke.Leave(k, r.enters(k))
+	r.forced(k)
 	if r.op.fault.Name != "" && ke.Fails(k, &r.op.fault) {
 		r.refuse(k, ntstatus.STATUS_INSUFFICIENT_RESOURCES)
 	} else {
@@ -342,6 +344,9 @@ func (r *request) refuse(k *irql.K, st ntstatus.NTSTATUS) {
 func (r *request) finish(k *irql.K, st ntstatus.NTSTATUS, info uint64, pointer any) {
 	if r.done {
 		return
+	}
+	if o := r.sock; o != nil && o.dead && !o.closing && st == ntstatus.STATUS_CANCELLED {
+		st, o.told = ntstatus.STATUS_FILE_FORCED_CLOSED, true
 	}
 	r.done, r.status, r.info, r.pointer = true, st, info, pointer
 	switch {
@@ -440,10 +445,12 @@ func (r *request) lend(k *irql.K, v *irp.Buffer, rule verify.RuleID, what string
 // refine replaces general rules where WSK has a more specific one (rules.md 12). Rules: WSK-095, WSK-097.
 func (s *subsystem) refine(k *irql.K, f *verify.Finding) {
 	rule := verify.NoRule
-	switch {
+	switch ev := eventOf(k); {
 	case k == nil:
 	case f.Rule == verify.POOL_014:
 		rule = s.readUnfilled(f.Obj)
+	case ev != nil && ev.null && (f.Kind == ke.NullDereference || f.Rule == verify.IRQL_008):
+		f.Kind, rule = "", verify.WSK_181
 	case f.Rule == verify.IRQL_008 && (s.inCompletion(k) || eventOf(k) != nil):
 		rule = verify.WSK_095
 	case f.Rule == verify.IRQL_001 && eventOf(k) != nil && eventOf(k).untold:

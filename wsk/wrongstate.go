@@ -16,6 +16,8 @@ func notToListen(o *socket) (verify.RuleID, string) {
 	return verify.WSK_107, "is " + o.state().String() + " already"
 }
 
+func notInspecting(*socket) (verify.RuleID, string) { return verify.WSK_196, "does not listen yet" }
+
 func notListening(*socket) (verify.RuleID, string) { return verify.WSK_103, "does not listen" }
 
 // notToConnect: of a second WskConnect the pages say nothing.

@@ -7,7 +7,7 @@
 // Modelled: every function takes the client's IRP as IoCallDriver would, with the subsystem as the lowest
 // driver, and completes it exactly once, by default later and at DISPATCH_LEVEL; buffers, addresses,
 // contexts and tables are on loan until the end the documentation names. Not modelled, and therefore absent
-// from the tables: raw sockets, event callbacks of datagram sockets, conditional accept, extension
+// from the tables: raw sockets, event callbacks of datagram sockets, extension
 // interfaces, attachment through the NMR. Asking for one of them at run time is refused with
 // STATUS_NOT_SUPPORTED.
 //
@@ -165,6 +165,7 @@ type WSK_PROVIDER_LISTEN_DISPATCH struct {
 	WSK_PROVIDER_BASIC_DISPATCH
 	WskBind            PFN_WSK_BIND
 	WskAccept          PFN_WSK_ACCEPT
+	WskInspectComplete PFN_WSK_INSPECT_COMPLETE
 	WskGetLocalAddress PFN_WSK_GET_LOCAL_ADDRESS
 }
 
@@ -179,6 +180,7 @@ type WSK_PROVIDER_CONNECTION_DISPATCH struct {
 	WskReceive          PFN_WSK_RECEIVE
 	WskDisconnect       PFN_WSK_DISCONNECT
 	WskRelease          PFN_WSK_RELEASE_DATA_INDICATION_LIST
+	WskConnectEx        PFN_WSK_CONNECT_EX
 }
 
 // WSK_PROVIDER_STREAM_DISPATCH is the table of stream sockets, which become listening or connection sockets
@@ -195,6 +197,7 @@ type WSK_PROVIDER_STREAM_DISPATCH struct {
 	WskRelease          PFN_WSK_RELEASE_DATA_INDICATION_LIST
 	WskGetLocalAddress  PFN_WSK_GET_LOCAL_ADDRESS
 	WskGetRemoteAddress PFN_WSK_GET_REMOTE_ADDRESS
+	WskConnectEx        PFN_WSK_CONNECT_EX
 }
 
 // Functions behind pointers. Each comment stands for the function of that type in the tables.
@@ -320,7 +323,7 @@ type (
 	// memory is short. STATUS_INVALID_PARAMETER, and nothing is completed, for a NULL IRP.
 	// Rules: WSK-042, WSK-060 to WSK-069, WSK-077, WSK-090, WSK-103, WSK-107, WSK-117, WSK-136 to WSK-138,
 	// WSK-241.
-	// Not modelled: conditional accept, WskAcceptEvent.
+	// Not modelled: none.
 	// Reference: wsk/nc-wsk-pfn_wsk_accept.
 	PFN_WSK_ACCEPT func(k *irql.K, listenSocket *WSK_SOCKET, flags uint32, acceptSocketContext any,
 		acceptSocketDispatch *WSK_CLIENT_CONNECTION_DISPATCH, localAddress, remoteAddress ws2def.SOCKADDR,
@@ -403,7 +406,7 @@ type (
 	// completed, for a NULL IRP.
 	// Rules: WSK-060 to WSK-069, WSK-075, WSK-077, WSK-090, WSK-104, WSK-107, WSK-110, WSK-116, WSK-130 to
 	// WSK-135, WSK-140, WSK-141, WSK-241.
-	// Not modelled: WskReceiveEvent.
+	// Not modelled: none.
 	// Reference: wsk/nc-wsk-pfn_wsk_receive.
 	PFN_WSK_RECEIVE func(k *irql.K, socket *WSK_SOCKET, buffer *WSK_BUF, flags ReceiveFlags,
 		p *irp.IRP) ntstatus.NTSTATUS

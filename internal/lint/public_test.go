@@ -114,7 +114,7 @@ var wdkEnumerators = regexp.MustCompile(`^(Notification|Synchronization)(Event|T
 	`^(High|Low|Normal)PagePriority$|^MdlMappingNo(Execute|Write)$|^Mm(Cached|NonCached|WriteCombined)$|` +
 	`^PagedPool|^NonPagedPool|^Io(Modify|Read|Write)Access$|^PsThreadType$|^InitializeObjectAttributes$|` +
 	`^PsCreateProcessNotifySubsystems$|^Interlocked[A-Z][A-Za-z]+64$|^Fwpm[A-Z]\w+0$|` +
-	`^Wsk(Get|Set)Option$|^WskIoctl$|^WskControlMax$`)
+	`^Wsk(Get|Set)Option$|^WskIoctl$|^WskControlMax$|^WskInspect(Reject|Accept|Pend|Max)$`)
 
 var capitals = regexp.MustCompile(`^[A-Z0-9_]+$|^FWPS_|^IO_|_`)
 

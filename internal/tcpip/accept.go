@@ -130,6 +130,7 @@ func (s *Stack) stillborn(k *ke.K, a *Endpoint) {
 		x.end(k)
 	}
 	a.flow.ends(k, s)
+	l.inspectedGone(k, a)
 	s.w.leave(k, mark)
 }
 
@@ -138,7 +139,7 @@ func (a *Endpoint) comes(k *ke.K) {
 	l := a.halfOf
 	defer a.stack.w.leave(k, l.enters(k))
 	l.half--
-	a.halfOf = nil
+	a.halfOf, a.inspected = nil, nil
 	a.step(Established)
 	if l.V6 && a.local.Addr().Is4() {
 		a.local, a.remote = mapped(a.local), mapped(a.remote)

@@ -106,6 +106,10 @@ func opens(p *packet.Packet) bool {
 // stray answers a packet of no connection: a finished one answers for itself, else there is a RST.
 func (s *Stack) stray(k *ke.K, p *packet.Packet, tuple Tuple) {
 	s.shares(tuple.Local.Port(), ke.R)
+	if a := s.waitsForOwner(tuple); a != nil && p.TCP.Flags.Has(packet.RST) {
+		s.stillborn(k, a)
+		return
+	}
 	for i := range s.tombs {
 		if x := &s.tombs[i]; x.tuple == tuple {
 			if o, ok := x.t.Arrive(p.TCP, len(p.Payload)); ok {

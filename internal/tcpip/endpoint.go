@@ -15,39 +15,41 @@ import (
 // Every operation takes a callback that is called exactly once, either before the operation returns or
 // later from a delivery. Calls are refused with STATUS_INVALID_DEVICE_STATE where Next says so.
 type Endpoint struct {
-	ID        trace.ID
-	Protocol  uint8
-	V6        bool
-	Process   *ke.Process // nil is the System process
-	Share     Sharing
-	V6Only    bool
-	Window    int  // bytes taken before the owner reads
-	Broadcast bool // datagrams may be sent to everybody
-	KeepAlive bool // kept for its owner to read back; connections here do not go stale
-	Owner     Owner
-	Parent    trace.ID // the listening endpoint of an accepted one
+	ID          trace.ID
+	Protocol    uint8
+	V6          bool
+	Process     *ke.Process // nil is the System process
+	Share       Sharing
+	V6Only      bool
+	Window      int  // bytes taken before the owner reads
+	Broadcast   bool // datagrams may be sent to everybody
+	Conditional bool // of a listener: its owner inspects who wants to connect
+	KeepAlive   bool // kept for its owner to read back; connections here do not go stale
+	Owner       Owner
+	Parent      trace.ID // the listening endpoint of an accepted one
 
-	stack    *Stack
-	ch       *ke.Channel // what completes without the network; made when it is needed
-	st       State
-	busy     bool // a bind or listen waits for the engine
-	reason   ntstatus.NTSTATUS
-	local    netip.AddrPort
-	remote   netip.AddrPort
-	asked    netip.AddrPort // remote address as the owner asked
-	records  Records        // carried by the socket: set before connect
-	stream   *stream        // from the SYN on
-	flow     *Flow          // from connect, or the arrival of a SYN, on
-	op       *ConnectOp
-	backlog  int
-	ready    []*Endpoint // established and not yet accepted
-	half     int         // connections on their way into ready
-	halfOf   *Endpoint   // listening endpoint, while the handshake is not over
-	assigned int         // RESOURCE_ASSIGNMENTs permitted
-	wildcard bool
-	closing  bool       // Close is on its way to ENDPOINT_CLOSURE
-	late     []*Flow    // those that have ended meanwhile
-	udp      *datagrams // nil unless the endpoint sends and receives datagrams
+	stack     *Stack
+	ch        *ke.Channel // what completes without the network; made when it is needed
+	st        State
+	busy      bool // a bind or listen waits for the engine
+	reason    ntstatus.NTSTATUS
+	local     netip.AddrPort
+	remote    netip.AddrPort
+	asked     netip.AddrPort // remote address as the owner asked
+	records   Records        // carried by the socket: set before connect
+	stream    *stream        // from the SYN on
+	flow      *Flow          // from connect, or the arrival of a SYN, on
+	op        *ConnectOp
+	backlog   int
+	ready     []*Endpoint // established and not yet accepted
+	half      int         // connections on their way into ready
+	inspected *inspection // while its listener's owner has something to say or to hear
+	halfOf    *Endpoint   // listening endpoint, while the handshake is not over
+	assigned  int         // RESOURCE_ASSIGNMENTs permitted
+	wildcard  bool
+	closing   bool       // Close is on its way to ENDPOINT_CLOSURE
+	late      []*Flow    // those that have ended meanwhile
+	udp       *datagrams // nil unless the endpoint sends and receives datagrams
 }
 
 // NewEndpoint makes an endpoint of TCP; NewDatagram one of UDP.
@@ -128,12 +130,17 @@ func (e *Endpoint) step(in Input) ntstatus.NTSTATUS {
 	return s
 }
 
-// post makes fn run from a delivery of the endpoint's own channel.
-func (e *Endpoint) post(text string, fn func(k *ke.K)) {
+// channel is the endpoint's own.
+func (e *Endpoint) channel() *ke.Channel {
 	if e.ch == nil {
 		e.ch = e.stack.w.channel(e.ID.String())
 	}
-	e.stack.w.post(e.ch, ke.Delivery{Text: text, Obj: e.ID, Touches: e.ID, IRQL: &siteIRQL,
+	return e.ch
+}
+
+// post makes fn run from a delivery of the endpoint's own channel.
+func (e *Endpoint) post(text string, fn func(k *ke.K)) {
+	e.stack.w.post(e.channel(), ke.Delivery{Text: text, Obj: e.ID, Touches: e.ID, IRQL: &siteIRQL,
 		Run: func(k *ke.K) {
 			mark := e.enters(k)
 			fn(k)

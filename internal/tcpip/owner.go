@@ -18,17 +18,22 @@ const (
 	Finished                // the peer will send no more
 	Reset                   // the connection is lost, by whomever: Endpoint.Reason says why
 	Incoming                // a connection waits to be accepted
+	Inspect                 // a connection is asked for: Decide whether it may come
+	InspectGone             // one that was inspected will not come
 	Unreachable             // nobody took a datagram that was sent: a port is closed
 )
 
 var kindNames = [...]string{Opened: "opened", Readable: "readable", Finished: "finished", Reset: "reset",
-	Incoming: "incoming", Unreachable: "unreachable"}
+	Incoming: "incoming", Inspect: "inspect", InspectGone: "inspected and gone", Unreachable: "unreachable"}
 
 // String names the kind.
 func (n Kind) String() string { return kindNames[n] }
 
 // Indication is what an owner hears.
-type Indication struct{ Kind Kind }
+type Indication struct {
+	Kind Kind
+	New  *Endpoint // of Inspect and InspectGone
+}
 
 // indicate tells the owner.
 func (e *Endpoint) indicate(k *ke.K, what Kind) {

@@ -32,6 +32,7 @@ func newPaths() *paths {
 		accept: path{over: childOver, blocked: dropSyn, held: loseSyn, steps: []step{
 			{at: AuthRecvAccept, fill: aboutSyn},
 			{at: StreamPacketIn, fill: aboutSyn},
+			{when: isConditional, do: inspect},
 			{do: acceptSyn},
 		}},
 		establish: path{blocked: closeFlow, steps: []step{

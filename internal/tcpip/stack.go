@@ -47,6 +47,7 @@ type Stack struct {
 	redirector Redirector // the engine, if it keeps redirect records
 	paths      *paths
 	local      []netip.Addr // addresses of this machine beside loopback
+	watchers   []func()     // of these addresses
 	eps        []*Endpoint  // live ones, in order of creation
 	streams    []*stream    // ends of connections, in order of creation
 	redirected []*Flow      // of datagrams, that go elsewhere than their senders asked; both ends look here
@@ -100,7 +101,25 @@ func (s *Stack) Engine() Engine { return s.engine }
 
 // SetLocal sets the addresses of this machine beside loopback. Without it they are 192.0.2.10 and
 // 2001:db8::10.
-func (s *Stack) SetLocal(addrs ...netip.Addr) { s.local = list.Add(nil, addrs) }
+func (s *Stack) SetLocal(addrs ...netip.Addr) {
+	s.local = list.Add(nil, addrs)
+	for _, changed := range s.watchers {
+		changed()
+	}
+}
+
+// OnAddresses lets changed be called whenever the addresses of this machine change.
+func (s *Stack) OnAddresses(changed func()) { s.watchers = append(s.watchers, changed) }
+
+// Addresses lists the addresses of this machine beside loopback, of one family.
+func (s *Stack) Addresses(v6 bool) (all []netip.Addr) {
+	for _, a := range s.local {
+		if a.Is4() != v6 {
+			all = append(all, a)
+		}
+	}
+	return all
+}
 
 // Endpoints lists the live endpoints in order of creation, for dumps.
 func (s *Stack) Endpoints() []*Endpoint { return s.eps }

@@ -31,6 +31,7 @@ type stream struct {
 	finAcked bool
 	rx       []byte // received and not taken
 	rxFin    bool
+	silent   bool // nothing goes out any more, and what comes is not looked at
 	over     bool // reset from either side or given up: nothing is sent or taken any more
 
 	due   int64  // when the timer fires, 0 never
@@ -101,6 +102,10 @@ func (x *stream) one(k *ke.K, r tcp.Result) {
 }
 
 func (x *stream) told(k *ke.K, t tcp.Told) {
+	if x.silent {
+		x.unheard(k, t)
+		return
+	}
 	switch t.What {
 	case tcp.Opened:
 		x.opened(k)
@@ -131,6 +136,9 @@ func (x *stream) told(k *ke.K, t tcp.Told) {
 
 // transmit puts a segment on the wire. False: the flow may not go on, and has ended.
 func (x *stream) transmit(k *ke.K, o tcp.Out) bool {
+	if x.silent {
+		return true
+	}
 	f := sender{flow: x.flow, ch: x.out, from: x.id}
 	if x.flow != nil { // a host has none
 		f.e = x.flow.Endpoint

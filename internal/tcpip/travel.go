@@ -28,6 +28,7 @@ type Travel struct {
 	path          *path
 	i             int
 	asked         bool // an answer is to come later
+	parked        bool // the owner of a listener is to decide
 	held          bool // a callout holds it
 	taken         bool // what it carried was dropped when a callout held it
 	ended         bool // Invariant: set once
@@ -65,7 +66,7 @@ func (t *Travel) start(k *ke.K, p *path) {
 // next takes the steps that are left, until the travel ends or a station's answer is to come later. It then
 // goes on in a delivery, never inside the call of a stranger.
 func (t *Travel) next(k *ke.K) {
-	for t.i < len(t.path.steps) && !t.ended {
+	for t.i < len(t.path.steps) && !t.ended && !t.parked {
 		s := &t.path.steps[t.i]
 		t.i++
 		switch {
