@@ -231,6 +231,9 @@ func (c caller) playAll(t *testing.T, name string, fn reflect.Value, goesOn bool
 	}
 }
 
+// thorough says that tests do all that they can do; .ci/run asks for it.
+var thorough = os.Getenv("SIM_THOROUGH") != ""
+
 // TestEveryRoutine_CalledWithNothing calls every routine of the DDI packages with arguments that are NULL,
 // never initialised, or gone.
 func TestEveryRoutine_CalledWithNothing(t *testing.T) {
@@ -246,8 +249,9 @@ func TestEveryRoutine_CalledWithNothing(t *testing.T) {
 			if testing.Short() && i > 0 {
 				break
 			}
-			for _, goesOn := range []bool{true, false} {
-				c.playAll(t, r.name, fn, goesOn)
+			c.playAll(t, r.name, fn, true)
+			if i == 0 || thorough { // what a run that ends does, one that goes on has done before
+				c.playAll(t, r.name, fn, false)
 			}
 		}
 	}

@@ -40,7 +40,7 @@ func TestEveryDDI_TableIsComplete(t *testing.T) {
 		return
 	}
 	const says = "the table of all routines is not up to date: SIM_UPDATE=1 go test ./sim -run EveryDDI_Table"
-	if os.Getenv("SIM_THOROUGH") != "" {
+	if thorough {
 		t.Fatal(says)
 	}
 	t.Log(says)
