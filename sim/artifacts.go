@@ -2,29 +2,34 @@ package sim
 
 import (
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 )
 
-// artifacts leaves report.txt and trace.jsonl behind for a test that failed, if `go test -artifacts` asked
-// for that.
-func (m *Machine) artifacts() {
-	t, ok := m.tb.(interface{ ArtifactDir() string })
+// artifacts leaves report.txt and trace.jsonl of a run behind for a test that failed, if `go test -artifacts`
+// asked for that. nth is the number of the failure, where a test has several.
+func (m *Machine) artifacts(test TB, report string, nth int) {
+	t, ok := test.(interface{ ArtifactDir() string })
 	f := flag.Lookup("test.artifacts")
 	if !ok || f == nil || f.Value.String() != "true" {
 		return
 	}
+	reportFile, traceFile := "report.txt", "trace.jsonl"
+	if nth > 1 {
+		reportFile, traceFile = fmt.Sprintf("report-%d.txt", nth), fmt.Sprintf("trace-%d.jsonl", nth)
+	}
 	dir := t.ArtifactDir()
-	err := os.WriteFile(filepath.Join(dir, "report.txt"), []byte(m.Report()), 0o644)
+	err := os.WriteFile(filepath.Join(dir, reportFile), []byte(report), 0o644)
 	if err == nil {
-		err = writeFile(filepath.Join(dir, "trace.jsonl"), m.WriteTrace)
+		err = writeFile(filepath.Join(dir, traceFile), m.WriteTrace)
 	}
 	if err != nil {
-		m.tb.Logf("sim: no artifacts: %v", err)
+		test.Logf("sim: no artifacts: %v", err)
 		return
 	}
-	m.tb.Logf("sim: report.txt and trace.jsonl are in %s", dir)
+	test.Logf("sim: %s and %s are in %s", reportFile, traceFile, dir)
 }
 
 func writeFile(name string, write func(io.Writer) error) error {

@@ -26,6 +26,8 @@ type explorer struct {
 	book     *book  // keeps the results for Cluster.Out; nil without it
 	noKeep   bool   // failing runs are not written
 	noShrink bool   // nor made simpler
+	left     int    // failed runs that were left behind as artifacts
+	showing  bool   // whoever asked to see a repeated run gets it
 	kept     string // where the run being repeated was written
 
 	mu       sync.Mutex

@@ -52,6 +52,16 @@ func (e *explorer) again(f *Failure) {
 		b.WriteString(e.replayLines(f, m))
 	}
 	f.Report, f.at = b.String(), m.place()
+	e.artifacts(m, f.Report)
+}
+
+// artifacts leaves a failed run behind.
+func (e *explorer) artifacts(m *Machine, report string) {
+	if e.o.Collect {
+		return // the test looks at the result itself
+	}
+	e.left++
+	m.artifacts(e.tb, report, e.left)
 }
 
 // replayLines say what the simplest run needs and how it is repeated, for reports that do not say it
@@ -67,6 +77,7 @@ func (e *explorer) replayLines(f *Failure, m *Machine) string {
 // repeatOnly is Explore with a token: that run and no other.
 func (e *explorer) repeatOnly(t *Token) Result {
 	e.tb.Helper()
+	e.showing = true
 	m, tb := e.runToken(t, true)
 	defer m.ke.Close()
 	if m.late() && !m.diverged() {
@@ -79,6 +90,9 @@ func (e *explorer) repeatOnly(t *Token) Result {
 		if s, differ := e.difference(m, t); differ {
 			e.tb.Logf("sim: %s", s)
 		}
+	}
+	if tb.failed {
+		e.artifacts(m, strings.Join(tb.messages, "\n"))
 	}
 	for _, l := range tb.logs {
 		e.tb.Logf("%s", l)
@@ -102,6 +116,9 @@ func (e *explorer) runToken(t *Token, compare bool) (*Machine, *runTB) {
 	fault := apart(tb, func() {
 		m = start(&ke.Machine{}, tb, o, e.name, e.scenario, t, false)
 		m.repeat, m.pooled, m.kept = e.repeat, true, e.kept
+		if e.showing {
+			m.shows()
+		}
 		if !compare {
 			m.replay = nil
 		}
@@ -207,6 +224,7 @@ func (e *explorer) repeatKept() (failures []Failure) {
 			f.Runs, f.Repeats, f.Minimal, f.Kept, f.at = 1, true, *t, t.story.name, m.place()
 			f.Report = fmt.Sprintf("the run kept in %s still fails:\n%s", f.Kept,
 				strings.Join(tb.messages, "\n"))
+			e.artifacts(m, f.Report)
 			e.book.stillFails(m, &f)
 			failures = append(failures, f)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"calloutsim/internal/ke"
+	"calloutsim/sim/report"
 )
 
 // Explore runs a scenario again and again, each time on a machine as new, with other choices. scenario sets
@@ -103,8 +104,12 @@ func (e *explorer) explore() Result {
 	})
 	for _, h := range hs {
 		r.Hazards = append(r.Hazards, h.f)
-		if !e.o.Collect {
-			e.tb.Logf("sim: run %d: %s", h.run, title(&h.f))
+		line := report.Line(&h.f, record(h.f.Rule))
+		told := slices.ContainsFunc(r.Failures, func(f Failure) bool {
+			return strings.Contains(f.Report, line)
+		})
+		if !e.o.Collect && !told {
+			e.tb.Logf("sim: run %d: %s", h.run, line)
 		}
 	}
 	return r

@@ -47,6 +47,7 @@ func (m *Machine) end() {
 	}
 	m.tellRefused()
 	m.afterword()
+	m.show()
 }
 
 // close gives the coroutines back. A mechanism that goes on to live does so when it is reset.
@@ -87,11 +88,13 @@ func (m *Machine) tell() {
 		return
 	}
 	m.keepFailed()
-	m.tb.Errorf("\n%s", m.Report())
+	m.notices()
+	report := m.Report()
+	m.artifacts(m.tb, report, 1)
 	for _, f := range m.failures() {
 		attr(m.tb, "sim.rule", f.Name())
 	}
-	m.artifacts()
+	m.tb.Errorf("\n%s", report)
 }
 
 func (m *Machine) pick(want func(verify.Severity) bool) []Finding {
@@ -115,15 +118,16 @@ func (m *Machine) headline() string {
 	return ""
 }
 
-// afterword lists hazards, says how to repeat a run that an assertion of the test ended, and compares a
-// repeated run with the recorded one if no report has done so.
-func (m *Machine) afterword() {
+// notices lists hazards and what else does not fail the test. They come before a report, which is the last
+// thing on the screen.
+func (m *Machine) notices() {
 	m.tb.Helper()
-	if m.quick {
+	if m.noticed {
 		return
 	}
+	m.noticed = true
 	if h := m.Hazards(); h != "" && !m.opt.Collect {
-		m.tb.Logf("%s", h)
+		m.tb.Logf("sim: legal here and broken elsewhere (-sim.failon=warning gives the report):\n%s", h)
 	}
 	if s := pool.SpecialNotice(m.ke); s != "" {
 		m.tb.Logf("sim: %s", s)
@@ -136,6 +140,16 @@ func (m *Machine) afterword() {
 			m.tb.Logf("sim: %s had no effect: that choice did not come up in this run", p)
 		}
 	}
+}
+
+// afterword gives the notices, says how to repeat a run that an assertion of the test ended, and compares a
+// repeated run with the recorded one if no report has done so.
+func (m *Machine) afterword() {
+	m.tb.Helper()
+	if m.quick {
+		return
+	}
+	m.notices()
 	switch {
 	case m.reported:
 	case m.diverged():
@@ -146,7 +160,9 @@ func (m *Machine) afterword() {
 			run = "a repeated run"
 		}
 		m.keepFailed()
-		if s := m.tellChoices(); s != "" {
+		s := m.tellChoices()
+		m.artifacts(m.tb, m.Report()+s, 1)
+		if s != "" {
 			m.tb.Logf("sim: what did not go the usual way:\n%s", s)
 		}
 		m.tb.Logf("sim: this was %s; to repeat it: %s", run, strings.Join(m.repeatLines(), " "))

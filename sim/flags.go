@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"calloutsim/sim/internal/show"
 )
 
 // flagTable lists what a test binary takes, each with its twin in the environment: -sim.seed is SIM_SEED.
@@ -102,7 +104,7 @@ func named(name string) string {
 }
 
 // otherEnv are variables of the simulator that are no twins of flags.
-var otherEnv = []string{"SIM_SHARDS", "SIM_THOROUGH", shrinkEnv}
+var otherEnv = []string{"SIM_SHARDS", "SIM_THOROUGH", shrinkEnv, show.Env}
 
 // unknownSettings refuses a variable that is nearly one of the simulator's, as package flag refuses a flag it
 // does not know: SIM_RUNZ would change nothing, and nobody would notice.

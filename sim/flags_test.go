@@ -5,12 +5,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/verify"
 	"calloutsim/irp"
 	"calloutsim/irql"
 )
@@ -28,6 +30,18 @@ func TestFlagsChild(t *testing.T) {
 		t.Logf("made %d runs", r.Runs)
 	case "hazard":
 		hazardous(New(t))
+	case "hazard and violation":
+		m := New(t)
+		for range 2 {
+			hazardous(m)
+		}
+		breaks(m)
+	case "two defects":
+		found := func(rule verify.RuleID) func(*irql.K) {
+			return func(k *irql.K) { breakAll(k, []verify.RuleID{rule}) }
+		}
+		Explore(t, ExploreOptions{KeepGoing: true, Runs: 100}, waysIn(found(verify.IRP_011),
+			found(verify.IRP_036)))
 	case "pin":
 		lostUpdate(New(t))
 	case "outer": // checks through the test instead of the machine
@@ -149,6 +163,18 @@ func TestFlags_FailOn(t *testing.T) {
 	assert.Contains(t, out, "=== ATTR  TestFlagsChild sim.rule LOCK-013")
 }
 
+// Hazards are one line each, once, and the failure is the last thing on the screen.
+func TestFlags_HazardsComeBeforeTheFailure(t *testing.T) {
+	out, ok := runChild(t, "hazard and violation", nil)
+	assert.False(t, ok)
+	assert.Equal(t, 1, strings.Count(out, "called with a lock held"), out)
+	assert.Regexp(t, `(?m)^ +(\S+\.go:\d+: )?LOCK-013 \S+: called with a lock held$`, out)
+	assert.Less(t, strings.Index(out, "called with a lock held"), strings.Index(out, "IRP-001"))
+	out, _, _ = strings.Cut(out, "--- FAIL")
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	assert.Regexp(t, `^ +REPLAY: `, lines[len(lines)-1])
+}
+
 func TestFlags_FixPinsAChoice(t *testing.T) {
 	out, ok := runChild(t, "pin", nil, "-sim.fix=sched/step=1", "-sim.fix=env/X=inline")
 	assert.Contains(t, out, "sched/step=1, env/X=inline")
@@ -191,11 +217,20 @@ func TestFlags_StrategyByName(t *testing.T) {
 }
 
 func TestFlags_ArtifactsAreKeptOnRequest(t *testing.T) {
+	artifacts(t, "violation", "IRP-001", "report.txt", "trace.jsonl")
+	artifacts(t, "explore", "counter is 1", "report.txt")
+	artifacts(t, "explore", `"name":"touches"`, "trace.jsonl")
+	artifacts(t, "two defects", "IRP-0", "report.txt", "report-2.txt", "trace-2.jsonl")
+}
+
+// artifacts has a child leave artifacts behind and looks for a text in these.
+func artifacts(t *testing.T, what, text string, names ...string) {
+	t.Helper()
 	dir := t.TempDir()
-	out, ok := runChild(t, "violation", nil, "-test.artifacts", "-test.outputdir="+dir)
+	out, ok := runChild(t, what, nil, "-test.artifacts", "-test.outputdir="+dir)
 	assert.False(t, ok)
-	assert.Contains(t, out, "report.txt and trace.jsonl are in ")
-	for _, name := range []string{"report.txt", "trace.jsonl"} {
+	assert.Regexp(t, `report\.txt and trace\.jsonl are in `, out)
+	for _, name := range names {
 		found, err := filepath.Glob(filepath.Join(dir, "_artifacts", "*", name))
 		require.NoError(t, err)
 		if len(found) == 0 {
@@ -205,7 +240,7 @@ func TestFlags_ArtifactsAreKeptOnRequest(t *testing.T) {
 		require.NotEmpty(t, found, name)
 		b, err := os.ReadFile(found[0])
 		require.NoError(t, err)
-		assert.Contains(t, string(b), "IRP-001")
+		assert.Contains(t, string(b), text)
 	}
 }
 

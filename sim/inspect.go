@@ -20,6 +20,40 @@ func (m *Machine) Inspect(command string) ([]string, error) {
 	return print(m.ke)
 }
 
+// inspections are commands whose answers are wanted for the first violation, or else the end of the run.
+type inspections struct {
+	commands []string
+	done     []Inspected
+	violated bool
+}
+
+// watch has the commands answered at the moment of the first violation, before anything is unwound.
+func (i *inspections) watch(m *Machine) {
+	m.ke.Describe = func(k *ke.K, f *Finding) {
+		m.illustrate(k, f)
+		if !i.violated && m.opt.fails(f.Severity()) && m.opt.wanted(f.Severity()) {
+			i.violated = true
+			i.ask(m)
+		}
+	}
+}
+
+func (i *inspections) ask(m *Machine) {
+	for _, command := range i.commands {
+		lines, err := m.Inspect(command)
+		i.done = append(i.done, Inspected{command, lines, err})
+	}
+}
+
+// end gives the answers, and says which moment they are of.
+func (i *inspections) end(m *Machine) (answers []Inspected, moment string) {
+	if i.violated {
+		return i.done, "at the first violation"
+	}
+	i.ask(m)
+	return i.done, "at the end of the run"
+}
+
 // CheckInspector reports what is wrong with a command of Inspect, whatever the machine. That there is no such
 // object only the machine can tell.
 func CheckInspector(command string) error {

@@ -37,6 +37,7 @@ type Machine struct {
 	simpler     string                      // what the run in the file is, if it is another
 	teller      *teller                     // has the choices in words, where somebody wants them
 	keeps       bool                        // the run is written if it fails
+	shown       *shown                      // who wants to see the run
 	checked     *checked                    // the source, where it compares the run with a file
 	steps       *steps                      // what happened between decisions; only of runs that are printed
 	quick       bool                        // a run of Explore that is only judged, not printed
@@ -44,6 +45,7 @@ type Machine struct {
 	stopped     bool                        // the last Run was stopped before nothing could run any more
 	over        bool
 	reported    bool // the verdict has been printed
+	noticed     bool // what does not fail the test has been printed
 	toldLeft    bool // what is left at rest has been printed
 	toldRefused bool // what was refused has been told
 	atEnd       func()

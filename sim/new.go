@@ -38,6 +38,9 @@ func New(t testing.TB, opts ...Options) *Machine {
 		m.tells()
 	}
 	m.repeat = func(token string) []string { return goTest(t.Name(), token) }
+	if token != nil {
+		m.shows()
+	}
 	t.Logf("sim: %s", m.describe())
 	attr(t, "sim.seed", fmt.Sprint(max(m.opt.Seed, 1)))
 	return m

@@ -54,14 +54,15 @@ func (m *Machine) Report() string {
 	return b.String()
 }
 
-// Hazards gives the reports of what is legal here and breaks elsewhere, "" when there is none.
+// Hazards gives what is legal here and breaks elsewhere, each kind once and in one line; "" when there is
+// none.
 func (m *Machine) Hazards() string {
-	var b bytes.Buffer
+	var b strings.Builder
 	seen := map[string]bool{}
 	for _, f := range m.hazards() {
 		if sig := f.Signature(); !seen[sig] {
 			seen[sig] = true
-			m.writeFinding(&b, f)
+			fmt.Fprintf(&b, "  %s\n", report.Line(&f, record(f.Rule)))
 		}
 	}
 	return b.String()

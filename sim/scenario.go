@@ -41,7 +41,7 @@ type Outcome struct {
 	Fault    any // a fault of the simulator itself
 
 	Inspected []Inspected
-	Violation bool // Inspected is the state at the first violation, not at the end of the run
+	Moment    string // which Inspected shows, "at the end of the run"
 
 	Found *Failure // what was looked for, with the run it was found in (Scenario.Sometimes)
 }
@@ -68,7 +68,7 @@ func RunScenario(s Scenario, o RunOptions) (Outcome, error) {
 		return Outcome{}, fmt.Errorf("the token is of another test or scenario (%08x), not of %s (%08x)",
 			o.Replay.Scenario, s.Name, hash)
 	}
-	out := Outcome{}
+	out, seen := Outcome{}, inspections{commands: o.Inspect}
 	if s.Sometimes && o.Replay == nil && o.Seed == 0 {
 		if out.Found = s.find(o.Options); out.Found != nil {
 			o.Replay = &out.Found.Minimal
@@ -82,11 +82,11 @@ func RunScenario(s Scenario, o RunOptions) (Outcome, error) {
 		if out.Machine = m; o.Story {
 			m.tells()
 		}
-		out.inspectFirst(o.Inspect)
+		seen.watch(m)
 		s.Run(m)
 	})
-	if out.Machine != nil && out.Inspected == nil {
-		out.inspect(o.Inspect)
+	if out.Machine != nil {
+		out.Inspected, out.Moment = seen.end(out.Machine)
 	}
 	out.Failed, out.Messages, out.Logs = tb.failed, tb.messages, tb.logs
 	return out, nil
@@ -109,25 +109,6 @@ func (s *Scenario) find(o Options) *Failure {
 		return &r.Failures[0]
 	}
 	return nil
-}
-
-// inspectFirst prints the commands at the moment of the first violation, before anything is unwound.
-func (o *Outcome) inspectFirst(commands []string) {
-	m := o.Machine
-	m.ke.Describe = func(k *ke.K, f *Finding) {
-		m.illustrate(k, f)
-		if o.Inspected == nil && m.opt.fails(f.Severity()) && m.opt.wanted(f.Severity()) {
-			o.Violation = true
-			o.inspect(commands)
-		}
-	}
-}
-
-func (o *Outcome) inspect(commands []string) {
-	for _, command := range commands {
-		lines, err := o.Machine.Inspect(command)
-		o.Inspected = append(o.Inspected, Inspected{command, lines, err})
-	}
 }
 
 // Close gives the machine's coroutines back.
@@ -184,20 +165,34 @@ func (m *Machine) Describe() string { return m.describe() }
 
 // Verdict says in one line what came of the run.
 func (o *Outcome) Verdict() string {
-	m := o.Machine
-	run := fmt.Sprintf("%d events, %d scheduling points, %s", m.ke.Log().Len(), m.Steps(),
+	if o.Fault != nil {
+		return "fault of the simulator; " + o.Machine.size()
+	}
+	said := ""
+	if o.Failed {
+		said = strings.TrimSpace(strings.Join(o.Messages, " "))
+	}
+	return o.Machine.verdict(said)
+}
+
+// size is how much a run did.
+func (m *Machine) size() string {
+	return fmt.Sprintf("%d events, %d scheduling points, %s", m.ke.Log().Len(), m.Steps(),
 		simtrace.When(m.ke.Uptime()))
+}
+
+// verdict is Outcome.Verdict; said is how the run failed where no finding says it.
+func (m *Machine) verdict(said string) string {
+	run := m.size()
 	switch n := len(m.failures()); {
-	case o.Fault != nil:
-		return "fault of the simulator; " + run
 	case m.panicked != nil:
 		return m.panicked.Who() + " panicked; " + run
 	case n == 1:
 		return "1 finding: " + m.headline() + "; " + run
 	case n > 1:
 		return fmt.Sprintf("%d findings, the first: %s; %s", n, m.headline(), run)
-	case o.Failed:
-		return "failed: " + strings.TrimSpace(strings.Join(o.Messages, " ")) + "; " + run
+	case said != "":
+		return "failed: " + said + "; " + run
 	}
 	if n := len(m.hazards()); n > 0 {
 		return fmt.Sprintf("clean, with %d hazards; %s", n, run)

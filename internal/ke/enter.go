@@ -11,7 +11,7 @@ import (
 // Enter is the first statement of every DDI: it checks that k is the context that runs now and that its IRQL
 // is one the table allows. Rules: IRQL-001, IRQL-002.
 func Enter(k *K, d ddi.ID) {
-	if k == nil || k.m.cur != k || k.owes {
+	if k == nil || k.m.cur != k || k.owes || k.m.isForeign() {
 		wrongContext(k, d)
 	}
 	k.enters()
@@ -22,7 +22,7 @@ func Enter(k *K, d ddi.ID) {
 
 // EnterAnyLevel is Enter for a DDI whose limits have a rule more specific than IRQL-001 and IRQL-002.
 func EnterAnyLevel(k *K, d ddi.ID) {
-	if k == nil || k.m.cur != k || k.owes {
+	if k == nil || k.m.cur != k || k.owes || k.m.isForeign() {
 		wrongContext(k, d)
 	}
 	k.enters()
@@ -42,6 +42,9 @@ func wrongContext(k *K, d ddi.ID) {
 		k.m.die()
 	}
 	k.m.stranger(k, d)
+	if k.m.cur == k {
+		return // a coroutine that the driver has made itself runs for the context
+	}
 	if k.m.cur == nil {
 		panic(Misuse(fmt.Sprintf("%v called with the K of %q outside of the run: a K is valid only inside "+
 			"its callback", d, k.name)))

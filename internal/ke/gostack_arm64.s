@@ -1,5 +1,10 @@
 #include "textflag.h"
 
+// func currentG() uintptr
+TEXT ·currentG(SB), NOSPLIT|NOFRAME, $0-8
+	MOVD g, ret+0(FP)
+	RET
+
 // func readStack(f []goFrame) int
 // A frame pointer leads to the caller's frame pointer; behind it lies the address to return to.
 TEXT ·readStack(SB), NOSPLIT|NOFRAME, $0-32

@@ -13,3 +13,7 @@ const framesOnly = true
 //
 //go:noescape
 func readStack(f []goFrame) int
+
+// currentG is the address by which the run-time library knows the goroutine that runs. While one lives no
+// other has it.
+func currentG() uintptr

@@ -97,7 +97,8 @@ type Machine struct {
 	all     []*Thread // every live thread, in order of creation
 	find    []verify.Finding
 	given   []Given
-	foreign string // a goroutine that is no context has used the machine, in words
+	onG     uintptr // the goroutine that has the baton, as currentG has it
+	foreign string  // a goroutine that is no context has used the machine, in words
 	seen    []seenFinding
 	crash   any // internal error on its way out
 	images  []*Image
@@ -437,7 +438,8 @@ type stack struct {
 	dead  bool
 	exits bool // the body ended its thread and unwinds
 
-	goroutine uint64 // number of the goroutine it is
+	goroutine uint64  // number of the goroutine it is
+	g         uintptr // the same as currentG has it
 }
 
 const (

@@ -340,7 +340,7 @@ func (m *Machine) resume(t *Thread) {
 		}
 	}
 	s := t.coro
-	m.in = s
+	m.in, m.onG = s, s.g
 	if !s.switchTo() {
 		m.drop(s)
 	}

@@ -33,7 +33,8 @@ func (m *Machine) putStack(s *stack) {
 
 func (s *stack) loop() {
 	debug.SetPanicOnFault(true) // special pool: Explain makes a finding of the panic
-	s.goroutine = thisGoroutine()
+	s.goroutine, s.g = thisGoroutine(), currentG()
+	s.m.onG = s.g
 	finished := false
 	defer func() {
 		s.m.rest.release()

@@ -11,6 +11,10 @@ import (
 // A goroutine that a driver starts is no context of the machine: nothing orders what it does, and a panic in
 // it would end the whole process.
 
+// isForeign reports whether another goroutine runs than the one of the context that has the baton. Contexts
+// of `ksim race` run on several.
+func (m *Machine) isForeign() bool { return !GoRaces && currentG() != m.onG }
+
 // ownGoroutines are in the stacks of goroutines that may use a machine: those of contexts, of tests and of
 // the harness.
 var ownGoroutines = [...]string{"calloutsim/internal/ke.(*stack)", "calloutsim/internal/ke.(*Machine).Run(",
@@ -28,7 +32,7 @@ func (m *Machine) stranger(k *K, d ddi.ID) {
 		}
 	}
 	_, by, ok := strings.Cut(text, "\ncreated by ")
-	if !ok {
+	if !ok || strings.HasPrefix(by, "iter.Pull") {
 		return
 	}
 	name, rest, _ := strings.Cut(by, " in goroutine")

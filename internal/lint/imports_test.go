@@ -33,9 +33,10 @@ var graph = map[string][]string{
 	"sim/results":         {},
 	"sim/report":          {"sim/trace", "internal/verify", "internal/ddi"},
 	"sim/coverage":        {"internal/ke"},
+	"sim/internal/show":   {},
 	"internal/subsystems": {"wsk", "fwps/fwpm"},
 	"sim": {"internal/subsystems", "internal/tcpip", "internal/explore", "sim/results", "sim/trace",
-		"sim/report", "sim/coverage"},
+		"sim/report", "sim/coverage", "sim/internal/show"},
 
 	"internal/explore/corpus":     {"irp"},
 	"internal/trial":              {"internal/ke"},

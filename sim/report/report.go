@@ -38,7 +38,7 @@ func Text(w io.Writer, f *verify.Finding, rec verify.Record, opt Options) {
 	p := printer{row: verify.Rule(f.Rule), rec: rec, f: f}
 	p.measure()
 	full := f.Severity() == verify.Error && !opt.Short
-	p.line(p.position() + p.name() + ": " + f.Headline)
+	p.line(Line(f, rec))
 	p.line("")
 	if full {
 		p.box()
@@ -74,6 +74,12 @@ func Text(w io.Writer, f *verify.Finding, rec verify.Record, opt Options) {
 	}
 	p.list("REPLAY", opt.Replay)
 	_, _ = w.Write(p.b.Bytes())
+}
+
+// Line is the first line of a report: place, rule and headline.
+func Line(f *verify.Finding, rec verify.Record) string {
+	p := printer{rec: rec, f: f}
+	return p.position() + p.name() + ": " + f.Headline
 }
 
 // printer collects one report.

@@ -131,14 +131,34 @@ func withMentions(a answer) answer {
 	return a
 }
 
+// anySubCode is a sub-code that each of Driver Verifier's bug checks has, as an example of how to ask.
+var anySubCode = map[uint32]uint32{0xC4: 0x62, 0xC9: 0x229}
+
+// subCodeOf finds a sub-code of one of Driver Verifier's bug checks.
+func subCodeOf(code, sub uint32) (verify.SubCode, bool) {
+	switch code {
+	case 0xC4:
+		return verify.VerifierC4(sub)
+	case 0xC9:
+		return verify.IoVerifierC9(sub)
+	}
+	return verify.SubCode{}, false
+}
+
+// elsewhere says of a sub-code that a bug check does not have where there is one of that number.
+func elsewhere(code, sub uint32) string {
+	other := 0xC4 ^ 0xC9 ^ code
+	if _, ok := subCodeOf(other, sub); ok && anySubCode[code] != 0 {
+		return fmt.Sprintf("; did you mean 0x%X/0x%X?", other, sub)
+	}
+	return ""
+}
+
 // bugCheckAnswer tells of a bug check, and of a sub-code of one of Driver Verifier's.
 func bugCheckAnswer(code, sub uint32) []answer {
 	if sub != 0 {
-		row, ok := verify.VerifierC4(sub)
-		if code == 0xC9 {
-			row, ok = verify.IoVerifierC9(sub)
-		}
-		if !ok || code != 0xC4 && code != 0xC9 {
+		row, ok := subCodeOf(code, sub)
+		if !ok {
 			return nil
 		}
 		name := fmt.Sprintf("0x%X/0x%X %s", code, sub, verify.BugCheckName(code))
@@ -162,9 +182,9 @@ func bugCheckAnswer(code, sub uint32) []answer {
 		}
 		a.Text = append(a.Text, parameters(0, v.Params[:])...)
 	}
-	if code == 0xC4 || code == 0xC9 {
-		a.Text = append(a.Text, fmt.Sprintf("the first parameter says what is wrong: ksim explain 0x%X/0x229",
-			code))
+	if sub := anySubCode[code]; sub != 0 {
+		a.Text = append(a.Text, fmt.Sprintf("the first parameter says what is wrong: ksim explain 0x%X/0x%X",
+			code, sub))
 	}
 	var rules []string
 	for _, id := range verify.Rules() {

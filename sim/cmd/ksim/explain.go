@@ -63,6 +63,9 @@ func answerTo(verb string, w io.Writer, question string, asJSON bool,
 	if len(rows)+len(answers) > 0 {
 		return printAnswers(w, rows, answers, asJSON)
 	}
+	if code, sub, ok := numberOf(question); ok && sub != 0 && elsewhere(code, sub) != "" {
+		return usagef("%s: there is nothing called %q%s", verb, question, elsewhere(code, sub))
+	}
 	if !strings.Contains(question, " ") {
 		if hint := didYouMean(question, everyName()); hint != "" {
 			return usagef("%s: there is nothing called %q%s", verb, question, hint)

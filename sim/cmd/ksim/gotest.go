@@ -40,10 +40,14 @@ type goTestRun struct {
 }
 
 // goTest runs go test and takes its events apart. err is nil if go test ran, whatever it said.
-func goTest(args ...string) (*goTestRun, error) {
+func goTest(args ...string) (*goTestRun, error) { return goTestIn(nil, args...) }
+
+// goTestIn is goTest with more settings of the environment.
+func goTestIn(settings []string, args ...string) (*goTestRun, error) {
 	cmd := exec.Command("go", append([]string{"test", "-json", "-count=1"}, args...)...)
 	var out, diagnostics bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &diagnostics
+	cmd.Env = append(os.Environ(), settings...)
 	sig, err := runGo(cmd)
 	var status *exec.ExitError
 	if err != nil && !errors.As(err, &status) {

@@ -84,13 +84,30 @@ func (f *raceFlags) run(stdout, stderr io.Writer, packages, flags []string) erro
 		fmt.Fprintln(stdout, shellLine(args))
 		return nil
 	}
+	out := &quietly{to: stdout}
 	cmd := exec.Command("go", args...)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
+	if !printsAtOnce(flags) {
+		cmd = exec.Command("go", slices.Insert(args, 1, "-json")...)
+		cmd.Stdout, cmd.Stderr = out, stderr
+	}
 	sig, err := runGo(cmd)
+	out.end()
 	if sig != nil {
 		return interrupted("race", sig)
 	}
 	return goEnded(err)
+}
+
+// printsAtOnce reports whether go test is told to print things as they come.
+func printsAtOnce(flags []string) bool {
+	return slices.ContainsFunc(flags, func(a string) bool {
+		switch name, _, _ := strings.Cut(strings.TrimLeft(a, "-"), "="); name {
+		case "v", "test.v", "json", "bench", "c", "n", "x", "list", "fuzz":
+			return true
+		}
+		return false
+	})
 }
 
 // goTestRace gives the arguments of go.

@@ -14,6 +14,15 @@ import (
 // raceOutput runs ksim race and gives what it and go print.
 func raceOutput(t *testing.T, args ...string) (code int, out string) {
 	t.Helper()
+	needsDetector(t)
+	var b bytes.Buffer
+	code = Main(append([]string{"race"}, args...), &b, &b)
+	return code, b.String()
+}
+
+// needsDetector skips a test where there is no race detector.
+func needsDetector(t *testing.T) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("compiles a test with the race detector")
 	}
@@ -22,9 +31,6 @@ func raceOutput(t *testing.T, args ...string) (code int, out string) {
 	if text, err := probe.CombinedOutput(); err != nil {
 		t.Skipf("no race detector here: %v: %s", err, text)
 	}
-	var b bytes.Buffer
-	code = Main(append([]string{"race"}, args...), &b, &b)
-	return code, b.String()
 }
 
 var raceVerdict = regexp.MustCompile(`(?m)^ +--- (PASS|FAIL): Test(Racy|Ordered)/(\S+)`)

@@ -2,9 +2,9 @@ package main
 
 import (
 	"bufio"
-	"errors"
+	"fmt"
+	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"calloutsim/sim"
+	"calloutsim/sim/internal/show"
 	"calloutsim/sim/results"
 )
 
@@ -19,14 +20,16 @@ import (
 const simExt = ".sim"
 
 func newReplay() *cobra.Command {
-	f := &runFlags{}
+	f := &runFlags{verb: "replay"}
 	c := &cobra.Command{
 		Use:   "replay TOKEN|FILE.sim [PKG]",
 		Short: "Repeat one run of a built-in scenario, or of a test of a package",
 		Long: "replay finds out what the token is of: a built-in scenario, or a test of the package. The\n" +
-			"test of a replay file below testdata is found without naming the package.",
+			"test of a replay file below testdata is found without naming the package. Of either it\n" +
+			"prints what ksim run prints of a scenario.",
 		Example: "  ksim replay kcs2:…\n" +
 			"  ksim replay kcs2:… ./driver\n" +
+			"  ksim replay kcs2:… ./driver --inspect '!irpfind' --trace run.jsonl\n" +
 			"  ksim replay driver/testdata/sim/TestCancel/5f1c2a77.sim",
 		Args: func(_ *cobra.Command, args []string) error {
 			switch len(args) {
@@ -39,6 +42,9 @@ func newReplay() *cobra.Command {
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := readReplay(args[0])
+			if err == nil {
+				err = f.checkViews(c)
+			}
 			if err != nil {
 				return err
 			}
@@ -47,14 +53,14 @@ func newReplay() *cobra.Command {
 			}
 			for _, s := range scenarios() {
 				if r.token.Of(s) {
-					f.replay, f.width = r.token.String(), columns(c.OutOrStdout())
+					f.replay = r.token.String()
 					return f.run(c.OutOrStdout(), nil)
 				}
 			}
-			return r.test(c)
+			return r.test(c, f)
 		},
 	}
-	c.Flags().BoolVar(&f.brief, "brief", false, "no timeline, for a built-in scenario")
+	f.views(c.Flags())
 	return c
 }
 
@@ -112,8 +118,8 @@ func packageOf(file string) string {
 	return "./" + dir[:i-1]
 }
 
-// test repeats a run of a test.
-func (r *replay) test(c *cobra.Command) error {
+// test repeats a run of a test, and prints it as a scenario is printed.
+func (r *replay) test(c *cobra.Command, f *runFlags) error {
 	if r.pkg == "" {
 		return usagef("replay: the token is of no built-in scenario; name the package of its test: " +
 			"ksim replay TOKEN PKG")
@@ -125,20 +131,71 @@ func (r *replay) test(c *cobra.Command) error {
 			return err
 		}
 	}
-	cmd := exec.Command("go", "test", "-count=1", "-run", results.Pattern(name), r.pkg,
+	w := c.OutOrStdout()
+	file, err := os.CreateTemp("", "ksim-replay-")
+	if err != nil {
+		return usagef("replay: %v", err)
+	}
+	_ = file.Close() // it is empty
+	defer os.Remove(file.Name())
+	ask := &show.Request{File: file.Name(), Width: f.width, Color: f.color.on(w), Inspect: f.opt.Inspect,
+		Trace: f.trace != ""}
+	if f.brief {
+		ask.Width = 0
+	}
+	setting, err := ask.Setting()
+	if err != nil {
+		return err
+	}
+	run, err := goTestIn([]string{setting}, "-run", results.Pattern(name), r.pkg,
 		"-sim.replay="+r.token.String())
-	cmd.Stdout, cmd.Stderr = c.OutOrStdout(), c.ErrOrStderr()
-	sig, err := runGo(cmd)
-	var status *exec.ExitError
+	if err != nil {
+		return err
+	}
+	if err := run.mistake("replay", r.pkg); err != nil && run.signal == nil {
+		return err
+	}
+	a := ask.Read()
+	if a != nil {
+		fmt.Fprintf(w, "%s of %s\n", name, r.pkg)
+		printAnswer(w, a)
+	}
+	run.print(w)
 	switch {
-	case sig != nil:
-		return interrupted("replay", sig)
-	case errors.As(err, &status):
-		return &exit{code: exitFindings}
+	case run.signal != nil:
+		return interrupted("replay", run.signal)
+	case a != nil && f.trace != "":
+		err = f.writeTrace([]byte(a.Trace))
+	}
+	switch {
 	case err != nil:
-		return usagef("the go command is needed to run tests: %v", err)
+		return err
+	case a != nil && missing("replay", a.Inspected, a.Moment) != nil:
+		return missing("replay", a.Inspected, a.Moment)
+	case run.failed:
+		return &exit{code: exitFindings}
 	}
 	return nil
+}
+
+// printAnswer prints what a test has said about its run.
+func printAnswer(w io.Writer, a *show.Answer) {
+	fmt.Fprintf(w, "%s\n\n", a.Described)
+	if a.Timeline != "" {
+		fmt.Fprintf(w, "%s\n", a.Timeline)
+	}
+	printInspected(w, a.Inspected, a.Moment)
+	fmt.Fprintln(w, a.Verdict)
+}
+
+// print prints what the tests say, without what go test puts around it.
+func (r *goTestRun) print(w io.Writer) {
+	for _, t := range r.tests {
+		text := strings.TrimLeft(strings.ReplaceAll("\n"+t.text(), "\n    ", "\n"), "\n")
+		if text != "" {
+			fmt.Fprintf(w, "\n%s\n", strings.TrimRight(text, "\n"))
+		}
+	}
 }
 
 // find looks for the test the token is of: among the tests of the package, then among their subtests, which

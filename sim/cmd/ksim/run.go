@@ -11,13 +11,16 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"calloutsim/sim"
+	"calloutsim/sim/internal/show"
 	simtrace "calloutsim/sim/trace"
 )
 
 // runFlags are those of ksim run.
 type runFlags struct {
+	verb   string // run or replay
 	opt    sim.RunOptions
 	replay string
 	fix    []string
@@ -31,7 +34,7 @@ type runFlags struct {
 }
 
 func newRun() *cobra.Command {
-	f := &runFlags{}
+	f := &runFlags{verb: "run"}
 	c := &cobra.Command{
 		Use:   "run [SCENARIO]",
 		Short: "Run a built-in scenario; without a name list them",
@@ -63,20 +66,46 @@ func newRun() *cobra.Command {
 	fs.BoolVar(&f.opt.TimersRace, "timers-race", false, "timers may expire although somebody can run")
 	fs.BoolVar(&f.opt.ForcePending, "force-pending", false,
 		"IoCallDriver may return STATUS_PENDING although the request ends as usual")
-	fs.StringArrayVar(&f.opt.Inspect, "inspect", nil,
-		"print the state at the first violation or the end as the debugger would: '!irpfind'; repeatable")
+	f.views(fs)
 	fs.StringArrayVar(&f.fix, "fix", nil, fixHelp)
 	fs.StringVar(&f.replay, "replay", "", "repeat the run of a token or of a .sim file")
 	fs.StringVar(&f.save, "save", "", "write the run to this .sim file, for --replay")
+	fs.BoolVar(&f.cover, "coverage", false, "print which outcomes of the DDIs in use came up")
+	f.json = c.Flags().Bool("json", false, "print the list of scenarios as JSON")
+	return c
+}
+
+// views are the flags about what is shown of a run.
+func (f *runFlags) views(fs *pflag.FlagSet) {
+	fs.StringArrayVar(&f.opt.Inspect, "inspect", nil,
+		"print the state at the first violation or the end as the debugger would: '!irpfind'; repeatable")
 	fs.IntVar(&f.width, "width", 0, "columns of the timeline (COLUMNS of the environment, "+
 		"else the terminal's, else 120)")
 	fs.StringVar(&f.trace, "trace", "", "write the events to this file, as JSON lines")
 	fs.BoolVar(&f.brief, "brief", false, "no timeline")
-	fs.BoolVar(&f.cover, "coverage", false, "print which outcomes of the DDIs in use came up")
 	f.color = colorAuto
 	fs.Var(&f.color, "color", "colours: auto (on a terminal), always or never")
-	f.json = c.Flags().Bool("json", false, "print the list of scenarios as JSON")
-	return c
+}
+
+// checkViews refuses values that make no sense.
+func (f *runFlags) checkViews(c *cobra.Command) error {
+	if !c.Flags().Changed("width") {
+		f.width = columns(c.OutOrStdout())
+	}
+	if f.width < minWidth {
+		return usagef("%s: --width %d: a timeline needs %d columns", f.verb, f.width, minWidth)
+	}
+	for _, command := range f.opt.Inspect {
+		if err := sim.CheckInspector(command); err != nil {
+			return usagef("%s: --inspect: %v", f.verb, err)
+		}
+	}
+	if f.trace != "" { // a file that cannot be written is told before the run
+		if err := writable(f.trace); err != nil {
+			return usagef("%s: --trace: %v", f.verb, err)
+		}
+	}
+	return nil
 }
 
 // check refuses flags that would do nothing, and values that make no sense.
@@ -103,13 +132,7 @@ func (f *runFlags) check(c *cobra.Command, args []string) error {
 	case f.opt.Seed == 0:
 		return usagef("run: --seed 0: runs are numbered from 1")
 	}
-	if !c.Flags().Changed("width") {
-		f.width = columns(c.OutOrStdout())
-	}
-	if f.width < minWidth {
-		return usagef("run: --width %d: a timeline needs %d columns", f.width, minWidth)
-	}
-	return nil
+	return f.checkViews(c)
 }
 
 // asFlags names fields of options as the command line has them.
@@ -149,16 +172,6 @@ func (f *runFlags) run(w io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
-	for _, command := range f.opt.Inspect {
-		if err := sim.CheckInspector(command); err != nil {
-			return usagef("run: --inspect: %v", err)
-		}
-	}
-	if f.trace != "" { // a file that cannot be written is told before the run
-		if err := writable(f.trace); err != nil {
-			return usagef("run: --trace: %v", err)
-		}
-	}
 	f.opt.Story = f.save != ""
 	if f.opt.Story && !strings.HasSuffix(f.save, simExt) {
 		return usagef("run: --save %s: the name has to end in %s", f.save, simExt)
@@ -174,8 +187,8 @@ func (f *runFlags) run(w io.Writer, args []string) error {
 	switch {
 	case out.Fault != nil:
 		return &exit{exitFault, fmt.Sprint(out.Fault)}
-	case missing(&out) != nil:
-		return missing(&out)
+	case missing(f.verb, inspected(&out), out.Moment) != nil:
+		return missing(f.verb, inspected(&out), out.Moment)
 	case out.Failed:
 		return &exit{code: exitFindings}
 	}
@@ -211,16 +224,16 @@ func (f *runFlags) print(w io.Writer, s sim.Scenario, out *sim.Outcome) error {
 		}
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintln(w, out.Verdict())
-	for _, m := range out.Messages {
-		fmt.Fprintf(w, "\n%s\n", strings.Trim(m, "\n"))
-	}
 	for _, l := range out.Logs {
-		fmt.Fprintf(w, "\n%s\n", strings.Trim(l, "\n"))
+		fmt.Fprintf(w, "%s\n\n", strings.Trim(l, "\n"))
 	}
-	printInspected(w, out)
+	printInspected(w, inspected(out), out.Moment)
 	if f.cover {
-		fmt.Fprintf(w, "\n%v", out.Coverage())
+		fmt.Fprintf(w, "%v\n", out.Coverage())
+	}
+	fmt.Fprintln(w, out.Verdict())
+	for _, m := range out.Messages { // last, so that it is what one sees
+		fmt.Fprintf(w, "\n%s\n", strings.Trim(m, "\n"))
 	}
 	if f.save != "" {
 		if err := replaceFile(f.save, []byte(out.ReplayFile())); err != nil {
@@ -234,44 +247,53 @@ func (f *runFlags) print(w io.Writer, s sim.Scenario, out *sim.Outcome) error {
 	if err := out.Machine.WriteTrace(&b); err != nil {
 		return err
 	}
-	if err := replaceFile(f.trace, b.Bytes()); err != nil {
-		return usagef("run: --trace: %v", err)
+	return f.writeTrace(b.Bytes())
+}
+
+// writeTrace writes the events to the file of --trace.
+func (f *runFlags) writeTrace(events []byte) error {
+	if err := replaceFile(f.trace, events); err != nil {
+		return usagef("%s: --trace: %v", f.verb, err)
 	}
 	return nil
 }
 
-// moment says which state of the machine the inspectors show.
-func moment(out *sim.Outcome) string {
-	if out.Violation {
-		return "at the first violation"
+// inspected is what the inspectors of a scenario found, in the form that a test gives it.
+func inspected(out *sim.Outcome) (all []show.Inspected) {
+	for _, i := range out.Inspected {
+		one := show.Inspected{Command: i.Command, Lines: i.Lines}
+		if i.Err != nil {
+			one.Err = i.Err.Error()
+		}
+		all = append(all, one)
 	}
-	return "at the end of the run"
+	return all
 }
 
 // printInspected prints what the inspectors found, each below its command.
-func printInspected(w io.Writer, out *sim.Outcome) {
-	if len(out.Inspected) > 0 {
-		fmt.Fprintf(w, "\nThe machine %s:\n", moment(out))
+func printInspected(w io.Writer, all []show.Inspected, moment string) {
+	if len(all) > 0 {
+		fmt.Fprintf(w, "The machine %s:\n\n", moment)
 	}
-	for _, i := range out.Inspected {
-		if i.Err != nil {
+	for _, i := range all {
+		if i.Err != "" {
 			continue // told as a mistake of the command line
 		}
-		fmt.Fprintln(w)
 		if len(i.Lines) == 0 || !strings.HasPrefix(i.Lines[0], "!") {
 			fmt.Fprintln(w, i.Command)
 		}
 		for _, l := range i.Lines {
 			fmt.Fprintln(w, strings.TrimRight(l, " "))
 		}
+		fmt.Fprintln(w)
 	}
 }
 
 // missing words the first inspector whose object the machine did not have.
-func missing(out *sim.Outcome) error {
-	for _, i := range out.Inspected {
-		if i.Err != nil {
-			return usagef("run: --inspect %q: %v %s", i.Command, i.Err, moment(out))
+func missing(verb string, all []show.Inspected, moment string) error {
+	for _, i := range all {
+		if i.Err != "" {
+			return usagef("%s: --inspect %q: %v %s", verb, i.Command, i.Err, moment)
 		}
 	}
 	return nil

@@ -15,20 +15,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// endless starts ksim and waits until its results are there.
-func endless(t *testing.T, dir string, args ...string) (cmd *exec.Cmd, out *bytes.Buffer) {
+// endless starts ksim and waits until it is under way.
+func endless(t *testing.T, begun func() bool, args ...string) (cmd *exec.Cmd, out *bytes.Buffer) {
 	t.Helper()
 	out = &bytes.Buffer{}
-	cmd = exec.Command("ksim", append(args, "--out", dir)...)
+	cmd = exec.Command("ksim", args...)
 	cmd.Stdout, cmd.Stderr = out, out
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	require.Eventually(t, func() bool {
-		found, _ := filepath.Glob(filepath.Join(dir, "*.jsonl"))
-		return len(found) > 0
-	}, 2*time.Minute, 50*time.Millisecond, "%s", out)
+	require.Eventually(t, begun, 2*time.Minute, 50*time.Millisecond, "%v: %s", args, out)
 	time.Sleep(300 * time.Millisecond)
 	return cmd, out
+}
+
+// resultsIn reports whether an exploration has written down what it has.
+func resultsIn(dir string) func() bool {
+	return func() bool {
+		found, _ := filepath.Glob(filepath.Join(dir, "*.jsonl"))
+		return len(found) > 0
+	}
 }
 
 // alive counts the processes with this word in their arguments.
@@ -56,7 +61,8 @@ func TestSignals_ExploreSaysWhatItHas(t *testing.T) {
 			dir := t.TempDir()
 			junit := filepath.Join(dir, "junit.xml")
 			results := filepath.Join(dir, "results")
-			cmd, out := endless(t, results, "explore", c.what, "--seeds", "1-100000000", "--junit", junit)
+			cmd, out := endless(t, resultsIn(results), "explore", c.what, "--seeds", "1-100000000",
+				"--junit", junit, "--out", results)
 			second := exec.Command("ksim", "explore", c.what, "--seeds", "1-100000000", "--out", results)
 			said, _ := second.CombinedOutput()
 			assert.Contains(t, string(said), "another process writes these results")
@@ -71,6 +77,40 @@ func TestSignals_ExploreSaysWhatItHas(t *testing.T) {
 			assert.Contains(t, string(b), "<testcase")
 			assert.Zero(t, alive(results))
 		})
+	}
+}
+
+// The same of ksim race and ksim replay, which leave the rest to go test.
+func TestSignals_RaceAndReplayPassThemOn(t *testing.T) {
+	const token = "kcs2:91230f58:0::0000000000000000"
+	results := filepath.Join(t.TempDir(), "results")
+	for _, c := range []struct {
+		name  string
+		args  []string
+		begun func() bool
+		says  string
+		mark  string // in the arguments of every process
+	}{
+		{"race", []string{"race", "./testdata/endless", "--", "-run=Interrupted", "-sim.runs=100000000",
+			"-sim.out=" + results}, resultsIn(results), "of 100000000 runs of TestInterrupted", results},
+		{"replay", []string{"replay", token, "./testdata/forever"},
+			func() bool { return alive(token) > 2 }, "", token}, // ksim, go test and the test
+	} {
+		for code, sig := range map[int]syscall.Signal{130: syscall.SIGINT, 143: syscall.SIGTERM} {
+			t.Run(c.name+" "+sig.String(), func(t *testing.T) {
+				if c.name == "race" {
+					needsDetector(t)
+				}
+				require.NoError(t, os.RemoveAll(results))
+				cmd, out := endless(t, c.begun, c.args...)
+				require.NoError(t, cmd.Process.Signal(sig))
+				_ = cmd.Wait()
+				assert.Equal(t, code, cmd.ProcessState.ExitCode(), "%s", out)
+				assert.Contains(t, out.String(), c.says)
+				assert.Contains(t, out.String(), "ksim: "+c.name+": "+sig.String())
+				assert.Zero(t, alive(c.mark))
+			})
+		}
 	}
 }
 
