@@ -91,6 +91,7 @@ func sameResults(t *testing.T, whole, parts []*results.Summary, shards int) (fin
 // The pods of the manifest, as processes: the command, the arguments and the environment it gives them, and
 // the index Kubernetes gives them. Only the number of runs is smaller, and the directory another one.
 func TestCI_IndexedJobFindsWhatOneMachineFinds(t *testing.T) {
+	t.Parallel()
 	text := ciFile(t, "k8s-indexed-job.yaml")
 	require.Equal(t, "Indexed", field(t, text, `^  completionMode: (.*)$`))
 	pods, err := strconv.Atoi(field(t, text, `^  completions: (\d+)$`))
@@ -121,8 +122,11 @@ func TestCI_IndexedJobFindsWhatOneMachineFinds(t *testing.T) {
 		}
 		return a
 	}
-	for scenario, atLeast := range map[string]int{
-		"irp-passthrough": 3, "inverted-call": 2, "connect-redirect": 8} {
+	all := map[string]int{"irp-passthrough": 3}
+	if os.Getenv("SIM_THOROUGH") != "" {
+		all["inverted-call"], all["connect-redirect"] = 2, 8
+	}
+	for scenario, atLeast := range all {
 		dir := t.TempDir()
 		run(t, moduleRoot, nil, "go", "test", "-c", "-o", filepath.Join(dir, binary),
 			"./docs/examples/"+scenario+"/scenario")
