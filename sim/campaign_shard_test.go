@@ -237,7 +237,8 @@ func TestShard_ShardWithoutRunsIsComplete(t *testing.T) {
 
 // Killed twice in the middle, an exploration ends with the very file that an undisturbed one leaves.
 func TestOut_KilledExplorationGoesOnWhereItStopped(t *testing.T) {
-	ways, kills := [][]string{{"-sim.keepgoing", "-sim.shard=1/2"}, {"-sim.keepgoing", "-sim.strategy=dpor"}}, 1
+	ways := [][]string{{"-sim.keepgoing", "-sim.shard=1/2"}, {"-sim.keepgoing", "-sim.strategy=dpor"}}
+	kills := 1
 	if thorough {
 		kills = 2
 		ways = append(ways, []string{"-sim.keepgoing"}, []string{},

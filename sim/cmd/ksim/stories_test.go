@@ -18,8 +18,8 @@ import (
 	"calloutsim/sim"
 )
 
-// TestStories plays runs and compares what happened in them, as a reader would see it, with the transcripts in
-// testdata/stories; -rewrite writes these anew. `play SCENARIO` plays the run of a scenario that ksim run
+// TestStories plays runs and compares what happened in them, as a reader would see it, with the transcripts
+// in testdata/stories; -rewrite writes these anew. `play SCENARIO` plays the run of a scenario that ksim run
 // shows, seed=N another; show=(WORD, …) leaves out the events in which none of the words occurs.
 func TestStories(t *testing.T) {
 	datadriven.Walk(t, filepath.Join("testdata", "stories"), func(t *testing.T, path string) {

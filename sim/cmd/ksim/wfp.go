@@ -83,10 +83,10 @@ func why(c *cobra.Command, what string, opt *sim.RunOptions, fix []string) error
 	if out.Fault != nil {
 		return &exit{exitFault, fmt.Sprint(out.Fault)}
 	}
-	fmt.Fprintf(c.OutOrStdout(), "%s: %s\n%s, %s\n\n", s.Name, s.Title, out.Machine.Describe(), moment(&out))
+	fmt.Fprintf(c.OutOrStdout(), "%s: %s\n%s, %s\n\n", s.Name, s.Title, out.Machine.Describe(), out.Moment)
 	for _, i := range out.Inspected {
 		if i.Err != nil {
-			return usagef("wfp why: there is no connection of that ENDPOINT %s", moment(&out))
+			return usagef("wfp why: there is no connection of that ENDPOINT %s", out.Moment)
 		}
 		for _, l := range i.Lines {
 			fmt.Fprintln(c.OutOrStdout(), strings.TrimRight(l, " "))
