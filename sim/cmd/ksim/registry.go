@@ -1,6 +1,7 @@
 package main
 
 import (
+	bindredirector "calloutsim/docs/examples/bind-redirector/scenario"
 	connectredirect "calloutsim/docs/examples/connect-redirect/scenario"
 	connectionmonitor "calloutsim/docs/examples/connection-monitor/scenario"
 	dnsinjector "calloutsim/docs/examples/dns-injector/scenario"
@@ -14,6 +15,7 @@ import (
 
 // registry holds the scenario packages of docs/examples; a new example adds its line.
 var registry = []func() []sim.Scenario{
+	bindredirector.Scenarios,
 	connectionmonitor.Scenarios,
 	connectredirect.Scenarios,
 	dnsinjector.Scenarios,
