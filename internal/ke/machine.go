@@ -120,7 +120,8 @@ type Machine struct {
 	// Takes is told of every lock that a classifyFn is about to take for as long as it needs.
 	Takes func(k *K, id trace.ID)
 	// Waits is told of every wait that may last, before it begins.
-	Waits func(k *K, objs []*Object)
+	Waits  func(k *K, objs []*Object)
+	toWait []*Object // what Waits is told of
 	// Explain may know the rule that a panic of simulated code breaks; the panic is then a finding.
 	Explain  []func(k *K, value any) (verify.Finding, bool)
 	Describe func(k *K, f *verify.Finding) // fills dumps into a finding before it is kept
