@@ -18,7 +18,8 @@ type engine struct {
 	appIDs       []imageID
 	regs         []*registration // registered ones, in order of registration
 	redirects    []*redirectHandle
-	injections   []*injection           // handles that are not destroyed
+	injections   []*injection // handles that are not destroyed
+	tags         tagging
 	open         []*classification      // not decided, in order of creation
 	history      []*classification      // the last ones, for dumps
 	acquired     []*classifyRef         // with references

@@ -27,7 +27,7 @@ var Subsystem = ke.Subsystem{
 		&siteConnectRedirectIRQL, &siteAuthConnectIRQL, &siteEndpointClosureIRQL, &siteAcquireData,
 		&siteAcquireOut, &siteApplyPointer, &siteAcquireHandle, &sitePend, &siteResume, &sitePendOperation,
 		&siteResumeOperation, &siteFlowDelete, &siteFlowDeleteIRQL, &siteAssociate,
-		&siteInjectionHandle, &siteInject, &siteInjectWhen, &siteInjectIRQL,
+		&siteInjectionHandle, &siteInject, &siteInjectWhen, &siteInjectIRQL, &siteTag,
 		&siteRedirectHandle, &siteRecordKey, &siteUnaccepted,
 	},
 }

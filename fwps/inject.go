@@ -212,6 +212,7 @@ func (in *injecting) travel(k *ke.K, h *injection, nbl *ndis.NET_BUFFER_LIST, la
 		p.Of = of
 		p.Marks = append(list.Add(nil, marks), packet.Mark{By: h.id,
 			Context: injectedBy{in.context, h.owner}})
+		state.Of(k).entered(nbl, p)
 		if st := in.enter(k, h, p); st != ntstatus.STATUS_SUCCESS {
 			s = st
 		}

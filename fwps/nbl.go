@@ -77,6 +77,7 @@ func FwpsAllocateCloneNetBufferList0(k *irql.K, originalNetBufferList *ndis.NET_
 		return ntstatus.STATUS_INSUFFICIENT_RESOURCES
 	}
 	*netBufferList = nbl
+	state.Of(k).cloned(k, originalNetBufferList, nbl)
 	return ntstatus.STATUS_SUCCESS
 }
 

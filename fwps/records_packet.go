@@ -77,6 +77,10 @@ var packetRules = []verify.Record{
 	{ID: verify.WFP_180, Name: "InjectedPacketMalformed",
 		Why: "The stack drops a packet whose checksums are not right.",
 		Fix: "recompute them, by hand or with FwpsConstructIpHeaderForTransportPacket0."},
+	{ID: verify.WFP_182, Name: "TagWithoutNotify",
+		Why: "The context leaves the packet by itself. Only notifyFn hears of it, and only the tag says " +
+			"whose it is.",
+		Fix: "give notifyFn, and a tag that FwpsNetBufferListGetTagForContext0 gave to this driver."},
 	{ID: verify.WFP_181, Name: "WrongCompartment",
 		Why: "The packet is routed by the tables of another compartment.",
 		Fix: "pass compartmentId of the metadata where it is present, else UNSPECIFIED_COMPARTMENT_ID."},

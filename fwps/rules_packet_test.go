@@ -347,6 +347,7 @@ func injected() []ruleCase {
 		})), outgoing(pair(func(*irql.K, *taken, *taken) {}))},
 		{verify.WFP_178, nil, unasked(atTransportIn, duplicating(true)),
 			incoming(atTransportIn, duplicating(false))},
+		{verify.WFP_182, nil, tagging(nil), tagging(told1(new(int)))},
 		{verify.WFP_180, nil, incoming(atTransportIn, scribbling(1)), incoming(atTransportIn, scribbling(0))},
 		{verify.WFP_181, nil, outgoing(taking(func(k *irql.K, i *injector, t *taken) {
 			i.refused(k, i.send(k, t, fwps.UNSPECIFIED_COMPARTMENT_ID,
@@ -359,9 +360,10 @@ func injected() []ruleCase {
 }
 
 // Rule: WFP-017, WFP-051, WFP-058, WFP-163, WFP-164, WFP-165, WFP-166, WFP-167, WFP-168, WFP-169, WFP-170
-// Rule: WFP-171, WFP-172, WFP-173, WFP-174, WFP-175, WFP-177, WFP-178, WFP-180, WFP-181
+// Rule: WFP-171, WFP-172, WFP-173, WFP-174, WFP-175, WFP-177, WFP-178, WFP-180, WFP-181, WFP-182
 func TestPackets_Wrongly(t *testing.T) { trip(t, slices.Concat(packets(), injected())) }
 
 // Near miss: WFP-017, WFP-051, WFP-058, WFP-163, WFP-164, WFP-165, WFP-166, WFP-167, WFP-168, WFP-169
 // Near miss: WFP-170, WFP-171, WFP-172, WFP-173, WFP-174, WFP-175, WFP-177, WFP-178, WFP-180, WFP-181
+// Near miss: WFP-182
 func TestPackets_AlmostWrongly(t *testing.T) { miss(t, slices.Concat(packets(), injected())) }

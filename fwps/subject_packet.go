@@ -126,6 +126,11 @@ func (s *carried) rewritten(k *ke.K) *packet.Packet {
 	if p == nil {
 		return nil
 	}
+	for _, t := range s.c.e.tags.on { // it is the same packet to those who have tagged it
+		if t.packet == s.packet {
+			t.packet = p
+		}
+	}
 	p.Of, p.Marks, p.Link = s.packet.ID, s.packet.Marks, s.packet.Link
 	return p
 }

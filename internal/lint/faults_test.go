@@ -16,6 +16,8 @@ var askedAs = map[string]string{
 	"FwpsInjectNetworkSendAsync0": injects, "FwpsInjectNetworkReceiveAsync0": injects,
 	"FwpsInjectForwardAsync0": injects, "FwpsInjectTransportReceiveAsync0": injects,
 	"FwpsInjectTransportSendAsync0": injects, "FwpsInjectTransportSendAsync1": injects,
+	"FwpsNetBufferListAssociateContext0":       "FwpsNetBufferListAssociateContext",
+	"FwpsNetBufferListAssociateContext1":       "FwpsNetBufferListAssociateContext",
 	"FwpsAllocateNetBufferAndNetBufferList0":   "NET_BUFFER_LIST",
 	"FwpsAllocateCloneNetBufferList0":          "NET_BUFFER_LIST",
 	"FwpsConstructIpHeaderForTransportPacket0": "NdisRetreatNetBufferDataStart", // for the MDL of the header
@@ -66,6 +68,8 @@ var cannotFail = allowed{
 	"FwpsCalloutUnregisterById0":                   onlyState,
 	"FwpsCalloutUnregisterByKey0":                  onlyState,
 	"FwpsInjectionHandleDestroy0":                  onlyState,
+	"FwpsNetBufferListRemoveContext0":              onlyState,
+	"FwpsNetBufferListRetrieveContext0":            onlyAnswers,
 	"FwpsQueryConnectionSioFormatRedirectRecords0": onlyAnswers,
 	"IoAcquireRemoveLock":                          "STATUS_DELETE_PENDING depends on what the driver did",
 	"IoAttachDeviceToDeviceStack":                  "NULL depends on the device below, not on memory",

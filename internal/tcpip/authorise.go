@@ -102,5 +102,6 @@ func standsAgain(k *ke.K, t *Travel) {
 	}
 	t.ended = true
 	t.s.ledger.dropped++
+	t.s.gone(k, t.packet)
 	t.flow.abort(k)
 }

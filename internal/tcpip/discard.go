@@ -58,6 +58,7 @@ func (t *Travel) drop(k *ke.K, at Layer, why Reason) {
 	t.ended = true
 	t.discard(k, at, why)
 	t.s.ledger.dropped++
+	t.s.gone(k, t.packet)
 	t.s.net.lost(t.packet)
 }
 

@@ -171,6 +171,12 @@ type Engine interface {
 	FlowGone(k *ke.K, f *Flow, r Records)
 }
 
+// Watcher is what an engine offers besides that keeps something about packets on their way.
+type Watcher interface {
+	// PacketGone tells that a packet leaves the stack: on the wire, taken by a transport, dropped, absorbed.
+	PacketGone(k *ke.K, p *packet.Packet)
+}
+
 // Redirector is what an engine offers besides that keeps the records of redirected connections. The transport
 // carries them and knows nothing of what is in them.
 type Redirector interface {

@@ -50,7 +50,15 @@ func (s *Stack) send(k *ke.K, f sender, p *packet.Packet) {
 // wire is the end of the way out.
 func wire(k *ke.K, t *Travel) {
 	t.ended = true
+	t.s.gone(k, t.packet)
 	t.s.wire(k, t.way, t.packet)
+}
+
+// gone tells who keeps something about a packet that it leaves the stack.
+func (s *Stack) gone(k *ke.K, p *packet.Packet) {
+	if s.watcher != nil {
+		s.watcher.PacketGone(k, p)
+	}
 }
 
 // receive brings a packet up, past the stations that are wanted, to the transport. Who injects one begins
@@ -71,6 +79,7 @@ func (s *Stack) receive(k *ke.K, p *packet.Packet) {
 	default:
 		s.ledger.delivered++
 		s.accepts(k, p)
+		s.gone(k, p)
 	}
 }
 
@@ -116,6 +125,7 @@ func (t *Travel) unclaimed(k *ke.K) {
 	}
 	t.ended = true
 	t.s.ledger.dropped++
+	t.s.gone(k, t.packet)
 	t.s.net.lost(t.packet)
 }
 
@@ -124,6 +134,7 @@ func deliver(k *ke.K, t *Travel) {
 	t.ended = true
 	t.s.ledger.delivered++
 	t.s.accepts(k, t.packet)
+	t.s.gone(k, t.packet)
 }
 
 // reassemble keeps a piece until the others are there; the whole then comes from the bottom as one packet
@@ -132,6 +143,7 @@ func (t *Travel) reassemble(k *ke.K) {
 	s, p := t.s, t.packet
 	t.ended = true
 	s.ledger.queued++
+	s.gone(k, p)
 	s.w.use(piecesID, ke.W)
 	s.pieces = append(s.pieces, p)
 	var same, rest []*packet.Packet
@@ -211,6 +223,7 @@ func aboutALE(t *Travel, q *Question) {
 func dropped(k *ke.K, t *Travel, a Answer) {
 	if a.Absorb {
 		t.s.ledger.absorbed++
+		t.s.gone(k, t.packet)
 		t.s.net.lost(t.packet)
 		return
 	}

@@ -45,6 +45,7 @@ type Stack struct {
 	wants      Wants
 	policies   policies
 	redirector Redirector // the engine, if it keeps redirect records
+	watcher    Watcher    // the engine, if it keeps something about packets
 	paths      *paths
 	local      []netip.Addr // addresses of this machine beside loopback
 	watchers   []func()     // of these addresses
@@ -94,6 +95,7 @@ func On(m *ke.Machine) *Stack { return state.On(m) }
 func (s *Stack) SetEngine(e Engine) {
 	s.engine, s.wants = e, operations
 	s.redirector, _ = e.(Redirector)
+	s.watcher, _ = e.(Watcher)
 }
 
 // Engine returns the filter engine, nil when there is none.
