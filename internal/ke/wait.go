@@ -113,7 +113,7 @@ func WaitAs(k *K, how WaitHow, objs []*Object, all bool, due *int64, why string)
 		return m.poll(k, objs, all)
 	}
 	if m.Waits != nil && (due == nil || *due != 0) {
-		m.toWait = append(m.toWait[:0], objs...) // objs itself stays where the caller has it
+		m.toWait = list.Add(m.toWait[:0], objs) // objs itself stays where the caller has it
 		m.Waits(k, m.toWait)
 	}
 	end := int64(0)
