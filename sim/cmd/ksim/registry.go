@@ -9,6 +9,7 @@ import (
 	invertedcall "calloutsim/docs/examples/inverted-call/scenario"
 	irppassthrough "calloutsim/docs/examples/irp-passthrough/scenario"
 	pendfirewall "calloutsim/docs/examples/pend-firewall/scenario"
+	tworedirectors "calloutsim/docs/examples/two-redirectors/scenario"
 	useafterfree "calloutsim/docs/examples/use-after-free/scenario"
 	"calloutsim/sim"
 )
@@ -23,5 +24,6 @@ var registry = []func() []sim.Scenario{
 	invertedcall.Scenarios,
 	irppassthrough.Scenarios,
 	pendfirewall.Scenarios,
+	tworedirectors.Scenarios,
 	useafterfree.Scenarios,
 }
