@@ -36,7 +36,7 @@ func (s *script) Pick(m *ke.Machine, at *ke.Moment) int {
 
 // played is one run of a scene in which chosen steps are recorded.
 type played struct {
-	steps   []touches
+	steps   []footprint
 	order   []ke.Actor // of the steps that were picked
 	index   []int      // in steps
 	after   [][]int32
@@ -60,7 +60,7 @@ func playPair(m *ke.Machine, trail *ke.Trail, fn scene, src ke.Source) (p played
 			p.makes[int(f)] = p.makes[int(f)] || !seen[s.Actor]
 		}
 		seen[s.Actor] = true
-		p.steps = append(p.steps, touches{s.Actor, s.Host, append([]ke.Use(nil), trail.Uses(i)...)})
+		p.steps = append(p.steps, footprint{s.Actor, s.Host, append([]ke.Use(nil), trail.Uses(i)...)})
 		p.after = append(p.after, append([]int32(nil), trail.After(i)...))
 		if !s.Alone {
 			p.order, p.index = append(p.order, s.Actor), append(p.index, i)

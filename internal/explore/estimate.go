@@ -28,11 +28,11 @@ func (e *Estimate) course(a ke.Actor) *course {
 // way from a wait to the next scheduling point) nobody else can notice, so it does not count.
 type course struct {
 	steps  int
-	shared []int32 // how many of the first i steps touched something that others touch as well
+	shared []int32 // how many of the first i steps used something that others use as well
 }
 
-// maxCourse is the number of steps of one actor about which is remembered whether they touch what others
-// touch. Later ones count as if they did not.
+// maxCourse is the number of steps of one actor about which is remembered whether they use what others
+// use. Later ones count as if they did not.
 const maxCourse = 1 << 14
 
 // ahead is how many shared steps an actor has left after some steps.
@@ -44,10 +44,10 @@ func (c *course) ahead(taken int) int {
 	return int(c.shared[last] - c.shared[min(taken, last)])
 }
 
-// touches reports whether the step after so many touches something shared. Objects of one run cannot be found
+// usesShared reports whether the step after so many uses something shared. Objects of one run cannot be found
 // again in another by their numbers (those of variables follow the order of use), but the place of a step in
 // the course of its actor can, where the course does not depend on the schedule.
-func (c *course) touches(taken int) bool {
+func (c *course) usesShared(taken int) bool {
 	return taken+1 < len(c.shared) && c.shared[taken+1] > c.shared[taken]
 }
 
@@ -55,12 +55,12 @@ func (c *course) touches(taken int) bool {
 // step.
 type Measure struct {
 	est   Estimate
-	log   []touched
-	first map[trace.ID]ke.Actor // who was the first to touch an object; everybody where it is shared
+	log   []objectUse
+	first map[trace.ID]ke.Actor // who was the first to use an object; everybody where it is shared
 }
 
-// touched is one step and one object of its footprint.
-type touched struct {
+// objectUse is one step and one object of its footprint.
+type objectUse struct {
 	by  ke.Actor
 	obj trace.ID
 	nth int32 // of the actor's steps
@@ -89,15 +89,15 @@ func (ms *Measure) Pick(_ *ke.Machine, at *ke.Moment) int {
 	c := e.of.at(o.Actor)
 	if c.steps < maxCourse {
 		for _, u := range o.Next {
-			ms.touch(touched{o.Actor, u.Obj, int32(c.steps)})
+			ms.note(objectUse{o.Actor, u.Obj, int32(c.steps)})
 		}
 	}
 	c.steps++
 	return 0
 }
 
-// touch notes an object of a footprint. What may be anything is shared from the start.
-func (ms *Measure) touch(t touched) {
+// note takes up an object of a footprint. What may be anything is shared from the start.
+func (ms *Measure) note(t objectUse) {
 	if ms.first == nil {
 		ms.first = map[trace.ID]ke.Actor{0: everybody}
 	}

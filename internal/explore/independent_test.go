@@ -37,7 +37,7 @@ func talks(ports []uint16) scene {
 	}
 }
 
-// TestSearch_ConnectionsAtDifferentPortsAreIndependent: opening, talking and closing of one do not touch the
+// TestSearch_ConnectionsAtDifferentPortsAreIndependent: opening, talking and closing of one do not use the
 // other, so that no order of their steps has to be tried.
 //
 // Reference: network.md 6.

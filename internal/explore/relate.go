@@ -8,8 +8,8 @@ import (
 // private reports whether a use only says who takes the step.
 func private(u ke.Use) bool { return u.Obj.Kind() == trace.Context && u.How == ke.R }
 
-// touches is a step, or one that somebody is about to take.
-type touches struct {
+// footprint is that of a step, or of one that somebody is about to take.
+type footprint struct {
 	actor, host ke.Actor
 	uses        []ke.Use
 }
@@ -24,7 +24,7 @@ const (
 )
 
 // relate compares two steps of different actors, the earlier one first.
-func relate(one, two *touches) relation {
+func relate(one, two *footprint) relation {
 	switch {
 	case one.host != two.actor && two.host != one.actor && !conflicting(one.uses, two.uses):
 		return free
@@ -36,7 +36,7 @@ func relate(one, two *touches) relation {
 
 // waits reports whether the second step could not begin before the first one: whoever waits for a spin lock
 // takes no step before it is free.
-func waits(one, two *touches) bool {
+func waits(one, two *footprint) bool {
 	if len(two.uses) == 0 || two.uses[0].How != ke.Acq || two.uses[0].Obj.Kind() != trace.SpinLock {
 		return false
 	}

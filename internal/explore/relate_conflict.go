@@ -2,8 +2,8 @@ package explore
 
 import "calloutsim/internal/ke"
 
-// Conflict reports whether the order of two accesses by different actors can make a difference: they touch
-// one object, and the pair does not commute (scheduling.md 9.4). What may touch anything conflicts with
+// Conflict reports whether the order of two accesses by different actors can make a difference: they use
+// one object, and the pair does not commute (scheduling.md 9.4). What may use anything conflicts with
 // everything but what only says whose step it is.
 //
 // Two waits for one notification event would commute too. A Use does not tell the kind of event, so they
@@ -20,7 +20,7 @@ func Conflict(a, b ke.Use) bool {
 	return a.How != b.How || a.How != ke.R && a.How != ke.Count
 }
 
-// conflicting is Conflict for whole footprints. One that is empty touches nothing.
+// conflicting is Conflict for whole footprints. One that is empty uses nothing.
 func conflicting(a, b []ke.Use) bool {
 	for _, x := range a {
 		for _, y := range b {

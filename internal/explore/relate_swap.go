@@ -6,8 +6,8 @@ import "calloutsim/internal/ke"
 const maxOrder = 4000
 
 // CouldSwap reports whether step j could have come before step i, which came first: no chain of steps leads
-// from i to j in which each makes the next one possible, belongs to the same actor or touches the same
-// thing. That i and j themselves touch the same thing is no order: it is what makes theirs matter. An order
+// from i to j in which each makes the next one possible, belongs to the same actor or uses the same
+// thing. That i and j themselves use the same thing is no order: it is what makes theirs matter. An order
 // that comes from a lock is one, although the lock could have been taken the other way round.
 func CouldSwap(tr *ke.Trail, i, j int) bool {
 	if i < 0 || j <= i || j >= len(tr.Steps) || j-i > maxOrder || tr.Steps[i].Actor == tr.Steps[j].Actor {

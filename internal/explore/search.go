@@ -84,7 +84,7 @@ type node struct {
 
 // sleeper is an actor whose next step has been looked at: nothing new comes of it before somebody else does
 // something that it depends on.
-type sleeper touches
+type sleeper footprint
 
 // Begin gives the source of the next run.
 func (s *Search) Begin() ke.Source {
@@ -289,7 +289,7 @@ func (s *Search) open(nd *node, at *ke.Moment, pick int) {
 
 // interrupts makes the clock, where it may move, and a DPC, with the thread it would interrupt, choices
 // wherever they could be next: a timer can be cancelled and a DPC taken out of its queue before anything is
-// seen of what they would have touched, and a thread cannot go on below a DPC whatever the two touch.
+// seen of what they would have used, and a thread cannot go on below a DPC whatever the two use.
 func (nd *node) interrupts() {
 	for i, h := range nd.hosts {
 		if a := nd.actors[i]; a.DPC() || a == ke.ActorClock {
@@ -313,10 +313,10 @@ func (s *Search) wake() {
 		return
 	}
 	for n := len(s.Trail.Steps); s.seen < n; s.seen++ {
-		t := s.touches(s.seen)
+		t := s.footprint(s.seen)
 		kept := s.nsleep[:0]
 		for i := range s.nsleep {
-			z := touches(s.nsleep[i])
+			z := footprint(s.nsleep[i])
 			if z.actor != t.actor && relate(&t, &z) == free {
 				kept = append(kept, s.nsleep[i])
 			}
@@ -325,13 +325,13 @@ func (s *Search) wake() {
 	}
 }
 
-func (s *Search) touches(i int) touches {
+func (s *Search) footprint(i int) footprint {
 	st := &s.Trail.Steps[i]
 	uses := s.Trail.Uses(i)
 	if i == s.Trail.Cut {
 		uses = append(uses[:len(uses):len(uses)], ke.Unknown)
 	}
-	return touches{st.Actor, st.Host, uses}
+	return footprint{st.Actor, st.Host, uses}
 }
 
 func (s *Search) asleep(a ke.Actor) bool {

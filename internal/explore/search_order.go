@@ -5,7 +5,7 @@ import "calloutsim/internal/ke"
 // order is the happens-before relation of the steps of one run: which of them could not have been swapped
 // without changing what somebody noticed.
 type order struct {
-	steps  []touches
+	steps  []footprint
 	clocks [][]int32 // by step: for each lane how many of its steps come before, itself included
 	lanes  map[ke.Actor]int
 	last   []int32  // by lane: its last step, -1 none
@@ -15,7 +15,7 @@ type order struct {
 	spare  [][]int32
 }
 
-// keep forgets all steps from n on. What the others touched is the same in every run that begins with them.
+// keep forgets all steps from n on. What the others used is the same in every run that begins with them.
 func (o *order) keep(n int, tr *ke.Trail) {
 	if o.lanes == nil {
 		o.lanes = map[ke.Actor]int{}
@@ -90,7 +90,7 @@ func (o *order) reached(lane int, after []int32, alone bool) []int32 {
 }
 
 // append makes t, of a lane, the last step. clock is its own.
-func (o *order) append(t *touches, lane int, clock []int32) {
+func (o *order) append(t *footprint, lane int, clock []int32) {
 	n := int32(0)
 	if p := o.last[lane]; p >= 0 {
 		n = o.pos[p]

@@ -7,11 +7,11 @@ import (
 	"calloutsim/internal/trace"
 )
 
-// learn notes what the steps of the run touched, and where it mattered in which order they came.
+// learn notes what the steps of the run used, and where it mattered in which order they came.
 func (s *Search) learn(cut bool) {
 	for i := range s.Trail.Steps {
 		if c := s.Trail.Steps[i].Choice; c >= 0 && c < len(s.nodes) && s.nodes[c].site == nil {
-			s.nodes[c].took(s.touches(i).uses)
+			s.nodes[c].took(s.footprint(i).uses)
 		}
 	}
 	if !s.Reduce && !s.Orders {
@@ -20,7 +20,7 @@ func (s *Search) learn(cut bool) {
 	o := &s.ord
 	o.keep(s.same, s.Trail)
 	for j := len(o.steps); j < len(s.Trail.Steps); j++ {
-		t := s.touches(j)
+		t := s.footprint(j)
 		lane := o.laneOf(t.actor)
 		clock := o.reached(lane, s.Trail.After(j), s.Trail.Steps[j].Alone)
 		o.names[lane] = s.Trail.Steps[j].By
@@ -40,7 +40,7 @@ func (s *Search) learn(cut bool) {
 }
 
 // brokenOff lets everybody who could have gone on in place of the step that a violation ended do so in some
-// run: what they would have touched, once they have begun, is not known.
+// run: what they would have used, once they have begun, is not known.
 func (s *Search) brokenOff() {
 	if s.Trail.Cut < 0 {
 		return
@@ -56,7 +56,7 @@ func (s *Search) brokenOff() {
 
 // pending looks for races of a step that was announced and not taken.
 func (s *Search) pending(who ke.Actor, next []ke.Use) {
-	t := touches{actor: who, uses: next}
+	t := footprint{actor: who, uses: next}
 	lane := s.ord.laneOf(who)
 	clock := s.ord.reached(lane, nil, false)
 	s.races(&t, lane, &clock)
@@ -65,10 +65,10 @@ func (s *Search) pending(who ke.Actor, next []ke.Use) {
 }
 
 // meets notes if t, with its clock, could have come in the middle of an earlier step and made a difference
-// there: it touches what that step accessed on its way, and does not come after the next step of the same
+// there: it uses what that step accessed on its way, and does not come after the next step of the same
 // actor. As long as that never happens, a search of steps that are larger than an access leaves nothing out:
 // in every schedule of single accesses those of one step can be moved together.
-func (s *Search) meets(t *touches, lane int, clock []int32) {
+func (s *Search) meets(t *footprint, lane int, clock []int32) {
 	if !s.Trail.Parts || s.split {
 		return
 	}
@@ -90,7 +90,7 @@ func (s *Search) meets(t *touches, lane int, clock []int32) {
 //
 // Whoever waits for a spin lock takes no step before it is free. What happens while somebody has the lock is
 // no race with the acquisition, then, but that the other one acquired it first is.
-func (s *Search) races(t *touches, lane int, clock *[]int32) {
+func (s *Search) races(t *footprint, lane int, clock *[]int32) {
 	o := &s.ord
 	covered := append(o.clock(), *clock...)
 	reversed, stuck := false, -1

@@ -24,7 +24,7 @@ func play(scenario func(m *ke.Machine) string) func(ke.Source) Trial {
 	}
 }
 
-// updates lets threads add to a counter without a lock, after steps that touch nothing in common.
+// updates lets threads add to a counter without a lock, after steps that use nothing in common.
 func updates(threads, rounds, padding int) func(m *ke.Machine) string {
 	return func(m *ke.Machine) string {
 		n := 0

@@ -59,7 +59,7 @@ func (l *lane) make(master, run uint64) uint64 {
 
 var sampled = []string{"random", "pct2", "pct3", "pos", "urw", "surw", "portfolio"}
 
-// three is three contexts of five points each that touch the same variable.
+// three is three contexts of five points each that use the same variable.
 func three(m *ke.Machine) {
 	for range 3 {
 		m.NewThread("context", nil, fivePoints)
@@ -172,9 +172,9 @@ func TestMeasure_CountsStepsOfEverybody(t *testing.T) {
 		assert.Equal(t, 3+i, e.Steps(a))
 		c := e.course(a)
 		assert.Equal(t, 1, c.ahead(0), "shared is only the last step")
-		assert.False(t, c.touches(0))
-		assert.True(t, c.touches(2+i))
-		assert.False(t, c.touches(3+i))
+		assert.False(t, c.usesShared(0))
+		assert.True(t, c.usesShared(2+i))
+		assert.False(t, c.usesShared(3+i))
 		assert.Zero(t, c.ahead(3+i))
 	}
 	assert.Zero(t, e.Steps(first+3))

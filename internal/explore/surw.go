@@ -2,7 +2,7 @@ package explore
 
 import "calloutsim/internal/ke"
 
-// surw is urw for a class of steps: those that touch what more than one actor touches. An actor is intended
+// surw is urw for a class of steps: those that use what more than one actor uses. An actor is intended
 // in proportion to the steps of the class it has left; the others may take any step but one of the class
 // until it has taken its own (Zhao, Wolff, Mathur, Roychoudhury, ASPLOS 2025, with the class of the shared
 // objects of the boring run).
@@ -40,7 +40,7 @@ func (s *surw) Pick(m *ke.Machine, at *ke.Moment) int {
 }
 
 func (s *surw) inClass(o *ke.Option) bool {
-	return len(o.Next) > 0 && s.est.course(o.Actor).touches(*s.taken.at(o.Actor))
+	return len(o.Next) > 0 && s.est.course(o.Actor).usesShared(*s.taken.at(o.Actor))
 }
 
 // ahead is how many steps of the class an actor has left.

@@ -65,7 +65,7 @@ func (m *Machine) PostAfter(c *Channel, delay int64, d Delivery) *Later {
 }
 
 // Alarm calls ring when delay (100 ns units of virtual time) has passed, unless it is taken back before: for
-// whoever drives the machine and wants to look at it then. It touches nothing of the run.
+// whoever drives the machine and wants to look at it then. It uses nothing of the run.
 func (m *Machine) Alarm(delay int64, ring func()) *Later {
 	l := &Later{timeout{at: m.now + delay, fire: func(*Machine) { ring() }}}
 	m.clock.add(&l.t)

@@ -31,7 +31,7 @@ func position(pc uintptr) (file string, line int) {
 const wrapperSize = 256
 
 // method finds the method behind a method value: d.classifyFn is the address of a small function without a
-// line of its own that calls the method. Its code is searched for a call of a function with the right name,
+// line of its own that calls the method. Its code is read for a call of a function with the right name,
 // so that on a processor whose calls are unknown here nothing is found, and nothing wrong.
 func method(wrapper *runtime.Func) *runtime.Func {
 	name, isValue := strings.CutSuffix(wrapper.Name(), "-fm")

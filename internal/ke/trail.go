@@ -6,7 +6,7 @@ import (
 	"calloutsim/internal/verify"
 )
 
-// Step is what happened between two scheduling decisions: one actor went on, and touched what its uses say.
+// Step is what happened between two scheduling decisions: one actor went on, and used what its uses say.
 type Step struct {
 	Actor  Actor
 	Choice int    // index of the decision among the choices of the run, -1 where nobody else could go on
@@ -25,7 +25,7 @@ type Trail struct {
 	Outcomes bool // keep what Outcome needs, too
 	Parts    bool // keep what PartsOf needs, too
 	Steps    []Step
-	Cut      int // step that a violation broke off: what else it would have touched is not known; -1 none
+	Cut      int // step that a violation broke off: what else it would have used is not known; -1 none
 	m        *Machine
 	uses     []Use
 	parted   []Use
@@ -94,7 +94,7 @@ func (tr *Trail) follows(i int32) {
 	}
 }
 
-// add notes what the step under way touches. It is kept out of its callers, so that these are small enough to
+// add notes what the step under way uses. It is kept out of its callers, so that these are small enough to
 // be no calls where no trail is kept.
 //
 //go:noinline

@@ -60,7 +60,7 @@ type Stack struct {
 	Forwards   bool             // packets for others go on to them
 	forwarding *ke.Channel
 	ledger     ledger
-	port       uint16 // where the search for a dynamic port starts
+	port       uint16 // where looking for a dynamic port starts
 }
 
 // appOf remembers whose connection a record chain belongs to.
