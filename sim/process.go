@@ -76,6 +76,17 @@ type (
 	Port = tcpip.Port
 	// Host is a declared host.
 	Host = tcpip.Host
+	// DatagramHandler is a Handler that takes datagrams, too.
+	DatagramHandler = tcpip.DatagramHandler
+	// Verdict is what a host does with a connection attempt, or a datagram.
+	Verdict = tcpip.Verdict
+)
+
+// The verdicts: a host takes it, says that the port is closed, or says nothing.
+const (
+	Accepts = tcpip.Accepts
+	Refuses = tcpip.Refuses
+	Ignores = tcpip.Ignores
 )
 
 // Echo is a host that sends back what it receives, on every port.

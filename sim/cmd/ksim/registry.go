@@ -4,6 +4,7 @@ import (
 	bindredirector "calloutsim/docs/examples/bind-redirector/scenario"
 	connectredirect "calloutsim/docs/examples/connect-redirect/scenario"
 	connectionmonitor "calloutsim/docs/examples/connection-monitor/scenario"
+	datagramclient "calloutsim/docs/examples/datagram-client/scenario"
 	dnsinjector "calloutsim/docs/examples/dns-injector/scenario"
 	hellodpc "calloutsim/docs/examples/hello-dpc/scenario"
 	invertedcall "calloutsim/docs/examples/inverted-call/scenario"
@@ -19,6 +20,7 @@ var registry = []func() []sim.Scenario{
 	bindredirector.Scenarios,
 	connectionmonitor.Scenarios,
 	connectredirect.Scenarios,
+	datagramclient.Scenarios,
 	dnsinjector.Scenarios,
 	hellodpc.Scenarios,
 	invertedcall.Scenarios,
