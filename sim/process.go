@@ -121,6 +121,12 @@ func (m *Machine) Name(name string, addrs ...netip.Addr) {
 	tcpip.On(m.ke).SetName(name, addrs...)
 }
 
+// Forward makes the machine pass on what one host sends another, as a router does.
+func (m *Machine) Forward() {
+	m.ke.Acts()
+	tcpip.On(m.ke).Forwards = true
+}
+
 // reachable declares the host behind addr, unless somebody has done so or it is this machine.
 func (m *Machine) reachable(addr netip.Addr) {
 	local := m.local
