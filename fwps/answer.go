@@ -18,6 +18,9 @@ func (cl *call) checkReturn(k *ke.K) {
 			"write only ActionType, Rights and Flags.")
 	}
 	cl.c.about.back(k, cl)
+	if _, ok := cl.c.about.(*streamed); ok { // rights mean nothing there, and it has judged the rest
+		return
+	}
 	if cl.op != nil { // ABSORB belongs to it wherever it may be pended (wfp.md 21 #19)
 		cl.checkHeld(k)
 		return

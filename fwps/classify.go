@@ -22,6 +22,10 @@ var (
 func (e *engine) Classify(k *ke.K, q *tcpip.Question) {
 	layer := layerAt(q)
 	defer ke.Leave(k, ke.Within(k, ke.Reads(e.id)))
+	if d, ok := q.Matter.(*tcpip.StreamData); ok {
+		e.streams(k, q, d)
+		return
+	}
 	if len(e.policy.At(layer)) == 0 {
 		panic("internal error: the transport asks at " + layerName(layer) + ", where nobody filters")
 	}

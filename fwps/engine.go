@@ -27,6 +27,7 @@ type engine struct {
 	refused      []refusedContext       // contexts that were not taken
 	wereContexts []trace.ID             // memory that flowDeleteFn was given
 	announced    []*operation           // completed with a clone that is to be injected
+	deferrals    []*stage               // that were deferred
 	held         []*operation           // pended with FwpsPendOperation0 and not completed
 	chains       []*chain               // of connections that are not gone
 	mgmt         management

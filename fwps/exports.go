@@ -28,6 +28,7 @@ var Subsystem = ke.Subsystem{
 		&siteAcquireOut, &siteApplyPointer, &siteAcquireHandle, &sitePend, &siteResume, &sitePendOperation,
 		&siteResumeOperation, &siteFlowDelete, &siteFlowDeleteIRQL, &siteAssociate,
 		&siteInjectionHandle, &siteInject, &siteInjectWhen, &siteInjectIRQL, &siteTag,
+		&siteIndicate, &siteCloneStream,
 		&siteRedirectHandle, &siteRecordKey, &siteUnaccepted,
 	},
 }

@@ -81,7 +81,8 @@ var asked = map[string]bool{"BindRedirect": true, "ResourceAssignment": true, "A
 	"ConnectRedirect": true, "AuthConnect": true, "AuthRecvAccept": true, "FlowEstablished": true,
 	"EndpointClosure": true, "ResourceRelease": true, "TransportOut": true, "TransportIn": true,
 	"IPOut": true, "IPIn": true, "IPForward": true, "DatagramOut": true, "DatagramIn": true,
-	"StreamPacketOut": true, "StreamPacketIn": true, "IcmpErrorOut": true, "IcmpErrorIn": true}
+	"StreamOut": true, "StreamIn": true, "StreamPacketOut": true,
+	"StreamPacketIn": true, "IcmpErrorOut": true, "IcmpErrorIn": true}
 
 // layerTable writes what the engine does at each layer.
 func layerTable(t, metadata *table) *bytes.Buffer {

@@ -309,6 +309,7 @@ var layerTable = [...]layerInfo{
 	},
 	FWPS_LAYER_STREAM_V4: {
 		name:      "STREAM_V4",
+		stations:  []tcpip.Layer{tcpip.StreamOut, tcpip.StreamIn},
 		level:     levelDispatch,
 		about:     aboutStream,
 		offsetIn:  atData,
@@ -330,6 +331,8 @@ var layerTable = [...]layerInfo{
 	},
 	FWPS_LAYER_STREAM_V6: {
 		name:      "STREAM_V6",
+		stations:  []tcpip.Layer{tcpip.StreamOut, tcpip.StreamIn},
+		v6:        true,
 		level:     levelDispatch,
 		about:     aboutStream,
 		offsetIn:  atData,

@@ -134,6 +134,7 @@ func (e *engine) checkEnd(m *ke.Machine) {
 	e.checkHandles(nil, report)
 	e.checkWatch(nil, report)
 	e.checkRefused(nil, report)
+	e.checkDeferred(report)
 	e.checkAnnounced(nil, report)
 	for _, r := range e.regs {
 		r.checkConditional(report)
@@ -184,5 +185,19 @@ func (e *engine) checkAnnounced(img *ke.Image, report func(verify.Finding)) {
 			Places: o.places(), Headline: fmt.Sprintf("the operation of %v was completed with %v, which was "+
 				"never injected: the connection is not accepted", o.call.c.id, o.clone.ID())})
 		o.clone = nil
+	}
+}
+
+// checkDeferred reports streams that were deferred and not gone on with.
+func (e *engine) checkDeferred(report func(verify.Finding)) {
+	for _, st := range e.deferrals {
+		if st.deferred == 0 || st.of.g.Over() {
+			continue
+		}
+		st.deferred = 0
+		report(verify.Finding{Rule: verify.WFP_156, Obj: st.of.q.Flow.ID.String(), Driver: imageNameOf(st.by),
+			Places: []verify.Place{{Label: "DEFERRED", Seq: st.deferSeq}},
+			Headline: fmt.Sprintf("what comes in on %v was deferred and never gone on with",
+				st.of.q.Flow.ID)})
 	}
 }

@@ -18,6 +18,7 @@ var askedAs = map[string]string{
 	"FwpsInjectTransportSendAsync0": injects, "FwpsInjectTransportSendAsync1": injects,
 	"FwpsNetBufferListAssociateContext0":       "FwpsNetBufferListAssociateContext",
 	"FwpsNetBufferListAssociateContext1":       "FwpsNetBufferListAssociateContext",
+	"FwpsStreamInjectAsync0":                   injects,
 	"FwpsAllocateNetBufferAndNetBufferList0":   "NET_BUFFER_LIST",
 	"FwpsAllocateCloneNetBufferList0":          "NET_BUFFER_LIST",
 	"FwpsConstructIpHeaderForTransportPacket0": "NdisRetreatNetBufferDataStart", // for the MDL of the header
@@ -65,6 +66,7 @@ var cannotFail = allowed{
 	"FwpmTransactionCommit0":                       "what then is in force is documented nowhere",
 	"FwpsFlowAbort0":                               onlyState,
 	"FwpsFlowRemoveContext0":                       onlyState,
+	"FwpsStreamContinue0":                          onlyState,
 	"FwpsCalloutUnregisterById0":                   onlyState,
 	"FwpsCalloutUnregisterByKey0":                  onlyState,
 	"FwpsInjectionHandleDestroy0":                  onlyState,

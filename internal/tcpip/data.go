@@ -50,7 +50,11 @@ func (e *Endpoint) PutBack(b []byte) {
 func (e *Endpoint) Release(k *ke.K, n int) {
 	if n > 0 && !e.stream.over {
 		defer e.leave(k, e.enters(k))
-		e.stream.carry(k, e.stream.conn.Release(n))
+		x := e.stream
+		m := min(n, x.in.extra) // what a callout has added takes up no room of the peer's
+		if x.in.extra -= m; n > m {
+			x.carry(k, x.conn.Release(n-m))
+		}
 	}
 }
 

@@ -56,6 +56,8 @@ const (
 	StreamPacketIn
 	IcmpErrorOut
 	IcmpErrorIn
+	StreamOut
+	StreamIn
 
 	Layers // one more than there are
 )

@@ -34,6 +34,9 @@ type stream struct {
 	silent   bool // nothing goes out any more, and what comes is not looked at
 	over     bool // reset from either side or given up: nothing is sent or taken any more
 
+	in      Gate // of what the peer sends
+	outward Gate // of what the owner sends
+
 	due   int64  // when the timer fires, 0 never
 	alarm func() // takes it back; nil while it is not armed
 	lossy bool   // a packet of the connection has been lost: the timer has a meaning
@@ -51,6 +54,7 @@ const ttl = 128
 func (s *Stack) newStream(e *Endpoint, t Tuple) *stream {
 	x := &stream{s: s, id: e.ID, e: e, tuple: t, flow: e.flow, out: s.w.channel(e.ID.String() + " out")}
 	s.shares(t.Local.Port(), ke.W)
+	x.in.x, x.outward = x, Gate{x: x, Out: true}
 	e.stream = x
 	s.streams = append(s.streams, x)
 	return x
@@ -114,12 +118,9 @@ func (x *stream) told(k *ke.K, t tcp.Told) {
 	case tcp.Acked:
 		x.acked(k, t.N)
 	case tcp.PeerFin:
-		x.rxFin = true
-		if x.e != nil {
-			x.e.step(FinArrived)
-			x.tell(k, Finished)
+		if !x.in.takes(k, nil, true) {
+			x.finished(k)
 		}
-		x.settle(k)
 	case tcp.FinDone:
 		x.finAcked = true
 		if done := x.finDone; done != nil {
@@ -153,7 +154,24 @@ func (x *stream) transmit(k *ke.K, o tcp.Out) bool {
 	return true
 }
 
+// finished is the end of what the peer sends, past the gate.
+func (x *stream) finished(k *ke.K) {
+	x.rxFin = true
+	if x.e != nil {
+		x.e.step(FinArrived)
+		x.tell(k, Finished)
+	}
+	x.settle(k)
+}
+
 func (x *stream) data(k *ke.K, b []byte) {
+	if x.e == nil || !x.in.takes(k, b, false) {
+		x.arrived(k, b)
+	}
+}
+
+// arrived is what the peer has sent, past the gate.
+func (x *stream) arrived(k *ke.K, b []byte) {
 	if x.e == nil { // nobody is left to read it
 		x.abort(k)
 		x.fail(k, ntstatus.STATUS_CONNECTION_ABORTED)
@@ -165,6 +183,13 @@ func (x *stream) data(k *ke.K, b []byte) {
 }
 
 func (x *stream) acked(k *ke.K, n int) {
+	m := min(n, x.outward.extra) // what a callout has added is nobody's send
+	x.outward.extra -= m
+	x.credit(k, n-m)
+}
+
+// credit counts bytes of the owner that have come to their end.
+func (x *stream) credit(k *ke.K, n int) {
 	x.unacked -= n
 	for n > 0 {
 		op := &x.sends[0]
@@ -184,14 +209,14 @@ func (x *stream) acked(k *ke.K, n int) {
 func (x *stream) send(k *ke.K, b []byte, done func(k *ke.K, n int, s ntstatus.NTSTATUS)) {
 	x.sends = append(x.sends, sendOp{left: len(b), n: len(b), done: done})
 	x.unacked += len(b)
-	if x.conn.State().MaySend() {
+	if x.conn.State().MaySend() && !x.outward.takes(k, b, false) {
 		x.carry(k, x.conn.Send(b))
 	}
 }
 
 // fin finishes sending.
 func (x *stream) fin(k *ke.K) {
-	if x.conn.State().MaySend() {
+	if x.conn.State().MaySend() && !x.outward.takes(k, nil, true) {
 		x.carry(k, x.conn.Fin())
 	}
 }
