@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"calloutsim/internal/ke"
-	"calloutsim/internal/verify"
+	"calloutsim/internal/subsystems"
 )
 
 // This file says, where a test's own assertion fails, what is left in a machine that is at rest: the reason
@@ -35,19 +35,11 @@ func (m *Machine) lastChecks() {
 	m.over = true
 }
 
-// RuleTitle gives a rule as every list prints it, "IRP-001 irp/DoubleCompletion"; for what no catalogue has a
+// ruleTitle gives a rule as every list prints it, "IRP-001 irp/DoubleCompletion"; for what no catalogue has a
 // number for, its kind.
-func RuleTitle(f *Finding) string {
-	if name := RuleName(f.Rule); name != "" {
-		return f.Name() + " " + name
-	}
-	return f.Name()
-}
-
-// RuleName gives the name of a rule, "irp/DoubleCompletion"; "" where no package has given it one.
-func RuleName(id verify.RuleID) string {
-	r := record(id)
-	return r.FullName()
+func ruleTitle(f *Finding) string {
+	r := subsystems.Rule(f.Rule)
+	return strings.TrimSpace(f.Name() + " " + r.FullName())
 }
 
 // whyStuck adds to the failure of a load or unload that does not come to its end what the checks at the end

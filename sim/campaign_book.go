@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"calloutsim/internal/subsystems"
 	"calloutsim/internal/verify"
 	"calloutsim/sim/results"
 )
@@ -348,7 +349,7 @@ func ruleName(number string) string {
 	if !ok {
 		return ""
 	}
-	rec := record(id)
+	rec := subsystems.Rule(id)
 	return rec.FullName()
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/subsystems"
 	"calloutsim/sim/report"
 )
 
@@ -104,7 +105,7 @@ func (e *explorer) explore() Result {
 	})
 	for _, h := range hs {
 		r.Hazards = append(r.Hazards, h.f)
-		line := report.Line(&h.f, record(h.f.Rule))
+		line := report.Line(&h.f, subsystems.Rule(h.f.Rule))
 		told := slices.ContainsFunc(r.Failures, func(f Failure) bool {
 			return strings.Contains(f.Report, line)
 		})

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/subsystems"
 	"calloutsim/irp"
 	"calloutsim/irql"
 	"calloutsim/ntstatus"
@@ -93,8 +94,10 @@ func TestInspect_RefusesWhatMakesNoSense(t *testing.T) {
 		_, err := m.Inspect(wrong)
 		assert.Error(t, err, wrong)
 	}
-	assert.NoError(t, CheckInspector("!irp irp#99"), "only the machine knows")
-	assert.Error(t, CheckInspector("!what"))
+	_, err := subsystems.ParseInspection("!irp irp#99")
+	assert.NoError(t, err, "only the machine knows")
+	_, err = subsystems.ParseInspection("!what")
+	assert.Error(t, err)
 	lines, err := m.Inspect("!wfp classify 3")
 	require.NoError(t, err)
 	assert.Empty(t, lines, "nothing was classified")

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/subsystems"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	"calloutsim/sim/report"
@@ -62,7 +63,7 @@ func (m *Machine) Hazards() string {
 	for _, f := range m.hazards() {
 		if sig := f.Signature(); !seen[sig] {
 			seen[sig] = true
-			fmt.Fprintf(&b, "  %s\n", report.Line(&f, record(f.Rule)))
+			fmt.Fprintf(&b, "  %s\n", report.Line(&f, subsystems.Rule(f.Rule)))
 		}
 	}
 	return b.String()
@@ -91,7 +92,7 @@ func (m *Machine) writeFinding(w io.Writer, f Finding) {
 	if m.repeat != nil && m.opt.fails(f.Severity()) {
 		opt.Replay = m.repeatLines()
 	}
-	report.Text(w, &f, record(f.Rule), opt)
+	report.Text(w, &f, subsystems.Rule(f.Rule), opt)
 }
 
 // repeatLines is the command that repeats the run, and where the run is kept.
@@ -242,7 +243,7 @@ func (m *Machine) hazards() []Finding {
 }
 
 // title is a finding in one line: number, name and headline.
-func title(f *Finding) string { return RuleTitle(f) + ": " + f.Headline }
+func title(f *Finding) string { return ruleTitle(f) + ": " + f.Headline }
 
 // left lists what is left at rest, "" when something can still run or nothing is left.
 func (m *Machine) left() string {

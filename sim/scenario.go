@@ -59,7 +59,7 @@ func RunScenario(s Scenario, o RunOptions) (Outcome, error) {
 		return Outcome{}, err
 	}
 	for _, command := range o.Inspect {
-		if err := CheckInspector(command); err != nil {
+		if _, err := subsystems.ParseInspection(command); err != nil {
 			return Outcome{}, err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/subsystems"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 	simtrace "calloutsim/sim/trace"
@@ -56,7 +57,7 @@ func (m *Machine) names() *simtrace.Names {
 			if id == uint64(verify.NoRule) {
 				return kinds(m.ke.Findings())
 			}
-			r := record(verify.RuleID(id))
+			r := subsystems.Rule(verify.RuleID(id))
 			return strings.TrimSpace(verify.RuleID(id).String() + " " + r.FullName())
 		},
 		Source: func(seq uint64) string {

@@ -239,3 +239,52 @@ func (sim) Fresh(m *ke.Machine) {}
 	expectSome(t, checkInternalTypes(tr), "IO_THING shows ke.Process", "PFN shows ke.Process",
 		"DumpThing shows ke.Machine")
 }
+
+// harnessFunctions are the functions that sim exports and what they are for. What only ksim needs and knows
+// no Machine lies below, in internal/subsystems.
+var harnessFunctions = map[string]string{
+	"New":             "tests",
+	"Explore":         "tests",
+	"Replay":          "tests",
+	"Fuzz":            "tests",
+	"FromChoices":     "tests that are fuzz targets",
+	"Echo":            "tests: what a host does",
+	"Shut":            "tests: what a host does",
+	"Silent":          "tests: what a host does",
+	"ParseToken":      "tests that keep a token",
+	"ParseReplay":     "tests that keep a token or a file",
+	"ReadReplayFile":  "tests that keep a file",
+	"Sites":           "tests that pin choices",
+	"MatchSites":      "tests that pin choices",
+	"RunScenario":     "ksim: makes a Machine without a test",
+	"ExploreScenario": "ksim: explores without a test",
+	"ParseRuns":       "ksim: takes what -sim.runs takes",
+	"ParseShard":      "ksim: takes what -sim.shard takes",
+	"Observe":         "pages of rules: reports of a mechanism that no Machine drives",
+}
+
+func TestHarness_FunctionsAreListed(t *testing.T) {
+	var problems []problem
+	seen := map[string]bool{}
+	for s := range thisModule(t).golang(func(s *source) bool {
+		return strings.HasPrefix(s.Path, "sim/") && strings.Count(s.Path, "/") == 1 && !s.isTest()
+	}) {
+		for _, d := range s.AST.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok || fn.Recv != nil || !fn.Name.IsExported() {
+				continue
+			}
+			seen[fn.Name.Name] = true
+			if harnessFunctions[fn.Name.Name] == "" {
+				problems = append(problems, problem{s.Path, "sim." + fn.Name.Name})
+			}
+		}
+	}
+	for name := range harnessFunctions {
+		if !seen[name] {
+			problems = append(problems, problem{"internal/lint/public_test.go", name + " does not exist"})
+		}
+	}
+	expectNone(t, "A function that sim exports is in the list in public_test.go with what it is for; one "+
+		"that only ksim needs belongs below (internal/subsystems, sim/internal).", problems)
+}

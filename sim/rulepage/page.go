@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"calloutsim/internal/subsystems"
 	"calloutsim/internal/verify"
-	"calloutsim/sim"
 	"calloutsim/sim/report"
 )
 
@@ -28,7 +28,7 @@ type book struct {
 func (b *book) pages() (map[string][]byte, error) {
 	out := map[string][]byte{"README.md": index()}
 	var missing []string
-	for _, rec := range sim.Records() {
+	for _, rec := range subsystems.Rules() {
 		text := b.page(rec)
 		if text == nil {
 			missing = append(missing, rec.ID.String())
@@ -175,7 +175,7 @@ func (b *book) miss(w *bytes.Buffer, rec verify.Record, trip *tripped) {
 // index lists the pages family by family.
 func index() []byte {
 	recs := map[verify.RuleID]verify.Record{}
-	for _, r := range sim.Records() {
+	for _, r := range subsystems.Rules() {
 		recs[r.ID] = r
 	}
 	var w bytes.Buffer

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"calloutsim/sim"
+	"calloutsim/internal/subsystems"
 )
 
 // Every page is what the tests say and report now. The tests are run once more for it.
@@ -19,7 +19,7 @@ func TestPages_AreThoseOfTheTests(t *testing.T) {
 	}
 	pages, err := Generate("../..")
 	require.NoError(t, err)
-	assert.Len(t, pages, len(sim.Records())+1)
+	assert.Len(t, pages, len(subsystems.Rules())+1)
 	stale, err := Stale("../..", pages)
 	require.NoError(t, err)
 	assert.Empty(t, stale, "these pages are not up to date: run go generate ./sim/cmd/ksim")

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"calloutsim/internal/explore"
+	"calloutsim/internal/subsystems"
 	"calloutsim/internal/verify"
-	"calloutsim/sim"
 	"calloutsim/sim/cmd/ksim/ddigen"
 )
 
@@ -78,7 +78,7 @@ func askableNames() (names []string) {
 	for _, id := range verify.Rules() {
 		names = append(names, id.String())
 	}
-	for _, r := range sim.Records() {
+	for _, r := range subsystems.Rules() {
 		names = append(names, r.FullName())
 	}
 	for _, i := range ddigen.Parse(ddisTSV) {

@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"calloutsim/docs/rules"
+	"calloutsim/internal/subsystems"
 	"calloutsim/internal/verify"
-	"calloutsim/sim"
 	"calloutsim/sim/report"
 )
 
@@ -175,7 +175,7 @@ func newExplained(id verify.RuleID, rec verify.Record, page string) explained {
 func findRule(s string) (verify.RuleID, verify.Record, error) {
 	id, ok := verify.ByNumber(s)
 	var found []verify.Record
-	for _, r := range sim.Records() {
+	for _, r := range subsystems.Rules() {
 		switch {
 		case ok && r.ID == id, !ok && strings.EqualFold(r.FullName(), s):
 			return r.ID, r, nil

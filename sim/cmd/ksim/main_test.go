@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"calloutsim/internal/ddi"
+	"calloutsim/internal/subsystems"
 	"calloutsim/internal/verify"
 	"calloutsim/irql"
 	"calloutsim/sim"
@@ -126,7 +127,7 @@ func TestDDIs_BeyondTheTable(t *testing.T) {
 
 func TestRecords_AreUniqueAndKnown(t *testing.T) {
 	numbers, names := map[verify.RuleID]bool{}, map[string]bool{}
-	for _, r := range sim.Records() {
+	for _, r := range subsystems.Rules() {
 		assert.NotEmpty(t, r.ID.String())
 		assert.False(t, numbers[r.ID], "%s has two records", r.ID)
 		assert.False(t, names[r.FullName()], "%s is the name of two rules", r.FullName())

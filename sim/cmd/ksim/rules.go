@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"calloutsim/internal/subsystems"
 	"calloutsim/internal/verify"
-	"calloutsim/sim"
 )
 
 // ruleRow is one line of the catalogue.
@@ -51,7 +51,7 @@ func newRules() *cobra.Command {
 // ruleRows lists the rules that contain the word in number, name, claim, source or what detects them.
 func ruleRows(query string) []ruleRow {
 	recs := map[verify.RuleID]verify.Record{}
-	for _, r := range sim.Records() {
+	for _, r := range subsystems.Rules() {
 		recs[r.ID] = r
 	}
 	query = strings.ToLower(query)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"calloutsim/internal/subsystems"
 	"calloutsim/sim"
 	"calloutsim/sim/internal/show"
 	simtrace "calloutsim/sim/trace"
@@ -96,7 +97,7 @@ func (f *runFlags) checkViews(c *cobra.Command) error {
 		return usagef("%s: --width %d: a timeline needs %d columns", f.verb, f.width, minWidth)
 	}
 	for _, command := range f.opt.Inspect {
-		if err := sim.CheckInspector(command); err != nil {
+		if _, err := subsystems.ParseInspection(command); err != nil {
 			return usagef("%s: --inspect: %v", f.verb, err)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"calloutsim/internal/subsystems"
 	"calloutsim/internal/verify"
-	"calloutsim/sim"
 	"calloutsim/sim/report"
 	"calloutsim/sim/results"
 )
@@ -210,7 +210,7 @@ func sarifRuleOf(number string) sarifRule {
 
 // record is what the owning package adds to a rule.
 func record(id verify.RuleID) verify.Record {
-	for _, r := range sim.Records() {
+	for _, r := range subsystems.Rules() {
 		if r.ID == id {
 			return r
 		}

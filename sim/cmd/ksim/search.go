@@ -10,8 +10,8 @@ import (
 	"unicode"
 
 	"calloutsim/internal/ddi"
+	"calloutsim/internal/subsystems"
 	"calloutsim/internal/verify"
-	"calloutsim/sim"
 	"calloutsim/sim/cmd/ksim/ddigen"
 )
 
@@ -30,7 +30,7 @@ type entry struct {
 func entries() []*entry {
 	var all []*entry
 	recs := map[verify.RuleID]verify.Record{}
-	for _, r := range sim.Records() {
+	for _, r := range subsystems.Rules() {
 		recs[r.ID] = r
 	}
 	for _, id := range verify.Rules() {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"calloutsim/internal/subsystems"
 	"calloutsim/sim"
 )
 
@@ -68,7 +69,7 @@ func why(c *cobra.Command, what string, opt *sim.RunOptions, fix []string) error
 	if opt.Pins, err = fixed("wfp why", fix); err != nil {
 		return err
 	}
-	if err := sim.CheckInspector(opt.Inspect[0]); err != nil {
+	if _, err := subsystems.ParseInspection(opt.Inspect[0]); err != nil {
 		return usagef("wfp why: an ENDPOINT is an id such as ep#1, as the page names them")
 	}
 	s, err := recorded(what, opt)
