@@ -1,14 +1,17 @@
 package subsystems
 
-import "calloutsim/internal/verify"
+import (
+	"calloutsim/internal/list"
+	"calloutsim/internal/verify"
+)
 
 // Rules gives the records of all rules that are implemented, package by package.
 func Rules() []verify.Record {
-	var list []verify.Record
+	var records []verify.Record
 	for _, s := range all {
-		list = append(list, s.Rules...)
+		records = list.Add(records, s.Rules)
 	}
-	return list
+	return records
 }
 
 // Rule gives the record of a rule; the zero Record when no package has claimed it.
