@@ -1,6 +1,7 @@
 package tcpip
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -244,7 +245,11 @@ func (r *transcript) Classify(k *ke.K, q *Question) {
 		answer.Target = Target{Local: q.Local, Remote: r.to, TargetPID: 4, Redirected: true, Modified: true}
 		q.Matter.(*ConnectRequest).Records.(*chain).links++
 	}
-	r.say("  %s %v %v > %v%s: %s", name, q.Endpoint.ID, q.Local, q.Remote, about(q), verdict)
+	label := name
+	if q.Again != 0 {
+		label += fmt.Sprintf(" again (0x%x)", uint32(q.Again))
+	}
+	r.say("  %s %v %v > %v%s: %s", label, q.Endpoint.ID, q.Local, q.Remote, about(q), verdict)
 	if verdict == "hold" {
 		r.held[name] = q
 		return

@@ -133,6 +133,7 @@ const (
 	NewNexthopInterface   Again = 0x4
 	ProfileCrossing       Again = 0x8
 	SocketPropertyChanged Again = 0x80
+	ManyReceivers         Again = 0x100 // NEW_INBOUND_MCAST_BCAST_PACKET
 )
 
 // Matter is what only some layers are about: *ConnectRequest, *Carried.

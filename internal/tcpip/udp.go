@@ -45,6 +45,7 @@ type datagrams struct {
 	flows   []*Flow        // one for each peer, in the order they came to be
 	fixed   netip.AddrPort // the only peer; zero: anybody
 	to      netip.AddrPort // where a send goes that names nobody
+	many    bool           // something that was sent to many has been authorised
 	groups  []netip.Addr   // multicast groups it has joined
 	sends   []*SendOp      // not over
 	unbound []*SendOp      // those that wait for the implicit bind

@@ -201,6 +201,12 @@ func (s *Stack) flowFrom(e *Endpoint, t Tuple) *Flow {
 func aboutArrival(t *Travel, q *Question) {
 	q.Inbound, q.Flow, q.V6 = true, t.flow, !t.local.Addr().Is4()
 	q.Matter = &Carried{Packet: t.packet}
+	if u := t.e.udp; q.At == AuthRecvAccept && isMulti(t.local.Addr()) {
+		if u.many { // network.md 2: all of them are one flow to the filter engine
+			q.Again = ManyReceivers
+		}
+		u.many = true
+	}
 	aboutPlace(t, q)
 }
 
@@ -215,7 +221,7 @@ func hearsOver(k *ke.K, t *Travel) bool {
 
 // hearsBlocked drops a datagram without a word. At DatagramIn only it goes, not its flow.
 func hearsBlocked(k *ke.K, t *Travel, _ Answer) {
-	if t.at != DatagramIn {
+	if t.at != DatagramIn || !t.e.keeps(t.flow) {
 		t.e.forget(k, t.flow)
 	}
 	t.s.net.lost(t.packet)
