@@ -48,7 +48,6 @@ type stage struct {
 	added    []byte // injected by the call that runs
 	addedFin bool
 	call     *call // that runs
-	inject   int   // injecting calls on a stack
 }
 
 // gateOf is the engine's part of a gate.
@@ -84,6 +83,12 @@ func (s *gate) order(k *ke.K) {
 		}
 	}
 	old := s.stages
+	for i, st := range old {
+		if st.call != nil && !st.in(now) { // its callout is still being asked
+			at := min(i, len(now))
+			now = list.Add(append(list.Add(nil, now[:at]), st), now[at:])
+		}
+	}
 	s.stages = now
 	for i := len(old) - 1; i >= 0; i-- { // the last one is ahead of the others
 		if st := old[i]; !st.in(now) {
@@ -242,6 +247,11 @@ func (st *stage) ask(k *ke.K, i int, r *registration) bool {
 	ke.Leave(k, mark)
 	if s.g.Over() {
 		return false
+	}
+	for j, o := range s.stages { // others may have come in front of it meanwhile
+		if o == st {
+			i = j
+		}
 	}
 	return about.carryOut(k, i, cl)
 }

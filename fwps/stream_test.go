@@ -279,3 +279,29 @@ func TestStream_FilterDeletedUnderTraffic(t *testing.T) {
 	assert.Empty(t, tcpip.On(l.m).Endpoints())
 	l.silent()
 }
+
+// Whatever the schedule, and wherever bytes are cut, the stream that leaves is the one that came: one callout
+// takes it in parts, a heavier one waits for more. Reference: wfp.md 15.2.
+func TestStream_NoScheduleLosesAByte(t *testing.T) {
+	everySchedule(t, "stream", func(l *lab) {
+		light := l.editor(atStream.weighing(0x80), func(_ *injector, a *args) {
+			a.permit()
+			if n := a.io().StreamData.DataLength; n > 1 {
+				a.io().CountBytesEnforced = n - 1
+			}
+		})
+		heavy := l.load("waits.sys", func(k *irql.K, d *driver) {
+			d.hook(k, atStream, func(a *args) {
+				a.permit()
+				if a.received() && a.out.Flags == 0 && a.io().StreamData.DataLength < 3 {
+					a.out.ActionType = fwps.FWP_ACTION_NONE
+					a.io().StreamAction = fwps.FWPS_STREAM_ACTION_NEED_MORE_DATA
+					a.io().CountBytesRequired = 3
+				}
+			})
+		})
+		require.Equal(t, "abcdefgh", l.sends("abc", "defgh"))
+		l.end(light.driver, heavy)
+		l.silent()
+	})
+}
