@@ -206,7 +206,8 @@ func (r *resident) stackGone(k *K) {
 
 // OnStack makes an object that lies, as far as the simulator is concerned, on the kernel stack of the
 // function that calls OnStack: it dies when that returns, be it a callback or a helper. In C it is a local
-// variable, and a helper that initialises one for its caller is given its address.
+// variable, and a helper that initialises one for its caller is given its address. Drivers have one way to
+// make such a variable, irp.StackVar.
 //
 //go:norace
 //go:noinline

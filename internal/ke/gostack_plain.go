@@ -33,7 +33,7 @@ func (m *Machine) PlainMemory() []string {
 	for _, p := range m.plain {
 		f, _ := runtime.CallersFrames([]uintptr{p.pc}).Next()
 		out = append(out, fmt.Sprintf("%s:%d: %s lies in plain Go memory, and nobody sees when its time is "+
-			"over; use irql.OnStack or irp.StackVar where C has a local variable, irp.New where it has pool",
+			"over; use irp.StackVar where C has a local variable, irp.New where it has pool",
 			filepath.Base(f.File), f.Line, p.what))
 	}
 	return out

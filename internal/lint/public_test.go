@@ -17,7 +17,6 @@ var driverNames = map[string]string{
 	"irql.K":             "where the caller is in the kernel",
 	"irql.Var":           "memory that contexts share",
 	"irql.Yield":         "a scheduling point in a loop of the driver's own",
-	"irql.OnStack":       "a dispatcher object among the local variables",
 	"irql.Interlocked32": "what the Interlocked routines take",
 	"irql.Interlocked64": "what the Interlocked routines take",
 	"irp.Buffer":         "memory that is read and written",
@@ -80,6 +79,7 @@ var driverNames = map[string]string{
 // simNames are what the simulator's own packages exchange. Routines of theirs are methods of Sim.
 var simNames = map[string]string{
 	"irql.Sim":             "holds the routines for the simulator's own packages",
+	"irql.OnStack":         "what irp.StackVar is to drivers, for tests below irp and of the object alone",
 	"irp.Sim":              "holds the routines for the simulator's own packages",
 	"fwps.Sim":             "holds the routines for the simulator's own packages",
 	"ndis.Sim":             "holds the routines for the simulator's own packages",

@@ -23,11 +23,11 @@ func (d *Proxy) call(k *irql.K, request func(p *irp.IRP) ntstatus.NTSTATUS) irp.
 	if p == nil {
 		return irp.IO_STATUS_BLOCK{Status: ntstatus.STATUS_INSUFFICIENT_RESOURCES}
 	}
-	done := irql.OnStack[irql.KEVENT](k)
-	irql.KeInitializeEvent(k, done, irql.NotificationEvent, false)
+	done := irp.StackVar[irql.KEVENT](k)
+	irql.KeInitializeEvent(k, done.Get(), irql.NotificationEvent, false)
 	irp.IoSetCompletionRoutine(k, p, requestDone, done, true, true, d.Defect != FlagMissing)
 	if s := request(p); s == ntstatus.STATUS_PENDING {
-		irql.KeWaitForSingleObject(k, done, irql.Executive, irql.KernelMode, false, nil)
+		irql.KeWaitForSingleObject(k, done.Get(), irql.Executive, irql.KernelMode, false, nil)
 	}
 	result := *p.IoStatus()
 	irp.IoFreeIrp(k, p)
@@ -50,7 +50,7 @@ func (d *Proxy) guarded(k *irql.K, r *irql.EX_RUNDOWN_REF,
 
 // requestDone ends the climb: the IRP is the caller's own and the I/O manager must not see it.
 func requestDone(k *irql.K, _ *irp.DEVICE_OBJECT, _ *irp.IRP, context any) ntstatus.NTSTATUS {
-	irql.KeSetEvent(k, context.(*irql.KEVENT), irp.IO_NETWORK_INCREMENT, false)
+	irql.KeSetEvent(k, context.(*irp.Typed[irql.KEVENT]).Get(), irp.IO_NETWORK_INCREMENT, false)
 	return ntstatus.STATUS_MORE_PROCESSING_REQUIRED
 }
 
