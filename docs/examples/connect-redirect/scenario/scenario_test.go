@@ -69,5 +69,6 @@ func TestStory_WhatTheOutsideCanDoComesUp(t *testing.T) {
 		"WskCloseSocket completes=error",                       // a close does not fail
 		"WskConnect answer=inline", "WskConnect answer=pended", // connecting and sending take time: they are
 		"WskSend answer=inline", "WskSend answer=pended", // never over before the call returns
+		"WskDisconnect end=ends", "WskDisconnect end=never ends", // asked only where it is pinned
 	}})
 }
