@@ -14,19 +14,20 @@ import (
 )
 
 // BenchmarkClassify asks at AUTH_CONNECT_V4 whether a connection may be made, with filters that do not match:
-// each blocks another remote port, or another network, which no index helps with.
+// each blocks another remote port, another network, or another range of ports; the ranges overlap.
 func BenchmarkClassify(b *testing.B) {
 	for _, c := range []struct {
-		n       int
-		network bool
-	}{{10, false}, {10_000, false}, {10, true}, {10_000, true}} {
-		b.Run(fmt.Sprintf("%d/network=%v", c.n, c.network), func(b *testing.B) {
+		n    int
+		kind string
+	}{{10, "port"}, {10_000, "port"}, {10, "network"}, {10_000, "network"}, {10, "range"},
+		{10_000, "range"}} {
+		b.Run(fmt.Sprintf("%d/%s", c.n, c.kind), func(b *testing.B) {
 			m := ke.New(ke.Config{Continue: true})
 			defer m.Close()
 			e := fwps.Sim.EngineOf(m)
 			p := m.NewProcess("browser.exe", false)
 			m.NewThread("connects", p, func(k *irql.K) {
-				fwps.Sim.SetPolicy(k, blocking(fwps.Sim.Policy(k), c.n, c.network))
+				fwps.Sim.SetPolicy(k, blocking(fwps.Sim.Policy(k), c.n, c.kind))
 				q := tcpip.Question{At: tcpip.AuthConnect, Tuple: tcpip.Tuple{Proto: tcpip.TCP, Local: local,
 					Remote: netip.AddrPortFrom(web.Addr(), 1)},
 					Endpoint: &tcpip.Endpoint{ID: m.NewID(trace.Endpoint), Process: p}}
@@ -46,7 +47,7 @@ func BenchmarkClassify(b *testing.B) {
 	}
 }
 
-func blocking(p *wfp.Policy, n int, network bool) *wfp.Policy {
+func blocking(p *wfp.Policy, n int, kind string) *wfp.Policy {
 	port, _, _, _ := fwps.Sim.FieldByName(fwps.FWPS_LAYER_ALE_AUTH_CONNECT_V4, "IP_REMOTE_PORT")
 	remote, _, _, _ := fwps.Sim.FieldByName(fwps.FWPS_LAYER_ALE_AUTH_CONNECT_V4, "IP_REMOTE_ADDRESS")
 	d := p.Draft()
@@ -54,7 +55,10 @@ func blocking(p *wfp.Policy, n int, network bool) *wfp.Policy {
 	d.AddSublayer(sub)
 	for i := range n {
 		c := wfp.Condition{Field: port, Value: wfp.Value{Type: wfp.Uint16, Num: uint64(2 + i)}}
-		if network {
+		switch kind {
+		case "range":
+			c.Match, c.High = wfp.MatchRange, wfp.Value{Type: wfp.Uint16, Num: uint64(2 + 5*i)}
+		case "network":
 			c = wfp.Condition{Field: remote, Value: wfp.V4Mask(0x0a00_0000+uint32(i)<<8, 0xffff_ff00)}
 		}
 		d.AddFilter(&wfp.Filter{ID: uint64(i + 1), Layer: fwps.FWPS_LAYER_ALE_AUTH_CONNECT_V4, Sublayer: sub,

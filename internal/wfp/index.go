@@ -23,12 +23,14 @@ type index struct {
 type view struct {
 	of     lens
 	places []place
+	spans  []span // of a lens of ranges, in place of places
+	tree   *spanTree
 }
 
 // lens says what of a value counts: all of it, or the part that belongs to a network.
 type lens struct {
 	field int
-	kind  DataType // V4AddrMask or V6AddrMask; Empty for all of the value
+	kind  DataType // V4AddrMask or V6AddrMask; Empty for all of the value; Range for numbers in order
 	mask  uint64   // IPv4: the mask; IPv6: the length of the prefix
 }
 
@@ -40,10 +42,41 @@ func (c *Condition) through() (l lens, ok bool) {
 		l.kind, l.mask = V4AddrMask, c.Value.Num&0xffff_ffff
 	case V6AddrMask:
 		l.kind, l.mask = V6AddrMask, min(c.Value.Num, 128)
-	case Range:
-		return l, false
+	}
+	if c.Value.Type.Number() && c.Match != MatchEqual {
+		l.kind = Range
+		return l, c.ordersNumbers()
 	}
 	return l, c.Match == MatchEqual
+}
+
+// ordersNumbers reports whether the condition compares numbers by their order.
+func (c *Condition) ordersNumbers() bool {
+	switch c.Match {
+	case MatchRange, MatchGreater, MatchLess, MatchGreaterOrEqual, MatchLessOrEqual:
+		return c.Value.Type.Number()
+	}
+	return false
+}
+
+// numbers reports whether all conditions compare with numbers.
+func numbers(run []Condition) bool {
+	for i := range run {
+		if !run[i].Value.Type.Number() {
+			return false
+		}
+	}
+	return true
+}
+
+// joint is the lens of two that a run of conditions on one field can be looked at through.
+func joint(a, b lens) (lens, bool) {
+	number := func(l lens) bool { return l.kind == Empty || l.kind == Range }
+	if a != b && number(a) && number(b) {
+		a.kind = Range
+		return a, true
+	}
+	return a, a == b
 }
 
 // wanted is the key of the values that meet a condition.
@@ -100,7 +133,12 @@ func (f *Filter) each(yield func(l lens, equal []Condition)) {
 		n := 1
 		for ; n < len(run) && run[n].Field == l.field; n++ {
 			m, ok := run[n].through()
-			plain = plain && ok && m == l
+			together := false
+			l, together = joint(l, m)
+			plain = plain && ok && together
+		}
+		if l.kind == Range {
+			plain = plain && numbers(run[:n])
 		}
 		if plain {
 			yield(l, run[:n])
@@ -118,6 +156,7 @@ func (x *index) build(filters []*Filter) {
 	}
 	for i := range x.views {
 		slices.SortFunc(x.views[i].places, place.compare)
+		slices.SortFunc(x.views[i].spans, span.compare)
 	}
 	slices.SortStableFunc(x.views, func(a, b view) int { return cmp.Compare(b.keys(), a.keys()) })
 	best := make([]int, len(filters))
@@ -134,8 +173,14 @@ func (x *index) build(filters []*Filter) {
 		x.views[i].places = slices.DeleteFunc(x.views[i].places, func(p place) bool {
 			return best[p.position] != i
 		})
+		x.views[i].spans = slices.DeleteFunc(x.views[i].spans, func(s span) bool {
+			return best[s.position] != i
+		})
+		if len(x.views[i].spans) > 0 {
+			x.views[i].tree = plant(x.views[i].spans)
+		}
 	}
-	x.views = slices.DeleteFunc(x.views, func(v view) bool { return len(v.places) == 0 })
+	x.views = slices.DeleteFunc(x.views, func(v view) bool { return len(v.places) == 0 && v.tree == nil })
 }
 
 // under is the view through a lens, made when it is needed first.
@@ -150,6 +195,10 @@ func (x *index) under(l lens) *view {
 }
 
 func (v *view) add(position int32, equal []Condition) {
+	if v.of.kind == Range {
+		v.spans = spans(v.spans, position, equal)
+		return
+	}
 	first := len(v.places)
 	for i := range equal {
 		p := place{v.of.wanted(&equal[i]), position}
@@ -161,6 +210,9 @@ func (v *view) add(position int32, equal []Condition) {
 
 // keys counts the different keys.
 func (v *view) keys() (n int) {
+	if v.of.kind == Range {
+		return v.differentSpans()
+	}
 	for i, p := range v.places {
 		if i == 0 || p.key != v.places[i-1].key {
 			n++
@@ -225,7 +277,13 @@ func (a *ahead) enter(g *Group, values Values) {
 	a.rest, a.lists = g.index.rest, a.lists[:0]
 	for i := range g.index.views {
 		v := &g.index.views[i]
-		a.lists = append(a.lists, v.at(v.of.key(values.Value(v.of.field))))
+		value := values.Value(v.of.field)
+		switch {
+		case v.tree == nil:
+			a.lists = append(a.lists, v.at(v.of.key(value)))
+		case value.Type.Number():
+			a.lists = v.tree.at(a.lists, value.Num)
+		}
 	}
 }
 

@@ -97,6 +97,10 @@ func drawCondition(r *rand.Rand, field int) condition {
 		k := kinds[r.IntN(len(kinds))]
 		c.c.Match, c.c.High = k.m, Value{Type: Uint16, Num: n + 1}
 		c.holds = func(e *event) bool { return k.holds(e.port) }
+		if r.IntN(12) == 0 { // the port is always known
+			c.c.Value, c.c.Match = Value{}, MatchEqual
+			c.holds = func(*event) bool { return false }
+		}
 	case 1:
 		length := 8 * r.IntN(5)
 		net := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(r.IntN(2)), byte(r.IntN(2))}), length)
