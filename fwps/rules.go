@@ -4,4 +4,4 @@ import "calloutsim/internal/verify"
 
 // rules are the records of the rules this package and fwpm guard.
 var rules = verify.Records("fwps", registrationRules, answerRules, handleRules, redirectRules,
-	operationRules, flowRules, streamRules, packetRules)
+	operationRules, flowRules, streamRules, packetRules, constructionRules)
