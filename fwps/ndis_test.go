@@ -234,3 +234,43 @@ func TestNetBufferLists_WrongHandles(t *testing.T) {
 		assert.Equal(t, []string{rule}, l.found())
 	}
 }
+
+// TestNetBufferList_NextInACircle: a chain that leads back to itself is named and not made.
+func TestNetBufferList_NextInACircle(t *testing.T) {
+	l := newLab(t)
+	d := l.load("ndis.sys", nil)
+	d.as(func(k *irql.K) {
+		lists := listPool(k, 0)
+		a, b := ndis.NdisAllocateNetBufferList(k, lists, 0, 0), ndis.NdisAllocateNetBufferList(k, lists, 0, 0)
+		a.SetNext(b)
+		b.SetNext(a)
+		assert.Nil(t, b.Next())
+		ndis.NdisFreeNetBufferList(k, a)
+		ndis.NdisFreeNetBufferList(k, b)
+		ndis.NdisFreeNetBufferListPool(k, lists)
+	})
+	l.m.Run(nil)
+	l.end(d)
+	require.Len(t, l.m.Findings(), 1)
+	assert.Equal(t, "livelock", l.m.Findings()[0].Kind)
+}
+
+// TestNetBuffer_LongerThanItsMemory: what DataLength says beyond the chain is not there.
+func TestNetBuffer_LongerThanItsMemory(t *testing.T) {
+	asDriver(t, func(k *irql.K) {
+		o := chained(t, k, "abc")
+		nbl := ndis.NdisAllocateNetBufferAndNetBufferList(k, o.lists, 0, 0, o.chain, 0, 3)
+		nb := nbl.FirstNetBuffer()
+		nb.SetDataLength(100)
+		storage := irp.ExAllocatePool2(k, irp.POOL_FLAG_NON_PAGED, 100, tag)
+		assert.Nil(t, ndis.NdisGetDataBuffer(k, nb, 100, storage, 1, 0))
+		var n uint32
+		require.Equal(t, ok, ndis.NdisCopyFromNetBufferToNetBuffer(k, nb, 0, 100, nb, 50, &n))
+		assert.Zero(t, n)
+		s := ndis.NdisRetreatNetBufferDataStart(k, nb, 1<<31, 1<<31, nil)
+		assert.Equal(t, ndis.NDIS_STATUS_RESOURCES, s)
+		irp.ExFreePool(k, storage)
+		ndis.NdisFreeNetBufferList(k, nbl)
+		o.free(k)
+	})
+}

@@ -34,6 +34,9 @@ func (nb *NET_BUFFER) retreat(k *irql.K, d ddi.ID, delta, backFill uint32,
 	handler NET_BUFFER_ALLOCATE_MDL_HANDLER) NDIS_STATUS {
 	nb.moves(k, d)
 	if delta > nb.offset {
+		if uint64(delta)+uint64(backFill)+uint64(nb.length) > 1<<31 {
+			return NDIS_STATUS_RESOURCES
+		}
 		a, s := nb.more(k, d, delta-nb.offset+backFill, handler)
 		if s != NDIS_STATUS_SUCCESS {
 			return s
@@ -58,8 +61,8 @@ func (nb *NET_BUFFER) moves(k *irql.K, d ddi.ID) {
 func (nb *NET_BUFFER) more(k *irql.K, d ddi.ID, n uint32,
 	handler NET_BUFFER_ALLOCATE_MDL_HANDLER) (a addition, s NDIS_STATUS) {
 	if handler != nil {
-		size := n
-		if a.mdl = handler(k, &size); a.mdl == nil || size < n {
+		room := n
+		if a.mdl = handler(k, &room); a.mdl == nil || room < n || uint32(size(a.mdl)) < n {
 			return a, NDIS_STATUS_RESOURCES
 		}
 		return a, NDIS_STATUS_SUCCESS
@@ -81,7 +84,7 @@ var siteRetreat = ke.Site{Name: "fault/NdisRetreatNetBufferDataStart", Alts: fau
 func (nb *NET_BUFFER) prepend(a addition) {
 	a.mdl.Next = nb.chain
 	nb.chain = a.mdl
-	nb.offset += uint32(irp.Sim.MdlBuffer(a.mdl).Len())
+	nb.offset += uint32(size(a.mdl))
 	nb.added = append(nb.added, a)
 }
 
@@ -116,7 +119,7 @@ func (nb *NET_BUFFER) advance(k *irql.K, d ddi.ID, delta uint32, freeMdl bool,
 	nb.length -= delta
 	for freeMdl && len(nb.added) > 0 {
 		a := nb.added[len(nb.added)-1]
-		n := uint32(irp.Sim.MdlBuffer(a.mdl).Len())
+		n := uint32(size(a.mdl))
 		if a.mdl != nb.chain || n > nb.offset {
 			break
 		}
@@ -204,9 +207,8 @@ func NdisGetDataBuffer(k *irql.K, netBuffer *NET_BUFFER, bytesNeeded uint32, sto
 	if bytesNeeded == 0 || netBuffer.length < bytesNeeded || netBuffer.current == nil {
 		return nil
 	}
-	m := irp.Sim.MdlBuffer(netBuffer.current)
-	if int(netBuffer.inside+bytesNeeded) <= m.Len() {
-		b := m.Slice(int(netBuffer.inside), int(bytesNeeded))
+	if int(netBuffer.inside)+int(bytesNeeded) <= size(netBuffer.current) {
+		b := irp.Sim.MdlBuffer(netBuffer.current).Slice(int(netBuffer.inside), int(bytesNeeded))
 		if alignMultiple <= 1 || b.Address()%uint64(alignMultiple) == uint64(alignOffset) {
 			return b
 		}
@@ -214,7 +216,11 @@ func NdisGetDataBuffer(k *irql.K, netBuffer *NET_BUFFER, bytesNeeded uint32, sto
 	if storage == nil {
 		return nil
 	}
-	storage.CopyFrom(0, netBuffer.bytes(k)[:bytesNeeded])
+	all := netBuffer.bytes(k)
+	if len(all) < int(bytesNeeded) { // DataLength says more than there is
+		return nil
+	}
+	storage.CopyFrom(0, all[:bytesNeeded])
 	return storage
 }
 
@@ -222,7 +228,13 @@ func NdisGetDataBuffer(k *irql.K, netBuffer *NET_BUFFER, bytesNeeded uint32, sto
 func (nb *NET_BUFFER) bytes(k *irql.K) []byte {
 	out := make([]byte, 0, min(nb.length, 1<<20))
 	from := int(nb.inside)
-	for m := nb.current; m != nil && len(out) < int(nb.length); m = m.Next {
+	for _, m := range mdls(nb.current) {
+		if len(out) == int(nb.length) {
+			break
+		}
+		if size(m) == 0 {
+			continue
+		}
 		b := pool.Raw(k, irp.Sim.MdlBuffer(m))
 		b = b[min(from, len(b)):]
 		from = 0
@@ -234,12 +246,15 @@ func (nb *NET_BUFFER) bytes(k *irql.K) []byte {
 // put writes over the data from at on.
 func (nb *NET_BUFFER) put(k *irql.K, at int, src []byte) (n int) {
 	from := int(nb.inside) + at
-	for m := nb.current; m != nil && n < len(src); m = m.Next {
-		v := irp.Sim.MdlBuffer(m)
-		if from >= v.Len() {
-			from -= v.Len()
+	for _, m := range mdls(nb.current) {
+		if n == len(src) {
+			break
+		}
+		if from >= size(m) {
+			from -= size(m)
 			continue
 		}
+		v := irp.Sim.MdlBuffer(m)
 		n += pool.Put(k, v.Slice(from, v.Len()-from), src[n:])
 		from = 0
 	}
@@ -268,7 +283,8 @@ func NdisCopyFromNetBufferToNetBuffer(k *irql.K, destination *NET_BUFFER, destin
 		return NDIS_STATUS_SUCCESS
 	}
 	n := min(bytesToCopy, destination.length-destinationOffset, source.length-sourceOffset)
-	b := source.bytes(k)[sourceOffset:]
+	b := source.bytes(k)
+	b = b[min(int(sourceOffset), len(b)):]
 	*bytesCopied = uint32(destination.put(k, int(destinationOffset), b[:min(int(n), len(b))]))
 	return NDIS_STATUS_SUCCESS
 }

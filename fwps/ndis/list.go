@@ -110,7 +110,23 @@ func (nbl *NET_BUFFER_LIST) Next() *NET_BUFFER_LIST {
 // SetNext assigns Next. Rules: as Next.
 func (nbl *NET_BUFFER_LIST) SetNext(next *NET_BUFFER_LIST) {
 	nbl.touch("Next")
+	for n := next; n != nil; n = n.next {
+		if n == nbl {
+			circle(nbl.m, nbl.id)
+			return
+		}
+	}
 	nbl.next = next
+}
+
+// circle reports a chain that leads back to itself, which whoever follows it never leaves.
+func circle(m *ke.Machine, id trace.ID) {
+	if m == nil || m.Current() == nil {
+		return
+	}
+	ke.Report(m.Current(), verify.Finding{Kind: "livelock", Obj: id.String(),
+		Headline: fmt.Sprintf("Next of %v leads back to itself: who follows the chain comes to no end", id),
+		Fix:      "end a chain with NULL."})
 }
 
 // FirstNetBuffer is the C field of that name. Rules: as Next.
@@ -190,6 +206,14 @@ func (nb *NET_BUFFER) Next() *NET_BUFFER {
 // SetNext assigns Next. Rules: as Next.
 func (nb *NET_BUFFER) SetNext(next *NET_BUFFER) {
 	nb.touch("Next")
+	for n := next; n != nil; n = n.next {
+		if n == nb {
+			if nb.of != nil {
+				circle(nb.of.m, nb.of.id)
+			}
+			return
+		}
+	}
 	nb.next = next
 }
 
@@ -232,9 +256,11 @@ func (nb *NET_BUFFER) SetDataLength(n uint32) {
 // settle finds the MDL that holds the first byte.
 func (nb *NET_BUFFER) settle() {
 	left := nb.offset
-	for nb.current = nb.chain; nb.current != nil; nb.current = nb.current.Next {
-		n := uint32(irp.Sim.MdlBuffer(nb.current).Len())
-		if left < n || nb.current.Next == nil {
+	nb.current = nb.chain
+	for _, m := range mdls(nb.chain) {
+		nb.current = m
+		n := uint32(size(m))
+		if left < n || m.Next == nil {
 			break
 		}
 		left -= n
@@ -242,9 +268,20 @@ func (nb *NET_BUFFER) settle() {
 	nb.inside = left
 }
 
+// size is how many bytes an MDL describes; a partial one that is not built describes none.
+func size(m *irp.MDL) int {
+	if b := irp.Sim.MdlBuffer(m); b != nil {
+		return b.Len()
+	}
+	return 0
+}
+
+// maxChain is how far a chain of MDLs is followed: one that leads back to itself has no end.
+const maxChain = 4096
+
 // mdls lists a chain.
 func mdls(m *irp.MDL) (out []*irp.MDL) {
-	for ; m != nil; m = m.Next {
+	for ; m != nil && len(out) < maxChain; m = m.Next {
 		out = append(out, m)
 	}
 	return out

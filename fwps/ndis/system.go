@@ -94,6 +94,9 @@ func (sim) Data(k *irql.K, nbl *NET_BUFFER_LIST) (out [][]byte) {
 
 // Prepend puts bytes of the engine's own in front of the data of a buffer; they go with the buffer.
 func (sim) Prepend(k *irql.K, d ddi.ID, nb *NET_BUFFER, b []byte) bool {
+	if nb.current == nil || int(nb.inside) > size(nb.current) {
+		return false
+	}
 	a, s := nb.more(k, d, uint32(len(b)), nil)
 	if s != NDIS_STATUS_SUCCESS {
 		return false
@@ -156,8 +159,10 @@ func (sim) Injected(k *irql.K, nbl *NET_BUFFER_LIST, s ntstatus.NTSTATUS) {
 // eachMdl calls fn for the MDLs of drivers in the list.
 func (nbl *NET_BUFFER_LIST) eachMdl(fn func(m *irp.MDL)) {
 	for nb := nbl.first; nb != nil; nb = nb.next {
-		for m := nb.chain; m != nil && nbl.parent == nil; m = m.Next {
-			fn(m)
+		for _, m := range mdls(nb.chain) {
+			if nbl.parent == nil {
+				fn(m)
+			}
 		}
 	}
 }
