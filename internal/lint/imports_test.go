@@ -42,6 +42,7 @@ var graph = map[string][]string{
 	"internal/trial":              {"internal/ke"},
 	"sim/internal/conform/irpvec": {"irp"},
 	"sim/internal/conform/kevec":  {"irp"},
+	"sim/internal/conform/wskvec": {"internal/subsystems", "wsk"},
 	"sim/trace/pcapng":            {"sim/trace"},
 	"sim/report/sarif":            {"sim/report"},
 	"sim/ddivet":                  {"internal/ddi"},
@@ -49,7 +50,8 @@ var graph = map[string][]string{
 	"sim/rulepage":                {"sim"},
 	"docs/rules":                  {},
 	"sim/cmd/*": {"sim", "sim/simtest", "sim/ddivet", "sim/trace/pcapng", "sim/report/sarif",
-		"sim/internal/conform/irpvec", "sim/internal/conform/kevec", "docs/examples/*/scenario", "docs/rules",
+		"sim/internal/conform/irpvec", "sim/internal/conform/kevec", "sim/internal/conform/wskvec",
+		"docs/examples/*/scenario", "docs/rules",
 		"sim/rulepage", "sim/cmd/ksim/*"},
 
 	"sim/cmd/ksim/*": {"internal/ddi", "internal/verify"},

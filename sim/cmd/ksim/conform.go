@@ -24,7 +24,7 @@ func newConform() *cobra.Command {
 			"input. What is no record is said with its file and line, and the others are played all\n" +
 			"the same.",
 		Example: "  ksim conform irp_vectors.jsonl\n" +
-			"  ksim conform ke_vectors.jsonl",
+			"  ksim conform ke_vectors.jsonl wsk_vectors.jsonl",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("conform: FILE.jsonl is missing")
@@ -195,10 +195,6 @@ func (t *tally) record(line []byte) (fault error) {
 		return fmt.Errorf("no record: it has no id")
 	}
 	play := s.player()
-	if play == nil && s.Certainty != "" {
-		return fmt.Errorf("record %s is a WSK record; those of the I/O manager and the kernel are replayed",
-			s.ID)
-	}
 	if play == nil {
 		return fmt.Errorf("record %s is of no kind known here: its setup has neither programs nor ops", s.ID)
 	}

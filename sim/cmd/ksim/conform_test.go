@@ -14,7 +14,8 @@ import (
 // TestConform_DamagedRecordsAreRefusedOrPlayed damages recorded records in one place each: whatever is left,
 // no record is a fault of the simulator.
 func TestConform_DamagedRecordsAreRefusedOrPlayed(t *testing.T) {
-	for _, file := range []string{"irpvec/testdata/irp_vectors.jsonl", "kevec/testdata/ke_vectors.jsonl"} {
+	for _, file := range []string{"irpvec/testdata/irp_vectors.jsonl", "kevec/testdata/ke_vectors.jsonl",
+		"wskvec/testdata/wsk_vectors.jsonl"} {
 		b, err := os.ReadFile("../../../sim/internal/conform/" + file)
 		require.NoError(t, err)
 		lines := strings.Split(strings.TrimSpace(string(b)), "\n")
