@@ -60,19 +60,24 @@ func (o *socket) acceptEvent(k *irql.K) {
 		st := fn(k, o.socketContext, flags, l.lend(e.Local()), l.lend(e.Remote()), a.public, &off.context,
 			&off.dispatch)
 		if st == ntstatus.STATUS_SUCCESS {
+			ke.Adds(k, ke.Writes(a.id))
 			a.complete(k, off)
+			if !a.closing { // the client may have used it already, and may be done with it
+				a.keep(k, off.context, tableOf(off.dispatch))
+			}
 		}
 		l.over = true
 		return st
 	})
+	ke.Within(k, ke.Writes(a.id))
 	a.offered = nil
 	if st != ntstatus.STATUS_SUCCESS {
 		a.turnedDown(k)
 		return
 	}
-	a.keep(k, off.context, tableOf(off.dispatch))
-	a.ev.hushed = false
-	a.indicate(k)
+	if a.ev.hushed = false; !a.closing {
+		a.indicate(k)
+	}
 	o.serve(k)
 }
 

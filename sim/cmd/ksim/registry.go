@@ -6,6 +6,7 @@ import (
 	connectionmonitor "calloutsim/docs/examples/connection-monitor/scenario"
 	datagramclient "calloutsim/docs/examples/datagram-client/scenario"
 	dnsinjector "calloutsim/docs/examples/dns-injector/scenario"
+	echoserver "calloutsim/docs/examples/echo-server/scenario"
 	hellodpc "calloutsim/docs/examples/hello-dpc/scenario"
 	invertedcall "calloutsim/docs/examples/inverted-call/scenario"
 	irppassthrough "calloutsim/docs/examples/irp-passthrough/scenario"
@@ -22,6 +23,7 @@ var registry = []func() []sim.Scenario{
 	connectredirect.Scenarios,
 	datagramclient.Scenarios,
 	dnsinjector.Scenarios,
+	echoserver.Scenarios,
 	hellodpc.Scenarios,
 	invertedcall.Scenarios,
 	irppassthrough.Scenarios,
