@@ -20,6 +20,7 @@ var tag = irp.Tag("Echo")
 type Driver struct {
 	Defect Defect
 
+	dispatch     wsk.WSK_CLIENT_DISPATCH
 	registration wsk.WSK_REGISTRATION
 	npi          wsk.WSK_PROVIDER_NPI
 	listener     *wsk.WSK_SOCKET
@@ -30,18 +31,13 @@ type Driver struct {
 	work  irql.KEVENT // there are tasks
 }
 
-var (
-	clientDispatch = wsk.WSK_CLIENT_DISPATCH{Version: wsk.MAKE_WSK_VERSION(1, 0)}
-	callback       = wsk.WSK_EVENT_CALLBACK_CONTROL{NpiId: &wsk.NPI_WSK_INTERFACE_ID,
-		EventMask: wsk.WSK_EVENT_ACCEPT}
-)
-
 // DriverEntry registers with WSK and starts the worker, which does the rest: DriverEntry must not wait long.
 func (d *Driver) DriverEntry(k *irql.K, drv *irp.DRIVER_OBJECT, _ string) ntstatus.NTSTATUS {
 	drv.DriverUnload = d.unload
 	irql.KeInitializeSpinLock(k, &d.lock)
 	irql.KeInitializeEvent(k, &d.work, irql.SynchronizationEvent, false)
-	npi := wsk.WSK_CLIENT_NPI{ClientContext: d, Dispatch: &clientDispatch}
+	d.dispatch.Version = wsk.MAKE_WSK_VERSION(1, 0)
+	npi := wsk.WSK_CLIENT_NPI{ClientContext: d, Dispatch: &d.dispatch}
 	s := wsk.WskRegister(k, &npi, &d.registration)
 	if !ntstatus.NT_SUCCESS(s) {
 		return s
@@ -96,7 +92,8 @@ func (d *Driver) open(k *irql.K) {
 	}
 	defer wsk.WskReleaseProviderNPI(k, &d.registration)
 	control := irp.StackVar[wsk.WSK_EVENT_CALLBACK_CONTROL](k)
-	*control.Get() = callback
+	id := wsk.NPI_WSK_INTERFACE_ID
+	*control.Get() = wsk.WSK_EVENT_CALLBACK_CONTROL{NpiId: &id, EventMask: wsk.WSK_EVENT_ACCEPT}
 	s := d.npi.Dispatch.WskControlClient(k, d.npi.Client, wsk.WSK_SET_STATIC_EVENT_CALLBACKS,
 		wsk.SizeofEventCallbackControl, control.Handle(), 0, nil, nil, nil)
 	if !ntstatus.NT_SUCCESS(s) {

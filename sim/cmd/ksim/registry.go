@@ -11,6 +11,7 @@ import (
 	invertedcall "calloutsim/docs/examples/inverted-call/scenario"
 	irppassthrough "calloutsim/docs/examples/irp-passthrough/scenario"
 	pendfirewall "calloutsim/docs/examples/pend-firewall/scenario"
+	synccall "calloutsim/docs/examples/sync-call/scenario"
 	tworedirectors "calloutsim/docs/examples/two-redirectors/scenario"
 	useafterfree "calloutsim/docs/examples/use-after-free/scenario"
 	"calloutsim/sim"
@@ -29,5 +30,6 @@ var registry = []func() []sim.Scenario{
 	irppassthrough.Scenarios,
 	pendfirewall.Scenarios,
 	tworedirectors.Scenarios,
+	synccall.Scenarios,
 	useafterfree.Scenarios,
 }
