@@ -7,9 +7,11 @@ import (
 
 // Subsystem is what wsk adds to a machine.
 var Subsystem = ke.Subsystem{
-	Package: "wsk",
-	Rules:   rules,
-	Objects: []trace.Kind{trace.Registration, trace.Socket},
-	Frames:  []ke.FrameKind{ke.FrameWskEvent},
-	Sites:   allSites(),
+	Package:    "wsk",
+	Inspectors: []ke.Inspector{{Name: "!wsk", Print: dump}},
+	Illustrate: illustrate,
+	Rules:      rules,
+	Objects:    []trace.Kind{trace.Registration, trace.Socket, trace.Indication},
+	Frames:     []ke.FrameKind{ke.FrameWskEvent},
+	Sites:      allSites(),
 }
