@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"calloutsim/internal/ke"
+	"calloutsim/internal/list"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
 )
@@ -21,7 +22,7 @@ func dump(m *ke.Machine, _ trace.ID) []string {
 		return append(out, "no registrations")
 	}
 	for _, o := range s.sockets {
-		out = append(out, o.dump()...)
+		out = list.Add(out, o.dump())
 	}
 	return out
 }
