@@ -35,8 +35,6 @@ var assumedRules = []verify.Record{
 	{ID: verify.WSK_142, Name: "FlagOfOtherFunction",
 		ByConstruction: "SendFlags, ReceiveFlags, DisconnectFlags and SocketFlags are types of their own",
 		Fix:            "use the flags of the function."},
-	{ID: verify.WSK_154, Name: "StaleSizeTrusted", Alias: verify.WSK_225,
-		Fix: "take the size from IoStatus.Information."},
 	{ID: verify.WSK_187, Name: "SocketNotStoredYet",
 		ByConstruction: "callbacks have a channel of their own: they come before the creator goes on, too",
 		Fix:            "let the callback do without the pointer until the creator has stored it."},
