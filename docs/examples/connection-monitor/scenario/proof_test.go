@@ -31,3 +31,14 @@ func TestRace_FindsTheMissingReference(t *testing.T) {
 	require.NotEmpty(t, r.Failures)
 	assert.Equal(t, []string{"WFP-147"}, r.Failures[0].Rules)
 }
+
+// A flow ends while the driver goes: its context goes once, and the driver not before.
+func TestUnload_IsProvedForTheCorrectDriver(t *testing.T) {
+	if os.Getenv("SIM_THOROUGH") == "" {
+		t.Skip("takes half a minute; set SIM_THOROUGH=1")
+	}
+	r := sim.Explore(t, sim.ExploreOptions{Strategy: "dpor", Faults: -1, Answers: -1},
+		Unload(connectionmonitor.None))
+	t.Logf("%s", r.Covered)
+	assert.True(t, r.Complete)
+}

@@ -127,6 +127,27 @@ func Race(d connectionmonitor.Defect) func(m *sim.Machine) {
 	}
 }
 
+// Unload lets a connection end while the driver is unloaded: whoever is quicker, flowDeleteFn is called once.
+func Unload(d connectionmonitor.Defect) func(m *sim.Machine) {
+	return func(m *sim.Machine) {
+		driver := &connectionmonitor.Monitor{Defect: d}
+		m.Load("monitor.sys", driver.DriverEntry)
+		far := netip.MustParseAddrPort("203.0.113.5:80")
+		m.Host(far.Addr(), sim.Echo())
+		m.Process("client.exe").Go("main", func(u *sim.User) {
+			if s, err := u.Dial(far); err == nil {
+				u.Sleep(time.Second)
+				s.Close()
+			}
+		})
+		m.RunFor(time.Second)
+		m.Unload("monitor.sys")
+		if !m.Ended() && driver.Seen != driver.Ended {
+			m.Errorf("%d flows were seen, %d have ended", driver.Seen, driver.Ended)
+		}
+	}
+}
+
 // Scenarios gives the story as it should be and with each of its defects.
 func Scenarios() []sim.Scenario {
 	list := []sim.Scenario{{Name: "connection-monitor",
