@@ -185,3 +185,16 @@ func (r *real) walks(t *testing.T, program int, ends []string) int {
 	}
 	return 6 * each
 }
+
+// Memory that has no id of its own is named by whoever uses it first. What is remembered of a step, to leave
+// out runs in which its order makes no difference, must not hold such names: in another run they mean
+// something else. Here the free of the event's memory names it, and the counter of references is named before
+// or after that.
+func TestSearch_NamesOfTheRunAreNotRemembered(t *testing.T) {
+	end, drop, set := op{kind: opEnd, at: 1}, op{kind: opDrop}, op{kind: opSet, at: 1}
+	r := &real{p: &modelled{threads: [][]op{{{kind: opWork}, end}, {}, {drop}},
+		work: []op{drop, {kind: opSkip}, set}}}
+	got, _, all, _ := r.search(t, 1000, false)
+	require.True(t, all)
+	require.Equal(t, r.p.ends(), got)
+}

@@ -11,7 +11,7 @@ import (
 func (s *Search) learn(cut bool) {
 	for i := range s.Trail.Steps {
 		if c := s.Trail.Steps[i].Choice; c >= 0 && c < len(s.nodes) && s.nodes[c].site == nil {
-			s.nodes[c].took(s.footprint(i).uses)
+			s.nodes[c].took(s.next(i))
 		}
 	}
 	if !s.Reduce && !s.Orders {
@@ -37,6 +37,16 @@ func (s *Search) learn(cut bool) {
 		s.Trail.Pending(s.pending)
 		s.brokenOff()
 	}
+}
+
+// next is what is remembered of step i to judge whether its actor need not go on elsewhere: where it used
+// something that has no name that holds in other runs, it is to go on after whatever anybody does.
+func (s *Search) next(i int) []ke.Use {
+	uses, ok := s.Trail.Next(i)
+	if !ok || i == s.Trail.Cut {
+		uses = append(uses[:len(uses):len(uses)], ke.Unknown)
+	}
+	return uses
 }
 
 // brokenOff lets everybody who could have gone on in place of the step that a violation ended do so in some

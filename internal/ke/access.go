@@ -82,6 +82,10 @@ const (
 	Life    Aspect = 1 << 55 // that it exists
 )
 
+// aspects are the bits by which an aspect differs from its object. Objects that are numbered by a run have
+// numbers below them.
+const aspects = trace.ID(1<<56 - 1<<44)
+
 // Of gives the id of the aspect of an object.
 func (a Aspect) Of(id trace.ID) trace.ID { return id | trace.ID(a) }
 

@@ -82,6 +82,7 @@ func (m *Machine) AddrID(p any) trace.ID {
 	if !ok {
 		id = trace.MakeID(trace.NoKind, uint64(len(tr.addrs)+1))
 		tr.addrs[p] = id
+		tr.names(id)
 	}
 	return id
 }

@@ -25,6 +25,7 @@ func (m *Machine) NewThread(name string, p *Process, fn func(k *K)) *Thread {
 	t.K.actor = Actor(t.num)
 	t.watch(m)
 	if m.trail != nil {
+		m.trail.names(t.K.actor.id())
 		t.past = m.trail.canon[t.ID]
 	}
 	t.Object.Kind, t.Object.ID = ThreadObject, t.ID

@@ -1,6 +1,8 @@
 package ke
 
 import (
+	"slices"
+
 	"calloutsim/internal/ddi"
 	"calloutsim/internal/trace"
 	"calloutsim/internal/verify"
@@ -16,6 +18,7 @@ type Step struct {
 	uses   [2]int32
 	after  [2]int32
 	parts  [2]int32
+	born   [2]int32
 }
 
 // Trail is the record an exhaustive search needs of a run: every step with its footprint and with the steps
@@ -29,6 +32,7 @@ type Trail struct {
 	m        *Machine
 	uses     []Use
 	parted   []Use
+	named    []trace.ID // ids that were given out, by step
 	after    []int32
 	hist     []uint64       // by context: hash of what it went through
 	index    map[uint64]int // of a context in pasts and hist
@@ -41,7 +45,7 @@ type Trail struct {
 func (tr *Trail) reset(m *Machine) {
 	tr.m = m
 	tr.Steps, tr.uses, tr.after = tr.Steps[:0], tr.uses[:0], tr.after[:0]
-	tr.parted = tr.parted[:0]
+	tr.parted, tr.named = tr.parted[:0], tr.named[:0]
 	tr.Cut = -1
 	tr.hist, tr.pasts = tr.hist[:0], tr.pasts[:0]
 	if tr.index == nil {
@@ -65,6 +69,8 @@ func (tr *Trail) begin(who, host Actor, by uint64, announced []Use, t *Thread, c
 	s.uses, s.after = [2]int32{n, n + int32(len(announced))}, [2]int32{a, a}
 	p := int32(len(tr.parted))
 	s.parts = [2]int32{p, p}
+	b := int32(len(tr.named))
+	s.born = [2]int32{b, b}
 	tr.Steps = append(tr.Steps, s)
 	if t != nil {
 		for _, i := range t.after {
@@ -204,8 +210,35 @@ func Nameless(k *K, id trace.ID) {
 	}
 }
 
+// names notes that the step under way gives out an id.
+func (tr *Trail) names(id trace.ID) {
+	if n := tr.now(); n >= 0 {
+		tr.named = append(tr.named, id)
+		tr.Steps[n].born[1]++
+	}
+}
+
+// Next is the footprint of step i for what could come before it: ids are given out in the order of a run, so
+// one that the step itself gives out means something else, or nothing, in another run with the same
+// beginning. Nobody else can use what the step makes before it is made. What was there and is only named by
+// whoever uses it first, a variable or memory of the driver, anybody may use: ok is false.
+func (tr *Trail) Next(i int) (uses []Use, ok bool) {
+	s := &tr.Steps[i]
+	uses, ok = tr.Uses(i), true
+	for _, id := range tr.named[s.born[0]:s.born[1]] {
+		of := func(u Use) bool { return u.Obj&^aspects == id }
+		if !slices.ContainsFunc(uses, of) {
+			continue
+		}
+		ok = ok && id.Kind() != trace.NoKind && id.Kind() != trace.Var
+		uses = slices.DeleteFunc(slices.Clone(uses), of)
+	}
+	return uses, ok
+}
+
 // created gives a new object its canonical name.
 func (tr *Trail) created(id trace.ID) {
+	tr.names(id)
 	if tr.Outcomes || id.Kind() == trace.Thread { // threads are named in partial orders, too
 		tr.canon[id] = tr.newName(uint64(id.Kind()))
 	}
