@@ -16,7 +16,7 @@ import (
 // The marks that a request's IoStatus holds before each call.
 const (
 	markStatus ntstatus.NTSTATUS = 0xdeadbeef
-	markInfo                     = 0xdead
+	markInfo   uint64            = 0xdead
 )
 
 // request is one of the requests of a record.
