@@ -103,7 +103,8 @@ func allSites() []*ke.Site {
 	list := []*ke.Site{&siteReturned, &siteCapture, &siteRegister, &siteIRQL, &siteTruncated,
 		&siteEventIRQL, &siteEventFlag,
 		&siteRace, &siteReceiveFlags, &siteNodes, &siteBacklog, &siteStall,
-		&siteClient, &siteUnresolvable, &siteDead, &siteForced}
+		&siteClient, &siteUnresolvable, &siteDead, &siteForced,
+		&siteClientEvent}
 	for _, f := range functions() {
 		list = append(list, &f.op.answer)
 		if f.op.fault.Name != "" {

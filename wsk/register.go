@@ -106,6 +106,7 @@ func WskRegister(k *irql.K, wskClientNpi *WSK_CLIENT_NPI,
 	c.registerSeq = ke.CallStatus(k, d, c.id, 0)
 	c.lend(k, unsafe.Pointer(wskRegistration), verify.WSK_007, "the registration block")
 	c.lend(k, unsafe.Pointer(wskClientNpi.Dispatch), verify.WSK_008, "the client dispatch table")
+	c.tellsClient(k)
 	return ntstatus.STATUS_SUCCESS
 }
 

@@ -202,8 +202,8 @@ type WSK_PROVIDER_STREAM_DISPATCH struct {
 
 // Functions behind pointers. Each comment stands for the function of that type in the tables.
 type (
-	// PFN_WSK_CLIENT_EVENT is the client's callback for events that concern it as a whole. None is raised
-	// here.
+	// PFN_WSK_CLIENT_EVENT is the client's callback for events that concern it as a whole. None is defined;
+	// one that no client knows comes where a test asks for it.
 	//
 	// IRQL: called at <= DISPATCH_LEVEL.
 	// Not modelled: events.
