@@ -8,6 +8,9 @@ import (
 	"calloutsim/sim"
 )
 
+// hazardous are the scenarios that show what is only a hazard, and its rule.
+var hazardous = map[string]string{"two-redirectors-ignores-others": "WFP-104"}
+
 // TestScenarios_ErrorPathsAreClean lets everything that may fail in a scenario without a defect fail once,
 // and then everything behind it, too: no rule may be broken and nothing left behind.
 func TestScenarios_ErrorPathsAreClean(t *testing.T) {
@@ -18,7 +21,9 @@ func TestScenarios_ErrorPathsAreClean(t *testing.T) {
 		t.Run(s.Name, func(t *testing.T) {
 			r := sim.Explore(t, sim.ExploreOptions{Strategy: "faults2", Workers: 2}, s.Run)
 			assert.True(t, r.Complete, "%s", r.Faults)
-			assert.Empty(t, r.Hazards)
+			for _, h := range r.Hazards {
+				assert.Equal(t, hazardous[s.Name], h.Rule.String(), "%v", h)
+			}
 		})
 	}
 }

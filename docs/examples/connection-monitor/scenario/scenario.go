@@ -170,7 +170,7 @@ var defects = []struct {
 	title     string
 	doc       string
 }{
-	{connectionmonitor.NoReference, "WFP-147", true,
+	{connectionmonitor.NoReference, "WFP-147", false,
 		"a report looks at records without a reference",
 		"The flow may end between the look at the list and the look at the record."},
 	{connectionmonitor.RemovedUnderLock, "WFP-140", false,
