@@ -2,7 +2,7 @@ package fwps
 
 import "calloutsim/internal/verify"
 
-// answerRules are about what classifyFn reads and answers.
+// answerRules are about what classifyFn answers, and rights.
 var answerRules = []verify.Record{
 	{ID: verify.WFP_038, Name: "TerminatingMustDecide",
 		Why: "A terminating filter promises a decision. Whatever else its callout returns counts as BLOCK.",
@@ -59,6 +59,11 @@ var answerRules = []verify.Record{
 			"behind the program's back.",
 		Fix: "block at ALE_AUTH_CONNECT or ALE_AUTH_RECV_ACCEPT, and permit or continue at " +
 			"FLOW_ESTABLISHED."},
+	{ID: verify.WFP_051, Name: "RequiredClassifyAbsorbed",
+		Why: "The packet is to make a flow at ALE_AUTH_RECV_ACCEPT. Where it is absorbed before, nobody " +
+			"can put it back so that it does.",
+		Fix: "permit packets with FWP_CONDITION_FLAG_REQUIRES_ALE_CLASSIFY at INBOUND_TRANSPORT and deal " +
+			"with them at ALE_AUTH_RECV_ACCEPT."},
 	{ID: verify.WFP_052, Name: "BlockAtRedirectLayer",
 		Why: "The redirect layers do not authorise. The operation goes on with whatever the request says.",
 		Fix: "permit at the redirect layer and block the connection at ALE_AUTH_CONNECT."},
@@ -82,19 +87,13 @@ var answerRules = []verify.Record{
 			"without conversion they name another port.",
 		Fix: "convert: incoming values are in host order, the addresses and ports of a request in " +
 			"network order (RtlUshortByteSwap, RtlUlongByteSwap)."},
+	{ID: verify.WFP_058, Name: "DataOffsetLeft",
+		Why: "Who gets the list next takes for a header what is none.",
+		Fix: "advance by what was retreated, and retreat by what was advanced, before classifyFn returns, " +
+			"also where a step between fails."},
 	{ID: verify.WFP_060, Name: "Veto",
 		Why: "A block of what a heavier filter permitted for good is a veto: it is audited as a conflict " +
 			"between two filters, and whoever made the permit is told of it.",
 		Fix: "veto only for a reason; where a soft permit is enough, the heavier filter leaves the right " +
 			"to write, and a block is no veto."},
-	{ID: verify.WFP_065, Name: "PendFailureIgnored",
-		Why: "The classification goes on at once with the answer meant for a pended one, and a later " +
-			"completion has nothing to complete.",
-		Fix: "check the status of FwpsPendClassify0: if it is an error, decide in classifyFn, drop the " +
-			"record, and do not complete later."},
-	{ID: verify.WFP_066, Name: "ConnectRedirectPendClassify",
-		Why: "While a classification is pended lighter callouts must not decide; BLOCK without the " +
-			"right to change it says so.",
-		Fix: "after a successful pend: out.ActionType = fwps.FWP_ACTION_BLOCK, and out.Rights &^= " +
-			"fwps.FWPS_RIGHT_ACTION_WRITE."},
 }

@@ -2,7 +2,7 @@ package fwps
 
 import "calloutsim/internal/verify"
 
-// handleRules are about classify handles, pended classifications and layer data.
+// handleRules are about classify handles and pended classifications.
 var handleRules = []verify.Record{
 	{ID: verify.WFP_061, Name: "ClassifyHandleLeaked",
 		Why: "Each acquire takes a reference. One that is not released keeps the classification's " +
@@ -21,6 +21,16 @@ var handleRules = []verify.Record{
 			"FwpsPendClassify0.",
 		Fix: "at this layer use FwpsPendOperation0, or decide at once; FwpsPendClassify0 is for the " +
 			"redirect and resource assignment layers."},
+	{ID: verify.WFP_065, Name: "PendFailureIgnored",
+		Why: "The classification goes on at once with the answer meant for a pended one, and a later " +
+			"completion has nothing to complete.",
+		Fix: "check the status of FwpsPendClassify0: if it is an error, decide in classifyFn, drop the " +
+			"record, and do not complete later."},
+	{ID: verify.WFP_066, Name: "ConnectRedirectPendClassify",
+		Why: "While a classification is pended lighter callouts must not decide; BLOCK without the " +
+			"right to change it says so.",
+		Fix: "after a successful pend: out.ActionType = fwps.FWP_ACTION_BLOCK, and out.Rights &^= " +
+			"fwps.FWPS_RIGHT_ACTION_WRITE."},
 	{ID: verify.WFP_067, Name: "NeverCompleted",
 		Why: "The operation of the program waits for the completion, without limit.",
 		Fix: "call FwpsCompleteClassify0 once on every path behind a successful pend, also when a step " +
@@ -60,6 +70,17 @@ var handleRules = []verify.Record{
 			"lets the connection go.",
 		Fix: "decide when classifyFn is called again: remember the answer and return it in place of " +
 			"pending once more."},
+	{ID: verify.WFP_077, Name: "RecordedAfterThePend",
+		ByConstruction: "FwpsPendClassify0 is a scheduling point: in some run the completion comes before " +
+			"the driver has noted what it pended, and finds nothing",
+		Why: "A worker may complete as soon as the classification is pended.",
+		Fix: "insert the record before FwpsPendClassify0, and take it back when that fails."},
+	{ID: verify.WFP_078, Name: "ReauthorizationSkipped",
+		ByConstruction: "a redirector that is heavier completes with NULL in some run: the lighter one " +
+			"is then asked for the first time with IS_REAUTHORIZE, and the connection passes it",
+		Why: "FWP_CONDITION_FLAG_IS_REAUTHORIZE says that the indication is repeated, not that this " +
+			"callout has seen it.",
+		Fix: "ask for the redirect state and look at the history instead of at the flag."},
 	{ID: verify.WFP_079, Name: "PendedTooLong",
 		Why: "Nothing ends a pended classification but its completion; the program hangs meanwhile.",
 		Fix: "give what is waited for a time-out, and complete with a decision when it passes."},
@@ -76,53 +97,4 @@ var handleRules = []verify.Record{
 		Why: "classifyContext is the engine's stack frame of this call.",
 		Fix: "call FwpsAcquireClassifyHandle0 in classifyFn, and keep the handle in place of " +
 			"classifyContext."},
-	{ID: verify.WFP_083, Name: "NotApplied",
-		Why: "The engine waits for the copy it gave out; without the apply the classification may " +
-			"never finish properly.",
-		Fix: "call FwpsApplyModifiedLayerData0 once for each successful " +
-			"FwpsAcquireWritableLayerDataPointer0, also where nothing was changed."},
-	{ID: verify.WFP_084, Name: "AppliedWithoutAcquire",
-		Why: "There is no copy that could be applied.",
-		Fix: "apply once per acquisition, and not without one."},
-	{ID: verify.WFP_085, Name: "AppliedOtherPointer",
-		Why: "The pointer identifies the copy. Some engines do not look at it, which hides the mistake.",
-		Fix: "pass the pointer that FwpsAcquireWritableLayerDataPointer0 stored, not its address and " +
-			"not a copy."},
-	{ID: verify.WFP_086, Name: "AppliedTooLate",
-		Why: "The completion decides with the versions there are; what is applied later is lost or " +
-			"written into freed memory.",
-		Fix: "call FwpsApplyModifiedLayerData0 before FwpsCompleteClassify0."},
-	{ID: verify.WFP_087, Name: "InlineConnectRedirectCalloutShouldNotSetReauthorize",
-		Why: "The flag asks for another call before the classification completes. Inline there is no " +
-			"such moment, and results are indeterminate.",
-		Fix: "pass FWPS_CLASSIFY_FLAG_REAUTHORIZE_IF_MODIFIED_BY_OTHERS only for a classification that " +
-			"is pended, else 0."},
-	{ID: verify.WFP_088, Name: "LayerDataWrittenInPlace",
-		Why: "layerData is the engine's current version, shared with everybody after this callout; a " +
-			"change there is not applied.",
-		Fix: "change the copy that FwpsAcquireWritableLayerDataPointer0 gives; what classifyFn " +
-			"received is read-only."},
-	{ID: verify.WFP_089, Name: "ReadOnlyMembersWritten",
-		Why: "previousVersion and modifierFilterId are the history by which redirectors recognise each " +
-			"other.",
-		Fix: "leave PreviousVersion and ModifierFilterId alone; the engine writes them."},
-	{ID: verify.WFP_090, Name: "LocalAddressChanged",
-		Why: "The documentation says that the local address cannot be changed here. It works for TCP " +
-			"and is ignored for the rest.",
-		Fix: "change RemoteAddressAndPort only; the local end is changed at a BIND_REDIRECT layer."},
-	{ID: verify.WFP_091, Name: "AddressFamilyChanged",
-		Why: "The stack reads the address in the family of the layer.",
-		Fix: "write a sockaddr of the family of the layer."},
-	{ID: verify.WFP_093, Name: "NothingToModifyHere",
-		Why: "Only the redirect layers have data that can be changed.",
-		Fix: "call it at a redirect layer (CONNECT_REDIRECT, BIND_REDIRECT) only."},
-	{ID: verify.WFP_094, Name: "AnswerLeftToAcquire",
-		Why: "Acquiring the copy sets the answer to BLOCK without the right, or leaves it alone, " +
-			"depending on whom one believes. Either way the callout has not answered.",
-		Fix: "assign ActionType and Rights after FwpsAcquireWritableLayerDataPointer0, which may have " +
-			"changed them."},
-	{ID: verify.WFP_095, Name: "WrittenAfterApply",
-		Why: "The copy is the engine's from the apply on, and may be freed.",
-		Fix: "copy what is needed before FwpsApplyModifiedLayerData0 or the completion, which end the " +
-			"pointer."},
 }

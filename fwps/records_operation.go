@@ -2,7 +2,7 @@ package fwps
 
 import "calloutsim/internal/verify"
 
-// operationRules are about operations that callouts hold with FwpsPendOperation0.
+// operationRules are about pended operations.
 var operationRules = []verify.Record{
 	{ID: verify.WFP_125, Name: "CannotHoldHere",
 		Why: "Only a bind, a listen, a connect and an accept can be held, at the layer that " +

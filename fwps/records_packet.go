@@ -2,21 +2,8 @@ package fwps
 
 import "calloutsim/internal/verify"
 
-// packetRules are about NET_BUFFER_LISTs and what is injected.
+// packetRules are about packets and injection.
 var packetRules = []verify.Record{
-	{ID: verify.WFP_017, Name: "InjectionHandleLeft",
-		Why: "A packet injected with the handle may still be under way; its completionFn then lies in code " +
-			"that is gone.",
-		Fix: "call FwpsInjectionHandleDestroy0 in the unload routine; it waits for what is under way."},
-	{ID: verify.WFP_051, Name: "RequiredClassifyAbsorbed",
-		Why: "The packet is to make a flow at ALE_AUTH_RECV_ACCEPT. Where it is absorbed before, nobody " +
-			"can put it back so that it does.",
-		Fix: "permit packets with FWP_CONDITION_FLAG_REQUIRES_ALE_CLASSIFY at INBOUND_TRANSPORT and deal " +
-			"with them at ALE_AUTH_RECV_ACCEPT."},
-	{ID: verify.WFP_058, Name: "DataOffsetLeft",
-		Why: "Who gets the list next takes for a header what is none.",
-		Fix: "advance by what was retreated, and retreat by what was advanced, before classifyFn returns, " +
-			"also where a step between fails."},
 	{ID: verify.WFP_163, Name: "TransportLayerCannotInjectCloneDuringClassify",
 		Why: "The stack holds locks of the connection while it asks. An injected TCP packet may need them " +
 			"on the same stack.",
@@ -77,11 +64,11 @@ var packetRules = []verify.Record{
 	{ID: verify.WFP_180, Name: "InjectedPacketMalformed",
 		Why: "The stack drops a packet whose checksums are not right.",
 		Fix: "recompute them, by hand or with FwpsConstructIpHeaderForTransportPacket0."},
+	{ID: verify.WFP_181, Name: "WrongCompartment",
+		Why: "The packet is routed by the tables of another compartment.",
+		Fix: "pass compartmentId of the metadata where it is present, else UNSPECIFIED_COMPARTMENT_ID."},
 	{ID: verify.WFP_182, Name: "TagWithoutNotify",
 		Why: "The context leaves the packet by itself. Only notifyFn hears of it, and only the tag says " +
 			"whose it is.",
 		Fix: "give notifyFn, and a tag that FwpsNetBufferListGetTagForContext0 gave to this driver."},
-	{ID: verify.WFP_181, Name: "WrongCompartment",
-		Why: "The packet is routed by the tables of another compartment.",
-		Fix: "pass compartmentId of the metadata where it is present, else UNSPECIFIED_COMPARTMENT_ID."},
 }

@@ -4,11 +4,6 @@ import "calloutsim/internal/verify"
 
 // redirectRules are about redirection.
 var redirectRules = []verify.Record{
-	{ID: verify.WFP_096, Name: "OwnVersionInHistory",
-		Why: "Two redirectors that change each other's request without looking at the history do so " +
-			"for ever.",
-		Fix: "walk the PreviousVersion chain and let a connection pass that carries the filter's own " +
-			"ModifierFilterId."},
 	{ID: verify.WFP_097, Name: "ConnectRedirectMultipleCallsHandleCreation",
 		Why: "The handle is the driver's identity in the records. One per classification makes the " +
 			"driver a stranger to its own redirections.",
@@ -82,6 +77,11 @@ var redirectRules = []verify.Record{
 	{ID: verify.WFP_117, Name: "SioSizeIgnored",
 		Why: "A loop that does not use the returned size never ends, or cuts the records short.",
 		Fix: "allocate the size that the failed call returned and call again."},
+	{ID: verify.WFP_118, Name: "StateIsNoStatus",
+		ByConstruction: "FwpsQueryConnectionRedirectState0 returns FWPS_CONNECTION_REDIRECT_STATE, " +
+			"which is no NTSTATUS",
+		Why: "Every redirect state looks like success to NT_SUCCESS.",
+		Fix: "compare the result with the FWPS_CONNECTION_… states; it is no NTSTATUS."},
 	{ID: verify.WFP_119, Name: "AuthConnectNotWatched",
 		Why: "A redirected connection is authorised with the proxy's address. Who looks only at the " +
 			"redirect layer misses what policy does with it.",
@@ -92,4 +92,10 @@ var redirectRules = []verify.Record{
 			"proxy, and so on.",
 		Fix: "set the records on the outbound socket (SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS) before " +
 			"it is connected."},
+	{ID: verify.WFP_122, Name: "RedirectQueryBufferGone", Alias: verify.WSK_222,
+		Why: "The answer of a redirect query is written when its IRP completes.",
+		Fix: "free the buffers in the completion routine of the IRP."},
+	{ID: verify.WFP_123, Name: "RedirectQueryAbovePassive", Alias: verify.WSK_093,
+		Why: "The redirect codes take locks that can be waited for.",
+		Fix: "make the request in a work item (IoQueueWorkItem), at PASSIVE_LEVEL."},
 }

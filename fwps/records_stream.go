@@ -2,7 +2,7 @@ package fwps
 
 import "calloutsim/internal/verify"
 
-// streamRules are about the stream layers.
+// streamRules are about streams.
 var streamRules = []verify.Record{
 	{ID: verify.WFP_148, Name: "StreamCalloutsSetActionType",
 		Why: "What ActionType holds on entry is nobody's decision; the segment is let on or lost by " +

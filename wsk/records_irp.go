@@ -2,7 +2,7 @@ package wsk
 
 import "calloutsim/internal/verify"
 
-// irpRecords are about IRPs, buffers and addresses.
+// irpRecords are about IRPs given to functions.
 var irpRecords = []verify.Record{
 	{ID: verify.WSK_060, Name: "NullIrp",
 		Why: "The function has no other way to say how it ended.",
@@ -62,6 +62,9 @@ var irpRecords = []verify.Record{
 			"reached yet.",
 		Fix: "when the function returned STATUS_PENDING, wait for the IRP, take its IoStatus.Status " +
 			"for the result, and go on then."},
+	{ID: verify.WSK_076, Name: "SignalOnlyIfPending",
+		Why: "A routine that signals only where PendingReturned is set says nothing of what ends at once.",
+		Fix: "wait only when the call returned STATUS_PENDING, or signal in any case."},
 	{ID: verify.WSK_077, Name: "CallInCompletionRoutine",
 		Why: "A WSK call inside a completion routine can complete inline and call that routine again: " +
 			"the stack grows with every round.",
@@ -71,36 +74,21 @@ var irpRecords = []verify.Record{
 		Why: "Completions were inline often enough to end the kernel stack.",
 		Fix: "post the next request in a work item, or in a loop that ends with STATUS_PENDING, not in " +
 			"the completion routine itself."},
+	{ID: verify.WSK_079, Name: "WaitInCallback",
+		Why: "Whoever calls the callback may be the one who would complete the request.",
+		Fix: "go on in the completion routine of the request, or wait in a work item."},
+	{ID: verify.WSK_080, Name: "EventOfReturnedRoutine", Alias: verify.POOL_026,
+		Fix: "wait for the IRP, also behind IoCancelIrp, before the routine with its event returns."},
 	{ID: verify.WSK_081, Name: "IrpLeaked",
 		Why: "An IRP that had carried WSK requests was never freed.",
 		Fix: "free the IRP with IoFreeIrp when the last request with it is done, in the completion " +
 			"routine or behind the wait."},
+	{ID: verify.WSK_082, Name: "NeverInline",
+		ByConstruction: "the sites env/Wsk…/answer play both, and what the driver assumed fails",
+		Fix:            "store what the completion routine needs before the call."},
+	{ID: verify.WSK_083, Name: "StackLocationSet", Alias: verify.WSK_064,
+		Fix: "leave the stack location to the subsystem: set the completion routine only."},
 	{ID: verify.WSK_084, Name: "CompletedInWsk",
 		Why: "The driver completed an IRP that WSK has.",
 		Fix: "call IoCancelIrp and wait for the completion routine in place of completing the IRP."},
-	{ID: verify.WSK_090, Name: "WskLevel",
-		Why: "WSK functions need DISPATCH_LEVEL or less.",
-		Fix: "queue a DPC (KeInsertQueueDpc) or a work item and call it there."},
-	{ID: verify.WSK_093, Name: "RedirectLevel",
-		Why: "The control codes of redirection need PASSIVE_LEVEL; completion routines often run above.",
-		Fix: "make the request in a work item (IoQueueWorkItem), at PASSIVE_LEVEL."},
-	{ID: verify.WSK_091, Name: "NamesAtDispatch",
-		Why: "Name resolution waits for others.",
-		Fix: "move the call to a work item (IoQueueWorkItem): its routine runs at PASSIVE_LEVEL."},
-	{ID: verify.WSK_095, Name: "PagedInCompletion",
-		Why: "Completion routines of WSK may run at DISPATCH_LEVEL, where paged memory cannot be touched.",
-		Fix: "allocate what callbacks and completion routines use with POOL_FLAG_NON_PAGED."},
-	{ID: verify.WSK_097, Name: "WaitAtDispatch",
-		Why: "The network that would complete the request cannot run on this processor.",
-		Fix: "wait in a thread or work item at PASSIVE_LEVEL, or go on in the completion routine."},
-	{ID: verify.WSK_233, Name: "RedirectLevelAlias", Alias: verify.WSK_093,
-		Why: "Reported as WSK-093.",
-		Fix: "make the request in a work item (IoQueueWorkItem), at PASSIVE_LEVEL."},
-	{ID: verify.WSK_154, Name: "TrustedSizeAlias", Alias: verify.WSK_225,
-		Why: "Reported as WSK-225.",
-		Fix: "take the size from IoStatus.Information of the completed IRP."},
-	{ID: verify.WSK_153, Name: "NarrowSizeVariable",
-		ByConstruction: "outputSizeReturned is a *uint64",
-		Why:            "The variable takes eight bytes.",
-		Fix:            "pass the address of a SIZE_T."},
 }

@@ -2,7 +2,7 @@ package wsk
 
 import "calloutsim/internal/verify"
 
-// registrationRules are about registration, capturing the provider and what is common to all calls.
+// registrationRules are about registration and the provider.
 var registrationRules = []verify.Record{
 	{ID: verify.WSK_001, Name: "RegisterLevel",
 		Why: "WskRegister may wait and therefore needs PASSIVE_LEVEL.",
@@ -11,6 +11,9 @@ var registrationRules = []verify.Record{
 		Why: "The reserved member of the client dispatch table must be 0; later versions may give it a " +
 			"meaning.",
 		Fix: "set Reserved of WSK_CLIENT_DISPATCH to 0."},
+	{ID: verify.WSK_003, Name: "ClientEventGarbage",
+		ByConstruction: "WskClientEvent is a func: nil, or a routine",
+		Fix:            "leave WskClientEvent NULL where there is no routine."},
 	{ID: verify.WSK_004, Name: "BlockInUse",
 		Why: "One registration block served two registrations; the first one can never be ended again.",
 		Fix: "use one WSK_REGISTRATION per registration, and call WskDeregister before the block is " +
@@ -43,6 +46,8 @@ var registrationRules = []verify.Record{
 		Why: "A long wait in DriverEntry can hold up the loading of the very driver it waits for.",
 		Fix: "pass WSK_NO_WAIT or a short time-out in DriverEntry, and capture in a work item or " +
 			"thread where it must wait."},
+	{ID: verify.WSK_012, Name: "CaptureFailedIgnored", Alias: verify.WSK_030,
+		Fix: "look at the status of WskCaptureProviderNPI."},
 	{ID: verify.WSK_013, Name: "NpiNotReleased",
 		Why: "Every successful capture needs one release; without it WskDeregister never returns.",
 		Fix: "call WskReleaseProviderNPI once for each successful WskCaptureProviderNPI, before " +
@@ -78,45 +83,10 @@ var registrationRules = []verify.Record{
 		Why: "The range of versions is meant to be asked for after a capture has answered.",
 		Fix: "call WskCaptureProviderNPI first; ask for the characteristics only when it returned " +
 			"STATUS_NOINTERFACE."},
-	{ID: verify.WSK_030, Name: "ForeignClient",
-		Why: "The client pointer is not the one that the capture delivered.",
-		Fix: "pass WSK_PROVIDER_NPI.Client as WskCaptureProviderNPI filled it."},
-	{ID: verify.WSK_031, Name: "SeveralCategories",
-		Why: "A socket is of exactly one category.",
-		Fix: "pass exactly one of the WSK_FLAG_…_SOCKET flags."},
-	{ID: verify.WSK_032, Name: "WrongClientTable",
-		Why: "The table of callbacks is not that of the socket's category; the wrong routine would be " +
-			"called.",
-		Fix: "use the dispatch table of the category that the socket was created with."},
-	{ID: verify.WSK_033, Name: "BasicSocketContext",
-		Why: "A basic socket has no callbacks, so a context or table given to it is an error.",
-		Fix: "pass NULL as context and dispatch for a basic socket."},
-	{ID: verify.WSK_034, Name: "WrongSocketType",
-		Why: "Type and protocol do not fit the category. Creating a listening socket succeeds all the " +
-			"same and the bind fails.",
-		Fix: "choose socket type and protocol that fit the category: SOCK_STREAM with IPPROTO_TCP to " +
-			"listen or connect, SOCK_DGRAM with IPPROTO_UDP for datagrams."},
-	{ID: verify.WSK_035, Name: "ContextGone",
-		Why: "A socket context was freed or lies in paged memory although callbacks are possible.",
-		Fix: "allocate the socket context with POOL_FLAG_NON_PAGED, and free it only after the IRP of " +
-			"WskCloseSocket is completed."},
-	{ID: verify.WSK_036, Name: "ClientTableGone",
-		Why: "The client's table must stay until the socket is closed.",
-		Fix: "put the dispatch table into static memory; it must stay until the IRP of WskCloseSocket " +
-			"is completed."},
-	{ID: verify.WSK_037, Name: "UncachedDescriptor",
-		Why: "Only security descriptors that WSK has cached can be given to a socket.",
-		Fix: "take the security descriptor from the cache (WskControlClient with WSK_CACHE_SD), or " +
-			"pass NULL."},
-	{ID: verify.WSK_041, Name: "SocketLeft",
-		Why: "A socket was made or accepted and forgotten.",
-		Fix: "call WskCloseSocket for every socket that was created or accepted, on error paths as " +
-			"well; an accepted one is in IoStatus.Information."},
-	{ID: verify.WSK_042, Name: "ReservedFlags",
-		Why: "Flags that are reserved must be 0.",
-		Fix: "pass 0 for Flags."},
-	{ID: verify.WSK_043, Name: "RecordsAfterSocketConnect",
-		Why: "WskSocketConnect leaves no moment in which records could be set before the connection is made.",
-		Fix: "use WskSocket, set the options or records, then WskBind and WskConnect in place of " +
-			"WskSocketConnect."},
+	{ID: verify.WSK_023, Name: "DetachTooEarly",
+		ByConstruction: "there is no NmrRegisterClient: clients register with WskRegister",
+		Fix:            "register with WskRegister."},
+	{ID: verify.WSK_024, Name: "NmrStructuresFreed",
+		ByConstruction: "there is no NmrRegisterClient: clients register with WskRegister",
+		Fix:            "register with WskRegister."},
 }

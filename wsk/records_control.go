@@ -1,0 +1,51 @@
+package wsk
+
+import "calloutsim/internal/verify"
+
+// controlRules are about control operations.
+var controlRules = []verify.Record{
+	{ID: verify.WSK_200, Name: "ControlNullIrp",
+		Why: "The option needs an IRP.",
+		Fix: "pass an IRP with a completion routine; only a few options may be set without one."},
+	{ID: verify.WSK_201, Name: "IrpForbidden",
+		Why: "Some control codes answer at once and take no IRP.",
+		Fix: "pass NULL for the IRP."},
+	{ID: verify.WSK_202, Name: "OptionSize",
+		Why: "The size must be exactly that of the option.",
+		Fix: "pass the size that the option has (4 for a ULONG)."},
+	{ID: verify.WSK_203, Name: "OptionValue",
+		Why: "The option is a truth value.",
+		Fix: "pass 0 or 1."},
+	{ID: verify.WSK_204, Name: "OptionAfterBind",
+		Why: "The option decides how an address is shared and comes too late after bind.",
+		Fix: "set the option between WskSocket and WskBind."},
+	{ID: verify.WSK_205, Name: "OptionCategory",
+		Why: "The option is not for sockets of this category.",
+		Fix: "use the option on a socket of a category that has it."},
+	{ID: verify.WSK_206, Name: "OptionLevel",
+		Why: "Option and level do not belong together.",
+		Fix: "pass the level that goes with the option: SOL_SOCKET for SO_…, IPPROTO_TCP, IPPROTO_IP " +
+			"or IPPROTO_IPV6 for theirs."},
+	{ID: verify.WSK_207, Name: "ControlBufferGone",
+		Why: "The buffers of a control request belong to WSK until the IRP is completed.",
+		Fix: "keep the buffers until the IRP is completed: in nonpaged memory of the request, not on a " +
+			"stack that goes."},
+	{ID: verify.WSK_208, Name: "FixedAddressTooEarly",
+		Why: "Only a bound datagram socket has a fixed address.",
+		Fix: "issue the request on a datagram socket when its WskBind is completed."},
+	{ID: verify.WSK_209, Name: "BacklogTooEarly",
+		Why: "A backlog is that of a connection.",
+		Fix: "query it when the connection stands."},
+	{ID: verify.WSK_210, Name: "AddressChangeAwaited",
+		Why: "SIO_ADDRESS_LIST_CHANGE is completed when the addresses change, which may be never.",
+		Fix: "cancel the IRP, or close the socket, before waiting for it."},
+	{ID: verify.WSK_211, Name: "AskedDescriptorKept",
+		Why: "SO_WSK_SECURITY gives a cached copy, which the client has to release.",
+		Fix: "call WskControlClient with WSK_RELEASE_SD for the descriptor that the option gave."},
+	{ID: verify.WSK_212, Name: "FastPathLate",
+		Why: "The fast path is chosen before a connection is made.",
+		Fix: "set SIO_LOOPBACK_FAST_PATH before connect and accept."},
+	{ID: verify.WSK_213, Name: "Deprecated",
+		Why: "SIO_LOOPBACK_FAST_PATH is deprecated.",
+		Fix: "leave it out."},
+}
