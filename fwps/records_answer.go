@@ -91,6 +91,12 @@ var answerRules = []verify.Record{
 		Why: "Who gets the list next takes for a header what is none.",
 		Fix: "advance by what was retreated, and retreat by what was advanced, before classifyFn returns, " +
 			"also where a step between fails."},
+	{ID: verify.WFP_059, Name: "DirectionOfConnection",
+		ByConstruction: "the next packet of either direction is reauthorised, at the AUTH layer of the " +
+			"connection's direction, with packetDirection: a callout that takes one for the other decides " +
+			"about the wrong one in some run",
+		Why: "In a reauthorisation the packet may go the other way than the connection.",
+		Fix: "look at packetDirection, where the metadata has it."},
 	{ID: verify.WFP_060, Name: "Veto",
 		Why: "A block of what a heavier filter permitted for good is a veto: it is audited as a conflict " +
 			"between two filters, and whoever made the permit is told of it.",

@@ -50,6 +50,9 @@ var redirectRules = []verify.Record{
 			"perhaps before the driver's next instruction.",
 		Fix: "leave the context to the engine behind FwpsApplyModifiedLayerData0: take copies before, " +
 			"and free it only where the change was not applied."},
+	{ID: verify.WFP_109, Name: "ContextNotApplied", Alias: verify.UNLOAD_001,
+		Why: "The engine takes a context over with FwpsApplyModifiedLayerData0 and not before.",
+		Fix: "free the context on every path that does not apply it."},
 	{ID: verify.WFP_110, Name: "ContextSizeWrong",
 		Why: "The proxy reads as many bytes as the size says.",
 		Fix: "set LocalRedirectContextSize to the size of the allocation, and both members to zero " +
@@ -92,6 +95,10 @@ var redirectRules = []verify.Record{
 			"proxy, and so on.",
 		Fix: "set the records on the outbound socket (SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS) before " +
 			"it is connected."},
+	{ID: verify.WFP_121, Name: "RedirectCodesOnWrongSocket", Alias: verify.WSK_229,
+		Why: "The accepted socket knows where its connection wanted to go; the socket to the real " +
+			"destination is the one that has to carry the records.",
+		Fix: "query on the accepted socket, set on the new one before it is connected."},
 	{ID: verify.WFP_122, Name: "RedirectQueryBufferGone", Alias: verify.WSK_222,
 		Why: "The answer of a redirect query is written when its IRP completes.",
 		Fix: "free the buffers in the completion routine of the IRP."},
