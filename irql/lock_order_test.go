@@ -157,3 +157,22 @@ func TestKeAcquireSpinLock_OrdersThatCannotMeet(t *testing.T) {
 		}
 	})
 }
+
+// Driver Verifier watches neither guarded mutexes nor anything of a circle that one is part of.
+func TestLockOrder_WithALockThatIsNotWatched(t *testing.T) {
+	f := trips(t, verify.LOCK_003, func(k *K) {
+		a, b := fast(k), guarded(k)
+		ExAcquireFastMutex(k, a)
+		KeAcquireGuardedMutex(k, b)
+		KeReleaseGuardedMutex(k, b)
+		ExReleaseFastMutex(k, a)
+		KeEnterGuardedRegion(k)
+		KeAcquireGuardedMutex(k, b)
+		ExAcquireFastMutex(k, a)
+		ExReleaseFastMutex(k, a)
+		KeReleaseGuardedMutex(k, b)
+		KeLeaveGuardedRegion(k)
+	})
+	assert.Zero(t, f.BugCheck, "an extension")
+	assert.Contains(t, f.Text, "this is an extension")
+}
