@@ -379,15 +379,17 @@ func TestAlloc_MemoryEnds(t *testing.T) {
 // Each accessor reaches the last bytes of the memory, and none is silent one byte further on either side.
 func TestAccessors_EndsOfTheMemory(t *testing.T) {
 	const n = 16
-	type access func(b *pool.Buffer, off int)
+	type buffer = pool.Buffer
+	type access func(b *buffer, off int)
 	for width, both := range map[int][2]access{
-		1: {func(b *pool.Buffer, off int) { b.Store8(off, 1) }, func(b *pool.Buffer, off int) { b.Load8(off) }},
-		2: {func(b *pool.Buffer, off int) { b.Store16(off, 1) }, func(b *pool.Buffer, off int) { b.Load16(off) }},
-		4: {func(b *pool.Buffer, off int) { b.Store32(off, 1) }, func(b *pool.Buffer, off int) { b.Load32(off) }},
-		8: {func(b *pool.Buffer, off int) { b.Store64(off, 1) }, func(b *pool.Buffer, off int) { b.Load64(off) }},
+		1: {func(b *buffer, off int) { b.Store8(off, 1) }, func(b *buffer, off int) { b.Load8(off) }},
+		2: {func(b *buffer, off int) { b.Store16(off, 1) }, func(b *buffer, off int) { b.Load16(off) }},
+		4: {func(b *buffer, off int) { b.Store32(off, 1) }, func(b *buffer, off int) { b.Load32(off) }},
+		8: {func(b *buffer, off int) { b.Store64(off, 1) }, func(b *buffer, off int) { b.Load64(off) }},
 	} {
 		for _, do := range both {
-			for off, bad := range map[int]bool{-1: true, 0: false, n - width: false, n - width + 1: true, n: true} {
+			for off, bad := range map[int]bool{-1: true, 0: false, n - width: false, n - width + 1: true,
+				n: true} {
 				m := inKernel(t, ke.Config{}, func(k *ke.K) {
 					b := pool.Alloc(k, request(n))
 					do(b, off)
