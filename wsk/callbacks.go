@@ -20,6 +20,7 @@ const (
 	evBacklog eventKind = iota
 	evReceive
 	evDisconnect
+	evReceiveFrom
 	evAccept
 	evInspect // of conditional accept: no flag enables them
 	evAbort
@@ -40,6 +41,8 @@ var events = [numEvents]event{
 	evReceive: {"WskReceiveEvent", ddi.PFN_WSK_RECEIVE_EVENT, WSK_EVENT_RECEIVE, "receive event"},
 	evDisconnect: {"WskDisconnectEvent", ddi.PFN_WSK_DISCONNECT_EVENT, WSK_EVENT_DISCONNECT,
 		"disconnect event"},
+	evReceiveFrom: {"WskReceiveFromEvent", ddi.PFN_WSK_RECEIVE_FROM_EVENT, WSK_EVENT_RECEIVE_FROM,
+		"receive from event"},
 	evAccept:  {"WskAcceptEvent", ddi.PFN_WSK_ACCEPT_EVENT, WSK_EVENT_ACCEPT, "accept event"},
 	evInspect: {"WskInspectEvent", ddi.PFN_WSK_INSPECT_EVENT, 1 << 16, "inspect event"},
 	evAbort:   {"WskAbortEvent", ddi.PFN_WSK_ABORT_EVENT, 1 << 17, "abort event"},
@@ -59,13 +62,15 @@ var (
 // callbacks are the event callbacks of a socket (wsk.md 11).
 //
 // Invariant: what is called is called from deliveries of one channel, so one after the other; a callback that
-// is due is posted once.
+// is due is posted once. Only of WskReceiveFromEvent a second call may run beside the first (wsk.md 11.2).
 type callbacks struct {
 	on     uint32 // enabled by the client, or inherited
 	always uint32 // static: nothing turns them off
 	pass   uint32 // of a listening socket: for the sockets that WskAcceptEvent delivers
 	posted uint32 // deliveries on their way
 	ch     *ke.Channel
+	second *ke.Channel // of calls beside those of ch
+	beside bool        // a delivery of second is on its way
 
 	running [numEvents]int
 	leaving [numEvents][]*request // disables that wait for the calls that run
@@ -73,6 +78,7 @@ type callbacks struct {
 
 	refused bool   // partial or no acceptance: nothing is indicated before a WskReceive has completed
 	first   bool   // the callback has won against a receive that waits
+	off     bool   // WskReceiveFromEvent has not accepted what it was shown, and is disabled by that
 	told    bool   // of the disconnect
 	ideal   uint64 // send backlog, where it has changed
 	changed bool
@@ -118,6 +124,8 @@ func (o *socket) due(n eventKind) bool {
 	case evReceive:
 		return o.ep.Available() > 0 && !ev.refused && ev.running[evReceive] == 0 &&
 			(!o.readers.Pending() || ev.first)
+	case evReceiveFrom:
+		return o.ep.Queued() > 0 && (!o.from.Pending() || ev.first)
 	case evDisconnect:
 		return !ev.told && o.ended() && !(o.enabled(evReceive) && o.ep.Available() > 0 && !ev.refused) &&
 			ev.running[evReceive] == 0
@@ -142,12 +150,17 @@ func (o *socket) ended() bool {
 	return false
 }
 
-// event makes a callback that was posted, if it is still due.
+// event makes a callback that was posted.
 func (o *socket) event(k *irql.K, n eventKind) {
 	if o.ep != nil {
 		o.ep.Enters(k)
 	}
 	o.ev.posted &^= events[n].mask
+	o.make(k, n)
+}
+
+// make makes a callback if it is still due.
+func (o *socket) make(k *irql.K, n eventKind) {
 	if o.due(n) && n.mayDie() && ke.Fails(k, &siteDead) {
 		o.deadEvent(k, n)
 		o.quiet(k, n)
@@ -157,6 +170,8 @@ func (o *socket) event(k *irql.K, n eventKind) {
 			o.acceptEvent(k)
 		case evReceive:
 			o.receiveEvent(k)
+		case evReceiveFrom:
+			o.receiveFromEvent(k)
 		case evDisconnect:
 			o.disconnectEvent(k)
 		case evBacklog:
@@ -180,6 +195,7 @@ func (o *socket) serve(k *irql.K) {
 	if !o.closing && !o.dead {
 		o.readers.Go(k, o.ep)
 		o.acceptors.Go(k, o.ep)
+		o.from.Go(k, o.ep)
 	}
 }
 
@@ -211,7 +227,9 @@ func (o *socket) invoke(k *irql.K, c *eventCall, fn uintptr,
 }
 
 // told reports whether a callback of the kind has flags (wsk.md 11.1).
-func (n eventKind) told() bool { return n == evReceive || n == evDisconnect || n == evAccept }
+func (n eventKind) told() bool {
+	return n == evReceive || n == evReceiveFrom || n == evDisconnect || n == evAccept
+}
 
 // eventCall is one call of a callback.
 type eventCall struct {
@@ -227,6 +245,8 @@ var mayReturn = [numEvents][]ntstatus.NTSTATUS{
 	evBacklog:    {ntstatus.STATUS_SUCCESS},
 	evDisconnect: {ntstatus.STATUS_SUCCESS},
 	evReceive: {ntstatus.STATUS_SUCCESS, ntstatus.STATUS_PENDING,
+		ntstatus.STATUS_DATA_NOT_ACCEPTED},
+	evReceiveFrom: {ntstatus.STATUS_SUCCESS, ntstatus.STATUS_PENDING,
 		ntstatus.STATUS_DATA_NOT_ACCEPTED},
 	evAccept:  {ntstatus.STATUS_SUCCESS, ntstatus.STATUS_REQUEST_NOT_ACCEPTED},
 	evInspect: {ntstatus.STATUS_SUCCESS},

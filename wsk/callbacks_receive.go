@@ -37,6 +37,12 @@ func routine(table any, n eventKind) uintptr {
 		}
 		return ke.CodeOf(l.WskAcceptEvent)
 	}
+	if n == evReceiveFrom {
+		if d := o.datagramTable(); d != nil {
+			return ke.CodeOf(d.WskReceiveFromEvent)
+		}
+		return 0
+	}
 	d := o.connectTable()
 	switch {
 	case d == nil:
@@ -60,7 +66,7 @@ func (o *socket) receiveEvent(k *irql.K) {
 	o.readers.Hold()
 	more := [...]EventFlags{0, WSK_FLAG_RELEASE_ASAP, WSK_FLAG_ENTIRE_MESSAGE}[ke.Choose(k,
 		&siteReceiveFlags, 3)]
-	in := o.newIndication(k, b)
+	in, head := o.newIndication(k, b)
 	if in == nil { // no memory: the bytes wait
 		o.ep.PutBack(b)
 		o.serve(k)
@@ -72,7 +78,7 @@ func (o *socket) receiveEvent(k *irql.K) {
 	c := &eventCall{kind: evReceive}
 	fn := o.connectTable().WskReceiveEvent
 	st := o.invoke(k, c, ke.CodeOf(fn), func(flags EventFlags) ntstatus.NTSTATUS {
-		st := fn(k, o.socketContext, flags|more, in.head(), n, &taken)
+		st := fn(k, o.socketContext, flags|more, head, n, &taken)
 		taken = o.took(k, c, st, n, taken)
 		early = in.over
 		in.returned(k, st)

@@ -20,12 +20,44 @@ type WSK_PROVIDER_DATAGRAM_DISPATCH struct {
 	WskBind            PFN_WSK_BIND
 	WskSendTo          PFN_WSK_SEND_TO
 	WskReceiveFrom     PFN_WSK_RECEIVE_FROM
+	WskRelease         PFN_WSK_RELEASE_DATAGRAM_INDICATION_LIST
 	WskGetLocalAddress PFN_WSK_GET_LOCAL_ADDRESS
 	WskSendMessages    PFN_WSK_SEND_MESSAGES
 }
 
-// WSK_CLIENT_DATAGRAM_DISPATCH is the table of a datagram socket's event callbacks.
-type WSK_CLIENT_DATAGRAM_DISPATCH struct{ Reserved any }
+// WSK_CLIENT_DATAGRAM_DISPATCH is the table of a datagram socket's event callbacks. A member may be NULL
+// where its event is never enabled.
+type WSK_CLIENT_DATAGRAM_DISPATCH struct{ WskReceiveFromEvent PFN_WSK_RECEIVE_FROM_EVENT }
+
+// Event callback of datagram sockets, and the function that gives back what it kept.
+type (
+	// PFN_WSK_RECEIVE_FROM_EVENT is shown datagrams that have arrived, one in each element of the list. Calls
+	// of one socket may run at once on several processors. A NULL dataIndication says that the socket does
+	// not work any more. flags has EventFlags(ws2def.MSG_BCAST) or MSG_MCAST for what was sent to many.
+	//
+	// IRQL: called at <= DISPATCH_LEVEL.
+	// Ownership: the list is gone when the callback returns, unless it returns STATUS_PENDING: then it stays
+	// until WskRelease.
+	// Returns: STATUS_SUCCESS; STATUS_PENDING; STATUS_DATA_NOT_ACCEPTED, which disables the callback until it
+	// is enabled again, and leaves the datagrams; where it is enabled statically they are lost.
+	// Rules: WSK-079, WSK-096, WSK-170 to WSK-175, WSK-178, WSK-181, WSK-184, WSK-185.
+	// Not modelled: datagrams in several MDLs; kept lists take no room of SO_RCVBUF.
+	// Reference: wsk/nc-wsk-pfn_wsk_receive_from_event.
+	PFN_WSK_RECEIVE_FROM_EVENT func(k *irql.K, socketContext any, flags EventFlags,
+		dataIndication *WSK_DATAGRAM_INDICATION) ntstatus.NTSTATUS
+
+	// PFN_WSK_RELEASE_DATAGRAM_INDICATION_LIST is the function WskRelease of datagram sockets. It gives back
+	// a list for which WskReceiveFromEvent returned STATUS_PENDING.
+	//
+	// IRQL: <= DISPATCH_LEVEL.
+	// Ownership: the list is gone. Every list is to be released before WskCloseSocket.
+	// Returns: STATUS_SUCCESS; STATUS_INVALID_PARAMETER for a list that is not retained on this socket.
+	// Rules: WSK-090, WSK-172 to WSK-175, WSK-241.
+	// Not modelled: none.
+	// Reference: wsk/nc-wsk-pfn_wsk_release_datagram_indication_list.
+	PFN_WSK_RELEASE_DATAGRAM_INDICATION_LIST func(k *irql.K, socket *WSK_SOCKET,
+		datagramIndication *WSK_DATAGRAM_INDICATION) ntstatus.NTSTATUS
+)
 
 // Functions of datagram sockets. Each comment stands for the function of that type in the table.
 type (

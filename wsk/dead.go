@@ -18,7 +18,8 @@ const (
 )
 
 var (
-	// siteDead: a listening socket or a connection may stop working, which its callback is told with NULL.
+	// siteDead: a listening or a datagram socket or a connection may stop working, which its callback is told
+	// with NULL.
 	siteDead = ke.Site{Name: "fault/WskEvent/dead", Alts: []string{"works", "does not work any more"},
 		Spec: "wsk.md 11.2"}
 	// siteForced: or the next call on it says so. It is asked only where it is pinned: any call could.
@@ -106,6 +107,10 @@ func (o *socket) deadEvent(k *irql.K, n eventKind) {
 			none := uint64(0)
 			return o.connectTable().WskReceiveEvent(k, o.socketContext, flags, nil, 0, &none)
 		}
+	case evReceiveFrom:
+		call = func(flags EventFlags) ntstatus.NTSTATUS {
+			return o.datagramTable().WskReceiveFromEvent(k, o.socketContext, flags, nil)
+		}
 	case evInspect:
 		call = func(EventFlags) ntstatus.NTSTATUS {
 			o.listenTable().WskInspectEvent(k, o.socketContext, nil, nil, nil)
@@ -117,7 +122,9 @@ func (o *socket) deadEvent(k *irql.K, n eventKind) {
 }
 
 // mayDie reports whether a callback of the kind can be told with NULL.
-func (n eventKind) mayDie() bool { return n == evAccept || n == evReceive || n == evInspect }
+func (n eventKind) mayDie() bool {
+	return n == evAccept || n == evReceive || n == evReceiveFrom || n == evInspect
+}
 
 // unburied finds sockets that do not work any more and that nobody closes. Rule: WSK-112.
 func (o *socket) unburied(m *ke.Machine) {

@@ -133,7 +133,7 @@ func (r *request) standing() string {
 func illustrate(m *ke.Machine, f *verify.Finding) []string {
 	switch f.Rule {
 	case verify.WSK_013, verify.WSK_017, verify.WSK_041, verify.WSK_076, verify.WSK_119, verify.WSK_168,
-		verify.WSK_177, verify.WSK_186, verify.WSK_197, verify.WSK_210:
+		verify.WSK_177, verify.WSK_178, verify.WSK_186, verify.WSK_197, verify.WSK_210:
 		return dump(m, 0)
 	}
 	return nil

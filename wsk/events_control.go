@@ -80,6 +80,8 @@ func (o *socket) fitting() uint32 {
 		return WSK_EVENT_ACCEPT | connectionEvents
 	case WSK_FLAG_CONNECTION_SOCKET:
 		return connectionEvents
+	case WSK_FLAG_DATAGRAM_SOCKET:
+		return WSK_EVENT_RECEIVE_FROM
 	case WSK_FLAG_STREAM_SOCKET: // INFERRED: as the role it has (wsk.md 25.43)
 		if o.state().HasPeer() {
 			return connectionEvents
@@ -90,9 +92,10 @@ func (o *socket) fitting() uint32 {
 }
 
 // mayEnable gives the events that can be enabled now, 0 where it is too early: a listening socket listens, a
-// connection is connected.
+// datagram socket is bound, a connection is connected.
 func (o *socket) mayEnable() uint32 {
-	if st := o.state(); st == tcpip.Listening || st.HasPeer() {
+	st := o.state()
+	if st == tcpip.Listening || st.HasPeer() || o.category == WSK_FLAG_DATAGRAM_SOCKET && st == tcpip.Bound {
 		return o.fitting()
 	}
 	return 0
@@ -124,6 +127,7 @@ func (o *socket) enable(k *irql.K, mask uint32, hasIRP bool, bad badEvent) (ntst
 	}
 	o.expects = 0
 	o.ev.on |= own
+	o.ev.off = false
 	o.ev.pass |= mask &^ own
 	o.indicate(k)
 	return ntstatus.STATUS_SUCCESS, 0
@@ -139,6 +143,7 @@ func (o *socket) disable(mask uint32, bad badEvent) (ntstatus.NTSTATUS, eventKin
 			"connections, which a listening socket cannot take back")
 	}
 	o.ev.on &^= mask
+	o.ev.off = false
 	n := kindOf(mask)
 	if o.ev.running[n] > 0 {
 		return ntstatus.STATUS_EVENT_PENDING, n

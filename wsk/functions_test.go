@@ -21,6 +21,7 @@ var (
 		"listen": wsk.WSK_PROVIDER_LISTEN_DISPATCH{}, "datagram": wsk.WSK_PROVIDER_DATAGRAM_DISPATCH{},
 		"connection": wsk.WSK_PROVIDER_CONNECTION_DISPATCH{}, "stream": wsk.WSK_PROVIDER_STREAM_DISPATCH{}}
 	callbackTables = map[string]any{"WSK_CLIENT_DISPATCH": wsk.WSK_CLIENT_DISPATCH{},
+		"WSK_CLIENT_DATAGRAM_DISPATCH":   wsk.WSK_CLIENT_DATAGRAM_DISPATCH{},
 		"WSK_CLIENT_LISTEN_DISPATCH":     wsk.WSK_CLIENT_LISTEN_DISPATCH{},
 		"WSK_CLIENT_CONNECTION_DISPATCH": wsk.WSK_CLIENT_CONNECTION_DISPATCH{}}
 	registrationFunctions = map[string]any{"WskRegister": wsk.WskRegister, "WskDeregister": wsk.WskDeregister,
@@ -31,8 +32,7 @@ var (
 
 // without are the rows of functions that are not modelled, and why.
 var without = map[string]string{"Nmr": "attachment through the NMR", "WskSendEx": "reserved for the system",
-	"WskReceiveEx": "reserved for the system", "WskReleaseDatagram": "events of datagram sockets",
-	"WskReceiveFromEvent": "events of datagram sockets"}
+	"WskReceiveEx": "reserved for the system"}
 
 // TestFunctions compares tables and signatures with docs/spec/data/wsk_functions.tsv: who has a
 // function, whether it takes an IRP, and what it returns.
@@ -43,10 +43,7 @@ func TestFunctions(t *testing.T) {
 rows:
 	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n")[1:] {
 		f := strings.Split(line, "\t")
-		name, kind, _ := strings.Cut(f[0], " ")
-		if strings.Contains(kind, "datagram") {
-			name += "Datagram"
-		}
+		name, _, _ := strings.Cut(f[0], " ")
 		for prefix := range without {
 			if strings.HasPrefix(name, prefix) {
 				continue rows
@@ -84,6 +81,9 @@ func signatures(t *testing.T, name, where string) (list []reflect.Type) {
 	for in, table := range tables {
 		f, ok := reflect.TypeOf(table).FieldByName(name)
 		has := where == "all categories" && in != "WSK_PROVIDER_DISPATCH" || strings.Contains(where, in)
+		if !has && name == "WskRelease" { // two functions have the name
+			continue
+		}
 		assert.Equal(t, has, ok, "%s in %s", name, in)
 		if ok {
 			list = append(list, f.Type)

@@ -16,10 +16,16 @@ import (
 
 // WSK_DATA_INDICATION is a piece of received data that WskReceiveEvent is shown, one of a list.
 type WSK_DATA_INDICATION struct {
-	in     *indication
-	next   *WSK_DATA_INDICATION
-	buffer WSK_BUF
-	given  bool // back, by itself
+	part
+	next *WSK_DATA_INDICATION
+}
+
+// part is an element of a list.
+type part struct {
+	in      *indication
+	buffer  WSK_BUF
+	control *irp.Buffer // ancillary data of a datagram, nil for none
+	given   bool        // back, by itself
 }
 
 // Next is the C field of that name. Rule: WSK-171.
@@ -38,7 +44,8 @@ func (d *WSK_DATA_INDICATION) Buffer() *WSK_BUF {
 type indication struct {
 	id       trace.ID
 	sock     *socket
-	nodes    []*WSK_DATA_INDICATION
+	kind     eventKind
+	parts    []*part
 	bytes    int
 	asap     bool // WSK_FLAG_RELEASE_ASAP
 	shown    bool // to a callback that has not returned
@@ -64,46 +71,72 @@ const headerByte = 0xEE
 const tagIndication = 0x646e4957 // "WInd"
 
 // newIndication makes the list for received bytes; nil when there is no memory.
-func (o *socket) newIndication(k *irql.K, b []byte) *indication {
-	in := &indication{id: o.sub.m.NewID(trace.Indication), sock: o, bytes: len(b)}
+func (o *socket) newIndication(k *irql.K, b []byte) (*indication, *WSK_DATA_INDICATION) {
+	in := &indication{id: o.sub.m.NewID(trace.Indication), sock: o, kind: evReceive, bytes: len(b)}
 	parts := [][]byte{b}
 	if len(b) > 1 && ke.Choose(k, &siteNodes, len(siteNodes.Alts)) == 1 {
 		parts = [][]byte{b[:len(b)/2], b[len(b)/2:]}
 	}
+	var head, last *WSK_DATA_INDICATION
 	for i, p := range parts {
 		off := 0
 		if i == 0 {
 			off = headers
 		}
-		memory := make([]byte, off+len(p))
-		for j := range memory[:off] {
-			memory[j] = headerByte
-		}
-		copy(memory[off:], p)
-		v := pool.Alloc(k, &pool.Request{Kind: pool.NonPaged, Size: len(memory), Tag: tagIndication,
-			System: true})
-		if v == nil {
+		n := &WSK_DATA_INDICATION{}
+		if !in.add(k, &n.part, off, p) {
 			in.end(k)
-			return nil
+			return nil, nil
 		}
-		pool.Put(k, v, memory)
-		mdl := irp.Sim.SystemMdl(k, v)
-		irp.Sim.LendMdl(k, mdl, pool.Loan{Owner: in.id, Rule: verify.WSK_171, Writable: true,
-			What: "an indication list", Fix: "give the list back with WskRelease; its memory is the " +
-				"transport's."})
-		n := &WSK_DATA_INDICATION{in: in, buffer: WSK_BUF{Mdl: mdl, Offset: uint32(off),
-			Length: uint64(len(p))}}
-		if i > 0 {
-			in.nodes[i-1].next = n
+		if last == nil {
+			head = n
+		} else {
+			last.next = n
 		}
-		in.nodes = append(in.nodes, n)
+		last = n
 	}
-	in.shown = true
-	in.shownSeq = ke.Note(k, "received data is indicated", in.id)
-	return in
+	in.show(k)
+	return in, head
 }
 
-func (in *indication) head() *WSK_DATA_INDICATION { return in.nodes[0] }
+// memory makes memory of the transport for the list; nil when there is none.
+func (in *indication) memory(k *irql.K, b []byte) *irp.Buffer {
+	v := pool.Alloc(k, &pool.Request{Kind: pool.NonPaged, Size: len(b), Tag: tagIndication, System: true})
+	if v != nil {
+		pool.Put(k, v, b)
+	}
+	return v
+}
+
+// loan is how the client has memory of the list.
+func (in *indication) loan() pool.Loan {
+	return pool.Loan{Owner: in.id, Rule: verify.WSK_171, Writable: true, What: "an indication list",
+		Fix: "give the list back with WskRelease; its memory is the transport's."}
+}
+
+// add puts received data at the end of the list, off bytes into the memory; false when there is none.
+func (in *indication) add(k *irql.K, p *part, off int, b []byte) bool {
+	memory := make([]byte, off+len(b))
+	for j := range memory[:off] {
+		memory[j] = headerByte
+	}
+	copy(memory[off:], b)
+	v := in.memory(k, memory)
+	if v == nil {
+		return false
+	}
+	mdl := irp.Sim.SystemMdl(k, v)
+	irp.Sim.LendMdl(k, mdl, in.loan())
+	p.in, p.buffer = in, WSK_BUF{Mdl: mdl, Offset: uint32(off), Length: uint64(len(b))}
+	in.parts = append(in.parts, p)
+	return true
+}
+
+// show says that a callback is about to see the list.
+func (in *indication) show(k *irql.K) {
+	in.shown = true
+	in.shownSeq = ke.Note(k, "received data is indicated", in.id)
+}
 
 // returned ends the list if the callback has not kept it. Rule: WSK-172.
 func (in *indication) returned(k *irql.K, st ntstatus.NTSTATUS) {
@@ -114,8 +147,8 @@ func (in *indication) returned(k *irql.K, st ntstatus.NTSTATUS) {
 			in.retain(k)
 		}
 	case in.over || in.parted:
-		in.found(k, verify.WSK_172, fmt.Sprintf("WskReceiveEvent has given %v back and does not return "+
-			"STATUS_PENDING", in.id))
+		in.found(k, verify.WSK_172, fmt.Sprintf("%s has given %v back and does not return "+
+			"STATUS_PENDING", events[in.kind].name, in.id))
 	default:
 		in.end(k)
 	}
@@ -138,7 +171,7 @@ func (in *indication) ending() string {
 	if in.retained {
 		return "WskRelease"
 	}
-	return "WskReceiveEvent has returned without keeping it"
+	return events[in.kind].name + " has returned without keeping it"
 }
 
 func (in *indication) found(k *irql.K, rule verify.RuleID, headline string) {
@@ -155,13 +188,18 @@ func (in *indication) end(k *irql.K) {
 	ke.Adds(k, ke.Frees(in.id))
 	s := in.sock.sub
 	in.over, in.overSeq = true, s.m.Log().Len()
-	for _, n := range in.nodes {
+	for _, n := range in.parts {
 		mdl := n.buffer.Mdl
 		v := irp.Sim.MdlBuffer(mdl)
 		s.ends(in, mdl.ID(), v.ID())
 		irp.Sim.ReturnMdl(k, mdl, in.id)
 		irp.Sim.FreeSystemMdl(k, mdl)
 		pool.FreeFor(k, ddi.None, v)
+		if c := n.control; c != nil {
+			s.ends(in, c.ID(), c.ID())
+			pool.Return(k, c, in.id)
+			pool.FreeFor(k, ddi.None, c)
+		}
 	}
 }
 
@@ -229,10 +267,18 @@ func (in *indication) retain(k *irql.K) {
 	ke.Note(k, "kept by the driver", in.id)
 }
 
-// wskReleaseData is PFN_WSK_RELEASE_DATA_INDICATION_LIST. Rules: WSK-172, WSK-175.
+// wskReleaseData is PFN_WSK_RELEASE_DATA_INDICATION_LIST.
 func wskReleaseData(k *irql.K, ws *WSK_SOCKET, d *WSK_DATA_INDICATION) ntstatus.NTSTATUS {
-	const id, name = ddi.PFN_WSK_RELEASE_DATA_INDICATION_LIST, "WskRelease"
-	s := ws.s
+	var p *part
+	if d != nil {
+		p = &d.part
+	}
+	return givesBack(k, ddi.PFN_WSK_RELEASE_DATA_INDICATION_LIST, ws.s, p)
+}
+
+// givesBack is WskRelease. Rules: WSK-172, WSK-175.
+func givesBack(k *irql.K, id ddi.ID, s *socket, d *part) ntstatus.NTSTATUS {
+	const name = "WskRelease"
 	enter(k, id, name, ke.Dispatch, verify.WSK_090)
 	if !s.open(k, name, false) {
 		return ntstatus.STATUS_INVALID_PARAMETER
@@ -262,12 +308,12 @@ func wskReleaseData(k *irql.K, ws *WSK_SOCKET, d *WSK_DATA_INDICATION) ntstatus.
 }
 
 // release takes back the list from d on, or, where it is not the whole of it, that node alone (wsk.md 25.13).
-func (in *indication) release(k *irql.K, d *WSK_DATA_INDICATION) {
+func (in *indication) release(k *irql.K, d *part) {
 	if f, late := in.late(); late && in.retained {
 		ke.Report(k, f)
 	}
-	whole := d == in.head()
-	for _, n := range in.nodes {
+	whole := d == in.parts[0]
+	for _, n := range in.parts {
 		whole = whole && !n.given
 	}
 	d.given = true
@@ -277,7 +323,7 @@ func (in *indication) release(k *irql.K, d *WSK_DATA_INDICATION) {
 				Headline: fmt.Sprintf("WskRelease is given a part of %v", in.id)})
 		}
 		in.parted = true
-		for _, n := range in.nodes {
+		for _, n := range in.parts {
 			if !n.given {
 				return
 			}
@@ -294,5 +340,7 @@ func (in *indication) release(k *irql.K, d *WSK_DATA_INDICATION) {
 			break
 		}
 	}
-	s.ep.Release(k, in.bytes)
+	if in.kind == evReceive {
+		s.ep.Release(k, in.bytes)
+	}
 }

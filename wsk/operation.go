@@ -90,7 +90,8 @@ func functions() []struct {
 
 // plainFunctions are the functions that are no operations: they have no IRP, or not always.
 func plainFunctions() []plainFunction {
-	return []plainFunction{{"WskRelease", wskReleaseData}, {"WskFreeAddressInfo", wskFreeAddressInfo}}
+	return []plainFunction{{"WskRelease", wskReleaseData}, {"WskRelease", wskReleaseDatagram},
+		{"WskFreeAddressInfo", wskFreeAddressInfo}}
 }
 
 type plainFunction struct {
@@ -102,7 +103,7 @@ type plainFunction struct {
 func allSites() []*ke.Site {
 	list := []*ke.Site{&siteReturned, &siteCapture, &siteRegister, &siteIRQL, &siteTruncated,
 		&siteEventIRQL, &siteEventFlag,
-		&siteRace, &siteReceiveFlags, &siteNodes, &siteBacklog, &siteStall,
+		&siteRace, &siteSerial, &siteDatagrams, &siteReceiveFlags, &siteNodes, &siteBacklog, &siteStall,
 		&siteClient, &siteUnresolvable, &siteDead, &siteForced,
 		&siteClientEvent}
 	for _, f := range functions() {

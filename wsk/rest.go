@@ -139,7 +139,7 @@ func imageOf(t *ke.Thread) string {
 	return ""
 }
 
-// stalled finds sockets whose callbacks wait for the client. Rules: WSK-177, WSK-179, WSK-186.
+// stalled finds sockets whose callbacks wait for the client. Rules: WSK-177 to WSK-179, WSK-186.
 func (s *subsystem) stalled(m *ke.Machine) {
 	for _, o := range s.sockets {
 		o.uninspected(m)
@@ -149,6 +149,7 @@ func (s *subsystem) stalled(m *ke.Machine) {
 				m.ReportEnd(f)
 			}
 		}
+		o.stalledFrom(m)
 		if o.closing || o.ep == nil || o.ep.Available() == 0 || o.readers.Pending() {
 			continue
 		}

@@ -86,6 +86,9 @@ func (s *socket) Indicate(k *irql.K, e *tcpip.Endpoint, i tcpip.Indication) {
 		s.acceptors.Hears(k, e, i)
 		s.from.Hears(k, e, i)
 	}
+	if i.Kind == tcpip.Readable {
+		s.concurrent(k, s.ev.running[evReceiveFrom])
+	}
 	if i.Kind == tcpip.Reset {
 		s.recover(k, e.Reason())
 	}
@@ -100,6 +103,7 @@ var siteRace = ke.Site{Name: "env/WskEvent/race", Alts: []string{"the request", 
 func (s *socket) raced(k *irql.K, i tcpip.Indication) bool {
 	switch {
 	case i.Kind == tcpip.Readable && s.enabled(evReceive) && s.readers.Pending() && !s.ev.refused:
+	case i.Kind == tcpip.Readable && s.enabled(evReceiveFrom) && s.from.Pending():
 	case i.Kind == tcpip.Incoming && s.enabled(evAccept) && s.acceptors.Pending():
 	default:
 		return false

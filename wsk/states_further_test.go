@@ -84,7 +84,10 @@ func (s *subject) further(k *irql.K, c stateCall, h *house) {
 	case "stream":
 		table = &wsk.WSK_CLIENT_STREAM_DISPATCH{Listen: &h.listen, Connect: &h.connect}
 	}
-	if table == nil {
+	if c.category == "datagram" {
+		s.local, s.ears = dns, newEars(s.rig, k)
+		s.s = s.ears.s
+	} else if table == nil {
 		s.s = s.socket(k, categoryFlags[c.category])
 	} else {
 		s.s = s.socketWith(k, categoryFlags[c.category], h, table)
@@ -94,6 +97,10 @@ func (s *subject) further(k *irql.K, c stateCall, h *house) {
 		assert.Equal(s, ntstatus.STATUS_FILE_FORCED_CLOSED, s.wait(k, func(p *irp.IRP) ntstatus.NTSTATUS {
 			return s.rcvbuf(k, p)
 		}).status)
+		return
+	case c.category == "datagram" && c.call == "WskRelease" && c.state == "bound":
+		s.bring(k, c)
+		s.ears.keepsOne(k)
 		return
 	case c.call == "WskInspectComplete" && c.state == "listening":
 		require.Equal(s, good, conditional(k, s.s))
@@ -212,7 +219,13 @@ func (s *subject) tryFurther(k *irql.K, c stateCall, h *house) (got outcome) {
 	case "SIO_LOOPBACK_FAST_PATH":
 		got = with(wsk.SIO_LOOPBACK_FAST_PATH, m.b.Slice(0, 4), nil)
 	case "WskRelease":
-		got.status = s.release(k, h)
+		if got.status = good; c.category != "datagram" {
+			got.status = s.release(k, h)
+		} else if c.state == "bound" {
+			got.status = s.ears.release(k, s.ears.kept[0])
+		} else {
+			got.status = s.releaseOther(k)
+		}
 	case "WskInspectComplete":
 		got = s.inspectComplete(k, c)
 	default:
@@ -232,6 +245,9 @@ func (s *subject) tryFurther(k *irql.K, c stateCall, h *house) (got outcome) {
 
 func (s *subject) eventOf(c stateCall) uint32 {
 	mask := wsk.WSK_EVENT_RECEIVE
+	if c.category == "datagram" {
+		mask = wsk.WSK_EVENT_RECEIVE_FROM
+	}
 	if c.category == "listen" || c.state == "listening" {
 		mask = wsk.WSK_EVENT_ACCEPT
 	}
@@ -264,6 +280,17 @@ func (s *subject) release(k *irql.K, h *house) ntstatus.NTSTATUS {
 	other.feed(k, nil)
 	st := give(h.kept[0])
 	assert.Equal(s, good, connected(other.s).WskRelease(k, other.s, h.kept[0]))
+	s.closeAll(k, other.s)
+	return st
+}
+
+// releaseOther gives a datagram socket a list of another.
+func (s *subject) releaseOther(k *irql.K) ntstatus.NTSTATUS {
+	other := newEars(s.rig, k)
+	s.bindTo(k, other.s, dns)
+	other.keepsOne(k)
+	st := s.ears.release(k, other.kept[0])
+	assert.Equal(s, good, other.release(k, other.kept[0]))
 	s.closeAll(k, other.s)
 	return st
 }

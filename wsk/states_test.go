@@ -54,8 +54,6 @@ func (c stateCall) missing() string {
 		return "WskRelease on dead sockets"
 	case c.call == "SIO_WSK_SET_RECEIVE_EX_CALLBACK":
 		return c.call
-	case c.category == "datagram" && (c.call == "WskRelease" || strings.HasPrefix(c.call, "SO_WSK_EVENT")):
-		return "events of datagram sockets"
 	}
 	return ""
 }
@@ -64,7 +62,6 @@ func (c stateCall) missing() string {
 var notModelled = map[string]int{
 	"SIO_WSK_SET_RECEIVE_EX_CALLBACK": 2,
 	"WskRelease on dead sockets":      3,
-	"events of datagram sockets":      10,
 }
 
 // TestStateCalls brings a socket to the state of each row, makes the call, and compares status and finding
@@ -126,6 +123,7 @@ type subject struct {
 	records []byte
 	sd      *irp.Typed[*wsk.SECURITY_DESCRIPTOR]
 
+	ears      *ears               // of a datagram socket
 	fed       *house              // keeps what the socket receives
 	inspected *wsk.WSK_INSPECT_ID // the last one that was shown
 }
@@ -236,6 +234,8 @@ func (s *subject) issue(k *irql.K, call string, m *memory, p *irp.IRP) ntstatus.
 	case wsk.PFN_WSK_INSPECT_COMPLETE:
 		return f(k, s.s, new(wsk.WSK_INSPECT_ID), wsk.WskInspectAccept, p)
 	case wsk.PFN_WSK_RELEASE_DATA_INDICATION_LIST:
+		return f(k, s.s, nil)
+	case wsk.PFN_WSK_RELEASE_DATAGRAM_INDICATION_LIST:
 		return f(k, s.s, nil)
 	case wsk.PFN_WSK_CONNECT_EX:
 		return f(k, s.s, s.remote, nil, 0, p)

@@ -114,6 +114,7 @@ var cannotFail = allowed{
 	"RtlUnicodeStringToInteger":                    roomOnly,
 	"PsTerminateSystemThread":                      "fails for other threads than system threads only",
 	"WskReleaseData":                               onlyAnswers,
+	"WskReleaseDatagram":                           onlyAnswers,
 	"WskCloseSocket":                               "everybody relies on it (wsk.md 15)",
 	"WskQueryProviderCharacteristics":              onlyAnswers,
 	"RtlSecureZeroMemory":                          "gives its argument",

@@ -36,6 +36,13 @@ func (q *FromReaders) Hears(k *ke.K, e *Endpoint, i Indication) {
 	}
 }
 
+// Go serves those who wait.
+func (q *FromReaders) Go(k *ke.K, e *Endpoint) {
+	if e.udp != nil {
+		q.serve(k, e)
+	}
+}
+
 func (q *FromReaders) serve(k *ke.K, e *Endpoint) {
 	for len(q.queue) > 0 {
 		d := e.TakeFrom(k)

@@ -2,6 +2,7 @@ package tcpip
 
 import (
 	"net/netip"
+	"slices"
 
 	"calloutsim/internal/ke"
 	"calloutsim/internal/list"
@@ -118,6 +119,16 @@ func (e *Endpoint) TakeFrom(k *ke.K) *Datagram {
 	u.queue = u.queue[1:]
 	u.held -= len(d.Data)
 	return d
+}
+
+// PutBackFrom makes datagrams that were taken the first again.
+func (e *Endpoint) PutBackFrom(k *ke.K, d []*Datagram) {
+	defer e.leave(k, e.enters(k))
+	u := e.udp
+	for _, x := range d {
+		u.held += len(x.Data)
+	}
+	u.queue = slices.Concat(d, u.queue)
 }
 
 // Queued is the number of datagrams that wait to be taken.
