@@ -136,6 +136,7 @@ func TestReceiveFromEvent(t *testing.T) {
 		assert.Empty(r, e.got)
 		e.enable(k)
 		assert.Equal(r, "hello", e.await(k, 1))
+		second(k) // the call returns
 		assert.Equal(r, good, events(k, e.s, wsk.WSK_EVENT_RECEIVE_FROM|disable))
 		r.ok(sendTo(k, e.s, "again", dns))
 		assert.Equal(r, "again", receiveFrom(k, e.s, 10, 0).text)
