@@ -114,7 +114,7 @@ func (o *socket) enable(k *irql.K, mask uint32, hasIRP bool, bad badEvent) (ntst
 		if own&events[n].mask == 0 || routine(table, n) != 0 {
 			continue
 		}
-		if o.offered != nil {
+		if o.offered != nil && table == nil {
 			return bad(verify.WSK_183, ntstatus.STATUS_INVALID_PARAMETER, "enables "+events[n].name+
 				" before *AcceptSocketDispatch has a routine for it")
 		}

@@ -94,7 +94,18 @@ func (a Aspect) AtLevel(level int8) Aspect { return a | Aspect(uint8(level)+1)<<
 
 // Table is the id of something that there is once in a machine and that has no object: a list of
 // registrations, a name space. which tells the tables of one kind of object apart.
-func Table(kind trace.Kind, which uint64) trace.ID { return trace.MakeID(kind, 1<<52|which) }
+func Table(kind trace.Kind, which uint64) trace.ID { return trace.MakeID(kind, uint64(tableBits)|which) }
+
+// tableBits mark a table: no aspect of an object has both bits.
+const tableBits = trace.ID(Visit | End)
+
+// objectOf is the object that an id, or that of an aspect, is of; a table is none.
+func objectOf(id trace.ID) trace.ID {
+	if id&tableBits == tableBits {
+		return 0
+	}
+	return id &^ aspects
+}
 
 // theClock is the time of the machine, which every timer looks at.
 var theClock = Table(trace.NoKind, 0)

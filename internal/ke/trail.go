@@ -226,7 +226,7 @@ func (tr *Trail) Next(i int) (uses []Use, ok bool) {
 	s := &tr.Steps[i]
 	uses, ok = tr.Uses(i), true
 	for _, id := range tr.named[s.born[0]:s.born[1]] {
-		of := func(u Use) bool { return u.Obj&^aspects == id }
+		of := func(u Use) bool { return objectOf(u.Obj) == id }
 		if !slices.ContainsFunc(uses, of) {
 			continue
 		}
