@@ -94,7 +94,9 @@ func (a Aspect) AtLevel(level int8) Aspect { return a | Aspect(uint8(level)+1)<<
 
 // Table is the id of something that there is once in a machine and that has no object: a list of
 // registrations, a name space. which tells the tables of one kind of object apart.
-func Table(kind trace.Kind, which uint64) trace.ID { return trace.MakeID(kind, uint64(tableBits)|which) }
+func Table(kind trace.Kind, which uint64) trace.ID {
+	return trace.MakeID(kind, uint64(tableBits)|which)
+}
 
 // tableBits mark a table: no aspect of an object has both bits.
 const tableBits = trace.ID(Visit | End)
