@@ -50,7 +50,7 @@ func (sim) ProcessOf(p *KPROCESS) *ke.Process {
 
 func (s *machine) systemProcess(m *ke.Machine) *KPROCESS {
 	if s.system == nil {
-		p := &ke.Process{ID: m.NewID(trace.Process), PID: ke.SystemPID, Image: "System"}
+		p := &ke.Process{ID: m.CommonID(trace.Process), PID: ke.SystemPID, Image: "System"}
 		p.Object = ke.Object{Kind: ke.ProcessObject, ID: p.ID}
 		s.system = &KPROCESS{p: p, refs: 1}
 	}

@@ -142,6 +142,15 @@ func (m *Machine) NewID(kind trace.Kind) trace.ID {
 	return id
 }
 
+// CommonID is NewID for what is there from the beginning and gets its id from whoever asks for it first.
+func (m *Machine) CommonID(kind trace.Kind) trace.ID {
+	if tr := m.trail; tr != nil {
+		tr.common++
+		defer func() { tr.common-- }()
+	}
+	return m.NewID(kind)
+}
+
 // Config returns the options in force.
 func (m *Machine) Config() *Config { return &m.cfg }
 

@@ -53,6 +53,10 @@ func (s *Slot[T]) first(m *Machine) *T {
 	for len(m.slots) <= s.n {
 		m.slots, m.olds = append(m.slots, nil), append(m.olds, nil)
 	}
+	if tr := m.trail; tr != nil { // whoever comes first makes it, for all
+		tr.common++
+		defer func() { tr.common-- }()
+	}
 	v, old := m.olds[s.n].(*T)
 	if !old || s.renew == nil {
 		v = s.make(m)

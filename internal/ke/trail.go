@@ -32,7 +32,8 @@ type Trail struct {
 	m        *Machine
 	uses     []Use
 	parted   []Use
-	named    []trace.ID // ids that were given out, by step
+	named    []named // ids that were given out, by step
+	common   int     // depth of the making of state that contexts share
 	after    []int32
 	hist     []uint64       // by context: hash of what it went through
 	index    map[uint64]int // of a context in pasts and hist
@@ -46,7 +47,7 @@ func (tr *Trail) reset(m *Machine) {
 	tr.m = m
 	tr.Steps, tr.uses, tr.after = tr.Steps[:0], tr.uses[:0], tr.after[:0]
 	tr.parted, tr.named = tr.parted[:0], tr.named[:0]
-	tr.Cut = -1
+	tr.Cut, tr.common = -1, 0
 	tr.hist, tr.pasts = tr.hist[:0], tr.pasts[:0]
 	if tr.index == nil {
 		tr.index, tr.canon, tr.made = map[uint64]int{}, map[trace.ID]uint64{}, map[uint64]uint64{}
@@ -210,27 +211,35 @@ func Nameless(k *K, id trace.ID) {
 	}
 }
 
+// named is an id that a step has given out. What is common was there before, or anybody would have made it:
+// a variable, memory of the driver, the state of a subsystem.
+type named struct {
+	id     trace.ID
+	common bool
+}
+
 // names notes that the step under way gives out an id.
 func (tr *Trail) names(id trace.ID) {
 	if n := tr.now(); n >= 0 {
-		tr.named = append(tr.named, id)
+		common := tr.common > 0 || id.Kind() == trace.NoKind || id.Kind() == trace.Var
+		tr.named = append(tr.named, named{id, common})
 		tr.Steps[n].born[1]++
 	}
 }
 
 // Next is the footprint of step i for what could come before it: ids are given out in the order of a run, so
 // one that the step itself gives out means something else, or nothing, in another run with the same
-// beginning. Nobody else can use what the step makes before it is made. What was there and is only named by
-// whoever uses it first, a variable or memory of the driver, anybody may use: ok is false.
+// beginning. Nobody else can use what the step makes before it is made. What is common and only named by
+// whoever uses it first anybody may use: ok is false.
 func (tr *Trail) Next(i int) (uses []Use, ok bool) {
 	s := &tr.Steps[i]
 	uses, ok = tr.Uses(i), true
-	for _, id := range tr.named[s.born[0]:s.born[1]] {
-		of := func(u Use) bool { return objectOf(u.Obj) == id }
+	for _, x := range tr.named[s.born[0]:s.born[1]] {
+		of := func(u Use) bool { return objectOf(u.Obj) == x.id }
 		if !slices.ContainsFunc(uses, of) {
 			continue
 		}
-		ok = ok && id.Kind() != trace.NoKind && id.Kind() != trace.Var
+		ok = ok && !x.common
 		uses = slices.DeleteFunc(slices.Clone(uses), of)
 	}
 	return uses, ok
