@@ -38,7 +38,7 @@ func (d *Monitor) watch(k *irql.K, flow uint64) {
 	// STATUS_OBJECT_NAME_EXISTS is a success for NT_SUCCESS, and the record would not be on the flow.
 	s := fwps.FwpsFlowAssociateContext0(k, flow, fwps.FWPS_LAYER_ALE_ENDPOINT_CLOSURE_V4, d.closure,
 		irp.ToNumber(b))
-	if s != ntstatus.STATUS_SUCCESS {
+	if !ntstatus.NT_SUCCESS(s) || s == ntstatus.STATUS_OBJECT_NAME_EXISTS {
 		d.forget(k, b)
 		return
 	}

@@ -179,7 +179,7 @@ func (d *Firewall) ask(k *irql.K, in *fwps.FWPS_INCOMING_VALUES0, meta *fwps.FWP
 	q := t.Get()
 	q.endpoint, q.pid = endpoint, uint32(meta.ProcessId())
 	q.port = uint32(in.IncomingValue(fwps.FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_REMOTE_PORT).Value().Uint16())
-	if s := fwps.FwpsPendOperation0(k, meta.CompletionHandle(), &q.ctx); s != ntstatus.STATUS_SUCCESS {
+	if s := fwps.FwpsPendOperation0(k, meta.CompletionHandle(), &q.ctx); !ntstatus.NT_SUCCESS(s) {
 		irp.Free(k, t, tag)
 		return false
 	}
