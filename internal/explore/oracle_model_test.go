@@ -356,7 +356,11 @@ func short(r *ke.Random) op {
 // must be among them.
 func TestSearch_EndsAreThoseOfTheModel(t *testing.T) {
 	compared, large, runs, random, ends, unsplit := 0, 0, 0, 0, 0, 0
-	for i := range thorough(300, 40) {
+	programs := thorough(300, 40)
+	if raceBuild { // some ten times slower
+		programs = 60
+	}
+	for i := range programs {
 		rnd := ke.NewRandom(11, uint64(i))
 		r := &real{p: randomModelled(rnd, 4)}
 		want := r.p.ends()
