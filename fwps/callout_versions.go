@@ -42,14 +42,19 @@ func fails(name string) ke.Site {
 		Spec: "wfp.md 19.1"}
 }
 
+// codeAt is what the code of every version has in common.
+func codeAt(key GUID, flags uint32, classify, notify uintptr,
+	flowDelete FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0) *code {
+	return &code{key: key, flags: flags, classifyAt: classify, notifyAt: notify, flowDelete: flowDelete,
+		flowDeleteAt: ke.CodeOf(flowDelete)}
+}
+
 // code makes the code of a FWPS_CALLOUT0, whose classifyFn gets no classifyContext; nil of NULL.
 func (c *FWPS_CALLOUT0) code() *code {
 	if c == nil {
 		return nil
 	}
-	out := &code{key: c.CalloutKey, flags: c.Flags, notifyAt: ke.CodeOf(c.NotifyFn),
-		classifyAt: ke.CodeOf(c.ClassifyFn), flowDelete: c.FlowDeleteFn,
-		flowDeleteAt: ke.CodeOf(c.FlowDeleteFn)}
+	out := codeAt(c.CalloutKey, c.Flags, ke.CodeOf(c.ClassifyFn), ke.CodeOf(c.NotifyFn), c.FlowDeleteFn)
 	if fn := c.ClassifyFn; fn != nil {
 		out.classify = func(k *irql.K, cl *call) {
 			fn(k, cl.in, cl.meta, cl.data, (*FWPS_FILTER0)(cl.filter), cl.flowContext(), cl.out)
@@ -69,14 +74,13 @@ func (c *FWPS_CALLOUT1) code() *code {
 	if c == nil {
 		return nil
 	}
-	out := &code{key: c.CalloutKey, flags: c.Flags, notify: c.NotifyFn, notifyAt: ke.CodeOf(c.NotifyFn),
-		classifyAt: ke.CodeOf(c.ClassifyFn), flowDelete: c.FlowDeleteFn,
-		flowDeleteAt: ke.CodeOf(c.FlowDeleteFn)}
+	out := codeAt(c.CalloutKey, c.Flags, ke.CodeOf(c.ClassifyFn), ke.CodeOf(c.NotifyFn), c.FlowDeleteFn)
 	if fn := c.ClassifyFn; fn != nil {
 		out.classify = func(k *irql.K, cl *call) {
 			fn(k, cl.in, cl.meta, cl.data, cl.context(), cl.filter, cl.flowContext(), cl.out)
 		}
 	}
+	out.notify = c.NotifyFn
 	return out
 }
 
@@ -85,9 +89,7 @@ func (c *FWPS_CALLOUT2) code() *code {
 	if c == nil {
 		return nil
 	}
-	out := &code{key: c.CalloutKey, flags: c.Flags, notifyAt: ke.CodeOf(c.NotifyFn),
-		classifyAt: ke.CodeOf(c.ClassifyFn), flowDelete: c.FlowDeleteFn,
-		flowDeleteAt: ke.CodeOf(c.FlowDeleteFn)}
+	out := codeAt(c.CalloutKey, c.Flags, ke.CodeOf(c.ClassifyFn), ke.CodeOf(c.NotifyFn), c.FlowDeleteFn)
 	if fn := c.ClassifyFn; fn != nil {
 		out.classify = func(k *irql.K, cl *call) {
 			fn(k, cl.in, cl.meta, cl.data, cl.context(), (*FWPS_FILTER2)(cl.filter), cl.flowContext(), cl.out)
@@ -107,9 +109,7 @@ func (c *FWPS_CALLOUT3) code() *code {
 	if c == nil {
 		return nil
 	}
-	out := &code{key: c.CalloutKey, flags: c.Flags, notifyAt: ke.CodeOf(c.NotifyFn),
-		classifyAt: ke.CodeOf(c.ClassifyFn), flowDelete: c.FlowDeleteFn,
-		flowDeleteAt: ke.CodeOf(c.FlowDeleteFn)}
+	out := codeAt(c.CalloutKey, c.Flags, ke.CodeOf(c.ClassifyFn), ke.CodeOf(c.NotifyFn), c.FlowDeleteFn)
 	if fn := c.ClassifyFn; fn != nil {
 		out.classify = func(k *irql.K, cl *call) {
 			fn(k, cl.in, cl.meta, cl.data, cl.context(), (*FWPS_FILTER3)(cl.filter), cl.flowContext(), cl.out)
